@@ -1,0 +1,107 @@
+"""Keys under which records that may be the same person find one another.
+
+Spec:
+    identity.md 3.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import product
+from typing import Final
+
+from jellyfish import metaphone
+
+from engine.identity.traits import Traits
+
+ROWS_PER_KEY: Final = 60
+CANDIDATES: Final = 40
+_FORMAL_NAMES: Final = 3
+Formal = Mapping[str, tuple[str, ...]]
+"""Nickname to the formal names it may stand for."""
+
+
+@lru_cache(maxsize=50_000)
+def phonetic(name: str) -> str:
+    """Return the first five letters of a name's Metaphone."""
+    return metaphone(name)[:5]
+
+
+def block_keys(traits: Traits, formal: Formal, secret: bytes) -> list[int]:
+    """Return the keys of a record as signed 64-bit numbers, each once.
+
+    Args:
+        traits: of the record; an isolated one has no keys.
+        formal: formal names by nickname.
+        secret: key of the hash: without it nobody can ask for a name.
+    """
+    if traits.isolated:
+        return []
+    return [_hashed(text, secret) for text in dict.fromkeys(key_texts(traits, formal))]
+
+
+def key_texts(traits: Traits, formal: Formal) -> Iterator[str]:
+    """Return the keys in plain text, letter first."""
+    yield from _number_keys(traits)
+    if traits.birth:
+        yield from _birth_keys(traits)
+    yield from _name_keys(traits, formal)
+    yield from _place_keys(traits)
+
+
+def _hashed(text: str, secret: bytes) -> int:
+    digest = blake2b(text.encode(), digest_size=8, key=secret).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _number_keys(traits: Traits) -> Iterator[str]:
+    if traits.ssn:
+        yield f"S|{traits.ssn}"
+    if traits.last_four and traits.birth:
+        yield f"4|{traits.last_four}|{traits.birth}"
+    if traits.last_four and traits.family:
+        yield f"5|{traits.last_four}|{phonetic(traits.family)}"
+    if traits.phone:
+        yield f"P|{traits.phone}"
+
+
+def _birth_keys(traits: Traits) -> Iterator[str]:
+    birth = traits.birth
+    if traits.given:
+        yield f"F|{birth}|{traits.given[0]}"
+    if traits.family:
+        tokens = traits.family.split()
+        for token in (tokens[0], tokens[-1]):
+            yield f"L|{birth}|{phonetic(token)[:2]}"
+    initials = "".join(sorted(traits.given[:1] + traits.family[:1]))
+    yield f"D|{birth[:4]}|{''.join(sorted(birth[4:]))}|{initials}"
+    if traits.zip5 and not traits.given and not traits.family:
+        yield f"Z|{birth}|{traits.zip5}"
+
+
+def _name_keys(traits: Traits, formal: Formal) -> Iterator[str]:
+    if not traits.given or not traits.family:
+        return
+    birth = traits.birth
+    givens = (traits.given, *formal.get(traits.given, ())[:_FORMAL_NAMES])
+    families = dict.fromkeys((traits.family, traits.family.split()[0]))
+    for given, family in product(givens, families):
+        pair = "|".join(sorted((phonetic(given)[:3], phonetic(family)[:4])))
+        if birth:
+            yield f"Y|{pair}|{birth[:4]}"
+            yield f"M|{pair}|{birth[4:]}"
+        if traits.zip5:
+            yield f"N|{pair}|{traits.zip5}"
+    yield f"X|{traits.given}|{traits.family}|{traits.middle[:1]}"
+
+
+def _place_keys(traits: Traits) -> Iterator[str]:
+    if not traits.number or not traits.street:
+        return
+    place = f"{traits.number}|{traits.street[:6]}"
+    if traits.given:
+        yield f"A|{place}|{traits.given[0]}"
+    if traits.family:
+        yield f"C|{place}|{phonetic(traits.family)[:3]}"
+    if traits.birth:
+        yield f"B|{place}|{traits.birth[:4]}"

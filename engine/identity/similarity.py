@@ -1,0 +1,163 @@
+"""How far two records agree, trait by trait: the first level that fits.
+
+Spec:
+    identity.md 4.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from engine.identity.traits import Traits
+
+Nicknames = Mapping[str, frozenset[str]]
+"""Each name with the names that stand for it, both ways."""
+Levels = dict[str, str]
+"""Level by trait; a trait missing on either side is left out."""
+
+_alike = JaroWinkler.similarity
+_distance = OSA.distance
+_CLIPPED: Final = 3
+
+
+def compare(one: Traits, other: Traits, nicknames: Nicknames) -> Levels:
+    """Return the level of each trait that both records carry."""
+    levels = _names(one, other, nicknames)
+    if one.birth and other.birth:
+        levels["birth"] = _birth(one.birth, other.birth)
+    if one.last_four and other.last_four:
+        levels["ssn"] = _ssn(one, other)
+    if level := _address(one, other):
+        levels["address"] = level
+    if one.phone and other.phone:
+        levels["phone"] = _phone(one.phone, other.phone)
+    for trait, left, right in (
+        ("sex", one.sex, other.sex),
+        ("suffix", one.suffix, other.suffix),
+        ("email", one.email, other.email),
+    ):
+        if left and right:
+            levels[trait] = "eq" if left == right else "no"
+    return levels
+
+
+def _names(one: Traits, other: Traits, nicknames: Nicknames) -> Levels:
+    levels: Levels = {}
+    if one.given and other.given:
+        levels["given"] = _given(one, other, nicknames)
+    if one.family and other.family:
+        levels["family"] = _family(one, other)
+    if one.middle and other.middle:
+        levels["middle"] = _middle(one.middle, other.middle)
+    return levels
+
+
+def _given(one: Traits, other: Traits, nicknames: Nicknames) -> str:
+    left, right = one.given, other.given
+    if left == right:
+        return "eq"
+    if right in nicknames.get(left, ()):
+        return "nick"
+    if min(len(left), len(right)) == 1:
+        return "init" if left[0] == right[0] else "no"
+    if left == other.family and right == one.family:
+        return "swap"
+    if left == other.middle or right == one.middle:
+        return "mid"
+    return _spelling_of_given(left, right)
+
+
+def _spelling_of_given(left: str, right: str) -> str:
+    alike = _alike(left, right)
+    if alike >= 0.92:  # noqa: PLR2004 - the levels are named after their limits
+        return "jw92"
+    if alike >= 0.84 or _distance(left, right, score_cutoff=1) <= 1:  # noqa: PLR2004
+        return "jw84"
+    short, long = sorted((left, right), key=len)
+    clipped = len(short) == _CLIPPED and long.startswith(short)
+    return "jw84" if clipped else "no"
+
+
+def _family(one: Traits, other: Traits) -> str:
+    left, right = one.family, other.family
+    if left == right:
+        return "eq"
+    compound = " " in left or " " in right
+    if compound and not set(left.split()).isdisjoint(right.split()):
+        return "tok"
+    if left == other.given and right == one.given:
+        return "swap"
+    alike = _alike(left, right)
+    if alike >= 0.92:  # noqa: PLR2004 - the levels are named after their limits
+        return "jw92"
+    if alike >= 0.86 or _distance(left, right, score_cutoff=1) <= 1:  # noqa: PLR2004
+        return "jw84"
+    return "no"
+
+
+_BIRTH: Final[tuple[tuple[str, Callable[[str, str], bool]], ...]] = (
+    ("eq", lambda a, b: a == b),
+    ("swap", lambda a, b: a[:4] == b[:4] and a[4:] == b[6:] + b[4:6]),
+    ("d1", lambda a, b: _distance(a, b, score_cutoff=1) <= 1),
+    ("md", lambda a, b: a[4:] == b[4:]),
+    ("y01", lambda a, b: a[:4] == b[:4] and "0101" in {a[4:], b[4:]}),
+    ("y1", lambda a, b: a[:4] == b[:4] and (a[4:6] == b[4:6] or a[6:] == b[6:])),
+    ("d2", lambda a, b: _distance(a, b, score_cutoff=2) <= 2),  # noqa: PLR2004
+)
+
+
+def _birth(left: str, right: str) -> str:
+    return next((level for level, fits in _BIRTH if fits(left, right)), "no")
+
+
+def _ssn(one: Traits, other: Traits) -> str:
+    if one.ssn and other.ssn:
+        if one.ssn == other.ssn:
+            return "eq"
+        apart = _distance(one.ssn, other.ssn, score_cutoff=2)
+        return {1: "d1", 2: "d2"}.get(apart, "no")
+    return "s4" if one.last_four == other.last_four else "s4no"
+
+
+def _address(one: Traits, other: Traits) -> str:
+    if one.street and other.street and (level := _street(one, other)):
+        return level
+    if one.zip5 and one.zip5 == other.zip5:
+        return "zip"
+    if one.city and (one.city, one.state) == (other.city, other.state):
+        return "city"
+    both = (
+        (one.street and other.street)
+        or (one.zip5 and other.zip5)
+        or (one.city and other.city)
+    )
+    return "no" if both else ""
+
+
+def _street(one: Traits, other: Traits) -> str:
+    """Return the level of two streets; ``""`` where they do not agree."""
+    if one.street == other.street:
+        if one.number == other.number:
+            return "eq"
+        if one.number and other.number and _distance(one.number, other.number) <= 1:
+            return "near"
+        return "street"
+    if one.number and one.number == other.number:
+        alike = _alike(one.street, other.street)
+        return "near" if alike >= 0.88 else ""  # noqa: PLR2004 - identity.md 4
+    return ""
+
+
+def _phone(left: str, right: str) -> str:
+    if left == right:
+        return "eq"
+    return "d1" if _distance(left, right, score_cutoff=1) <= 1 else "no"
+
+
+def _middle(left: str, right: str) -> str:
+    if left == right and len(left) > 1:
+        return "eq"
+    if min(len(left), len(right)) == 1:
+        return "init" if left[0] == right[0] else "no"
+    return "jw" if _alike(left, right) >= 0.85 else "no"  # noqa: PLR2004 - identity.md 4
