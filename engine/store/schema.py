@@ -1,0 +1,95 @@
+"""How columns look in both databases, and the two schemas they belong to.
+
+Texts are never null: "unknown" is ``""``. Instants are whole microseconds since 1970
+in UTC, so that both databases sort and compare them the same way.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+from typing_extensions import override
+
+JOURNAL: Final = MetaData(schema="journal")
+ENGINE: Final = MetaData(schema="engine")
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite makes only an INTEGER primary key the row id itself."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    @override
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> int | None:
+        """Return the stored number."""
+        return None if value is None else round(value.timestamp() * 1_000_000)
+
+    @override
+    def process_result_value(
+        self, value: int | None, dialect: Dialect
+    ) -> datetime | None:
+        """Return the aware datetime."""
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def is_one_of(column: str, words: Iterable[str], name: str) -> CheckConstraint:
+    """Return the CHECK that lets only these words into a column."""
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=name)
+
+
+def row_id(name: str = "id") -> Column[int]:
+    """Return the integer primary key; its numbers come from `reserve`."""
+    return Column(name, ROW_ID, primary_key=True, autoincrement=False)
+
+
+def word(name: str, *, primary_key: bool = False) -> Column[str]:
+    """Return a text column without PHI."""
+    return Column(name, Text, primary_key=primary_key, nullable=False)
+
+
+def number(name: str, *, primary_key: bool = False) -> Column[int]:
+    """Return a 64-bit integer column."""
+    return Column(
+        name, BigInteger, primary_key=primary_key, autoincrement=False, nullable=False
+    )
+
+
+def when(name: str, *, nullable: bool = False) -> Column[datetime]:
+    """Return a column of instants."""
+    return Column(name, Instant, nullable=nullable)
+
+
+def digest(name: str, *, primary_key: bool = False) -> Column[bytes]:
+    """Return a column for a hash, keyed where it could be guessed."""
+    return Column(name, LargeBinary, primary_key=primary_key, nullable=False)
+
+
+def sealed(name: str) -> Column[bytes]:
+    """Return a column for sealed bytes; null when there is nothing, or no more."""
+    return Column(name, LargeBinary)
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """Return an index over the rows that match ``where`` only."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))

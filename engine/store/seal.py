@@ -1,0 +1,146 @@
+"""Content at rest: compressed (zstandard) and sealed (AES-256-GCM), and keyed hashes.
+
+One secret of 32 bytes lies in a key file outside the store. What does the work are
+keys derived from it, one for each purpose. The context a text was sealed in, such as
+``delivery|4711|adt``, is authenticated with it: a row moved to another place does not
+open there.
+"""
+
+import hashlib
+import hmac
+import os
+from pathlib import Path
+from typing import Final
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from engine.errors import ConfigurationError, EngineError
+
+KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_PLAIN: Final = b"\x01"
+_ZSTD: Final = b"\x02"
+_WORTH_COMPRESSING_BYTES: Final = 160
+_MAX_OPENED_BYTES: Final = 1 << 30
+
+
+class Sealer:
+    """Seals and opens content with one key; for one thread at a time.
+
+    Nonces are random: one key is good for about four thousand million texts.
+    """
+
+    __slots__ = ("_aead", "_blind_key", "_chain_key", "_compress", "_decompress")
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(_derived(key, b"content"))
+        self._blind_key = _derived(key, b"blind index")
+        self._chain_key = _derived(key, b"audit chain")
+        self._compress = zstandard.ZstdCompressor(level=3).compress
+        self._decompress = zstandard.ZstdDecompressor().decompress
+
+    def seal(self, content: bytes, context: str) -> bytes:
+        """Return the sealed form: one byte of method, nonce, ciphertext and tag."""
+        method = _PLAIN
+        if len(content) >= _WORTH_COMPRESSING_BYTES:
+            method, content = _ZSTD, self._compress(content)
+        nonce = os.urandom(_NONCE_BYTES)
+        bound = method + context.encode()
+        return method + nonce + self._aead.encrypt(nonce, content, bound)
+
+    def open(self, sealed: bytes, context: str) -> bytes:
+        """Return what was sealed.
+
+        Raises:
+            EngineError: another key, another context, or a damaged row.
+        """
+        method, nonce = sealed[:1], sealed[1 : 1 + _NONCE_BYTES]
+        bound = method + context.encode()
+        try:
+            content = self._aead.decrypt(nonce, sealed[1 + _NONCE_BYTES :], bound)
+        except InvalidTag:
+            raise EngineError(
+                f"The sealed content of {context} does not open: it is damaged, or it "
+                "was sealed with another key or in another row."
+            ) from None
+        if method == _PLAIN:
+            return content
+        return self._decompress(content, max_output_size=_MAX_OPENED_BYTES)
+
+    def blind(self, value: str) -> bytes:
+        """Return a keyed hash of 16 bytes: equal values have equal ones."""
+        return hmac.digest(self._blind_key, value.encode(), "sha256")[:16]
+
+    def blind_number(self, value: str) -> int:
+        """Return a keyed hash as a positive 63-bit number, for narrow indexes."""
+        return int.from_bytes(self.blind(value)[:8]) >> 1
+
+    def chain(self, previous: bytes, row: bytes) -> bytes:
+        """Return the next link of the audit chain."""
+        return hmac.digest(self._chain_key, previous + row, "sha256")
+
+
+def load_or_create_key(path: Path) -> bytes:
+    """Return the key in this file; make the file, readable by its owner, if missing.
+
+    Raises:
+        ConfigurationError: the file is not a key, or others may read it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return _created(path)
+    with os.fdopen(descriptor, "rb") as file:
+        if os.fstat(descriptor).st_mode & 0o077:
+            raise ConfigurationError(
+                f"The key file {path} can be read by others. "
+                f"Mend it with: chmod 600 {path}"
+            )
+        return _decoded(file.read(), path)
+
+
+def _created(path: Path) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = os.urandom(KEY_BYTES)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was first
+        return load_or_create_key(path)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key.hex().encode() + b"\n")
+        file.flush()
+        os.fsync(descriptor)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return key
+
+
+def _decoded(text: bytes, path: Path) -> bytes:
+    try:
+        key = bytes.fromhex(text.decode("ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(
+            f"{path} is not a key file: it should hold {2 * KEY_BYTES} hexadecimal "
+            "digits."
+        )
+    return key
+
+
+def _derived(key: bytes, purpose: bytes) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(f"The store's key must have {KEY_BYTES} bytes.")
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"interop " + purpose).derive(key)
+
+
+def fingerprint(content: bytes) -> bytes:
+    """Return the SHA-256 that proves content unchanged."""
+    return hashlib.sha256(content).digest()

@@ -1,0 +1,374 @@
+"""The tables, in two schemas: ``journal`` (written by edge) and ``engine``.
+
+What could name a patient is sealed or a keyed hash; every other column may be shown.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Table
+
+from engine.store.delivery_state import State
+from engine.store.message_state import MessageState
+from engine.store.schema import (
+    ENGINE,
+    JOURNAL,
+    digest,
+    is_one_of,
+    number,
+    partial_index,
+    row_id,
+    sealed,
+    when,
+    word,
+)
+from engine.store.words import EntryKind, LaneState, OnFailure, RunState, Verdict
+
+# ---- journal: written by edge alone
+
+journal_message = Table(
+    "message",
+    JOURNAL,
+    row_id(),
+    word("channel"),
+    word("listener"),
+    word("peer"),
+    when("received_at"),
+    word("control_id"),
+    word("message_type"),
+    word("trigger_event"),
+    number("size"),
+    digest("sha256"),
+    sealed("content"),
+    word("verdict"),
+    word("cause"),
+    word("ack_code"),
+    word("findings"),
+    is_one_of("verdict", Verdict, "message_verdict"),
+    Index("message_by_channel", "channel", "id"),
+    Index("message_by_time", "received_at"),
+)
+
+dedupe = Table(
+    "dedupe",
+    JOURNAL,
+    digest("key", primary_key=True),
+    digest("content_hash", primary_key=True),
+    number("message_id"),
+    when("received_at"),
+    word("ack_code"),
+    number("repeats"),
+    Index("dedupe_by_time", "received_at"),
+    sqlite_with_rowid=False,
+)
+
+intake = Table(
+    "intake",
+    JOURNAL,
+    word("channel", primary_key=True),
+    number("messages"),
+    number("repeats"),
+    when("last_at"),
+)
+"""What each channel has taken in, so that nothing has to be counted."""
+
+link_sequence = Table(
+    "link_sequence", JOURNAL, word("link", primary_key=True), number("number")
+)
+
+journal_sequence = Table(
+    "sequence", JOURNAL, word("name", primary_key=True), number("value")
+)
+
+# ---- engine: messages
+
+message = Table(
+    "message",
+    ENGINE,
+    row_id(),
+    word("channel"),
+    word("state"),
+    number("attempt"),
+    word("revision"),
+    word("stage"),
+    word("code"),
+    word("reason"),
+    word("person"),
+    Column("behind", BigInteger),
+    when("processed_at"),
+    is_one_of("state", MessageState, "message_state"),
+    partial_index(
+        "message_not_done",
+        "state",
+        "id",
+        where="state IN ('received', 'held', 'error')",
+    ),
+    Index("message_by_person", "person", "id"),
+)
+
+attempt = Table(
+    "attempt",
+    ENGINE,
+    number("message_id", primary_key=True),
+    number("attempt", primary_key=True),
+    word("state"),
+    word("revision"),
+    word("stage"),
+    word("code"),
+    word("reason"),
+    word("person"),
+    when("processed_at"),
+    number("duration_us"),
+    sealed("report"),
+)
+
+progress = Table(
+    "progress",
+    ENGINE,
+    word("channel", primary_key=True),
+    number("partition", primary_key=True),
+    number("last_id"),
+    number("started_to"),
+    number("trying_id"),
+    number("tries"),
+)
+
+redo = Table(
+    "redo",
+    ENGINE,
+    row_id("message_id"),
+    word("channel"),
+    when("asked_at"),
+    number("tries"),
+    Index("redo_by_channel", "channel", "message_id"),
+)
+
+held_person = Table(
+    "held_person",
+    ENGINE,
+    digest("key", primary_key=True),
+    number("message_id"),
+    when("since"),
+    Index("held_person_by_message", "message_id"),
+)
+
+search_key = Table(
+    "search_key",
+    ENGINE,
+    number("value", primary_key=True),
+    number("message_id", primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# ---- engine: deliveries
+
+lane = Table(
+    "lane",
+    ENGINE,
+    row_id(),
+    word("channel"),
+    word("destination"),
+    word("person"),
+    number("head_id"),
+    word("state"),
+    when("next_at"),
+    is_one_of("state", LaneState, "lane_state"),
+    Index("lane_by_state", "channel", "destination", "state", "next_at"),
+)
+
+delivery = Table(
+    "delivery",
+    ENGINE,
+    row_id(),
+    number("message_id"),
+    number("attempt"),
+    number("ordinal"),
+    word("channel"),
+    word("destination"),
+    number("lane_id"),
+    word("state"),
+    number("attempts"),
+    when("not_before", nullable=True),
+    number("aside"),
+    word("owner"),
+    number("epoch"),
+    word("content_type"),
+    digest("sha256"),
+    sealed("name"),
+    sealed("content"),
+    sealed("answer"),
+    word("class"),
+    word("code"),
+    word("sentence"),
+    word("note"),
+    word("on_failure"),
+    when("queued_at"),
+    when("settled_at", nullable=True),
+    is_one_of("state", State, "delivery_state"),
+    is_one_of("on_failure", OnFailure, "delivery_on_failure"),
+    Index("delivery_by_message", "message_id"),
+    partial_index("delivery_queued", "lane_id", "id", where="state = 'queued'"),
+    partial_index("delivery_failed", "id", where="state = 'failed'"),
+)
+
+# ---- engine: what persons look at
+
+error_entry = Table(
+    "error_entry",
+    ENGINE,
+    row_id(),
+    word("kind"),
+    number("message_id"),
+    number("delivery_id"),
+    word("channel"),
+    word("destination"),
+    word("stage"),
+    word("class"),
+    word("code"),
+    word("sentence"),
+    word("group_key"),
+    word("label"),
+    word("assignee"),
+    when("opened_at"),
+    when("closed_at", nullable=True),
+    word("closed_by"),
+    word("resolution"),
+    is_one_of("kind", EntryKind, "error_entry_kind"),
+    Index("error_entry_by_message", "message_id"),
+    partial_index("error_entry_open", "group_key", "id", where="closed_at IS NULL"),
+)
+
+error_group = Table(
+    "error_group",
+    ENGINE,
+    word("key", primary_key=True),
+    word("channel"),
+    word("destination"),
+    word("stage"),
+    word("class"),
+    word("code"),
+    word("cause"),
+    number("open"),
+    when("first_at"),
+    when("last_at"),
+)
+
+comment = Table(
+    "comment",
+    ENGINE,
+    row_id(),
+    number("entry_id"),
+    when("at"),
+    word("author"),
+    sealed("content"),
+    Index("comment_by_entry", "entry_id"),
+)
+
+table_miss = Table(
+    "table_miss",
+    ENGINE,
+    digest("key", primary_key=True),
+    word("channel"),
+    word("table_name"),
+    word("sender"),
+    sealed("code"),
+    number("count"),
+    number("message_id"),
+    when("last_at"),
+)
+
+counter = Table(
+    "counter",
+    ENGINE,
+    word("subject", primary_key=True),
+    word("channel", primary_key=True),
+    word("destination", primary_key=True),
+    word("state", primary_key=True),
+    number("count"),
+)
+
+# ---- engine: resources and documents
+
+resource = Table(
+    "resource",
+    ENGINE,
+    digest("key", primary_key=True),
+    word("resource_type"),
+    word("person"),
+    digest("hash"),
+    sealed("content"),
+    when("source_time", nullable=True),
+    number("message_id"),
+    Index("resource_by_person", "person"),
+)
+
+document = Table(
+    "document",
+    ENGINE,
+    digest("set_key", primary_key=True),
+    number("number", primary_key=True),
+    sealed("content"),
+    number("message_id"),
+    when("made_at"),
+)
+
+# ---- engine: ownership, audit, housekeeping
+
+lease = Table(
+    "lease",
+    ENGINE,
+    word("name", primary_key=True),
+    word("owner"),
+    number("epoch"),
+    when("until"),
+)
+
+run_state = Table(
+    "run_state",
+    ENGINE,
+    word("channel", primary_key=True),
+    word("destination", primary_key=True),
+    word("state"),
+    word("note"),
+    word("changed_by"),
+    when("changed_at"),
+    is_one_of("state", RunState, "run_state_state"),
+)
+
+process = Table(
+    "process",
+    ENGINE,
+    word("node", primary_key=True),
+    word("role", primary_key=True),
+    word("name", primary_key=True),
+    number("pid"),
+    when("started_at"),
+    when("seen_at"),
+    word("detail"),
+)
+
+audit = Table(
+    "audit",
+    ENGINE,
+    row_id(),
+    when("at"),
+    word("actor"),
+    word("action"),
+    word("subject"),
+    sealed("detail"),
+    digest("hash"),
+)
+
+release = Table(
+    "release",
+    ENGINE,
+    row_id("message_id"),
+)
+"""Messages whose content edge may take out of the journal."""
+
+sequence = Table("sequence", ENGINE, word("name", primary_key=True), number("value"))
+
+site = Table(
+    "site",
+    ENGINE,
+    word("name", primary_key=True),
+    digest("value"),
+)
+"""Facts about the whole store: today the proof that a key is the right one."""
