@@ -1,0 +1,169 @@
+"""What an expression may name when it is written, and what stands there later."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from engine.hl7 import Finding, Message, Repetition, Segment
+from engine.hl7.timestamps import Precision, Timestamp
+from engine.transforms.code_tables import CodeTable
+from engine.transforms.trace import Change, Lookup, Miss
+
+
+class Type(StrEnum):
+    """The types of the expression language."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+    LIST = "list of text"
+    REFERENCE = "reference"
+    ANY = "any"
+
+
+Value = str | Decimal | bool | Timestamp | list[str] | dict[str, object] | None
+"""What an expression gives: text is ``""`` and any other value None when missing."""
+
+_ALWAYS: Final = {
+    "channel.name": Type.TEXT,
+    "message.id": Type.TEXT,
+    "message.received_at": Type.DATETIME,
+    "message.received_date": Type.DATE,
+    "message.peer": Type.TEXT,
+}
+_IDENTITY: Final = {
+    "identity.enterprise_id": Type.TEXT,
+    "identity.outcome": Type.TEXT,
+    "identity.score": Type.NUMBER,
+}
+_ERROR: Final = {
+    "error.stage": Type.TEXT,
+    "error.class": Type.TEXT,
+    "error.code": Type.TEXT,
+    "error.status": Type.NUMBER,
+    "error.ack": Type.TEXT,
+    "error.attempt": Type.NUMBER,
+}
+CONTEXT_NAMES: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
+    {
+        "processing": _ALWAYS,
+        "map": _ALWAYS,
+        "destination": _ALWAYS | _IDENTITY,
+        "document": _ALWAYS | _IDENTITY | {"document.id": Type.TEXT},
+        "error": _ALWAYS | _IDENTITY | _ERROR,
+    }
+)
+"""Context names by the place an expression stands in, each with its type."""
+
+
+class OnMissing(StrEnum):
+    """What a code without a row in the table does."""
+
+    ERROR = "error"
+    KEEP = "keep"
+    EMPTY = "empty"
+    FLAG = "flag"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class MissPolicy:
+    """``on-missing`` of a step; ``text`` is the label of an error or the default."""
+
+    kind: OnMissing = OnMissing.ERROR
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is known where an expression is written: all it may name.
+
+    ``loop`` is the segment a ``for-each`` walks over and ``loop_field`` the field, 0
+    when it walks over segments. ``policy`` is the step's, None leaves it to the table.
+    """
+
+    place: str = "processing"
+    tables: Mapping[str, CodeTable] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    loop: str = ""
+    loop_field: int = 0
+    policy: MissPolicy | None = None
+    line: str = ""
+
+    @property
+    def names(self) -> Mapping[str, Type]:
+        """Context names that may be used here."""
+        known = CONTEXT_NAMES[self.place]
+        return {**known, "index": Type.NUMBER} if self.loop else known
+
+
+@dataclass(slots=True)
+class EditContext:
+    """One message on its way through steps and expressions, and what they noted.
+
+    The caller fills the first five; the lists and dicts after them collect. ``changes``
+    is None where nobody wants a trace. ``run_python`` runs one Python step: it gets the
+    call and this context, edits the message and returns the step's answer.
+    ``reference`` and ``resources`` are there for rows of ``map`` only. ``clock`` is a
+    monotonic clock in seconds; without it steps have no time budget.
+    """
+
+    message: Message
+    received_at: datetime
+    names: Mapping[str, Value]
+    tables: Mapping[str, CodeTable]
+    zone: tzinfo = UTC
+    changes: list[Change] | None = None
+    findings: list[Finding] = field(default_factory=list)
+    misses: list[Miss] = field(default_factory=list)
+    lookups: list[Lookup] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    index_keys: dict[str, str] = field(default_factory=dict)
+    run_python: "Callable[[PythonCall, EditContext], object] | None" = None
+    reference: Callable[[str, str], dict[str, object] | None] | None = None
+    clock: Callable[[], float] | None = None
+    segment: Segment | None = None
+    repetition: Repetition | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCall:
+    """A Python step as the channel names it: ``module:function`` and its arguments."""
+
+    module: str
+    function: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    line: str = ""
+
+
+def timestamp_of(moment: datetime) -> Timestamp:
+    """Return an aware datetime as an HL7 time with its offset."""
+    offset = moment.utcoffset()
+    minutes = None if offset is None else int(offset.total_seconds() // 60)
+    return Timestamp(
+        Precision.SECOND, moment.year, moment.month, moment.day, moment.hour,
+        moment.minute, moment.second, "", minutes,
+    )  # fmt: skip
+
+
+def message_names(
+    channel: str, message_id: str, received_at: datetime, zone: tzinfo, peer: str = ""
+) -> dict[str, Value]:
+    """Return the context names every place knows, filled for one message."""
+    local = timestamp_of(received_at.astimezone(zone))
+    return {
+        "channel.name": channel,
+        "message.id": message_id,
+        "message.received_at": local,
+        "message.received_date": local._replace(
+            precision=Precision.DAY, hour=0, minute=0, second=0, offset_minutes=None
+        ),
+        "message.peer": peer,
+    }

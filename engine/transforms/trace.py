@@ -1,0 +1,56 @@
+"""Which field, step and table row made what, and what was left behind."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One populated source field that reached no resource, with the reason.
+
+    ``value`` may be patient data: it is kept in memory only and masked where shown.
+    """
+
+    path: str
+    reason: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One edit that changed something.
+
+    ``line`` is the place of the step, such as ``channels/adt.yaml:32``; ``before`` and
+    ``after`` may be patient data, like the value of a `Loss`. ``note`` is free of it.
+    """
+
+    line: str
+    path: str
+    before: str
+    after: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """One code that a code table had no row for.
+
+    ``stops`` tells whether the message must stop here; ``label`` is the analyst's word
+    for it. ``line`` is the step that looked, and ``flagged`` asks for a finding.
+    """
+
+    table: str
+    code: str
+    line: str = ""
+    stops: bool = False
+    flagged: bool = False
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One code that was found, with the version of the table that answered."""
+
+    table: str
+    version: str
+    code: str
+    result: str
