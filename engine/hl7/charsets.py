@@ -1,21 +1,57 @@
-"""MSH-18 and bytes to text, and back."""
+"""Character sets: MSH-18 and bytes to text, and back; never a replaced character.
 
+`decode` works on whole messages, so that delimiters are looked for in text: the second
+byte of a GB 18030, Big5 or Shift JIS character may be a bar, a caret or a backslash,
+and so may both bytes of a kanji in ISO 2022.
+"""
+
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from engine.errors import TransformError
 from engine.hl7.conformance import Finding
 
-CODECS: Final[Mapping[str, str]] = MappingProxyType(
+_JAPANESE: Final = "iso2022_jp_ext"
+_CODECS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ASCII": "ascii",
-        "UNICODE UTF-8": "utf-8",
-        "UTF-8": "utf-8",
+        "USASCII": "ascii",
+        "ISOIR6": "ascii",
+        "ISOIR14": _JAPANESE,
+        "ISOIR87": _JAPANESE,
+        "ISOIR159": _JAPANESE,
+        "ISO2022JP": _JAPANESE,
+        "SHIFTJIS": "cp932",
+        "UNICODE": "utf-8",
+        "UNICODEUTF8": "utf-8",
         "UTF8": "utf-8",
-        **{f"8859/{part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
+        "GB18030": "gb18030",
+        "GB180302000": "gb18030",
+        "KSX1001": "euc_kr",
+        "BIG5": "big5",
+        **{f"8859{part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
+        **{f"ISO8859{part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
+        "WINDOWS1252": "cp1252",
     }
 )
+"""Python codecs by HL7 table 0211 value, or by what senders write instead of one.
+
+CNS 11643-1992 is missing: Python has no codec for EUC-TW. The names stand without
+their blanks and signs, upper case.
+"""
+_SIGNS: Final = re.compile(r"[^A-Z0-9]")
+_ALTERNATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        _JAPANESE: ("cp932",),
+        "big5": ("cp950",),
+        "euc_kr": ("cp949",),
+    }
+)
+"""What a sender of the first set really sends when the first cannot read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +63,92 @@ class Decoded:
     findings: tuple[Finding, ...] = ()
 
 
-def decode(data: bytes, declared: Sequence[str], fallback: str) -> Decoded:
-    """Return the text of ``data``, never with replaced characters.
+_ASSUMED: Final = (Finding("charset_assumed", "MSH-18"),)
+_UNKNOWN: Final = (Finding("charset_unknown", "MSH-18"),)
+_MISMATCH: Final = (Finding("charset_mismatch", "MSH-18"),)
+
+
+def codec_for(name: str) -> str | None:
+    """Return the Python codec for a table 0211 value or an alias; None if unknown.
+
+    Examples:
+        >>> codec_for("8859/15"), codec_for("iso-8859-1"), codec_for("KLINGON")
+        ('iso8859-15', 'iso8859-1', None)
+    """
+    return _CODECS.get(_SIGNS.sub("", name.upper()))
+
+
+def decode(data: bytes, declared: Sequence[str], fallback: str = "8859/1") -> Decoded:
+    """Return the text of ``data``: the declared set, then what else can read it.
 
     Args:
         data: a whole message.
         declared: repetitions of MSH-18, or the channel's forced set; may be empty.
         fallback: table 0211 name for bytes that nothing else explains.
     """
-    if data.isascii():
+    if not declared and data.isascii():
         return Decoded(data.decode("ascii"), "ascii")
-    wanted = [CODECS[name] for name in declared[:1] if name in CODECS]
-    for codec in (*wanted, "utf-8", CODECS.get(fallback, "iso8859-1"), "iso8859-1"):
+    wanted = _declared(declared)
+    last = codec_for(fallback) or "iso8859-1"
+    alternates = (*_ALTERNATES.get(wanted, ()), "utf-8", last, "iso8859-1")
+    if wanted:
+        alternates = (wanted, *alternates)
+    for codec in alternates:
         try:
-            return Decoded(data.decode(codec), codec)
+            text = data.decode(codec)
         except UnicodeDecodeError:
             continue
+        return Decoded(text, codec, _findings(declared, wanted, codec))
     raise AssertionError("ISO 8859-1 decodes every byte")
+
+
+def encode(text: str, codec: str, unrepresentable: str = "error") -> bytes:
+    """Return ``text`` as bytes of the codec.
+
+    Args:
+        text: a whole message.
+        codec: as `decode` gave it, or `codec_for`.
+        unrepresentable: ``transliterate`` writes a character the set cannot hold
+            without its accents; ``error`` never does.
+
+    Raises:
+        TransformError: ``unrepresentable``, a character has no place in the set.
+    """
+    try:
+        return text.encode(codec)
+    except UnicodeEncodeError as error:
+        if unrepresentable == "transliterate":
+            return encode(_transliterated(text, codec), codec)
+        where = error.start
+    raise TransformError(
+        f"the character set {codec} cannot hold the character at offset {where}",
+        code="unrepresentable",
+    )
+
+
+def _declared(declared: Sequence[str]) -> str:
+    """Return the codec of the first set, or of the ISO 2022 sets beside it."""
+    codecs = [codec_for(name) or "" for name in declared]
+    if codecs[:1] == ["ascii"] and _JAPANESE in codecs:
+        return _JAPANESE
+    return codecs[0] if codecs else ""
+
+
+def _findings(declared: Sequence[str], wanted: str, codec: str) -> tuple[Finding, ...]:
+    if wanted:
+        return () if codec == wanted else _MISMATCH
+    return _UNKNOWN if declared else _ASSUMED
+
+
+def _transliterated(text: str, codec: str) -> str:
+    """Return ``text`` with each character the codec lacks in its simplest form."""
+
+    def simplest(character: str) -> str:
+        try:
+            character.encode(codec)
+        except UnicodeEncodeError:
+            parts = unicodedata.normalize("NFKD", character)
+            return "".join(part for part in parts if not unicodedata.combining(part))
+        return character
+
+    return "".join(map(simplest, text))

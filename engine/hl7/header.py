@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import ParseError
+from engine.hl7.charsets import codec_for
 from engine.hl7.delimiters import STANDARD, Delimiters, read_delimiters
 
 BOM: Final = b"\xef\xbb\xbf"
@@ -15,6 +16,9 @@ _WIDE: Final = (b"\xff\xfe", b"\xfe\xff", b"M\0S\0", b"\0M\0S", b"M\0\0\0", b"\0
 _USUAL: Final = b"MSH|^~\\&|"
 _TRUNCATING: Final = ("2.7", "2.8", "2.9")
 _SHORTEST: Final = len(b"MSH|^")
+_DOUBLE_BYTE: Final = re.compile(
+    rb"GB ?18030|BIG-?5|KS X 1001|ISO IR ?(?:14|87|159)|SHIFT_JIS"
+)
 _VERSION_FIELD, _CHARSET_FIELD = 12, 18
 
 
@@ -104,7 +108,7 @@ def read_header(data: bytes) -> Header:
         end = data.find(b"\n", start)
     msh = data[start:end] if end >= 0 else data[start:]
     if msh.startswith(_USUAL):
-        fields = msh.split(b"|")
+        fields = _cut(msh, b"|")
         if len(fields[1]) == len(STANDARD.encoding_characters):
             return Header(STANDARD, fields)
     return _read_unusual(msh)
@@ -118,7 +122,7 @@ def _read_unusual(msh: bytes) -> Header:
     if len(msh) < _SHORTEST:
         raise ParseError("MSH ends before MSH-9", code="101", location="MSH^1^9")
     mark = msh[3:4]
-    fields = msh.split(mark)
+    fields = _cut(msh, mark)
     if not (mark + fields[1]).isascii():
         raise ParseError("a delimiter is not ASCII", code="199", location="MSH^1^2")
     encoding = fields[1].decode("ascii")
@@ -127,3 +131,17 @@ def _read_unusual(msh: bytes) -> Header:
     return Header(
         read_delimiters(mark.decode("ascii"), encoding, truncates=truncates), fields
     )
+
+
+def _cut(msh: bytes, mark: bytes) -> list[bytes]:
+    """Split at the field separator, but not inside a character of two bytes."""
+    if msh.isascii() and b"\x1b" not in msh:
+        return msh.split(mark)
+    for name in _DOUBLE_BYTE.findall(msh):
+        codec = codec_for(name.decode("ascii"))
+        try:
+            parts = msh.decode(codec or "").split(mark.decode("ascii"))
+        except (LookupError, UnicodeDecodeError):
+            continue
+        return [part.encode(codec or "") for part in parts]
+    return msh.split(mark)

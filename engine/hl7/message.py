@@ -4,20 +4,16 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from engine.errors import ParseError
 from engine.hl7.charsets import decode
+from engine.hl7.charsets import encode as to_bytes
 from engine.hl7.conformance import Finding
-from engine.hl7.delimiters import Delimiters, read_delimiters
+from engine.hl7.delimiters import Delimiters
 from engine.hl7.escapes import encode
+from engine.hl7.header import BOM, read_header
 from engine.hl7.path import ALL, Path, parse_path
 from engine.hl7.segment import NULL, Segment
 
-_BOM: Final = b"\xef\xbb\xbf"
-_LINE_END: Final = re.compile(rb"[\r\n]")
 _SEGMENT_END: Final = re.compile(r"\r\n?")
-_TRUNCATING: Final = ("2.7", "2.8", "2.9")
-_SHORTEST: Final = len(b"MSH|^")
-_VERSION_FIELD, _CHARSET_FIELD = 12, 18
 
 
 class Message:
@@ -164,12 +160,12 @@ class Message:
         """Return the message as bytes, byte for byte as received when untouched.
 
         Raises:
-            UnicodeEncodeError: an edit wrote a character the charset cannot hold.
+            TransformError: an edit wrote a character the charset cannot hold.
         """
         if not self._changed and not any(each.touched for each in self.segments):
             return self.data
         text = "\r".join(each.encoded for each in self.segments) + "\r"
-        return text.encode(self.charset)
+        return to_bytes(text, self.charset)
 
     def copy(self) -> "Message":
         """Return an independent message with the same content."""
@@ -200,7 +196,7 @@ class Message:
     @property
     def version(self) -> str:
         """MSH-12.1, or ``""``."""
-        return self.segments[0].text(_VERSION_FIELD)
+        return self.segments[0].text(12)
 
     @property
     def _blank(self) -> str:
@@ -226,49 +222,16 @@ def parse(
         ParseError: no MSH, or delimiters that cannot be; ``code`` says which.
     """
     findings: list[Finding] = []
+    header = read_header(data)
     body = data
-    if body.startswith(_BOM):
-        body = body[len(_BOM) :]
+    if data.startswith(BOM):
+        body = data[len(BOM) :]
         findings.append(Finding("byte_order_mark"))
-    delimiters, declared = _read_msh(body)
-    decoded = decode(body, [charset] if charset else declared, fallback)
+    decoded = decode(body, [charset] if charset else header.charsets, fallback)
     findings.extend(decoded.findings)
     lines = _lines(decoded.text, findings)
-    segments = [Segment(line, delimiters, decoded.codec) for line in lines]
+    segments = [Segment(line, header.delimiters, decoded.codec) for line in lines]
     return Message(data, segments, decoded.codec, findings)
-
-
-def _read_msh(body: bytes) -> tuple[Delimiters, list[str]]:
-    """Return the delimiters and the repetitions of MSH-18."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff") or body[:4] in (b"M\0S\0", b"\0M\0S"):
-        raise ParseError("charset not supported by MLLP: UTF-16 or UTF-32", code="199")
-    if not body.startswith(b"MSH"):
-        raise ParseError("the message does not begin with MSH", code="100")
-    end = _LINE_END.search(body)
-    header = body[: end.start() if end else len(body)]
-    if len(header) < _SHORTEST:
-        raise ParseError("MSH ends before MSH-9", code="101", location="MSH^1^9")
-    mark = header[3:4]
-    fields = header.split(mark)
-    if not (mark + fields[1]).isascii():
-        raise ParseError("a delimiter is not ASCII", code="199", location="MSH^1^2")
-    version = _ascii(fields, _VERSION_FIELD)
-    delimiters = read_delimiters(
-        mark.decode("ascii"),
-        fields[1].decode("ascii"),
-        truncates=version.startswith(_TRUNCATING),
-    )
-    declared = _ascii(fields, _CHARSET_FIELD)
-    repeat = delimiters.repetition
-    names = declared.split(repeat) if repeat else [declared]
-    return delimiters, [name.strip() for name in names if name.strip()]
-
-
-def _ascii(fields: list[bytes], number: int) -> str:
-    """Return one MSH field; the list holds MSH-2 at 1."""
-    if number > len(fields):
-        return ""
-    return fields[number - 1].decode("ascii", "replace")
 
 
 def _lines(text: str, findings: list[Finding]) -> list[str]:
