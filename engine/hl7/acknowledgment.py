@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from engine.hl7.batch import Opening
 from engine.hl7.delimiters import STANDARD, Delimiters
 from engine.hl7.escapes import decode, encode
 from engine.hl7.header import Header, read_header
@@ -25,6 +26,7 @@ __all__ = [
     "Mode",
     "Verdict",
     "acknowledge",
+    "acknowledge_batch",
     "is_acknowledgment",
     "is_wanted",
     "missing_fields",
@@ -212,6 +214,25 @@ def acknowledge(  # noqa: PLR0913 - what MSH, MSA and ERR say comes from six pla
     ]
     mark = marks.field.encode()
     return b"".join(mark.join(each).rstrip(mark) + b"\r" for each in segments)
+
+
+def acknowledge_batch(
+    opening: Opening, answers: Sequence[bytes], *, now: datetime, control_id: str
+) -> bytes:
+    """Return a batch of acknowledgments; BHS-12 names the batch they answer.
+
+    Args:
+        opening: BHS of the batch received.
+        answers: acknowledgments of its messages: all of them, or the errors only.
+        now: BHS-7, aware.
+        control_id: BHS-11 of the answer itself, unique; plain ASCII.
+    """
+    mark = opening.segment[3:4]
+    fields = [b"BHS", opening.raw(2), *map(opening.raw, (5, 6, 3, 4))]
+    fields += [f"{now:%Y%m%d%H%M%S%z}".encode(), b"", b"", b""]
+    fields += [control_id.encode("ascii"), opening.control_id]
+    trailer = [b"BTS", str(len(answers)).encode()]
+    return b"".join([mark.join(fields), b"\r", *answers, mark.join(trailer), b"\r"])
 
 
 def parse_acknowledgment(data: bytes) -> Answer:
