@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from engine.channels.accept import Accept, Reply, Then, TooLong
+from engine.channels.accept import Accept, Note, Reply, Then
+from engine.channels.verdict import TooLong
 from engine.errors import FrameError
 from engine.hl7.framing import START, BlockReader, Event, Fragment, Junk, enclose
 
@@ -54,8 +55,6 @@ class Limits:
     commit_blocks: bool = False
 
 
-Note = Callable[[str, int], None]
-"""Count something that happened, under its event name."""
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
