@@ -1,0 +1,239 @@
+"""The accept loop: judge an event, journal it, and only then answer."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from engine.channels.channel import Channel, Duplicates
+from engine.channels.verdict import (
+    Heard,
+    Kept,
+    Rules,
+    TooLong,
+    answer_code,
+    hear,
+    rules_of,
+)
+from engine.errors import JournalError
+from engine.hl7.acknowledgment import AckFault, Header, acknowledge
+from engine.hl7 import Path
+from engine.hl7.framing import Event
+from engine.store.journal import Appended, Arrival
+from engine.store.words import Verdict
+
+MAX_UNREADABLE: Final = 10
+"""Messages without a readable MSH in a row; then the peer is no HL7 sender."""
+
+NOT_STORED: Final = AckFault("207", severity="F", text="the message was not stored")
+REUSED: Final = AckFault(
+    "207",
+    location="MSH^1^10",
+    text="this control id came before with other content",
+    application_code="102",
+)
+_POSITIVE: Final = frozenset({"AA", "CA"})
+_KEPT_AS: Final = {
+    Kept.ACCEPTED: Verdict.ACCEPTED,
+    Kept.QUARANTINED: Verdict.QUARANTINED,
+}
+
+
+class Then(StrEnum):
+    """What happens to the connection once an event has been answered."""
+
+    KEEP = "keep"
+    CLOSE = "close"
+    FREEZE = "freeze"
+    """Read nothing more and close after a while: the message is not on disk."""
+
+
+class Reply(NamedTuple):
+    """The answer to one event.
+
+    ``acknowledgment`` is None where silence is right; ``kept`` tells whether the event
+    is on disk, None where nothing had to be stored.
+    """
+
+    acknowledgment: bytes | None = None
+    then: Then = Then.KEEP
+    kept: bool | None = None
+
+
+NOTHING: Final = Reply()
+
+Accept = Callable[[Event | TooLong], Awaitable[Reply]]
+"""Journal one event, then return its answer."""
+
+Note = Callable[[str, int], None]
+"""Count something that happened, under its event name."""
+
+
+class Journal(Protocol):
+    """Where arrivals are written; the answer comes after the commit."""
+
+    def append(self, arrival: Arrival) -> Awaitable[Appended]:
+        """Return what became of the arrival, once it is on disk.
+
+        Raises:
+            JournalError: it is not.
+        """
+
+
+@dataclass(slots=True)
+class Intake:
+    """What all conversations of one listener share."""
+
+    channel: Channel
+    listener: str
+    journal: Journal
+    now: Callable[[], datetime]
+    new_control_id: Callable[[], str]
+    note: Note
+    rules: Rules = field(init=False)
+    key_fields: tuple[tuple[int, int], ...] = field(init=False)
+    ignored_fields: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.adopt(self.channel)
+
+    def adopt(self, channel: Channel) -> None:
+        """Go on under another revision of the channel, from the next message on."""
+        self.channel = channel
+        self.rules = rules_of(channel.source)
+        duplicate = channel.source.duplicate
+        self.key_fields = tuple(
+            (path.field, path.component) for path in duplicate.key if _in_msh(path)
+        )
+        self.ignored_fields = tuple(
+            path.field for path in duplicate.ignore if _in_msh(path)
+        )
+
+
+class Conversation:
+    """Accepts the events of one connection or one folder."""
+
+    __slots__ = ("_intake", "_peer", "_unreadable")
+
+    def __init__(self, intake: Intake, peer: str) -> None:
+        self._intake = intake
+        self._peer = peer
+        self._unreadable = 0
+
+    async def accept(self, event: Event | TooLong) -> Reply:
+        """Journal one event, then return its answer."""
+        intake = self._intake
+        heard = hear(event, intake.rules)
+        if heard.kept is Kept.COUNTED:
+            intake.note(heard.cause, len(heard.data))
+            return NOTHING
+        arrival = self._arrival(heard)
+        try:
+            appended = await intake.journal.append(arrival)
+        except JournalError:
+            intake.note("storage_failure", 1)
+            return self._not_stored(heard)
+        then = Then.CLOSE if isinstance(event, TooLong) else self._patience(heard)
+        return Reply(self._answer(heard, appended), then, kept=True)
+
+    def _arrival(self, heard: Heard) -> Arrival:
+        intake, header = self._intake, heard.header
+        now = intake.now()
+        duplicate = intake.channel.source.duplicate
+        key = self._key(header, duplicate)
+        return Arrival(
+            channel=intake.channel.name,
+            listener=intake.listener,
+            peer=self._peer,
+            received_at=now,
+            data=heard.data,
+            verdict=_KEPT_AS[heard.kept],
+            control_id=header.control_id.decode("latin-1") if header else "",
+            message_type=header.message_type if header else "",
+            trigger_event=header.trigger_event if header else "",
+            dedupe_key=key,
+            content_hash=self._content_hash(heard) if key else b"",
+            first_after=now - duplicate.within,
+            reuse_code="AE" if duplicate.new_content == "reject" else "",
+            ack_code=answer_code(heard, intake.rules),
+            cause=heard.cause,
+            findings=heard.flags,
+        )
+
+    def _key(self, header: Header | None, duplicate: Duplicates) -> str:
+        """E67: the listener and the peer are always part of what makes a message."""
+        if header is None or not header.control_id:
+            return ""
+        if duplicate.same_content == "accept":
+            return ""
+        named = [_value(header, *place) for place in self._intake.key_fields]
+        return "\x1f".join((self._intake.listener, self._peer, *named))
+
+    def _content_hash(self, heard: Heard) -> bytes:
+        """E66: a resend may carry another time and another sequence number."""
+        header = heard.header
+        end = heard.data.find(b"\r")
+        if header is None or end < 0:
+            return hashlib.sha256(heard.data).digest()
+        fields = header.fields.copy()
+        for number in self._intake.ignored_fields:
+            if number <= len(fields):
+                fields[number - 1] = b""
+        digest = hashlib.sha256(b"|".join(fields))
+        digest.update(memoryview(heard.data)[end:])
+        return digest.digest()
+
+    def _patience(self, heard: Heard) -> Then:
+        self._unreadable = self._unreadable + 1 if heard.unreadable else 0
+        return Then.CLOSE if self._unreadable >= MAX_UNREADABLE else Then.KEEP
+
+    def _answer(self, heard: Heard, appended: Appended) -> bytes | None:
+        intake, code = self._intake, appended.ack_code
+        if appended.duplicate:
+            intake.note("duplicates_suppressed", 1)
+        if not code:
+            return None
+        faults = () if code in _POSITIVE else heard.faults
+        if appended.control_id_reuse:
+            intake.note("control_id_reuse", 1)
+            faults = faults if code in _POSITIVE else (REUSED,)
+        intake.note(f"ack_{code}", 1)
+        return self._write(heard.header, code, faults)
+
+    def _not_stored(self, heard: Heard) -> Reply:
+        """Say nothing, or CE where the sender's mode has a word for missing storage."""
+        wanted = answer_code(heard, self._intake.rules)
+        if not wanted or heard.header is None:
+            return Reply(then=Then.FREEZE, kept=False)
+        enhanced = wanted.startswith("C")
+        mllp = self._intake.channel.source.mllp
+        choice = mllp.on_storage_failure if mllp else None
+        if (choice or ("nak" if enhanced else "silent")) == "silent":
+            return Reply(then=Then.FREEZE, kept=False)
+        code = "CE" if enhanced else "AR"
+        return Reply(self._write(heard.header, code, (NOT_STORED,)), Then.FREEZE, False)
+
+    def _write(
+        self, header: Header | None, code: str, faults: tuple[AckFault, ...]
+    ) -> bytes:
+        return acknowledge(
+            header,
+            code,
+            now=self._intake.now(),
+            control_id=self._intake.new_control_id(),
+            errors=faults,
+        )
+
+
+def _in_msh(path: Path) -> bool:
+    return path.segment == "MSH"
+
+
+def _value(header: Header, number: int, component: int) -> str:
+    return (
+        header.part(number, component)
+        if component
+        else header.raw(number).decode("latin-1")
+    )

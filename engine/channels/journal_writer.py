@@ -1,0 +1,110 @@
+"""Group commit: the one thread that writes the journal.
+
+It takes whatever waits, commits once, and then the answers go out; while it syncs, the
+next group gathers. No timer: a lone message never waits for company.
+"""
+
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from engine.errors import EngineError, JournalError
+from engine.store.database import Database
+from engine.store.journal import Appended, Arrival, append
+from engine.store.seal import Sealer
+
+MAX_GROUP: Final = 256
+
+Waiting = tuple[Arrival, Deferred[Appended]]
+CallFromThread = Callable[..., object]
+"""Run a function with its arguments in the reactor's thread."""
+
+
+class JournalWriter:
+    """Appends arrivals in groups, in the order they were given.
+
+    Args:
+        database: opened for the edge.
+        call_from_thread: the way back into the reactor.
+        committed: told the size of each group, in the reactor's thread.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        database: Database,
+        call_from_thread: CallFromThread,
+        committed: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        self._database = database
+        self._call_from_thread = call_from_thread
+        self._committed = committed
+        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="journal", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, then end; returns when the last commit is done."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def append(self, arrival: Arrival) -> Deferred[Appended]:
+        """Return what became of the arrival, once it is on disk.
+
+        Raises:
+            JournalError: (as failure of the Deferred) it is not.
+        """
+        done: Deferred[Appended] = Deferred()
+        self._queue.put((arrival, done))
+        return done
+
+    def _run(self) -> None:
+        sealer = self._database.new_sealer()
+        going = True
+        while going:
+            group, going = self._next_group()
+            if group:
+                self._write(group, sealer)
+
+    def _next_group(self) -> tuple[list[Waiting], bool]:
+        """Return everything that waits, at least one; False when it was the last."""
+        group: list[Waiting] = []
+        waiting = self._queue.get()
+        while waiting is not None:
+            group.append(waiting)
+            if len(group) == MAX_GROUP:
+                return group, True
+            try:
+                waiting = self._queue.get_nowait()
+            except Empty:
+                return group, True
+        return group, False
+
+    def _write(self, group: list[Waiting], sealer: Sealer) -> None:
+        try:
+            with self._database.journal() as connection:
+                arrivals = [arrival for arrival, _ in group]
+                appended = append(connection, sealer, arrivals)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing is on disk
+            self._call_from_thread(self._failed, group, error)
+        else:
+            self._call_from_thread(self._answer, group, appended)
+
+    def _answer(self, group: list[Waiting], appended: list[Appended]) -> None:
+        self._committed(len(group))
+        for (_, done), result in zip(group, appended, strict=True):
+            done.callback(result)
+
+    def _failed(self, group: list[Waiting], error: Exception) -> None:
+        if not isinstance(error, EngineError):
+            self._log.error("journal defect {kind}", kind=type(error).__name__)
+        for _, done in group:
+            done.errback(JournalError(f"not stored: {type(error).__name__}"))

@@ -1,0 +1,330 @@
+"""What one event off the wire is worth: kept how, answered how. Pure.
+
+Spec:
+    protocol.md sections 3.1, 3.2 and 4, the rows named beside the code.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from engine.channels.channel import Source
+from engine.errors import ParseError
+from engine.hl7.acknowledgment import (
+    CODES,
+    AckFault,
+    Header,
+    Mode,
+    Verdict,
+    is_acknowledgment,
+    is_wanted,
+    missing_fields,
+    mode_of,
+    read_header,
+)
+from engine.hl7.delimiters import STANDARD
+from engine.hl7.framing import Block, Event, Fragment, Junk
+
+VERSIONS: Final = frozenset(
+    "2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9".split()
+)
+BOM: Final = b"\xef\xbb\xbf"
+COMMIT_BLOCKS: Final = frozenset({b"\x06", b"\x15"})
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\x00\r\n"))
+_XML_HEAD: Final = 65_536
+_XML_CONTROL_ID: Final = re.compile(rb"<MSH\.10\s*>([^<]{1,500})</MSH\.10\s*>")
+
+
+class Kept(StrEnum):
+    """Where an event ends."""
+
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+    COUNTED = "counted"
+    """Not stored: there is nothing in it that a sender could miss."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """The start of a message over the size limit; the rest is not kept anywhere."""
+
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one channel's source takes and how it answers, ready for comparison.
+
+    ``types`` and ``trusted`` take anything when they are empty.
+    """
+
+    frame_end_strict: bool = False
+    profile_strict: bool = False
+    reject_control_characters: bool = False
+    reject_nul_bytes: bool = False
+    accept_without_control_id: bool = False
+    acknowledge_application_acks: bool = False
+    types: frozenset[str] = frozenset()
+    trusted: frozenset[tuple[str, str]] = frozenset()
+    processing_ids: frozenset[str] = frozenset({"P"})
+    ack_mode: str = "from-message"
+    enhanced_empty: str = "NE"
+
+
+def rules_of(source: Source) -> Rules:
+    """Return what the source of a channel takes, compiled once."""
+    options, mllp = source.hl7, source.mllp
+    return Rules(
+        frame_end_strict=mllp is not None and mllp.frame_end == "strict",
+        profile_strict=options.profile == "strict",
+        reject_control_characters=options.control_characters == "reject",
+        reject_nul_bytes=options.nul_bytes == "reject",
+        accept_without_control_id=options.accept_without_control_id,
+        acknowledge_application_acks=bool(mllp and mllp.acknowledge_application_acks),
+        types=frozenset(options.types),
+        trusted=frozenset(_sender(text) for text in options.trusted),
+        processing_ids=frozenset(options.processing_ids),
+        ack_mode=mllp.ack_mode if mllp else "from-message",
+        enhanced_empty=mllp.enhanced_empty if mllp else "NE",
+    )
+
+
+def _sender(text: str) -> tuple[str, str]:
+    application, _, facility = text.partition("/")
+    return application.strip(), facility.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One event, judged.
+
+    Attributes:
+        kept: where it ends.
+        verdict: what the answer says, before the sender's mode gives it a code.
+        data: the bytes to journal, as received.
+        header: MSH; None where it could not be read.
+        faults: one ERR segment each.
+        cause: the stable word for the error queue; empty when accepted.
+        flags: named remarks that never block by themselves.
+        unreadable: it had no MSH at all; ten of those in a row close the connection.
+        silent: it cannot be answered, or must not be.
+    """
+
+    kept: Kept
+    verdict: Verdict
+    data: bytes
+    header: Header | None = None
+    faults: tuple[AckFault, ...] = ()
+    cause: str = ""
+    flags: tuple[str, ...] = ()
+    unreadable: bool = False
+    silent: bool = False
+
+
+def hear(event: Event | TooLong, rules: Rules) -> Heard:
+    """Judge one event off the wire."""
+    match event:
+        case Block(body, missing_cr):
+            return _hear_block(body, missing_cr, rules)
+        case Fragment(body):
+            return _hear_fragment(body)
+        case Junk(body):
+            return _counted(body, "interframe_bytes")
+        case TooLong(head):
+            return _hear_too_long(head)
+
+
+def answer_code(heard: Heard, rules: Rules) -> str:
+    """Return MSA-1 for what was heard; ``""`` where silence is right.
+
+    MSH-15 NE with MSH-16 AL asks for one application answer and no accept answer,
+    which is the original mode in other words: it is answered as such.
+    """
+    header = heard.header
+    if heard.silent or heard.kept is Kept.COUNTED:
+        return ""
+    if header is None or not header.control_id:
+        return CODES[heard.verdict, Mode.ORIGINAL]
+    if mode_of(header, rules.ack_mode) is Mode.ORIGINAL:
+        return CODES[heard.verdict, Mode.ORIGINAL]
+    positive = heard.verdict is Verdict.ACCEPTED
+    forced = not header.accept_ack and not header.application_ack
+    empty = "AL" if forced else rules.enhanced_empty
+    if is_wanted(header.accept_ack, positive=positive, when_empty=empty):
+        return CODES[heard.verdict, Mode.ENHANCED]
+    if is_wanted(header.application_ack, positive=positive, when_empty="NE"):
+        return CODES[heard.verdict, Mode.ORIGINAL]
+    return ""
+
+
+def _counted(data: bytes, cause: str) -> Heard:
+    return Heard(Kept.COUNTED, Verdict.BROKEN, data, cause=cause, silent=True)
+
+
+def _broken(
+    data: bytes, cause: str, fault: AckFault, header: Header | None = None
+) -> Heard:
+    return Heard(
+        Kept.QUARANTINED, Verdict.BROKEN, data, header, faults=(fault,), cause=cause
+    )
+
+
+def _hear_fragment(body: bytes) -> Heard:
+    """E08: an unfinished block is answered only if it can be named."""
+    if not body:
+        return _counted(body, "interframe_bytes")
+    fault = AckFault("100", text="the end block is missing")
+    header = _readable_header(body)
+    named = header is not None and bool(header.control_id)
+    return replace(_broken(body, "frame-unfinished", fault, header), silent=not named)
+
+
+def _hear_too_long(head: bytes) -> Heard:
+    """E19: header and size only are kept; answered if MSH-10 was seen."""
+    header = _readable_header(head) if b"\r" in head else None
+    fault = AckFault("104", text="the message is longer than this listener takes")
+    named = header is not None and bool(header.control_id)
+    kept = head[: head.find(b"\r") + 1] if header else b""
+    return replace(_broken(kept, "too-large", fault, header), silent=not named)
+
+
+def _readable_header(data: bytes) -> Header | None:
+    try:
+        return read_header(data)
+    except ParseError:
+        return None
+
+
+def _hear_block(body: bytes, missing_cr: bool, rules: Rules) -> Heard:  # noqa: FBT001 - it is the block's own field
+    if not body:
+        fault = AckFault("100", text="the block is empty")
+        return replace(_broken(body, "frame-empty", fault), unreadable=True)
+    if body in COMMIT_BLOCKS:
+        return _counted(body, "commit_block")
+    if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        return _hear_xml(body)
+    try:
+        header = read_header(body)
+    except ParseError as error:
+        fault = AckFault(error.code, location=error.location, text=str(error))
+        return replace(_broken(body, "frame-unreadable", fault), unreadable=True)
+    flags = _flags(body, header, missing_cr=missing_cr)
+    heard = _against(_frame_faults(body, flags, rules), body, header)
+    heard = heard or _header_verdict(body, header, rules)
+    return replace(heard, flags=flags) if flags else heard
+
+
+def _hear_xml(body: bytes) -> Heard:
+    """E30: the name is found by a bounded scan; only the worker runs an XML parser."""
+    found = _XML_CONTROL_ID.search(body, 0, _XML_HEAD)
+    if found is None:
+        fault = AckFault("101", location="MSH^1^10", text="XML without MSH.10")
+        return replace(_broken(body, "frame-unreadable", fault), unreadable=True)
+    fields = [b"MSH", STANDARD.encoding_characters.encode(), *[b""] * 7, found[1]]
+    header = Header(STANDARD, fields)
+    return Heard(Kept.ACCEPTED, Verdict.ACCEPTED, body, header, flags=("xml",))
+
+
+def _flags(body: bytes, header: Header, *, missing_cr: bool) -> tuple[str, ...]:
+    """Return the remarks that only the bytes themselves allow."""
+    found = {
+        "missing_cr": missing_cr,
+        "byte_order_mark": body.startswith(BOM),
+        "nul": b"\0" in body,
+        "control_char": len(body.translate(None, _CONTROLS)) != len(body),
+        "line_feed": b"\n" in body,
+        "version_unknown": header.version not in VERSIONS,
+    }
+    return tuple(flag for flag, present in found.items() if present)
+
+
+def _frame_faults(
+    body: bytes, flags: tuple[str, ...], rules: Rules
+) -> tuple[str, AckFault] | None:
+    """Return the first thing wrong with the bytes around and between the segments."""
+    if rules.frame_end_strict and "missing_cr" in flags:
+        return "frame-unfinished", AckFault("100", text="the end block has no CR")
+    if rules.reject_nul_bytes and "nul" in flags:
+        return "nul-byte", AckFault("102", text="the message holds NUL bytes")
+    if rules.reject_control_characters and "control_char" in flags:
+        fault = AckFault("199", text="the message holds control characters")
+        return "control-character", fault
+    if rules.profile_strict and "line_feed" in flags:
+        fault = AckFault("100", text="segments are not terminated by CR alone")
+        return "segment-terminator", fault
+    if _begins_again(body):
+        fault = AckFault("100", text="one block holds several MSH segments")
+        return "several-messages", fault
+    return None
+
+
+def _begins_again(body: bytes) -> bool:
+    """E77: whether a second MSH with the separator of the first follows."""
+    if b"\rMSH" not in body and b"\nMSH" not in body:
+        return False
+    start = len(BOM) if body.startswith(BOM) else 0
+    again = b"MSH" + body[start + 3 : start + 4]
+    return b"\r" + again in body or b"\n" + again in body
+
+
+def _against(
+    fault: tuple[str, AckFault] | None, body: bytes, header: Header
+) -> Heard | None:
+    return _broken(body, fault[0], fault[1], header) if fault else None
+
+
+def _header_verdict(body: bytes, header: Header, rules: Rules) -> Heard:
+    """Judge a message by its readable MSH."""
+    if is_acknowledgment(header) and not _answered_anyway(header, rules):
+        return replace(_counted(body, "unsolicited_ack"), header=header)
+    missing = missing_fields(header)
+    if rules.accept_without_control_id:
+        missing = [fault for fault in missing if fault.location != "MSH^1^10"]
+    if missing:
+        broken = _broken(body, "header-field-missing", missing[0], header)
+        return replace(broken, faults=tuple(missing))
+    refusal = _refusal(header, rules)
+    if refusal is None:
+        return Heard(Kept.ACCEPTED, Verdict.ACCEPTED, body, header)
+    cause, fault = refusal
+    return replace(_broken(body, cause, fault, header), verdict=Verdict.REFUSED)
+
+
+def _answered_anyway(header: Header, rules: Rules) -> bool:
+    """E44: an application acknowledgment that asks for an accept acknowledgment."""
+    return rules.acknowledge_application_acks and bool(header.accept_ack)
+
+
+def _refusal(header: Header, rules: Rules) -> tuple[str, AckFault] | None:
+    """Return why a readable message is not taken by this channel."""
+    if rules.types and not _takes(header, rules):
+        return _type_refusal(header, rules)
+    if rules.trusted and (header.part(3), header.part(4)) not in rules.trusted:
+        fault = AckFault("199", location="MSH^1^3", text="this sender is not taken here")
+        return "sender-not-trusted", fault
+    processing_id = header.processing_id
+    if processing_id and processing_id not in rules.processing_ids:
+        fault = AckFault(
+            "202", location="MSH^1^11", text="this processing id is not taken here"
+        )
+        return "processing-id", fault
+    if rules.profile_strict and header.version not in VERSIONS:
+        fault = AckFault("203", location="MSH^1^12", text="unknown version")
+        return "version", fault
+    return None
+
+
+def _takes(header: Header, rules: Rules) -> bool:
+    kind = header.message_type
+    return kind in rules.types or f"{kind}^{header.trigger_event}" in rules.types
+
+
+def _type_refusal(header: Header, rules: Rules) -> tuple[str, AckFault]:
+    """E45: 200 for a type that is not taken at all, 201 for another event of one."""
+    starts = f"{header.message_type}^"
+    if any(taken.startswith(starts) for taken in rules.types):
+        text = "this trigger event is not taken here"
+        return "trigger-event", AckFault("201", location="MSH^1^9", text=text)
+    text = "this message type is not taken here"
+    return "message-type", AckFault("200", location="MSH^1^9", text=text)
