@@ -19,7 +19,7 @@ from engine.peers.receiving import Receiver
 @click.argument("port", type=click.IntRange(0, 65535))
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--ack", type=click.Choice(["AA", "AE", "AR", "none"]), default="AA")
-@click.option("--delay", type=duration, default=0.0, help="Wait before answering.")
+@click.option("--delay", type=duration, default="0s", help="Wait before answering.")
 @click.option("--save", type=click.Path(path_type=Path), help="Keep what comes, here.")
 @click.option("--fhir", is_flag=True, help="Be a FHIR server instead, over HTTP.")
 @click.option("--for", "seconds", type=duration, help="End after this time.")

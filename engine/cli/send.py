@@ -44,7 +44,9 @@ def send_command(
     PLACE is a file, a folder of *.hl7 files, or sample:NAME for a built-in sample.
     With one connection the order of the messages is kept.
     """
-    feed = Feed(_messages(place), first, first + count - 1 if count else 0, per_second or 0)
+    feed = Feed(
+        _messages(place), first, first + count - 1 if count else 0, per_second or 0
+    )
     if feed.first > feed.last:
         raise Stop(f"there are only {feed.last} messages", Exit.USAGE)
     sender = Sender(feed, *receiver, timeout=timeout)

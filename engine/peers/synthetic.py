@@ -236,7 +236,7 @@ def _adt(
     trigger: str,
     at: datetime,
     truth: str,
-    extra: list[str] | None = None,
+    extra: Sequence[str] = (),
 ) -> _Draft:
     lines = [f"EVN|{trigger[4:7]}|{_dtm(at)}", _pid(visit.record)]
     kin = [line for line in extra if line.startswith("NK1")]
