@@ -47,22 +47,25 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
 """Section to command to (module, one line), in the order of ``interop --help``."""
 
 
+_PLACES: Final = {
+    name: module for row in COMMANDS.values() for name, (module, _) in row.items()
+}
+
+
 class Root(click.Group):
     """Finds commands by name and imports only the one that is called."""
-
-    _places = {name: place for row in COMMANDS.values() for name, place in row.items()}
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every command name, for completion."""
-        return list(self._places)
+        return list(_PLACES)
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command, imported now, or None."""
-        if cmd_name not in self._places:
+        if cmd_name not in _PLACES:
             return None
-        module = import_module(f"engine.cli.{self._places[cmd_name][0]}")
+        module = import_module(f"engine.cli.{_PLACES[cmd_name]}")
         found: click.Command = getattr(module, f"{cmd_name}_command")
         return found
 
@@ -80,7 +83,7 @@ class Root(click.Group):
     @override
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; every error becomes one line, a hint and an exit code."""
-        from engine.cli.invocation import guarded  # noqa: PLC0415 - help stays fast
+        from engine.cli.invocation import guarded
 
         return guarded(ctx, lambda: super(Root, self).invoke(ctx))
 
