@@ -35,7 +35,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Messages and queues": {
         "messages": ("messages", "Search, show and follow messages."),
-        "errors": ("errors", "The error queue, by cause."),
+        "errors": ("error_queue", "The error queue, by cause."),
         "deliveries": ("deliveries", "What is on its way out, and what waits."),
         "parked": ("deliveries", "Persons whose deliveries wait behind a failure."),
         "channel": ("running", "List, start and pause channels."),
