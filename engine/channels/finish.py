@@ -7,6 +7,7 @@ Everything here reads the store and writes nothing; what is to be written stands
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 import orjson
 
@@ -18,8 +19,8 @@ from engine.channels.search_keys import person_keys
 from engine.channels.view import View
 from engine.hl7.timestamps import read_timestamp
 from engine.identity.decision import Decision
+from engine.identity.notices import decide
 from engine.identity.registration import Reading, registration_of
-from engine.identity.resolution import decide
 from engine.identity.weights import Model
 from engine.store.deliveries import NewDelivery
 from engine.store.message_state import MessageState
@@ -147,11 +148,13 @@ def _rendered(
 def _identity_names(decision: Decision | None) -> dict[str, Value]:
     if decision is None:
         return {"identity.enterprise_id": "", "identity.outcome": ""}
-    return {
+    names: dict[str, Value] = {
         "identity.enterprise_id": decision.enterprise_id,
         "identity.outcome": str(decision.outcome),
-        "identity.score": decision.score_text,
     }
+    if decision.score is not None:
+        names["identity.score"] = Decimal(f"{decision.score:.2f}")
+    return names
 
 
 def _texts(names: Mapping[str, Value]) -> dict[str, str]:
@@ -189,15 +192,23 @@ def _stamp_prior(
     for offset, segment in enumerate(following, after + 1):
         if segment.id == "PID":
             return
-        if segment.id == "MRG" and decision.retired_id:
+        if segment.id == "MRG" and (retired := _retired(decision)):
             stamp_person(
                 mapped,
                 desk.person_system,
-                decision.retired_id,
+                retired,
                 site=desk.site,
                 segment=offset,
             )
             return
+
+
+def _retired(decision: Decision) -> str:
+    """Return the person that a merge retires in favour of the decision's."""
+    sources = [
+        move.source for move in decision.moves if move.target == decision.enterprise_id
+    ]
+    return next(iter(sources), "")
 
 
 # ---- the latest version of each resource ----
