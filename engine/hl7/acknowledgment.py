@@ -4,6 +4,7 @@ Spec:
     protocol.md section 4, the ACK decision table; HL7 v2.9 chapter 2, 2.9 and 2.13.1.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.hl7.batch import Opening
+from engine.hl7.conformance import CONDITIONS as FINDING_CONDITIONS
+from engine.hl7.conformance import Finding
 from engine.hl7.delimiters import STANDARD, Delimiters
 from engine.hl7.escapes import decode, encode
 from engine.hl7.header import Header, read_header
@@ -27,6 +30,7 @@ __all__ = [
     "Verdict",
     "acknowledge",
     "acknowledge_batch",
+    "fault_for",
     "is_acknowledgment",
     "is_wanted",
     "missing_fields",
@@ -174,6 +178,18 @@ def missing_fields(header: Header) -> list[AckFault]:
         for number in (9, 10)
         if not header.raw(number)
     ]
+
+
+def fault_for(finding: Finding) -> AckFault:
+    """Return a finding as the ERR segment with which a strict channel rejects it.
+
+    Examples:
+        >>> fault_for(Finding("field_required", "PID[1]-3")).location
+        'PID^1^3'
+    """
+    code = FINDING_CONDITIONS.get(finding.code, "199")
+    location = re.sub(r"[-.\[\]]+", "^", finding.path)
+    return AckFault(code, location=location, text=finding.code.replace("_", " "))
 
 
 def acknowledge(  # noqa: PLR0913 - what MSH, MSA and ERR say comes from six places
