@@ -47,7 +47,9 @@ def list_deliveries(
 
 @deliveries_command.command("show")
 @click.argument("delivery_id", type=int)
-@click.option("--document", is_flag=True, help="Print what was sent, with patient data.")
+@click.option(
+    "--document", is_flag=True, help="Print what was sent, with patient data."
+)
 def show(delivery_id: int, *, document: bool) -> None:
     """Show one delivery; --document prints its bytes and is audited."""
     from engine.store import audit, deliveries, search

@@ -165,7 +165,9 @@ def _group(database: "Database", group: str) -> str:
         keys = [found.key for found in error_queue.groups(connection)]
     matching = [key for key in keys if key.startswith(group)]
     if len(matching) != 1 and group not in keys:
-        sentence = f"{'no' if not matching else 'more than one'} group begins with {group}"
+        sentence = (
+            f"{'no' if not matching else 'more than one'} group begins with {group}"
+        )
         raise Stop(sentence, Exit.PROBLEMS, "interop errors list shows them")
     return group if group in keys else matching[0]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
-from engine.cli.invocation import Exit, Group, Stop, now
+from engine.cli.invocation import Exit, Group, Stop, invocation
 from engine.cli.kinds import moment
-from engine.cli.output import Row, emit, emit_one, masked, output_format
+from engine.cli.output import Row, emit, emit_one, output_format
 from engine.cli.site import confirm, order, store
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def search(query: tuple[str, ...], limit: int) -> None:
     """List the messages that match, newest first."""
     wanted = _filter(" ".join(query))
     with store() as database:
-        emit((_row(m) for m in _pages(database, wanted, limit)), COLUMNS)
+        emit(map(_row, _pages(database, wanted, limit)), COLUMNS)
 
 
 @messages_command.command("show")
@@ -60,9 +60,11 @@ def show(message_id: int) -> None:
         sent = search.deliveries(connection, wanted)
     if found is None:
         raise Stop(f"there is no message {message_id}", Exit.PROBLEMS)
-    deliveries = [f"{d.id} {d.destination} {d.state} {d.sentence}".strip() for d in sent]
+    deliveries = [
+        f"{d.id} {d.destination} {d.state} {d.sentence}".strip() for d in sent
+    ]
     attempts = [f"{a.attempt} {a.state} {a.stage} {a.reason}".strip() for a in past]
-    text = "" if data is None else mask(data, reveal=bool(masked(1) == 1))
+    text = "" if data is None else mask(data, reveal=invocation().reveal)
     content = text if output_format() != "table" else "\n" + text.replace("\r", "\n")
     more = {"attempts": attempts, "deliveries": deliveries, "hl7": content}
     emit_one({**_row(found), **more})
@@ -76,7 +78,9 @@ def tail(query: tuple[str, ...], lines: int, *, follow: bool) -> None:
     """Show the last messages, oldest first; -f goes on until Ctrl+C."""
     wanted = _filter(" ".join(query))
     with store() as database:
-        emit((_row(m) for m in _latest(database, wanted, lines, follow)), COLUMNS)
+        emit(
+            (_row(m) for m in _latest(database, wanted, lines, follow=follow)), COLUMNS
+        )
 
 
 @messages_command.command("retry")
@@ -183,7 +187,7 @@ def _pages(
 
 
 def _latest(
-    database: "Database", wanted: "MessageFilter", lines: int, follow: bool
+    database: "Database", wanted: "MessageFilter", lines: int, *, follow: bool
 ) -> "Iterator[MessageRow]":
     """Yield the newest messages in the order they came, then new ones."""
     seen = 0

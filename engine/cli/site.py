@@ -1,8 +1,10 @@
 """The site a command works on: its settings and its open store."""
 
 import getpass
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -61,3 +63,37 @@ def confirm(count: int, what: str, *, yes: bool, dry_run: bool) -> bool:
         if typed != str(count):
             raise Stop("not confirmed; nothing was changed", Exit.USAGE)
     return True
+
+
+def message_bytes(place: str) -> bytes:
+    """Return one message: the first of a file, of stdin (``-``), or a stored one.
+
+    A stored one, named by its number, is patient data that leaves the store, so the
+    audit trail gets a row.
+    """
+    from engine.peers.sending import split
+
+    path = Path(place)
+    if place.isdecimal() and not path.exists():
+        return _stored(int(place))
+    content = sys.stdin.buffer.read() if place == "-" else path.read_bytes()
+    found = split(content)
+    if not found:
+        raise Stop(f"no message begins with MSH in {place}", Exit.PROBLEMS)
+    return found[0]
+
+
+def _stored(message_id: int) -> bytes:
+    from engine.store import audit, journal
+
+    with store() as database:
+        with database.reading() as connection:
+            data = journal.content(connection, database.sealer, message_id)
+        if data is None:
+            sentence = f"message {message_id} is unknown, or its content was purged"
+            raise Stop(sentence, Exit.PROBLEMS, "interop messages search lists them")
+        asked = order("")
+        act = audit.Act(asked.now, asked.actor, "reveal", f"message {message_id}")
+        with database.engine() as connection:
+            audit.write(connection, database.sealer, [act])
+    return data
