@@ -239,7 +239,7 @@ def _unwelcome(decision: Decision, two: SourceRecord, index: PatientIndex) -> bo
         return False
     if not decision.registration.policy.applies_merges:
         return True
-    return bool(one) and two.number in index.told_apart(one.number, one.traits)
+    return one is not None and two.number in index.told_apart(one.number, one.traits)
 
 
 def _renumbered(

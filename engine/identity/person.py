@@ -126,11 +126,13 @@ def merged(
 def moved(
     state: Membership, records: Collection[int], target: str, event: LinkEvent
 ) -> LinkEvent:
-    """Return the event by which some records of one person leave for another.
+    """Return the event by which records of one person leave for another.
+
+    A link of the last records a person has is a merge: nobody is left empty.
 
     Raises:
-        IllegalTransitionError: the records are not one person's, or are all of them
-            (that is a merge).
+        IllegalTransitionError: the records are not one person's, are there already,
+            or are all the person has and are to be split off.
     """
     owners = {state.person_of.get(record, "") for record in records}
     if len(owners) != 1 or "" in owners:
@@ -138,9 +140,10 @@ def moved(
     source = owners.pop()
     if source == target:
         raise IllegalTransitionError(f"the records already belong to person {target}")
-    if event.kind is not LinkKind.LINK and set(state.records_of(source)) <= set(
-        records
-    ):
+    everything = set(state.records_of(source)) <= set(records)
+    if everything and event.kind is LinkKind.LINK:
+        return merged(source, target, records, event)
+    if everything:
         raise IllegalTransitionError(
             f"person {source} would be left without records: merge instead"
         )
@@ -159,7 +162,8 @@ def inverse(
         state: today's.
         undone: the event to take back.
         later: the events after it, in order.
-        event: carries number, time, actor, cause and reason.
+        event: carries number, time, actor, cause and reason; its ``target`` is the
+            person to use where the records belonged to nobody before.
 
     Raises:
         IllegalTransitionError: nothing is left to take back, or it was taken back.
@@ -171,30 +175,36 @@ def inverse(
     if undone.kind in _PAIRS:
         withdraw = undone.kind is LinkKind.DIFFERENT
         kind = LinkKind.WITHDRAW if withdraw else LinkKind.DIFFERENT
-        return replace(event, kind=kind, records=undone.records)
+        return replace(event, kind=kind, records=undone.records, target="")
     holder = state.resolved(undone.target)
+    if undone.kind in {LinkKind.UNMERGE, LinkKind.SPLIT}:
+        survivor = state.resolved(undone.source)
+        return merged(holder, survivor, state.records_of(holder), event)
     back = _followers(undone.records, since)
-    records = tuple(r for r in sorted(back) if state.person_of.get(r) == holder)
-    if not records or not undone.source or holder == undone.source:
+    records = [record for record in back if state.person_of.get(record) == holder]
+    target = _home(state, undone, holder) or event.target
+    if not records or target == holder:
         raise IllegalTransitionError(
             f"link event {undone.number} has nothing left to take back"
         )
+    if undone.kind is LinkKind.UNLINK:
+        return moved(state, records, target, replace(event, kind=LinkKind.LINK))
+    merge = undone.kind is LinkKind.MERGE
     return replace(
         event,
-        kind=_INVERSES[undone.kind],
-        records=records,
+        kind=LinkKind.UNMERGE if merge else LinkKind.UNLINK,
+        records=tuple(sorted(records)),
         source=holder,
-        target=undone.source,
+        target=target,
     )
 
 
-_INVERSES = {
-    LinkKind.LINK: LinkKind.UNLINK,
-    LinkKind.UNLINK: LinkKind.LINK,
-    LinkKind.MERGE: LinkKind.UNMERGE,
-    LinkKind.UNMERGE: LinkKind.MERGE,
-    LinkKind.SPLIT: LinkKind.MERGE,
-}
+def _home(state: Membership, undone: LinkEvent, holder: str) -> str:
+    """Return the person the records came from, ``""`` where there is none to go to."""
+    if undone.kind is LinkKind.MERGE:
+        return undone.source
+    home = state.resolved(undone.source)
+    return "" if home == holder else home
 
 
 def _followers(records: Iterable[int], since: Iterable[LinkEvent]) -> set[int]:

@@ -72,8 +72,8 @@ _UNKNOWN_LEVEL: Final = (-9.0, -9.0, -9.0)
 _LAST_FOUR_AT_BEST: Final = -13.3
 _MEAN_AGREEMENT: Final = MappingProxyType({"given": 0.00310, "family": 0.00098})
 _RAREST: Final = 2e-5
-_SAME_PER_RECORD, _HOUSEHOLD_PER_RECORD = 1.17, 1.45
-_SMALLEST_INDEX: Final = 50
+SAME_PER_RECORD, HOUSEHOLD_PER_RECORD = 1.17, 1.45
+SMALLEST_INDEX: Final = 50
 
 
 class Mode(StrEnum):
@@ -147,10 +147,10 @@ def score(levels: Levels, counts: Frequencies, model: Model) -> Score:
         if levels.get(trait) == "eq":
             stranger += rarity(trait, count, counts.records)
     against = log2_sum(
-        log2(_HOUSEHOLD_PER_RECORD) + household,
-        log2(max(counts.records, _SMALLEST_INDEX)) + stranger,
+        log2(HOUSEHOLD_PER_RECORD) + household,
+        log2(max(counts.records, SMALLEST_INDEX)) + stranger,
     )
-    bits = same + log2(_SAME_PER_RECORD) - against
+    bits = same + log2(SAME_PER_RECORD) - against
     return Score(bits, same, household, stranger)
 
 
