@@ -1,0 +1,175 @@
+"""Write documents as files: whole or not at all, and only below allowed folders.
+
+Spec:
+    security.md S30; faults.md 1, idempotent destinations.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from engine.channels.destinations import Document, Receipt
+from engine.errors import PermanentError, TransientError
+
+MAX_NAME_BYTES: Final = 255
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE})
+
+InThread = Callable[[Callable[[], None]], Awaitable[None]]
+"""Run a blocking function elsewhere than on the reactor."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSender:
+    """Writes each document to ``document.name``, an absolute path.
+
+    Args:
+        roots: the folders that the site allows.
+        replace: whether a file that is there already is replaced.
+        in_thread: where the disk is waited for.
+    """
+
+    roots: Sequence[str]
+    replace: bool
+    in_thread: InThread
+
+    async def send(self, document: Document) -> Receipt:
+        """Return when the file and its name are on disk.
+
+        Raises:
+            PermanentError: the path is not allowed, or the file is there already.
+            TransientError: the disk is full or failing.
+        """
+        root, parts = place_below(document.name, self.roots)
+        await self.in_thread(
+            lambda: write_file(root, parts, document.content, replace=self.replace)
+        )
+        return Receipt()
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def place_below(name: str, roots: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the allowed folder that holds ``name``, and the way down from it.
+
+    Raises:
+        PermanentError: no allowed folder holds it, or a part of it is no file name.
+    """
+    path = PurePosixPath(name)
+    for root in roots:
+        if path.is_relative_to(root) and path != PurePosixPath(root):
+            parts = path.relative_to(root).parts
+            if all(map(_is_name, parts)):
+                return root, parts
+    raise PermanentError("the file would lie outside the allowed folders", "not-allowed")
+
+
+def _is_name(part: str) -> bool:
+    plain = part not in {"..", "."} and "\x00" not in part
+    return plain and 0 < len(os.fsencode(part)) <= MAX_NAME_BYTES
+
+
+def write_file(
+    root: str, parts: tuple[str, ...], content: bytes, *, replace: bool
+) -> None:
+    """Write a file so that it is there whole, with its name, or not at all.
+
+    Each folder on the way is opened without following links, so nobody can lead the
+    write out of ``root``.
+
+    Raises:
+        PermanentError: refused by the file system, or there already.
+        TransientError: the disk is full or failing.
+    """
+    try:
+        folder = _open_folder(root, parts[:-1])
+        try:
+            _write(folder, parts[-1], content, replace=replace)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        raise PermanentError("the file is there already", "file-exists") from None
+    except OSError as error:
+        word = errno.errorcode.get(error.errno or 0, "unknown")
+        kind = TransientError if error.errno in _PASSING else PermanentError
+        raise kind(f"the file system said {word}", f"file-{word.lower()}") from None
+
+
+def _open_folder(root: str, parts: tuple[str, ...]) -> int:
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for part in parts:
+        below = _open_below(folder, part)
+        os.close(folder)
+        folder = below
+    return folder
+
+
+def _open_below(folder: int, part: str) -> int:
+    """Open a folder in a folder, and make it durably if it is missing."""
+    try:
+        os.mkdir(part, 0o750, dir_fd=folder)
+        os.fsync(folder)
+    except FileExistsError:
+        pass
+    except BaseException:
+        os.close(folder)
+        raise
+    try:
+        return os.open(part, _FOLDER, dir_fd=folder)
+    except BaseException:
+        os.close(folder)
+        raise
+
+
+def _write(folder: int, name: str, content: bytes, *, replace: bool) -> None:
+    if not replace and _is_there(folder, name, content):
+        return
+    scratch = _scratch_name(name)
+    _forget(folder, scratch)
+    descriptor = os.open(scratch, _NEW, 0o640, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        os.rename(scratch, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        _forget(folder, scratch)
+        raise
+    os.fsync(folder)
+
+
+def _scratch_name(name: str) -> str:
+    """Return the name to write under: hidden, and never one that a reader picks up."""
+    stem = os.fsencode(name)[: MAX_NAME_BYTES - 6]
+    return "." + os.fsdecode(stem) + ".part"
+
+
+def _is_there(folder: int, name: str, content: bytes) -> bool:
+    """Whether the file is there with this content: then a retry has nothing to do.
+
+    Raises:
+        FileExistsError: it is there with other content.
+    """
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        same = stat.S_ISREG(os.fstat(descriptor).st_mode) and file.read() == content
+    if not same:
+        raise FileExistsError(name)
+    return True
+
+
+def _forget(folder: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,335 @@
+"""Send HL7 v2 over MLLP: kept-open connections, and answers that must belong.
+
+Spec:
+    protocol.md E81 to E88 and section 5.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHandshakeListener,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+from engine.channels.destinations import Document, Receipt
+from engine.channels.dial import tls_failure
+from engine.channels.endpoints import MllpDestination
+from engine.errors import (
+    AmbiguousError,
+    DeliveryError,
+    FrameError,
+    NotNowError,
+    ParseError,
+    PermanentError,
+    TransientError,
+)
+from engine.hl7.acknowledgment import Answer, Header, parse_acknowledgment, read_header
+from engine.hl7.delimiters import STANDARD
+from engine.hl7.framing import Block, BlockReader, enclose
+
+HANDSHAKE_SECONDS: Final = 10.0
+MAX_ANSWER_BYTES: Final = 1_000_000
+_REFUSALS: Final = frozenset({"AE", "AR", "CE", "CR"})
+_MAYBE_LATER: Final = frozenset({"AR", "CE"})
+_PASSING: Final = frozenset({"206", "207"})
+
+NO_REASON: Final = Failure(ConnectionError())  # type: ignore[no-untyped-call]
+
+Connect = Callable[[Factory], Awaitable[Protocol]]
+"""Open one connection to the receiver; raises DeliveryError."""
+
+
+def judge(answer: bytes, sent: Header) -> str:
+    """Return ``AA`` or ``CA`` of an answer that takes the message ``sent``.
+
+    Raises:
+        AmbiguousError: the answer says nothing about that message.
+        NotNowError: refused for a reason that passes.
+        PermanentError: refused for what it says.
+    """
+    if code := _quick(answer, sent):
+        return code
+    read = _read(answer)
+    if read.code not in _REFUSALS and not read.positive:
+        raise AmbiguousError("the answer has no known code", "unknown-answer")
+    if not read.acknowledges(sent):
+        raise AmbiguousError("the answer names another message", "ack-mismatch")
+    if read.positive:
+        return read.code
+    if read.code in _MAYBE_LATER and _passes(read):
+        raise NotNowError(
+            f"answered {read.code}", "not-now", acknowledgment=read.code
+        )
+    faults = ", ".join(sorted({fault.code for fault in read.errors if fault.code}))
+    raise PermanentError(
+        f"answered {read.code}" + (f" with {faults}" if faults else ""),
+        f"answered-{read.code.lower()}",
+        acknowledgment=read.code,
+    )
+
+
+def _quick(answer: bytes, sent: Header) -> str:
+    """Return the code of the usual positive answer without taking it apart."""
+    start = answer.find(b"\rMSA|")
+    if start < 0 or not answer.startswith(b"MSH|^~\\&|"):
+        return ""
+    fields = answer[start + 5 :].split(b"\r", 1)[0].split(b"|", 2)
+    if len(fields) < 2 or fields[0] not in {b"AA", b"CA"}:  # noqa: PLR2004 - MSA-2
+        return ""
+    usual = sent.delimiters == STANDARD and fields[1] == sent.control_id != b""
+    return fields[0].decode() if usual else ""
+
+
+def _read(answer: bytes) -> Answer:
+    try:
+        return parse_acknowledgment(answer)
+    except ParseError:
+        raise AmbiguousError(
+            "the answer is no HL7 message", "unreadable-answer"
+        ) from None
+
+
+def _passes(answer: Answer) -> bool:
+    """Whether a refusal names no lasting reason: none at all, or a locked record."""
+    return all(
+        fault.code in _PASSING and fault.severity == "F" for fault in answer.errors
+    )
+
+
+@implementer(IHandshakeListener)
+class Line(Protocol):
+    """One open connection to the receiver, with at most one message in flight."""
+
+    transport: ITCPTransport
+
+    def __init__(self, unasked: Callable[[bytes], bool], *, secure: bool) -> None:
+        self.ready: Deferred[None] = Deferred()
+        self.usable = False
+        self._secure = secure
+        self._unasked = unasked
+        self._reader = BlockReader(MAX_ANSWER_BYTES, MAX_ANSWER_BYTES)
+        self._answer: Deferred[bytes] | None = None
+
+    @override
+    def connectionMade(self) -> None:
+        """Be ready at once, or after the TLS handshake."""
+        self.transport.setTcpNoDelay(True)
+        if not self._secure:
+            self.handshakeCompleted()
+
+    def handshakeCompleted(self) -> None:
+        """Be ready: the receiver is who it should be."""
+        self.usable = True
+        self.ready.callback(None)
+
+    def exchange(self, block: bytes) -> Deferred[bytes]:
+        """Write one block; return the next one that comes back."""
+        self._answer = Deferred()
+        self.transport.write(block)
+        return self._answer
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """Take the answer; anything nobody waits for ends the conversation."""
+        self._reader.feed(data)
+        try:
+            while (event := self._reader.next_event()) is not None:
+                if isinstance(event, Block):
+                    self._hear(event.body)
+        except FrameError:
+            self.drop(AmbiguousError("the answer has no frame", "unreadable-answer"))
+        if self._reader.awaits_cr and self._answer is not None:
+            event = self._reader.flush()
+            self._hear(event.body if event else b"")
+
+    def _hear(self, body: bytes) -> None:
+        waiting, self._answer = self._answer, None
+        if waiting is not None:
+            waiting.callback(body)
+        elif not self._unasked(body):
+            self.drop(TransientError("an answer nobody waited for", "ack-mismatch"))
+
+    @override
+    def connectionLost(self, reason: Failure = NO_REASON) -> None:
+        """Tell whoever waits: without an answer, nothing was delivered."""
+        lost = TransientError("the connection broke before the answer", "no-answer")
+        self._fail(tls_failure(reason) or lost)
+
+    def drop(self, error: DeliveryError) -> None:
+        """Close; the next message gets a new connection."""
+        self._fail(error)
+        self.transport.abortConnection()
+
+    def junk_seen(self) -> bool:
+        """Whether bytes arrived that are no whole answer."""
+        return bool(self._reader.peek(1))
+
+    def _fail(self, error: DeliveryError) -> None:
+        self.usable = False
+        waiting, self._answer = self._answer, None
+        for deferred in (waiting, self.ready):
+            if deferred is not None and not deferred.called:
+                deferred.errback(error)
+
+
+@dataclass(slots=True)
+class MllpSender:
+    """Sends messages over up to ``settings.connections`` kept-open connections.
+
+    Each connection has one message in flight; an answer that is late, unreadable or
+    names another message closes it, so that no answer can be taken for another's.
+    """
+
+    connect: Connect
+    settings: MllpDestination
+    clock: IReactorTime
+    _lines: deque[Line] = field(default_factory=deque)
+    _open: int = 0
+    _turns: deque[Deferred[None]] = field(default_factory=deque)
+    _applications: dict[bytes, Deferred[bytes]] = field(default_factory=dict)
+
+    async def send(self, document: Document) -> Receipt:
+        """Return the acknowledgment of a message that was taken.
+
+        Raises:
+            DeliveryError: it was not taken; the type says what happens next.
+        """
+        try:
+            sent = read_header(document.content)
+        except ParseError:
+            raise PermanentError("the document has no MSH", "not-hl7") from None
+        line = await self._line()
+        try:
+            answer, code = await self._exchange(line, document.content, sent)
+        finally:
+            self._give_back(line)
+        if code == "CA" and sent.application_ack not in {"", "NE"}:
+            return await self._application(sent)
+        return Receipt(answer)
+
+    async def _exchange(
+        self, line: Line, content: bytes, sent: Header
+    ) -> tuple[bytes, str]:
+        timer = self._timer(line, self.settings.ack_timeout.total_seconds())
+        try:
+            answer = await line.exchange(enclose(content))
+            return answer, judge(answer, sent)
+        except AmbiguousError as error:
+            line.drop(error)
+            raise
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    def _timer(self, line: Line, seconds: float) -> IDelayedCall:
+        return self.clock.callLater(seconds, self._give_up, line)
+
+    def _give_up(self, line: Line) -> None:
+        """E81: close the socket; the same bytes go out again on another."""
+        if line.junk_seen():
+            line.drop(AmbiguousError("the answer has no frame", "unreadable-answer"))
+        else:
+            line.drop(TransientError("no answer in time", "no-answer"))
+
+    # ---- connections
+
+    async def _line(self) -> Line:
+        """Return a connection of one's own, when it is one's turn."""
+        if self._open >= self.settings.connections and not self._lines:
+            turn: Deferred[None] = Deferred()
+            self._turns.append(turn)
+            await turn
+        while self._lines:
+            line = self._lines.popleft()
+            if line.usable:
+                return line
+            self._open -= 1
+        self._open += 1
+        try:
+            return await self._connected()
+        except DeliveryError as error:
+            self._open -= 1
+            self._fail_turns(error)
+            raise
+
+    async def _connected(self) -> Line:
+        factory = Factory.forProtocol(self._new_line)  # type: ignore[arg-type]
+        line = await self.connect(factory)
+        assert isinstance(line, Line)
+        timer = self.clock.callLater(
+            HANDSHAKE_SECONDS,
+            line.drop,
+            TransientError("the TLS handshake takes too long", "tls-timeout"),
+        )
+        try:
+            await line.ready
+        finally:
+            if timer.active():
+                timer.cancel()
+        return line
+
+    def _new_line(self) -> Line:
+        return Line(self.hear_application, secure=self.settings.tls != "none")
+
+    def _give_back(self, line: Line) -> None:
+        if line.usable:
+            self._lines.append(line)
+        else:
+            self._open -= 1
+        self._next_turn()
+
+    def _next_turn(self) -> None:
+        if self._turns:
+            self._turns.popleft().callback(None)
+
+    def _fail_turns(self, error: DeliveryError) -> None:
+        """Let nobody wait for a receiver that cannot be reached."""
+        turns, self._turns = self._turns, deque()
+        for turn in turns:
+            turn.errback(error)
+
+    def close(self) -> None:
+        """Close kept connections; what is in flight ends as a failure."""
+        for line in self._lines:
+            line.drop(TransientError("the engine is stopping", "stopping"))
+
+    # ---- enhanced mode: the answer that comes later
+
+    async def _application(self, sent: Header) -> Receipt:
+        """E85: wait for the application answer, on this or another connection."""
+        waiting: Deferred[bytes] = Deferred()
+        self._applications[sent.control_id] = waiting
+        waiting.addTimeout(self.settings.app_ack_timeout.total_seconds(), self.clock)
+        try:
+            answer = await waiting
+        except defer.TimeoutError:
+            raise AmbiguousError(
+                "accepted, and then no application answer", "no-application-answer"
+            ) from None
+        finally:
+            del self._applications[sent.control_id]
+        judge(answer, sent)
+        return Receipt(answer, note="application acknowledgment")
+
+    def hear_application(self, answer: bytes) -> bool:
+        """Take a later answer to a message of ours; False when it belongs to none."""
+        try:
+            control_id = parse_acknowledgment(answer).control_id
+        except ParseError:
+            return False
+        waiting = self._applications.get(control_id.encode("latin-1", "replace"))
+        if waiting is None or waiting.called:
+            return False
+        waiting.callback(answer)
+        return True
