@@ -44,17 +44,20 @@ def both(terms: Sequence[Term]) -> Term:
 def _joined(terms: Sequence[Term], *, ends_with: bool) -> Term:
     if not all(term.known for term in terms):
         return unknown(terms[0].offset)
-    evaluates = [term.evaluate for term in terms]
-
-    def run(context: EditContext) -> Value:
-        for evaluate in evaluates:
-            if evaluate(context) is ends_with:
-                return ends_with
-        return not ends_with
-
+    run = terms[-1].evaluate
+    for term in reversed(terms[:-1]):
+        run = (_or if ends_with else _and)(term.evaluate, run)
     fixed = all(term.constant for term in terms)
     decided = any(term.constant and term.value is ends_with for term in terms)
     return Term(Type.BOOLEAN, run, terms[0].offset, constant=fixed or decided)
+
+
+def _or(first: Evaluate, second: Evaluate) -> Evaluate:
+    return lambda context: first(context) or second(context)
+
+
+def _and(first: Evaluate, second: Evaluate) -> Evaluate:
+    return lambda context: first(context) and second(context)
 
 
 def negation(term: Term, offset: int) -> Term:
