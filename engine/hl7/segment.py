@@ -33,6 +33,8 @@ class Repetition:
         if component > len(components):
             return ""
         leaf = components[component - 1]
+        if subcomponent == 1 and leaf.isalnum():  # no delimiter is alphanumeric
+            return leaf
         if not leaf:
             return ""
         mark = self._delimiters.subcomponent
@@ -132,9 +134,11 @@ class Segment:
         self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 1
     ) -> str:
         """Return one decoded leaf; ``""`` when it is missing or HL7 null."""
-        if not self.raw(field):
-            return ""
-        found = self.positions(field)
+        found = self._split.get(field)
+        if found is None:
+            if not self.raw(field):
+                return ""
+            found = self.positions(field)
         if repetition > len(found):
             return ""
         return found[repetition - 1].text(component, subcomponent)
