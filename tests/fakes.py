@@ -1,11 +1,16 @@
 """Stand-ins that implement our own protocols; no test patches anything."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 
+from engine.channels.destinations import Receipt
+from engine.channels.outbox import Outcome
+from engine.store.deliveries import Leased
+from engine.store.delivery_state import Event
 from engine.store.journal import Appended
+from engine.store.words import OnFailure
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -46,3 +51,93 @@ class Notes(Counter):
 
     def __call__(self, event, count):
         self[event] += count
+
+
+class FakeOutbox:
+    """Lanes in memory: enough of the store to see what the deliver loop asks of it."""
+
+    def __init__(self, clock):
+        self.clock, self.queued, self.settled, self.rounds = clock, [], [], []
+        self.leased, self.due, self.paused, self.failing = {}, {}, [], None
+
+    def put(self, number, *, lane, destination="his", content=b""):
+        self.queued.append(
+            Leased(
+                id=number,
+                epoch=1,
+                message_id=number,
+                channel="adt",
+                destination=destination,
+                lane_id=lane,
+                attempts=0,
+                content=content or str(number).encode(),
+                content_type="",
+                name="",
+                person="",
+                on_failure=OnFailure.PARK,
+                queued_at=NOON,
+            )
+        )
+
+    def now(self):
+        return NOON + timedelta(seconds=self.clock.seconds())
+
+    def run(self, work):
+        self.rounds.append(work)
+        if self.failing:
+            return fail(self.failing)
+        for settlement in work.settlements:
+            self._settle(settlement)
+        self.paused += [(pause.channel, pause.destination) for pause in work.pauses]
+        outcome = Outcome()
+        for claim in work.claims:
+            self._claim(claim, outcome)
+        return succeed(outcome)
+
+    def _settle(self, settlement):
+        leased = settlement.leased
+        del self.leased[leased.id]
+        self.settled.append((leased.id, settlement.event, settlement.class_))
+        if settlement.event is Event.RETRY:
+            self.queued.insert(0, leased)
+            self.queued.sort(key=lambda delivery: delivery.id)
+            self.due[leased.id] = settlement.not_before
+
+    def _claim(self, claim, outcome):
+        place = claim.channel, claim.destination
+        busy = {held.lane_id for held in self.leased.values()}
+        waiting = None
+        for delivery in list(self.queued):
+            if delivery.destination != claim.destination or delivery.lane_id in busy:
+                continue
+            busy.add(delivery.lane_id)
+            due = self.due.get(delivery.id, NOON)
+            if due > self.now():
+                waiting = min(waiting or due, due)
+            elif len(outcome.leased) < claim.limit and place not in self.paused:
+                self.queued.remove(delivery)
+                self.leased[delivery.id] = delivery
+                outcome.leased.append(delivery)
+        if len(outcome.leased) < claim.limit:
+            outcome.due[place] = waiting
+
+
+class FakeDestination:
+    """Remembers what it was sent; the test says how each send ends."""
+
+    def __init__(self):
+        self.sent, self.ends, self.closed = [], {}, False
+
+    def send(self, document):
+        self.sent.append(document.content)
+        self.ends[document.content] = Deferred()
+        return self.ends[document.content]
+
+    def take(self, content):
+        self.ends.pop(content).callback(Receipt(b"AA"))
+
+    def refuse(self, content, error):
+        self.ends.pop(content).errback(error)
+
+    def close(self):
+        self.closed = True

@@ -301,8 +301,10 @@ class MllpSender:
 
     def close(self) -> None:
         """Close kept connections; what is in flight ends as a failure."""
+        stopping = TransientError("the engine is stopping", "stopping")
+        self._fail_turns(stopping)
         for line in self._lines:
-            line.drop(TransientError("the engine is stopping", "stopping"))
+            line.drop(stopping)
 
     # ---- enhanced mode: the answer that comes later
 

@@ -1,0 +1,335 @@
+"""The deliver loop: claim lane heads, send them, settle what ended, in shared commits.
+
+The loop never waits for one receiver: whatever has ended is settled, whatever is due is
+claimed, in one transaction; while that is on its way to the disk, sends go on.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from engine.channels.channel import Destination as Settings
+from engine.channels.destinations import Destination, Document, Receipt
+from engine.channels.outbox import LEASE, Claim, Outcome, Pause, Round
+from engine.channels.retry import Consequence, FailureClass, Scope, class_of, consequence
+from engine.errors import DeliveryError, PermanentError
+from engine.store.deliveries import Leased, Settlement
+from engine.store.delivery_state import Event
+
+MAX_SETTLED: Final = 256
+MAX_IN_HAND: Final = 64
+"""Deliveries of one destination that are claimed at a time."""
+
+LOOK_SECONDS: Final = 1.0
+"""How often the outbox is looked at when no wake-up came: losing one loses nothing."""
+
+EXTEND_SECONDS: Final = LEASE.total_seconds() / 3
+Place = tuple[str, str]
+Note = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class Route:
+    """One destination of one channel, and what the loop knows about it just now.
+
+    Attributes:
+        hold_until: seconds of the loop's clock; nothing is claimed before.
+        probing: the receiver was away: one delivery tries whether it is back.
+        due_at: when there may be something to claim.
+    """
+
+    channel: str
+    settings: Settings
+    destination: Destination
+    hold_until: float = 0.0
+    probing: bool = False
+    due_at: float = 0.0
+    in_hand: int = 0
+    tokens: float = 1.0
+    filled_at: float = 0.0
+
+    @property
+    def place(self) -> Place:
+        """Channel and destination by name."""
+        return self.channel, self.settings.name
+
+    def room(self, now: float) -> int:
+        """Return how many deliveries may be claimed at this moment."""
+        if now < max(self.hold_until, self.due_at):
+            return 0
+        room = (1 if self.probing else MAX_IN_HAND) - self.in_hand
+        rate = self.settings.rate
+        if rate is None:
+            return max(room, 0)
+        self.tokens = min(self.tokens + (now - self.filled_at) * rate, max(rate, 1.0))
+        self.filled_at = now
+        return max(min(room, int(self.tokens)), 0)
+
+
+class Store(Protocol):
+    """The outbox, run elsewhere than on the reactor."""
+
+    def run(self, work: Round) -> Awaitable[Outcome]:
+        """Settle, pause, extend and claim in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """A delivery that is being sent, and since when (seconds of the loop's clock)."""
+
+    leased: Leased
+    route: Route
+    since: float
+
+
+class DeliverLoop:
+    """Sends what the outbox holds; one for each edge process."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: Store,
+        clock: IReactorTime,
+        now: Callable[[], datetime],
+        draw: Callable[[], float],
+        note: Note,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._now = now
+        self._draw = draw
+        self._note = note
+        self._routes: Mapping[Place, Route] = {}
+        self._ended: deque[Settlement] = deque()
+        self._pauses: list[Pause] = []
+        self._in_hand: dict[int, InHand] = {}
+        self._tries: dict[int, tuple[FailureClass, int]] = {}
+        self._running = False
+        self._again = False
+        self._stopping: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._extended_at = 0.0
+
+    # ---- from outside
+
+    def follow(self, routes: Mapping[Place, Route]) -> None:
+        """Deliver to these destinations from now on; what is in hand ends as it began."""
+        self._routes = routes
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at once: there may be something new for any destination."""
+        now = self._clock.seconds()
+        for route in self._routes.values():
+            route.due_at = min(route.due_at, now)
+        self._look()
+
+    def stop(self) -> Deferred[None]:
+        """Claim nothing more; return when everything in hand has been settled."""
+        if self._stopping is None:
+            self._stopping = Deferred()
+            for route in self._routes.values():
+                route.destination.close()
+            self._look()
+        return self._stopping
+
+    @property
+    def in_hand(self) -> int:
+        """How many deliveries are being sent."""
+        return len(self._in_hand)
+
+    # ---- the loop
+
+    def _look(self) -> None:
+        """Begin a round, or have the running one followed by another."""
+        self._again = True
+        if not self._running:
+            self._running = True
+            Deferred.fromCoroutine(self._rounds()).addErrback(self._broke)
+
+    async def _rounds(self) -> None:
+        while self._again:
+            self._again = False
+            work = self._round()
+            if work is None:
+                break
+            try:
+                outcome = await self._store.run(work)
+            except Exception as error:  # noqa: BLE001 - the store is away: try again
+                self._store_failed(work, error)
+            else:
+                self._begin(work, outcome)
+        self._running = False
+        self._rest()
+
+    def _round(self) -> Round | None:
+        """Return what is worth a transaction at this moment, if anything."""
+        now = self._clock.seconds()
+        settlements = [
+            self._ended.popleft() for _ in range(min(len(self._ended), MAX_SETTLED))
+        ]
+        pauses, self._pauses = self._pauses, []
+        claims = [] if self._stopping else self._claims(now)
+        in_hand = self._to_extend(now)
+        if not (settlements or pauses or claims or in_hand):
+            return None
+        return Round(settlements, claims, in_hand, pauses)
+
+    def _claims(self, now: float) -> list[Claim]:
+        claims = []
+        for route in self._routes.values():
+            room = route.room(now)
+            if room:
+                claims.append(Claim(*route.place, room))
+                route.due_at = now + LOOK_SECONDS
+        return claims
+
+    def _to_extend(self, now: float) -> list[Leased]:
+        if now - self._extended_at < EXTEND_SECONDS:
+            return []
+        self._extended_at = now
+        return [
+            held.leased
+            for held in self._in_hand.values()
+            if now - held.since >= EXTEND_SECONDS
+        ]
+
+    def _begin(self, work: Round, outcome: Outcome) -> None:
+        """Start what was claimed, and note when the rest is due."""
+        now, wall = self._clock.seconds(), self._now()
+        for place, due in outcome.due.items():
+            if place in self._routes and due is not None:
+                wait = max((due - wall).total_seconds(), 0.0)
+                self._routes[place].due_at = now + min(wait, LOOK_SECONDS)
+        for claim in work.claims:
+            place = claim.channel, claim.destination
+            if place not in outcome.due and place in self._routes:
+                self._routes[place].due_at = now
+        for number in outcome.stale:
+            self._note("delivery_taken_over", 1)
+            self._tries.pop(number, None)
+        for leased in outcome.leased:
+            self._start(leased, now)
+        self._again = self._again or len(self._ended) > 0
+
+    def _start(self, leased: Leased, now: float) -> None:
+        route = self._routes.get((leased.channel, leased.destination))
+        if route is None:  # it was taken out of the channel a moment ago
+            back = Settlement(leased, Event.RETRY, not_before=self._now())
+            self._ended.append(back)
+            return
+        route.in_hand += 1
+        route.tokens -= 1
+        held = InHand(leased, route, now)
+        self._in_hand[leased.id] = held
+        Deferred.fromCoroutine(self._send(held)).addErrback(self._broke)
+
+    async def _send(self, held: InHand) -> None:
+        leased = held.leased
+        document = Document(leased.content, leased.content_type, leased.name)
+        try:
+            receipt = await held.route.destination.send(document)
+        except DeliveryError as error:
+            settlement = self._failed(held, error)
+        except Exception as error:  # noqa: BLE001 - our defect, for a person to see
+            name = type(error).__name__
+            self._log.error("delivery defect {name}", name=name)
+            defect = PermanentError(f"defect in the destination: {name}", "defect")
+            settlement = self._failed(held, defect)
+        else:
+            settlement = self._delivered(held, receipt)
+        held.route.in_hand -= 1
+        held.route.due_at = min(held.route.due_at, self._clock.seconds())
+        del self._in_hand[leased.id]
+        self._ended.append(settlement)
+        self._look()
+
+    def _delivered(self, held: InHand, receipt: Receipt) -> Settlement:
+        held.route.probing = False
+        self._tries.pop(held.leased.id, None)
+        self._note("delivered", 1)
+        return Settlement(
+            held.leased, Event.ACCEPT, answer=receipt.answer, note=receipt.note
+        )
+
+    def _failed(self, held: InHand, error: DeliveryError) -> Settlement:
+        named, tries = class_of(error), 1
+        last = self._tries.get(held.leased.id)
+        if last is not None and last[0] is named:
+            tries += last[1]
+        retry = held.route.settings.retry
+        ended = consequence(error, tries, retry, self._draw())
+        self._note(f"delivery_{named}", 1)
+        self._hold(held.route, ended, error)
+        if ended.wait_seconds is None:
+            self._tries.pop(held.leased.id, None)
+            return _settlement(held.leased, Event.PARK, error, ended)
+        self._tries[held.leased.id] = (named, tries)
+        again = self._now() + timedelta(seconds=ended.wait_seconds)
+        return _settlement(held.leased, Event.RETRY, error, ended, again)
+
+    def _hold(self, route: Route, ended: Consequence, error: DeliveryError) -> None:
+        """Let every lane of a destination wait while its receiver is away."""
+        if ended.scope is not Scope.DESTINATION:
+            return
+        wait = ended.wait_seconds or 0.0
+        route.hold_until = max(route.hold_until, self._clock.seconds() + wait)
+        route.probing = True
+        if ended.pause:
+            self._pauses.append(Pause(*route.place, str(error)))
+
+    def _rest(self) -> None:
+        """Wait for the next due moment, a wake-up, or the end of a send."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._stopping and not (self._in_hand or self._ended or self._running):
+            if not self._stopping.called:
+                self._stopping.callback(None)
+            return
+        now = self._clock.seconds()
+        waits = [
+            max(route.due_at, route.hold_until) - now
+            for route in self._routes.values()
+        ]
+        wait = min([LOOK_SECONDS, *waits])
+        self._timer = self._clock.callLater(max(wait, 0.01), self._look)
+
+    def _store_failed(self, work: Round, error: Exception) -> None:
+        """Keep what could not be settled, and try again a little later."""
+        self._log.error("outbox: {kind}", kind=type(error).__name__)
+        self._note("outbox_failure", 1)
+        self._ended.extendleft(reversed(work.settlements))
+        self._pauses.extend(work.pauses)
+        self._again = False
+        later = self._clock.seconds() + LOOK_SECONDS
+        for route in self._routes.values():
+            route.due_at = max(route.due_at, later)
+
+    def _broke(self, failure: object) -> None:
+        self._running = False
+        self._log.error("deliver loop broke: {failure}", failure=failure)
+
+
+def _settlement(
+    leased: Leased,
+    event: Event,
+    error: DeliveryError,
+    ended: Consequence,
+    not_before: datetime | None = None,
+) -> Settlement:
+    return Settlement(
+        leased,
+        event,
+        class_=ended.failure_class.value,
+        code=error.code,
+        sentence=str(error),
+        not_before=not_before,
+        aside=ended.scope is Scope.NOBODY,
+    )

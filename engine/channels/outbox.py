@@ -1,0 +1,143 @@
+"""The store's side of delivering: one transaction for all that ended and all that begins.
+
+Everything here waits for the disk, so the edge runs it in a thread of its own.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from engine.store.database import Connection, Database
+from engine.store.deliveries import (
+    Leased,
+    Order,
+    Settlement,
+    Turn,
+    claim_heads,
+    expire,
+    extend,
+    next_due,
+    settle,
+)
+from engine.store.reports import set_run_state
+from engine.store.seal import Sealer
+from engine.store.words import RunState
+
+LEASE: Final = timedelta(seconds=15)
+"""How long a delivery in hand stays ours unless it is extended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """How many lane heads of one destination may be taken now."""
+
+    channel: str
+    destination: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A destination that waits for a person, and the sentence that says why."""
+
+    channel: str
+    destination: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one transaction has to do."""
+
+    settlements: Sequence[Settlement] = ()
+    claims: Sequence[Claim] = ()
+    in_hand: Sequence[Leased] = ()
+    pauses: Sequence[Pause] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it: what may be sent now, what was taken over by others meanwhile,
+    and when each destination that gave less than its limit is due again.
+    """
+
+    leased: list[Leased] = field(default_factory=list)
+    stale: list[int] = field(default_factory=list)
+    due: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Runs rounds against the store; for one thread."""
+
+    database: Database
+    owner: str
+    now: Callable[[], datetime]
+    _sealer: Sealer | None = None
+
+    def recover(self) -> int:
+        """Queue again what an earlier life of this node had in hand."""
+        with self.database.engine() as connection:
+            return expire(connection, self.now(), owner=self.owner)
+
+    def run(self, work: Round) -> Outcome:
+        """Settle, pause, extend and claim in one transaction; none if nothing is due."""
+        outcome = Outcome()
+        claims = self._due(work, outcome)
+        if not (work.settlements or claims or work.in_hand or work.pauses):
+            return outcome
+        sealer = self._sealer = self._sealer or self.database.new_sealer()
+        now = self.now()
+        with self.database.engine() as connection:
+            if work.settlements:
+                outcome.stale.extend(
+                    settle(connection, sealer, work.settlements, now)
+                )
+            self._pause(connection, sealer, work.pauses, now)
+            if work.in_hand:
+                outcome.stale.extend(extend(connection, work.in_hand, now + LEASE))
+            for claim in claims:
+                self._claim(connection, sealer, claim, outcome)
+        return outcome
+
+    def _due(self, work: Round, outcome: Outcome) -> list[Claim]:
+        """Return the claims worth the write lock: all of them if it is taken anyway."""
+        if work.settlements or not work.claims:
+            return list(work.claims)
+        now, due = self.now(), []
+        with self.database.reading() as connection:
+            for claim in work.claims:
+                at = next_due(connection, claim.channel, claim.destination)
+                outcome.due[claim.channel, claim.destination] = at
+                if at is not None and at <= now:
+                    due.append(claim)
+        return due
+
+    def _claim(
+        self, connection: Connection, sealer: Sealer, claim: Claim, outcome: Outcome
+    ) -> None:
+        now = self.now()
+        turn = Turn(claim.channel, claim.destination, self.owner, now, now + LEASE)
+        leased = claim_heads(connection, sealer, turn, claim.limit)
+        outcome.leased.extend(leased)
+        place = claim.channel, claim.destination
+        outcome.due.pop(place, None)
+        if len(leased) < claim.limit:
+            outcome.due[place] = next_due(connection, *place)
+
+    def _pause(
+        self,
+        connection: Connection,
+        sealer: Sealer,
+        pauses: Sequence[Pause],
+        now: datetime,
+    ) -> None:
+        for pause in pauses:
+            set_run_state(
+                connection,
+                sealer,
+                (pause.channel, pause.destination),
+                RunState.PAUSED,
+                Order("engine", now, pause.reason),
+            )

@@ -1,0 +1,215 @@
+"""The deliver loop, with lanes in memory and a clock that the test moves."""
+
+from twisted.internet.task import Clock
+
+from engine.channels.channel import Destination, Retry
+from engine.channels.deliver import MAX_IN_HAND, DeliverLoop, Route
+from engine.channels.endpoints import FileDestination
+from engine.errors import (
+    AmbiguousError,
+    CredentialsError,
+    PermanentError,
+    TransientError,
+)
+from engine.store.delivery_state import Event
+from tests.fakes import FakeDestination, FakeOutbox, Notes
+
+STEADY = Retry(jitter=False)
+REFUSED = TransientError("refused", "connection-refused")
+NO_ANSWER = TransientError("no answer", "no-answer")
+
+
+class Bench:
+    """A loop with one destination, ``his``."""
+
+    def __init__(self, **settings):
+        self.clock = Clock()
+        self.outbox, self.notes = FakeOutbox(self.clock), Notes()
+        self.his = FakeDestination()
+        self.loop = DeliverLoop(
+            self.outbox, self.clock, self.outbox.now, lambda: 0.5, self.notes
+        )
+        settings = Destination(
+            name="his", file=FileDestination(path="/x"), retry=STEADY, **settings
+        )
+        self.route = Route("adt", settings, self.his)
+
+    def put(self, *lanes):
+        for number, lane in enumerate(lanes, start=1):
+            self.outbox.put(number, lane=lane)
+        self.loop.follow({self.route.place: self.route})
+        return self
+
+    @property
+    def settled(self):
+        return [(number, event) for number, event, _ in self.outbox.settled]
+
+
+def test_lanes_are_sent_at_the_same_time_and_each_in_order():
+    bench = Bench().put("ann", "ann", "bob")
+    assert bench.his.sent == [b"1", b"3"]
+
+    bench.his.take(b"1")
+
+    assert bench.his.sent == [b"1", b"3", b"2"]
+    assert bench.settled == [(1, Event.ACCEPT)]
+
+
+def test_answers_that_came_together_are_settled_in_one_transaction():
+    bench = Bench().put("ann", "bob", "cat")
+    before = len(bench.outbox.rounds)
+    bench.loop._running = True  # a transaction is on its way to the disk
+
+    for content in (b"1", b"2", b"3"):
+        bench.his.take(content)
+    bench.loop._running = False
+    bench.loop._look()
+
+    [work] = bench.outbox.rounds[before : before + 1]
+    assert len(work.settlements) == 3
+
+
+def test_a_failed_delivery_holds_its_own_lane_until_its_retry():
+    bench = Bench().put("ann", "ann", "bob")
+
+    bench.his.refuse(b"1", NO_ANSWER)
+    bench.his.take(b"3")
+    assert bench.his.sent == [b"1", b"3"]
+    bench.clock.advance(1)
+
+    assert bench.his.sent == [b"1", b"3", b"1"]
+    bench.his.take(b"1")
+    assert bench.his.sent[-1] == b"2"
+
+
+def test_while_the_receiver_is_away_every_lane_waits_and_one_tries():
+    bench = Bench().put("ann", "bob", "cat")
+
+    for content in (b"1", b"2", b"3"):
+        bench.his.refuse(content, REFUSED)
+    assert len(bench.his.sent) == 3
+    bench.clock.advance(1)
+    assert len(bench.his.sent) == 4
+
+    bench.his.take(bench.his.sent[-1])
+
+    assert sorted(bench.his.sent[3:]) == [b"1", b"2", b"3"]
+
+
+def test_a_permanent_failure_is_parked():
+    bench = Bench().put("ann")
+
+    bench.his.refuse(b"1", PermanentError("refused", "http-422", status=422))
+
+    assert bench.outbox.settled == [(1, Event.PARK, "permanent")]
+
+
+def test_an_ambiguous_failure_is_parked_after_three_resends():
+    bench = Bench().put("ann")
+
+    for _ in range(4):
+        bench.his.refuse(b"1", AmbiguousError("mismatch", "ack-mismatch"))
+        bench.clock.advance(300)
+
+    assert len(bench.his.sent) == 4
+    assert bench.settled[-1] == (1, Event.PARK)
+
+
+def test_wrong_credentials_pause_the_destination_and_keep_the_delivery():
+    bench = Bench().put("ann", "ann")
+
+    bench.his.refuse(b"1", CredentialsError("HTTP 401", "http-401", status=401))
+    bench.clock.advance(10)
+
+    assert bench.outbox.paused == [("adt", "his")]
+    assert bench.settled == [(1, Event.RETRY)]
+    assert bench.his.sent == [b"1"]
+
+
+def test_a_defect_in_a_destination_goes_to_a_person():
+    bench = Bench().put("ann")
+
+    bench.his.refuse(b"1", ZeroDivisionError())
+
+    assert bench.settled == [(1, Event.PARK)]
+
+
+def test_no_more_is_claimed_than_can_be_in_hand():
+    bench = Bench().put(*range(MAX_IN_HAND + 5))
+    assert len(bench.his.sent) == MAX_IN_HAND
+
+    bench.his.take(b"1")
+
+    assert len(bench.his.sent) == MAX_IN_HAND + 1
+
+
+def test_a_rate_limits_what_is_sent():
+    bench = Bench(rate=2.0).put(*range(10))
+    assert len(bench.his.sent) == 1
+
+    for _ in range(10):
+        bench.clock.advance(0.1)
+    sent = len(bench.his.sent)
+
+    assert sent in {2, 3}
+
+
+def test_what_could_not_be_settled_is_settled_later():
+    bench = Bench().put("ann")
+    bench.outbox.failing = OSError("disk")
+    bench.his.take(b"1")
+    assert bench.settled == []
+
+    bench.outbox.failing = None
+    bench.clock.advance(1)
+
+    assert bench.settled == [(1, Event.ACCEPT)]
+
+
+def test_new_work_is_found_without_a_wake_up():
+    bench = Bench().put()
+    bench.outbox.put(1, lane="ann")
+
+    bench.clock.advance(1)
+
+    assert bench.his.sent == [b"1"]
+
+
+def test_a_wake_up_is_answered_at_once():
+    bench = Bench().put()
+    bench.outbox.put(1, lane="ann")
+
+    bench.loop.wake()
+
+    assert bench.his.sent == [b"1"]
+
+
+def test_long_sends_have_their_lease_extended():
+    bench = Bench().put("ann")
+
+    for _ in range(8):
+        bench.clock.advance(1)
+
+    extended = [work.in_hand for work in bench.outbox.rounds if work.in_hand]
+    assert extended[0][0].id == 1
+
+
+def test_stopping_waits_for_what_is_in_hand_and_claims_nothing_more():
+    bench = Bench().put("ann", "ann")
+    stopped = bench.loop.stop()
+    assert (bench.his.closed, stopped.called) == (True, False)
+
+    bench.his.take(b"1")
+
+    assert stopped.called
+    assert (bench.his.sent, bench.settled) == ([b"1"], [(1, Event.ACCEPT)])
+
+
+def test_a_destination_taken_out_of_the_channel_is_no_longer_sent_to():
+    bench = Bench().put("ann", "ann")
+
+    bench.loop.follow({})
+    bench.his.take(b"1")
+
+    assert bench.settled == [(1, Event.ACCEPT)]
+    assert bench.his.sent == [b"1"]
