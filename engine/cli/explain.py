@@ -62,7 +62,7 @@ def diff_command(one: str, other: str, ignore: tuple[str, ...]) -> None:
 
 def _ends(ignore: tuple[str, ...]) -> tuple[str, ...]:
     """Return what the paths to leave out begin with; ``MSH-1`` is not ``MSH-10``."""
-    ends = [(f"{path} ", f"{path}.", f"{path}[") for path in ignore]
+    ends = [(f"{path} ", f"{path}.", f"{path}[", f"{path}-") for path in ignore]
     return tuple(end for three in ends for end in three)
 
 
