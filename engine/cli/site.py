@@ -38,7 +38,7 @@ def store(*, create: bool = False) -> "Iterator[Database]":
     from engine.store.seal import load_or_create_key
 
     site = settings()
-    key = load_or_create_key(site.store_key)
+    key = load_or_create_key(site.key_file)
     database = open_database(site.store_url, key, role="cli", create=create)
     try:
         yield database
