@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.store.counters import DELIVERY, Counted, reserve, shift, tally
 from engine.store.delivery_state import State
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.schema import Found
 from engine.store.seal import Sealer, fingerprint
 from engine.store.tables import delivery, lane, run_state
@@ -150,7 +150,7 @@ def enqueue(
         shift(changes, None, counted(new.channel, new.destination, State.QUEUED))
     ordered = [lanes[lane_id] for lane_id in sorted(lanes)]
     put(connection, lane, ordered, replace=("person",))  # locks those that exist
-    connection.execute(_INSERT, rows)
+    bulk(connection, _INSERT, rows)
     tally(connection, changes)
     return ids
 

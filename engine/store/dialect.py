@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Engine,
     Insert,
     Table,
+    UpdateBase,
     create_engine,
     event,
 )
@@ -24,6 +26,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from engine.errors import ConfigurationError
+from engine.store.schema import Instant, microseconds
 
 SCHEMAS: Final = ("journal", "engine")
 _BUSY_MILLISECONDS: Final = 10_000
@@ -105,6 +108,7 @@ class SqliteFiles:
             poolclass=QueuePool,
             connect_args={"check_same_thread": False, "isolation_level": None},
             hide_parameters=True,
+            paramstyle="named",
         )
         event.listen(self.engine, "connect", self._attach)
         event.listen(self.engine, "begin", _begin)
@@ -229,6 +233,45 @@ def put(
     add: tuple[str, ...] = (),
 ) -> None:
     """Insert rows, meeting existing keys as `upsert` says."""
-    if rows:
-        kind = connection.dialect.name
-        connection.execute(upsert(kind, table, replace, add), rows)
+    bulk(connection, upsert(connection.dialect.name, table, replace, add), rows)
+
+
+def bulk(
+    connection: Connection, statement: UpdateBase, rows: Sequence[dict[str, object]]
+) -> None:
+    """Execute a statement once for each row, past SQLAlchemy's work on each.
+
+    That work costs more than the database's own. Each row has a value for every
+    parameter; its datetimes become numbers in place.
+    """
+    if not rows:
+        return
+    sql, instants = _driver_text(connection, statement)
+    for name in instants:
+        at: object = None
+        number: int | None = None
+        for row in rows:
+            if row[name] is not at:
+                at = row[name]
+                number = microseconds(at) if isinstance(at, datetime) else None
+            row[name] = number
+    connection.exec_driver_sql(sql, rows)
+
+
+_texts: Final[dict[tuple[str, UpdateBase], tuple[str, list[str]]]] = {}
+
+
+def _driver_text(
+    connection: Connection, statement: UpdateBase
+) -> tuple[str, list[str]]:
+    """Return what the driver gets, and the parameters that are instants."""
+    key = (connection.dialect.name, statement)
+    if key not in _texts:
+        compiled = statement.compile(dialect=connection.dialect)
+        instants = [
+            name
+            for name, parameter in compiled.binds.items()
+            if isinstance(parameter.type, Instant)
+        ]
+        _texts[key] = (str(compiled), instants)
+    return _texts[key]

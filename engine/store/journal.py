@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from engine.store.counters import reserve_journal
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.schema import Found, read
 from engine.store.seal import Sealer, fingerprint
 from engine.store.tables import dedupe, intake, journal_message
@@ -100,7 +108,7 @@ _ROW: Final = select(*_COLUMNS).where(journal_message.c.id == bindparam("message
 _REPEATED: Final = (
     update(dedupe)
     .where(dedupe.c.key == bindparam("of"), dedupe.c.content_hash == bindparam("hash"))
-    .values(repeats=dedupe.c.repeats + 1)
+    .values(repeats=dedupe.c.repeats + literal_column("1"))
 )
 _CONTENT: Final = select(journal_message.c.content, journal_message.c.channel).where(
     journal_message.c.id == bindparam("message_id")
@@ -139,8 +147,7 @@ def append(
             used.add(key)
             seen[key, arrival.content_hash[:_HASH_BYTES]] = (number, code)
     _write(connection, sealer, fresh, appended)
-    if repeated:
-        connection.execute(_REPEATED, repeated)
+    bulk(connection, _REPEATED, repeated)
     _count(connection, arrivals, appended)
     return appended
 
@@ -184,7 +191,7 @@ def _write(
         _message_row(sealer, number, arrival, new[number])
         for number, arrival, _ in fresh
     ]
-    connection.execute(_INSERT, rows)
+    bulk(connection, _INSERT, rows)
     keys: list[dict[str, object]] = [
         {
             "key": key,
@@ -296,12 +303,11 @@ def prune_duplicates(connection: Connection, before: datetime, limit: int) -> in
         .order_by(dedupe.c.received_at)
         .limit(limit)
     )
-    rows = [
+    rows: list[dict[str, object]] = [
         {"old_key": row.key, "old_hash": row.content_hash}
         for row in connection.execute(old)
     ]
-    if rows:
-        connection.execute(_FORGET, rows)
+    bulk(connection, _FORGET, rows)
     return len(rows)
 
 

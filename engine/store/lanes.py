@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from engine.store.counters import chunks
 from engine.store.delivery_state import State
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.schema import Found, is_word
 from engine.store.tables import delivery, lane, message
 from engine.store.words import LaneState, OnFailure
@@ -114,8 +114,7 @@ def refresh(connection: Connection, lane_ids: Collection[int], now: datetime) ->
         connection.execute(_LOCK, {"ids": ids})
         rows = connection.execute(_HEADS, {"ids": ids, "now": now}).all()
         moves = [move for row in rows if (move := _move(row, now)) is not None]
-        if moves:
-            connection.execute(_MOVE, moves)
+        bulk(connection, _MOVE, moves)
         empty = [row.id for row in rows if _is_empty(row)]
         if empty:
             connection.execute(_DELETE, {"ids": empty})

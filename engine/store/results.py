@@ -14,7 +14,7 @@ from engine.store.audit import Act, Order
 from engine.store.counters import MESSAGE, Counted, shift, tally
 from engine.store.deliveries import NewDelivery, enqueue
 from engine.store.delivery_moves import drop_unsent
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.error_queue import NewEntry
 from engine.store.leases import Lease
 from engine.store.message_state import MessageEvent, MessageState, advance_message
@@ -208,7 +208,7 @@ def _write_states(
         )
     if states:
         put(connection, message, states, replace=_CHANGES)
-        connection.execute(_ATTEMPT, tries)
+        bulk(connection, _ATTEMPT, tries)
     tally(connection, changes)
     holds: list[dict[str, object]] = [
         {"key": _person_key(sealer, key), "message_id": one.message_id, "since": now}

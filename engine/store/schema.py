@@ -38,6 +38,11 @@ ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite makes only an INTEGER primary key the row id itself."""
 
 
+def microseconds(at: datetime) -> int:
+    """Return an instant as it is stored."""
+    return round(at.timestamp() * 1_000_000)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC datetime, stored as microseconds since 1970."""
 
@@ -49,7 +54,7 @@ class Instant(TypeDecorator[datetime]):
         self, value: datetime | None, dialect: Dialect
     ) -> int | None:
         """Return the stored number."""
-        return None if value is None else round(value.timestamp() * 1_000_000)
+        return None if value is None else microseconds(value)
 
     @override
     def process_result_value(
