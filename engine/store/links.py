@@ -71,23 +71,13 @@ def append(patients: SqlPatientIndex, event: LinkEvent) -> LinkEvent:
     """Number and write an event, and what it makes of records, persons and pairs."""
     event = replace(event, number=patients.next_number())
     patients.connection.execute(
-        _APPEND, [_row(event, each) for each in event.records or (0,)]
+        _APPEND, [row_of(event, each) for each in event.records or (0,)]
     )
     if event.kind in {LinkKind.DIFFERENT, LinkKind.WITHDRAW}:
         _pair(patients, event)
     elif event.source != event.target:
         _membership(patients.connection, event)
     return event
-
-
-def join(patients: SqlPatientIndex, event: LinkEvent, *, new: bool) -> None:
-    """Write the event by which a new record enters a person, itself new or not.
-
-    The record has the number of the event.
-    """
-    patients.connection.execute(_APPEND, [_row(event, event.records[0])])
-    if new:
-        put(patients.connection, person, [_person(event.target)])
 
 
 def merge(
@@ -237,7 +227,8 @@ def _events(rows: Iterable[Found]) -> Iterator[LinkEvent]:
 # -- writing ---------------------------------------------------------------------------
 
 
-def _row(event: LinkEvent, number: int) -> dict[str, object]:
+def row_of(event: LinkEvent, number: int) -> dict[str, object]:
+    """Return the row of an event for one of its records."""
     return {
         "id": event.number,
         "record": number,
@@ -255,7 +246,8 @@ def _row(event: LinkEvent, number: int) -> dict[str, object]:
     }
 
 
-def _person(eid: str, survivor: str = "") -> dict[str, object]:
+def person_row(eid: str, survivor: str = "") -> dict[str, object]:
+    """Return a person's row, retired where there is a survivor."""
     state = PersonState.RETIRED if survivor else PersonState.ACTIVE
     return {"eid": eid, "state": state, "survivor": survivor, "confidential": 0}
 
@@ -263,9 +255,9 @@ def _person(eid: str, survivor: str = "") -> dict[str, object]:
 def _membership(connection: Connection, event: LinkEvent) -> None:
     if event.records:
         connection.execute(_MOVE, {"ids": list(event.records), "target": event.target})
-    rows = [_person(event.target)]
+    rows = [person_row(event.target)]
     if event.kind is LinkKind.MERGE:
-        rows.append(_person(event.source, event.target))
+        rows.append(person_row(event.source, event.target))
     put(connection, person, rows, replace=("state", "survivor"))
 
 

@@ -4,7 +4,6 @@ Spec:
     identity.md 6, "in the same transaction".
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +13,7 @@ from sqlalchemy import bindparam, delete, insert, update
 
 from engine.errors import IllegalTransitionError
 from engine.identity.decision import Decision, Move, Reason, RecordChange
-from engine.identity.index import Identifier
+from engine.identity.index import Identifier, SourceRecord
 from engine.identity.person import LinkEvent, LinkKind
 from engine.identity.registration import Registration
 from engine.identity.traits import Traits
@@ -25,13 +24,8 @@ from engine.store.patient_tables import (
     NumberState,
     authority,
     block,
-    identifier,
-    name_count,
     record,
     record_version,
-)
-from engine.store.patient_tables import (
-    decision as decision_table,
 )
 from engine.store.patients import ALL_RECORDS, SqlPatientIndex
 
@@ -83,11 +77,11 @@ def _record(patients: SqlPatientIndex, decision: Decision, now: datetime) -> int
         return decision.record.number if decision.record else 0
     if change.number is None:
         return _new_record(patients, decision, change, now)
+    if change.number in patients.buffer.records:
+        patients.flush()
     if change.before != change.traits:
         _changed_record(patients, decision, change, change.number)
-    numbers = _states(change)
-    if numbers:
-        _name(patients, change.number, numbers, now)
+    _name(patients, change.number, _states(change), now)
     return change.number
 
 
@@ -103,7 +97,6 @@ def _new_record(
         "person": change.person,
         "authority": _authority(patients, own, now),
     }
-    patients.connection.execute(_INSERT_RECORD, row)
     event = LinkEvent(
         number,
         now,
@@ -113,16 +106,29 @@ def _new_record(
         target=change.person,
         reason=decision.reasons[0],
         message=registration.message,
-        via=decision.match.record.number if decision.match else 0,
+        via=_followed(decision, change),
         model=decision.model,
     )
-    if decision.match and decision.match.record.person != change.person:
-        event = replace(event, via=0)
-    links.join(patients, event, new=change.person == registration.minted)
+    buffer = patients.buffer
+    buffer.record_rows.append(row)
+    buffer.event_rows.append(links.row_of(event, number))
+    if change.person == registration.minted:
+        buffer.person_rows.append(links.person_row(change.person))
+    buffer.records[number] = SourceRecord(
+        number, change.person, own, change.traits, registration.happened
+    )
     _name(patients, number, _states(change), now)
-    _block(patients, number, change)
+    buffer.add_blocks(number, change.keys_added)
     _count(patients, None, change.traits)
     return number
+
+
+def _followed(decision: Decision, change: RecordChange) -> int:
+    """Return the record whose likeness brought the new one here, 0 for none."""
+    found = decision.match
+    if found is None or found.record.person != change.person:
+        return 0
+    return found.record.number
 
 
 def _changed_record(
@@ -172,14 +178,9 @@ def _block(patients: SqlPatientIndex, number: int, change: RecordChange) -> None
 
 def _count(patients: SqlPatientIndex, before: Traits | None, after: Traits) -> None:
     """Keep the count of records that have each name."""
-    changes: Counter[int] = Counter(_names(patients, after))
-    changes.subtract(_names(patients, before) if before else ())
-    rows: list[dict[str, object]] = [
-        {"key": key, "records": change}
-        for key, change in sorted(changes.items())
-        if change
-    ]
-    put(patients.connection, name_count, rows, add=("records",))
+    patients.buffer.names.update(_names(patients, after))
+    if before is not None:
+        patients.buffer.names.subtract(_names(patients, before))
 
 
 def _names(patients: SqlPatientIndex, traits: Traits) -> list[int]:
@@ -211,33 +212,26 @@ def _name(
 
     A retired one that led to another record goes on to do so: its record went along.
     """
-    rows = []
-    known = (
-        patients.known(tuple(numbers)) if NumberState.OLD in numbers.values() else {}
-    )
+    buffer, retiring = patients.buffer, NumberState.OLD in numbers.values()
+    known = patients.known(tuple(numbers)) if retiring else {}
     for each, state in numbers.items():
         owner = known.get(each)
+        led_to = owner.number if owner and state == NumberState.OLD else number
         key = patients.key_of(each)
-        rows.append(
+        context = f"identifier|{key.hex()}"
+        buffer.identifier_rows.append(
             {
                 "key": key,
-                "record": owner.number
-                if owner and state == NumberState.OLD
-                else number,
+                "record": led_to,
                 "authority": _authority(patients, each.authority, now),
                 "type": each.type,
                 "state": state,
-                "value": patients.sealer.seal(
-                    each.value.encode(), f"identifier|{key.hex()}"
-                ),
+                "value": patients.sealer.seal(each.value.encode(), context),
             }
         )
-    put(
-        patients.connection,
-        identifier,
-        rows,
-        replace=("record", "authority", "state", "value"),
-    )
+        buffer.numbers[key] = led_to
+    if numbers and (retiring or number not in buffer.records):
+        patients.flush()  # these numbers are found in the tables, not in the buffer
 
 
 def _authority(patients: SqlPatientIndex, key: str, now: datetime) -> int:
@@ -262,6 +256,7 @@ def _move(
     number: int,
     now: datetime,
 ) -> None:
+    patients.flush()
     registration = decision.registration
     event = LinkEvent(
         0,
@@ -320,12 +315,7 @@ def _remember(patients: SqlPatientIndex, decision: Decision, number: int) -> Non
         "levels": _levels(found.levels.items()) if found else "",
         "model": decision.model,
     }
-    put(
-        patients.connection,
-        decision_table,
-        [row],
-        replace=("outcome", "reasons", "candidate", "millibits", "levels", "model"),
-    )
+    patients.buffer.decision_rows.append(row)
 
 
 def _levels(levels: Iterable[Sequence[str]]) -> str:

@@ -1,14 +1,15 @@
 """The patient index as the store keeps it: everything `PatientIndex` asks.
 
-One `SqlPatientIndex` lives as long as a transaction; what may outlive it (assigning
-authorities, which are never changed) stands in a `PatientCache` of the process.
+One `SqlPatientIndex` lives as long as a transaction and holds back new records until
+`flush`; what may outlive it (assigning authorities, which are never changed) stands in
+a `PatientCache` of the process.
 """
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, Self
 
 from nicknames import NickNamer
 from sqlalchemy import Connection, TextClause, bindparam, or_, select, text
@@ -18,6 +19,7 @@ from engine.identity.index import Identifier, SourceRecord
 from engine.identity.traits import Traits, unpacked
 from engine.identity.weights import Frequencies, Mode, Model, shipped_model
 from engine.store.counters import reserve
+from engine.store.patient_buffer import PatientBuffer
 from engine.store.patient_tables import (
     NumberState,
     TaskState,
@@ -116,7 +118,7 @@ def _candidates(keys: int) -> TextClause:
         for place in range(keys)
     )
     return text(
-        "SELECT r.id, r.person, r.authority, r.happened, r.traits "  # noqa: S608
+        "SELECT r.id, r.person, r.authority, r.happened, r.traits, best.shared "  # noqa: S608
         f"FROM (SELECT record, count(*) AS shared FROM ({blocks}) AS found "
         "GROUP BY record ORDER BY count(*) DESC, record "
         f"LIMIT {CANDIDATES}) AS best "
@@ -127,6 +129,8 @@ def _candidates(keys: int) -> TextClause:
 
 class SqlPatientIndex:
     """`engine.identity.index.PatientIndex` on one connection.
+
+    Use it as a context manager, or call `flush` before the transaction commits.
 
     On PostgreSQL the first question that may lead to a new person takes a lock that is
     held until commit: two first messages of one person meet, and give one person. The
@@ -143,6 +147,18 @@ class SqlPatientIndex:
         self._numbers: Iterable[int] = iter(())
         self._serial = connection.dialect.name == "sqlite"
         self._secret = sealer.blind("block keys")
+        self.buffer = PatientBuffer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the new records held back so far."""
+        self.buffer.write(self.connection)
 
     @property
     def secret(self) -> bytes:
@@ -163,16 +179,23 @@ class SqlPatientIndex:
         self, identifiers: Sequence[Identifier]
     ) -> dict[Identifier, SourceRecord]:
         keys = {self.key_of(each): each for each in identifiers}
-        if len(keys) == 1:
-            rows = self.connection.execute(_KNOWN_ONE, {"key": next(iter(keys))})
-        else:
-            rows = self.connection.execute(_KNOWN, {"keys": list(keys)})
-        by_key = {row.key: row for row in rows}
-        return {
-            each: self.read(by_key[key], retired=by_key[key].state == NumberState.OLD)
+        new = self.buffer.numbers
+        found = {
+            each: self.buffer.records[new[key]]
             for key, each in keys.items()
-            if key in by_key
+            if key in new
         }
+        asked = [key for key in keys if key not in new]
+        if len(asked) == 1:
+            rows = self.connection.execute(_KNOWN_ONE, {"key": asked[0]})
+        elif asked:
+            rows = self.connection.execute(_KNOWN, {"keys": asked})
+        else:
+            return found
+        for row in rows:
+            old = row.state == NumberState.OLD
+            found[keys[row.key]] = self.read(row, retired=old)
+        return found
 
     def candidates(self, keys: Sequence[int]) -> list[SourceRecord]:
         """Return the records that share most keys."""
@@ -180,11 +203,18 @@ class SqlPatientIndex:
             return []
         self._serialise()
         places = {f"k{place}": key for place, key in enumerate(keys)}
-        rows = self.connection.execute(_candidates(len(keys)), places)
-        return [self.read(row) for row in rows]
+        rows = self.connection.execute(_candidates(len(keys)), places).all()
+        new = self.buffer.sharing(keys)
+        if not new:
+            return [self.read(row) for row in rows]
+        shared = [(row.shared, self.read(row)) for row in rows]
+        shared += [(count, self.buffer.records[each]) for each, count in new.items()]
+        shared.sort(key=lambda each: (-each[0], each[1].number))
+        return [each for _, each in shared[:CANDIDATES]]
 
     def members(self, person: str) -> list[SourceRecord]:
         """Return the records of one active person."""
+        self.flush()
         rows = self.connection.execute(_MEMBERS, {"person": person})
         return [self.read(row) for row in rows]
 
@@ -194,7 +224,8 @@ class SqlPatientIndex:
         keys = [*names, ALL_RECORDS]
         rows = self.connection.execute(_COUNTS, {"keys": keys})
         counts: dict[int, int] = {row.key: row.records for row in rows}
-        return Frequencies(*(counts.get(key, 0) for key in keys))
+        new = self.buffer.names
+        return Frequencies(*(counts.get(key, 0) + new[key] for key in keys))
 
     def told_apart(self, record: int, traits: Traits) -> frozenset[int]:
         """Return the records a person decided to be different, and still holds so."""
@@ -210,6 +241,7 @@ class SqlPatientIndex:
             if now
             == (pair.low_identifying if pair.low == record else pair.high_identifying)
         }
+        self.flush()
         others = self.connection.execute(_IDENTIFYING, {"ids": list(then)})
         return frozenset(row.id for row in others if row.identifying == then[row.id])
 
