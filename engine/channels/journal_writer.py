@@ -39,7 +39,7 @@ class JournalWriter:
         self,
         database: Database,
         call_from_thread: CallFromThread,
-        committed: Callable[[int], None] = lambda size: None,
+        committed: Callable[[int], None],
     ) -> None:
         self._database = database
         self._call_from_thread = call_from_thread

@@ -1,4 +1,4 @@
-"""The store's side of delivering: one transaction for all that ended and all that begins.
+"""The store's side of delivering: one transaction for what ended and what begins.
 
 Everything here waits for the disk, so the edge runs it in a thread of its own.
 """
@@ -58,8 +58,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: what may be sent now, what was taken over by others meanwhile,
-    and when each destination that gave less than its limit is due again.
+    """What may be sent now, and what was taken over by others meanwhile.
+
+    ``due`` says when each destination that gave less than its limit is due again.
     """
 
     leased: list[Leased] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Outbox:
             return expire(connection, self.now(), owner=self.owner)
 
     def run(self, work: Round) -> Outcome:
-        """Settle, pause, extend and claim in one transaction; none if nothing is due."""
+        """Settle, pause, extend and claim in one transaction, if anything is due."""
         outcome = Outcome()
         claims = self._due(work, outcome)
         if not (work.settlements or claims or work.in_hand or work.pauses):
@@ -91,9 +92,7 @@ class Outbox:
         now = self.now()
         with self.database.engine() as connection:
             if work.settlements:
-                outcome.stale.extend(
-                    settle(connection, sealer, work.settlements, now)
-                )
+                outcome.stale.extend(settle(connection, sealer, work.settlements, now))
             self._pause(connection, sealer, work.pauses, now)
             if work.in_hand:
                 outcome.stale.extend(extend(connection, work.in_hand, now + LEASE))
