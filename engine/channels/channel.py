@@ -8,10 +8,11 @@ explains it. Loader, JSON Schema and reference are made from these classes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from engine.channels import kinds
+from engine.channels.alerts import Alert
 from engine.channels.endpoints import (
     CdaDestination,
     FhirDestination,
@@ -22,6 +23,7 @@ from engine.channels.endpoints import (
     MllpDestination,
     MllpSource,
 )
+from engine.channels.expectations import ChannelTest
 from engine.hl7 import Path
 from engine.transforms.code_tables import CodeTable
 from engine.transforms.edits import Step
@@ -31,8 +33,6 @@ from engine.transforms.scope import PythonCall
 
 OnFailure = Literal["park", "continue", "stop"]
 """What waits behind a failure: this person, nothing, or everything."""
-
-ON_DOUBT: Final = ("duplicate", "overlap", "overlay", "conflicting-merge")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class Identity:
     """``identity``: how the person of a message is found."""
 
     match: Annotated[bool, "false: no person is looked up"] = True
-    model: Annotated[str, kinds.NAME, "matching model in identity.yaml"] = "default"
+    model: Annotated[str, kinds.MODEL, "matching model in identity.yaml"] = "default"
     identifiers: Annotated[
         tuple[IdentifierRule, ...], "identifiers and their assigning authority"
     ] = ()
@@ -287,106 +287,42 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorRate:
-    """``errors-over``: how many errors within which time."""
+class ZElement:
+    """``map-options.z``: the extension one Z field becomes."""
 
-    count: Annotated[int, "errors"]
-    within: Annotated[timedelta, "time they happen in"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One alert: exactly one condition, and whom to tell."""
-
-    silent_for: Annotated[
-        timedelta | Literal["learned"] | None, "nothing arrived for so long"
-    ] = None
-    oldest_over: Annotated[timedelta | None, "oldest undelivered delivery"] = None
-    errors_over: Annotated[ErrorRate | None, "errors within a time"] = None
-    parked_over: Annotated[int | None, kinds.COUNT, "parked persons"] = None
-    rate_off: Annotated[
-        float | None, kinds.PERCENT, "the rate differs from the usual by more"
-    ] = None
-    certificate_within: Annotated[timedelta | None, "a certificate expires"] = None
-    worklist_over: Annotated[timedelta | None, "oldest mismatch entry"] = None
-    notify: Annotated[tuple[str, ...], kinds.CONTACT, "contacts of interop.toml"] = ()
-    during: Annotated[tuple[int, int] | None, kinds.HOURS, "minutes of the day"] = None
-    calendar: Annotated[str, kinds.TEXT, "holidays"] = ""
-    after: Annotated[timedelta, "how long the condition must hold"] = timedelta(
-        minutes=2
-    )
-    severity: Annotated[Literal["warning", "critical"], "how urgent"] = "warning"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedDelivery:
-    """What one destination must have been given."""
-
-    fields: Annotated[Mapping[str, str], kinds.PATH_KEY, "HL7 path to value"] = field(
-        default_factory=dict
-    )
-    contains: Annotated[tuple[str, ...], kinds.TEXT, "texts in the rendered bytes"] = ()
-    golden: Annotated[str, kinds.FILE, "file with exactly these bytes"] = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """What a channel test expects; what is not written is not compared."""
-
-    status: Annotated[
-        Literal["processed", "filtered", "held", "error"] | None, "state it ends in"
-    ] = None
-    by: Annotated[str, kinds.TEXT, "filter rule that dropped it"] = ""
-    ack: Annotated[
-        Literal["AA", "AE", "AR", "CA", "CE", "CR"] | None, "acknowledgment code"
-    ] = None
-    label: Annotated[str, kinds.TEXT, "error label"] = ""
-    stage: Annotated[str, kinds.TEXT, "error stage"] = ""
-    destinations: Annotated[
-        tuple[str, ...] | None, kinds.NAME, "exact set of destinations reached"
-    ] = None
-    fields: Annotated[Mapping[str, str], kinds.PATH_KEY, "path to value, edited"] = (
-        field(default_factory=dict)
-    )
-    null_fields: Annotated[tuple[Path, ...], "paths that must be HL7 null"] = ()
-    fhir: Annotated[Mapping[str, str], kinds.TEXT, "FHIR path to value"] = field(
-        default_factory=dict
-    )
-    identity: Annotated[
-        Literal["new", "linked", "doubt"] | None, "outcome of matching"
-    ] = None
-    deliveries: Annotated[Mapping[str, ExpectedDelivery], "by destination"] = field(
-        default_factory=dict
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelTest:
-    """One test of a channel: a message in, what must come out."""
-
-    name: Annotated[str, kinds.SENTENCE, "sentence of behaviour"]
-    message: Annotated[str, kinds.FILE, "file with the message"] = ""
-    text: Annotated[str, kinds.TEXT, "the message itself"] = ""
-    given: Annotated[tuple[str, ...], kinds.FILE, "files processed first"] = ()
-    expect: Annotated[Expectation, "what must come out"] = Expectation()
-    line: Annotated[str, kinds.PLACE] = ""
+    url: Annotated[str, kinds.URL, "URL of the extension"]
+    type: Annotated[str, kinds.WORD, "FHIR type of its value"] = "string"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapSwitches:
     """``map-options``: switches of the built-in map for this feed."""
 
-    update: Annotated[str, kinds.WORD, "what an update says"] = "snapshot"
-    snapshot: Annotated[str, kinds.WORD, "lists an event replaces"] = "none"
-    text_lines: Annotated[str, kinds.WORD, "lines of text results"] = "join"
-    a04_status: Annotated[str, kinds.WORD, "encounter status of A04"] = "auto"
-    merge: Annotated[str, kinds.WORD, "what a merge becomes"] = "link"
-    source_message: Annotated[str, kinds.WORD, "how the message is kept"] = "reference"
-    documents: Annotated[str, kinds.WORD, "where document content goes"] = "inline"
+    update: Annotated[Literal["snapshot", "partial"], "what an update says"] = (
+        "snapshot"
+    )
+    snapshot: Annotated[
+        tuple[str, ...], kinds.SEGMENT, "segments whose lists an event replaces"
+    ] = ()
+    text_lines: Annotated[Literal["join", "separate"], "lines of text results"] = "join"
+    a04_status: Annotated[
+        Literal["auto", "planned", "in-progress"], "encounter status of A04"
+    ] = "auto"
+    merge: Annotated[Literal["link", "linkage"], "what a merge becomes"] = "link"
+    source_message: Annotated[
+        Literal["none", "reference", "inline"], "how the source message is kept"
+    ] = "reference"
+    documents: Annotated[Literal["inline", "binary"], "where document content goes"] = (
+        "inline"
+    )
     identifier: Annotated[str, kinds.WORD, "identifier type that keys Patient"] = "MR"
-    profile: Annotated[str, kinds.WORD, "profile declared"] = "none"
-    unknown_trigger: Annotated[str, kinds.WORD, "triggers outside the map"] = "refuse"
-    z: Annotated[str, kinds.WORD, "Z segments"] = "none"
+    profile: Annotated[Literal["none", "us-core"], "profile of the resources"] = "none"
+    unknown_trigger: Annotated[
+        Literal["refuse", "nearest"], "trigger events outside the map"
+    ] = "refuse"
+    z: Annotated[Mapping[str, ZElement], "Z field to the extension it becomes"] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

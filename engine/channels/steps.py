@@ -64,23 +64,15 @@ class StepRunner:
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _calls: int = field(default=0, init=False)
 
-    def edit(self, call: Call, message: Message) -> tuple[Message, list[str]]:
-        """Return the message a step in ``edit`` made, and its flags.
+    def run(self, call: Call, message: Message) -> tuple[Message, bool, list[str]]:
+        """Return the message a step made, whether a filter keeps it, and its flags.
 
         Raises:
-            TransformError: the step failed, died or took too long.
+            TransformError: the step failed, died (``step-died``) or took too long.
         """
         answer = self._ask(call, message, None)
         changed = parse(b64decode(str(answer["message"])), charset=message.charset)
-        return changed, _flags(answer)
-
-    def keeps(self, call: Call, message: Message) -> bool:
-        """Tell whether a step in ``filter`` keeps the message.
-
-        Raises:
-            TransformError: the step failed, died or took too long.
-        """
-        return bool(self._ask(call, message, None)["keep"])
+        return changed, bool(answer["keep"]), _flags(answer)
 
     def map(
         self, call: Call, message: Message, resources: Resources

@@ -4,9 +4,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any
 
 import click
 import rich_click
@@ -39,11 +40,11 @@ class Stop(click.ClickException):
 
     def __init__(self, sentence: str, code: Exit, hint: str = "") -> None:
         super().__init__(sentence)
-        self.exit_code = code
+        self.exit_code = int(code)  # type: ignore[misc]  # Click has it on the class
         self.hint = hint
 
     @override
-    def show(self, file: TextIO | None = None) -> None:
+    def show(self, file: IO[str] | None = None) -> None:
         """Print what happened and what to do about it on stderr."""
         click.echo(f"interop: {self.message}", err=True)
         if self.hint:
@@ -93,7 +94,7 @@ def _keep(context: click.Context, option: click.Parameter, value: object) -> Non
 def shared_options() -> list[click.Option]:
     """Return fresh copies of the options that every command takes."""
 
-    def option(*names: str, shown: str, **kinds: object) -> click.Option:
+    def option(*names: str, shown: str, **kinds: Any) -> click.Option:  # noqa: ANN401
         return click.Option(
             names, help=shown, expose_value=False, callback=_keep, **kinds
         )
@@ -168,3 +169,8 @@ def _stop_for(error: EngineError | OSError) -> Stop:
 def _system(error: OSError) -> str:
     reason = error.strerror or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def now() -> datetime:
+    """Return the time: the command line is an edge, so the clock may be read here."""
+    return datetime.now(UTC)  # noqa: TID251 - passed inwards from here

@@ -99,9 +99,9 @@ def _cell(value: object) -> str:
 
 
 def _table(rows: Iterable[Row], columns: Sequence[str]) -> int:
-    from rich.console import Console  # noqa: PLC0415 - only a table needs rich
-    from rich.table import Table  # noqa: PLC0415 - only a table needs rich
-    from rich.text import Text  # noqa: PLC0415 - only a table needs rich
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
@@ -151,7 +151,7 @@ def _cell_csv(value: object) -> str:
 
 
 def _yaml(rows: Iterable[Row], columns: Sequence[str]) -> int:
-    from ruamel.yaml import YAML  # noqa: PLC0415 - only -o yaml needs it
+    from ruamel.yaml import YAML
 
     del columns
     gathered = [dict(row) for row in rows]

@@ -7,62 +7,44 @@ import click
 from typing_extensions import override
 
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
-    "Start and look after": {
-        "demo": ("demo", "Run everything on synthetic data, in a temporary folder."),
-        "init": ("project", "Write a new project: channel, tables, tests."),
-        "run": ("running", "Start and supervise the engine."),
-        "reload": ("running", "Take the changed configuration, or say why not."),
-        "stop": ("running", "Finish what is in hand and stop."),
-        "status": ("running", "Show channels, queues and processes in one screen."),
-        "health": ("running", "Tell by the exit code whether the engine works."),
-        "doctor": ("doctor", "Look for what could be wrong here, each with its fix."),
-    },
     "Build and test channels": {
-        "check": ("project", "Check every file; every error in one run."),
-        "test": ("project", "Run the tests of the channels."),
-        "try": ("trial", "Run one message through a channel; nothing is stored."),
-        "convert": ("convert", "Convert messages to FHIR, C-CDA or HL7 on stdout."),
         "explain": ("explain", "Tell in words what is in a message."),
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
-        "schema": ("project", "Print the JSON Schema of channels or settings."),
-        "table": ("tables", "Show and change code tables, list their misses."),
     },
     "Send, receive, measure": {
         "send": ("send", "Send messages over MLLP and count the answers."),
         "listen": ("listen", "Be a stand-in receiver of HL7 v2 or FHIR."),
-        "bench": ("bench", "Measure throughput and CPU, with the circumstances."),
     },
     "Messages and queues": {
         "messages": ("messages", "Search, show and follow messages."),
-        "errors": ("errors", "The error queue, by cause."),
+        "errors": ("error_queue", "The error queue, by cause."),
         "deliveries": ("deliveries", "What is on its way out, and what waits."),
         "parked": ("deliveries", "Persons whose deliveries wait behind a failure."),
-        "channel": ("running", "List, start and pause channels."),
-    },
-    "Persons": {
-        "mpi": ("mpi", "The master patient index and the mismatch queue."),
     },
 }
 """Section to command to (module, one line), in the order of ``interop --help``."""
 
 
+_PLACES: Final = {
+    name: module for row in COMMANDS.values() for name, (module, _) in row.items()
+}
+
+
 class Root(click.Group):
     """Finds commands by name and imports only the one that is called."""
-
-    _places = {name: place for row in COMMANDS.values() for name, place in row.items()}
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every command name, for completion."""
-        return list(self._places)
+        return list(_PLACES)
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command, imported now, or None."""
-        if cmd_name not in self._places:
+        if cmd_name not in _PLACES:
             return None
-        module = import_module(f"engine.cli.{self._places[cmd_name][0]}")
+        module = import_module(f"engine.cli.{_PLACES[cmd_name]}")
         found: click.Command = getattr(module, f"{cmd_name}_command")
         return found
 
@@ -80,7 +62,7 @@ class Root(click.Group):
     @override
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; every error becomes one line, a hint and an exit code."""
-        from engine.cli.invocation import guarded  # noqa: PLC0415 - help stays fast
+        from engine.cli.invocation import guarded
 
         return guarded(ctx, lambda: super(Root, self).invoke(ctx))
 

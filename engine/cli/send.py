@@ -1,78 +1,38 @@
 """``interop send``: messages over MLLP, with progress and an answer for each."""
 
 import asyncio
-import re
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, invocation, note
+from engine.cli.kinds import address, rate
 from engine.cli.output import emit, emit_one, output_format
-from engine.cli.sending import Answer, Feed, Sender, Tally, read_messages
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from engine.peers.sending import Answer, Feed, Sender, Tally, read_messages
 
 REPORT_EVERY_SECONDS = 10
 
 
-class Address(click.ParamType):
-    """HOST:PORT, or a port alone on this machine."""
-
-    name = "HOST:PORT"
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[str, int]:
-        """Return host and port."""
-        if isinstance(value, tuple):
-            return value
-        host, _, port = str(value).rpartition(":")
-        if not port.isdecimal() or not 0 < int(port) < 65536:
-            self.fail(f"{value!r} is not HOST:PORT", param, ctx)
-        return host.strip("[]") or "127.0.0.1", int(port)
-
-
-class Rate(click.ParamType):
-    """Messages in a time: ``50``, ``50/s``, ``90/min``."""
-
-    name = "RATE"
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> float:
-        """Return messages per second."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/(s|sec|min|m|h))?", str(value))
-        if not found or float(found[1]) == 0:
-            self.fail(f"{value!r} is not a rate such as 50/s or 90/min", param, ctx)
-        return float(found[1]) / {"m": 60, "h": 3600}.get((found[2] or "s")[0], 1)
-
-
 @click.command("send", cls=Command)
 @click.argument("place")
-@click.option("--to", "address", type=Address(), required=True, help="Receiver.")
-@click.option("--rate", type=Rate(), default=None, help="At most this many, as 50/s.")
-@click.option("--connections", type=click.IntRange(1, 512), default=1, show_default=True)
+@click.option("--to", "receiver", type=address, required=True, help="HOST:PORT.")
+@click.option("--rate", "per_second", type=rate, help="At most this many, as 50/s.")
+@click.option(
+    "--connections", type=click.IntRange(1, 512), default=1, show_default=True
+)
 @click.option("--count", type=click.IntRange(1), help="How many; over the end: again.")
 @click.option("--from", "first", type=click.IntRange(1), default=1, help="Resume here.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds per answer.")
 @click.option("--save-acks", type=click.Path(path_type=Path), help="Keep the answers.")
 def send_command(
     place: str,
-    address: tuple[str, int],
-    rate: float | None,
+    receiver: tuple[str, int],
+    per_second: float | None,
     connections: int,
     count: int | None,
     first: int,
@@ -84,17 +44,19 @@ def send_command(
     PLACE is a file, a folder of *.hl7 files, or sample:NAME for a built-in sample.
     With one connection the order of the messages is kept.
     """
-    feed = Feed(_messages(place), first, first + count - 1 if count else 0, rate or 0)
+    feed = Feed(
+        _messages(place), first, first + count - 1 if count else 0, per_second or 0
+    )
     if feed.first > feed.last:
         raise Stop(f"there are only {feed.last} messages", Exit.USAGE)
-    sender = Sender(feed, *address, timeout=timeout)
+    sender = Sender(feed, *receiver, timeout=timeout)
     total = feed.last - feed.first + 1
     began = perf_counter()
     with _progress(total) as show:
         sender.answered = _after_each(show, sender, total, save_acks)
         tally = asyncio.run(_until_done(sender, connections))
     _report(tally, total, perf_counter() - began)
-    _leave(tally, feed, address)
+    _leave(tally, feed, receiver)
 
 
 def _messages(place: str) -> list[bytes]:
@@ -151,7 +113,7 @@ def _after_each(
 def _progress(total: int) -> "AbstractContextManager[Callable[[Tally], None]]":
     """Return a bar on a terminal, else a line every ten seconds."""
     if invocation().quiet:
-        return nullcontext(lambda tally: None)
+        return nullcontext(lambda _: None)
     if sys.stderr.isatty():
         return _Bar(total)
     next_line = [monotonic() + REPORT_EVERY_SECONDS]
@@ -168,8 +130,8 @@ class _Bar:
     """A progress bar on stderr."""
 
     def __init__(self, total: int) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only on a terminal
-        from rich.progress import Progress  # noqa: PLC0415 - only on a terminal
+        from rich.console import Console
+        from rich.progress import Progress
 
         self._progress: Progress = Progress(console=Console(stderr=True))
         self._task = self._progress.add_task("", total=total)
@@ -217,18 +179,20 @@ def _report(tally: Tally, total: int, seconds: float) -> None:
         )
 
 
-def _leave(tally: Tally, feed: Feed, address: tuple[str, int]) -> None:
+def _leave(tally: Tally, feed: Feed, receiver: tuple[str, int]) -> None:
     """End with the exit code of what happened, and say how to go on."""
     resume = min([*tally.lost, feed.first + tally.finished + len(tally.lost)])
     hint = f"resume with --from {resume}"
     if tally.trouble:
-        place = f"{address[0]}:{address[1]}"
+        place = f"{receiver[0]}:{receiver[1]}"
         sentence = f"no answer from {place} for message {resume}: {tally.trouble}"
         if tally.finished:
             raise Stop(sentence, Exit.PARTLY, hint)
         raise Stop(sentence, Exit.UNREACHABLE, "is the receiver running?")
     if feed.first + tally.finished <= feed.last:
-        raise Stop("interrupted; every message sent was answered", Exit.INTERRUPTED, hint)
+        raise Stop(
+            "interrupted; every message sent was answered", Exit.INTERRUPTED, hint
+        )
     if tally.accepted < tally.finished:
         refused = tally.finished - tally.accepted
         raise Stop(f"{refused:,} messages were not accepted", Exit.PROBLEMS)

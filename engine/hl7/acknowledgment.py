@@ -4,6 +4,7 @@ Spec:
     protocol.md section 4, the ACK decision table; HL7 v2.9 chapter 2, 2.9 and 2.13.1.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from engine.hl7.batch import Opening
+from engine.hl7.conformance import CONDITIONS as FINDING_CONDITIONS
+from engine.hl7.conformance import Finding
 from engine.hl7.delimiters import STANDARD, Delimiters
 from engine.hl7.escapes import decode, encode
 from engine.hl7.header import Header, read_header
@@ -25,6 +29,8 @@ __all__ = [
     "Mode",
     "Verdict",
     "acknowledge",
+    "acknowledge_batch",
+    "fault_for",
     "is_acknowledgment",
     "is_wanted",
     "missing_fields",
@@ -174,6 +180,18 @@ def missing_fields(header: Header) -> list[AckFault]:
     ]
 
 
+def fault_for(finding: Finding) -> AckFault:
+    """Return a finding as the ERR segment with which a strict channel rejects it.
+
+    Examples:
+        >>> fault_for(Finding("field_required", "PID[1]-3")).location
+        'PID^1^3'
+    """
+    code = FINDING_CONDITIONS.get(finding.code, "199")
+    location = re.sub(r"[-.\[\]]+", "^", finding.path)
+    return AckFault(code, location=location, text=finding.code.replace("_", " "))
+
+
 def acknowledge(  # noqa: PLR0913 - what MSH, MSA and ERR say comes from six places
     header: Header | None,
     code: str,
@@ -212,6 +230,25 @@ def acknowledge(  # noqa: PLR0913 - what MSH, MSA and ERR say comes from six pla
     ]
     mark = marks.field.encode()
     return b"".join(mark.join(each).rstrip(mark) + b"\r" for each in segments)
+
+
+def acknowledge_batch(
+    opening: Opening, answers: Sequence[bytes], *, now: datetime, control_id: str
+) -> bytes:
+    """Return a batch of acknowledgments; BHS-12 names the batch they answer.
+
+    Args:
+        opening: BHS of the batch received.
+        answers: acknowledgments of its messages: all of them, or the errors only.
+        now: BHS-7, aware.
+        control_id: BHS-11 of the answer itself, unique; plain ASCII.
+    """
+    mark = opening.segment[3:4]
+    fields = [b"BHS", opening.raw(2), *map(opening.raw, (5, 6, 3, 4))]
+    fields += [f"{now:%Y%m%d%H%M%S%z}".encode(), b"", b"", b""]
+    fields += [control_id.encode("ascii"), opening.control_id]
+    trailer = [b"BTS", str(len(answers)).encode()]
+    return b"".join([mark.join(fields), b"\r", *answers, mark.join(trailer), b"\r"])
 
 
 def parse_acknowledgment(data: bytes) -> Answer:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.errors import TransformError
-from engine.hl7.conformance import Finding
+from engine.hl7.finding import Finding
 
 _JAPANESE: Final = "iso2022_jp_ext"
 _CODECS: Final[Mapping[str, str]] = MappingProxyType(
@@ -63,9 +63,20 @@ class Decoded:
     findings: tuple[Finding, ...] = ()
 
 
+_CONTROL: Final = bytes(set(range(32)) - set(b"\r\n\x1b"))
 _ASSUMED: Final = (Finding("charset_assumed", "MSH-18"),)
 _UNKNOWN: Final = (Finding("charset_unknown", "MSH-18"),)
 _MISMATCH: Final = (Finding("charset_mismatch", "MSH-18"),)
+
+
+def control_characters(data: bytes) -> str:
+    """Return ``nul_byte`` or ``control_char`` where the bytes hold such; else ``""``.
+
+    CR and LF end segments, and ESC may switch sets (ISO 2022): neither counts.
+    """
+    if len(data.translate(None, _CONTROL)) == len(data):
+        return ""
+    return "nul_byte" if b"\0" in data else "control_char"
 
 
 def codec_for(name: str) -> str | None:

@@ -1,16 +1,205 @@
-"""What is odd about a message: findings, never exceptions."""
+"""Compare a message with the dictionary of its version: findings, never exceptions."""
 
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+from engine.hl7 import dictionary
+from engine.hl7.dictionary import MANY, Part
+from engine.hl7.escapes import is_broken
+from engine.hl7.finding import Finding
+from engine.hl7.message import Message
+from engine.hl7.segment import Segment
+from engine.hl7.timestamps import read_time, read_timestamp
+
+__all__ = ["CONDITIONS", "Finding", "check"]
+
+CONDITIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "segment_missing": "100",
+        "segment_order": "100",
+        "segment_unknown": "100",
+        "field_required": "101",
+        "data_type": "102",
+        "too_many_repetitions": "198",
+        "bad_escape": "199",
+        "version_unknown": "203",
+    }
+)
+"""HL7 table 0357 by finding, where a strict channel rejects it; others never reject."""
+
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+_READS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
+    {
+        "DT": read_timestamp,
+        "DTM": read_timestamp,
+        "TS": read_timestamp,
+        "TM": read_time,
+        "NM": _NUMBER.fullmatch,
+        "SI": re.compile(r"\d+", re.ASCII).fullmatch,
+    }
+)
+
+
+def check(message: Message, version: str = "") -> list[Finding]:
+    """Return where the message departs from its version, in message order.
+
+    Z segments and unknown versions are taken as they are: only what the dictionary
+    knows can be wrong. Lengths are not looked at, nor are tables: hl7apy's lack codes
+    that the standard has (CWE in 0125).
+
+    Args:
+        message: any message.
+        version: an HL7 version; empty means MSH-12.
+    """
+    version = version or message.version or dictionary.DEFAULT_VERSION
+    findings: list[Finding] = []
+    if not dictionary.is_known_version(version):
+        findings.append(Finding("version_unknown", "MSH-12"))
+    findings.extend(_check_order(message, version))
+    seen: Counter[str] = Counter()
+    for segment in message.segments:
+        seen[segment.id] += 1
+        place = f"{segment.id}[{seen[segment.id]}]"
+        findings.extend(_check_segment(segment, place, version, message.charset))
+    return findings
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One remark about a message, fit to be shown and counted: no patient data.
+class _Rules:
+    """What to look at in one kind of segment."""
 
-    ``code`` is a fixed word (``missing_cr``, ``charset_mismatch``), ``path`` an HL7
-    path or empty.
+    last: int
+    required: tuple[int, ...]
+    reads: tuple[tuple[int, str], ...]
+    most: Mapping[int, int]
+
+
+@lru_cache(maxsize=1024)
+def _rules(segment_id: str, version: str) -> _Rules | None:
+    """Return None for a Z or unknown segment; withdrawn fields may still be sent."""
+    defined = dictionary.fields(segment_id, version)
+    if not defined:
+        return None
+    fields = defined.values()
+    return _Rules(
+        last=max(defined),
+        required=tuple(field.number for field in fields if field.required),
+        reads=tuple((f.number, f.data_type) for f in fields if f.data_type in _READS),
+        most={f.number: max(f.maximum, 1) for f in fields if f.maximum != MANY},
+    )
+
+
+def _check_segment(
+    segment: Segment, place: str, version: str, codec: str
+) -> Iterator[Finding]:
+    rules = _rules(segment.id, version)
+    if rules:
+        yield from _check_fields(segment, rules, place)
+    elif not segment.id.startswith("Z"):
+        yield Finding("segment_unknown", place if place.isprintable() else "")
+    marks = segment.delimiters
+    if marks.escape and marks.escape in segment.encoded:
+        for number in segment.populated()[2 if segment.id == "MSH" else 0 :]:
+            if is_broken(segment.raw(number), marks, codec):
+                yield Finding("bad_escape", f"{place}-{number}")
+
+
+def _check_fields(segment: Segment, rules: _Rules, place: str) -> Iterator[Finding]:
+    for number in rules.required:
+        if not segment.raw(number):
+            yield Finding("field_required", f"{place}-{number}")
+    if segment.field_count > rules.last and segment.populated()[-1] > rules.last:
+        yield Finding("field_unknown", f"{place}-{segment.populated()[-1]}")
+    yield from _check_repetitions(segment, rules, place)
+    for number, data_type in rules.reads:
+        texts = (found.text() for found in segment.repetitions(number))
+        if not all(_READS[data_type](text) for text in texts if text):
+            yield Finding("data_type", f"{place}-{number}", f"not a {data_type}")
+
+
+def _check_repetitions(
+    segment: Segment, rules: _Rules, place: str
+) -> Iterator[Finding]:
+    mark = segment.delimiters.repetition
+    if mark and mark in segment.encoded:
+        for number in segment.populated()[2 if segment.id == "MSH" else 0 :]:
+            if segment.raw(number).count(mark) >= rules.most.get(number, sys.maxsize):
+                yield Finding("too_many_repetitions", f"{place}-{number}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """One segment of a flattened structure.
+
+    ``loops`` are the starts of the repeating groups around it, innermost first.
     """
 
-    code: str
-    path: str = ""
-    text: str = ""
+    name: str
+    repeats: bool
+    loops: tuple[int, ...]
+
+
+@lru_cache(maxsize=512)
+def _slots(structure: str, version: str) -> tuple[_Slot, ...]:
+    found: list[_Slot] = []
+
+    def flatten(parts: Sequence[Part], loops: tuple[int, ...]) -> None:
+        for part in parts:
+            repeats = part.maximum == MANY
+            if part.parts:
+                flatten(part.parts, (len(found), *loops) if repeats else loops)
+            else:
+                found.append(_Slot(part.name, repeats, loops))
+
+    flatten(dictionary.structure(structure, version), ())
+    return tuple(found)
+
+
+def _check_order(message: Message, version: str) -> Iterator[Finding]:
+    """Follow the structure segment by segment; what cannot follow is out of order."""
+    name = dictionary.structure_of(message.message_type, message.trigger_event, version)
+    slots = _slots(name, version)
+    if not slots:
+        return
+    present = {segment.id for segment in message.segments}
+    for missing in _missing(dictionary.structure(name, version), present):
+        yield Finding("segment_missing", missing)
+    names = {slot.name for slot in slots}
+    position, seen = -1, Counter[str]()
+    for segment in message.segments:
+        seen[segment.id] += 1
+        if segment.id in names:
+            following = _follow(slots, position, segment.id)
+            if following is None:
+                yield Finding("segment_order", f"{segment.id}[{seen[segment.id]}]")
+            else:
+                position = following
+
+
+def _follow(slots: Sequence[_Slot], position: int, name: str) -> int | None:
+    """Return the slot a segment may take after the one at ``position``."""
+    here = slots[position] if position >= 0 else _Slot("", repeats=False, loops=())
+    if here.repeats and here.name == name:
+        return position
+    end = len(slots)
+    ways = [(start, position + 1) for start in here.loops]
+    for start, stop in (*ways[:1], (position + 1, end), *ways[1:]):
+        for index in range(start, stop):
+            if slots[index].name == name:
+                return index
+    return None
+
+
+def _missing(parts: Sequence[Part], present: set[str]) -> Iterator[str]:
+    """Yield the segments that the structure requires and nobody sent."""
+    for part in parts:
+        if part.minimum and part.parts:
+            yield from _missing(part.parts, present)
+        elif part.minimum and part.name not in present:
+            yield part.name

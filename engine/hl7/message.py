@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from engine.hl7.charsets import decode
+from engine.hl7.charsets import control_characters, decode
 from engine.hl7.charsets import encode as to_bytes
-from engine.hl7.conformance import Finding
 from engine.hl7.delimiters import Delimiters
 from engine.hl7.escapes import encode
+from engine.hl7.finding import Finding
 from engine.hl7.header import BOM, read_header
 from engine.hl7.path import ALL, Path, parse_path
 from engine.hl7.segment import NULL, Segment
@@ -189,6 +189,11 @@ class Message:
         return self.segments[0].text(9, 2)
 
     @property
+    def structure(self) -> str:
+        """MSH-9.3, such as ``ADT_A01``; ``""`` when it was not sent."""
+        return self.segments[0].text(9, 3)
+
+    @property
     def control_id(self) -> str:
         """MSH-10."""
         return self.segments[0].text(10)
@@ -229,6 +234,8 @@ def parse(
         findings.append(Finding("byte_order_mark"))
     decoded = decode(body, [charset] if charset else header.charsets, fallback)
     findings.extend(decoded.findings)
+    if odd := control_characters(data):
+        findings.append(Finding(odd))
     lines = _lines(decoded.text, findings)
     segments = [Segment(line, header.delimiters, decoded.codec) for line in lines]
     return Message(data, segments, decoded.codec, findings)

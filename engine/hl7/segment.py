@@ -6,7 +6,8 @@ from engine.hl7.escapes import decode
 NULL = '""'
 """What HL7 v2 writes for "remove the value"."""
 
-_HEADERS = frozenset({"MSH", "FHS", "BHS"})
+HEADERS = frozenset({"MSH", "FHS", "BHS"})
+"""Segments whose first field is the separator itself."""
 
 
 class Repetition:
@@ -32,6 +33,8 @@ class Repetition:
         if component > len(components):
             return ""
         leaf = components[component - 1]
+        if subcomponent == 1 and leaf.isalnum():  # no delimiter is alphanumeric
+            return leaf
         if not leaf:
             return ""
         mark = self._delimiters.subcomponent
@@ -97,7 +100,7 @@ class Segment:
         if not self.touched:
             return self._text
         fields, mark = self._all(), self.delimiters.field
-        if self.id in _HEADERS:
+        if self.id in HEADERS:
             return self.id + mark + mark.join(fields[2:])
         return mark.join(fields)
 
@@ -131,9 +134,11 @@ class Segment:
         self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 1
     ) -> str:
         """Return one decoded leaf; ``""`` when it is missing or HL7 null."""
-        if not self.raw(field):
-            return ""
-        found = self.positions(field)
+        found = self._split.get(field)
+        if found is None:
+            if not self.raw(field):
+                return ""
+            found = self.positions(field)
         if repetition > len(found):
             return ""
         return found[repetition - 1].text(component, subcomponent)
@@ -150,7 +155,7 @@ class Segment:
         known = self._split.get(field)
         if known is None:
             raw, mark = self.raw(field), self.delimiters.repetition
-            if field <= 2 and self.id in _HEADERS:  # noqa: PLR2004 - MSH-1 and MSH-2
+            if field <= 2 and self.id in HEADERS:  # noqa: PLR2004 - MSH-1 and MSH-2
                 plain = Delimiters(self.delimiters.field)
                 known = [Repetition(raw, plain, self._codec)]
             else:
@@ -191,7 +196,7 @@ class Segment:
         if self._fields is None:
             mark = self.delimiters.field
             self._fields = self._text.split(mark)
-            if self.id in _HEADERS:
+            if self.id in HEADERS:
                 self._fields.insert(1, mark)
         return self._fields
 

@@ -1,22 +1,16 @@
-"""Who a message is about: linked, new or doubt, with the reasons.
-
-`decide` only reads. Everything that has to be written stands in the `Decision`.
+"""What was decided about a message, and everything that has to be written for it.
 
 Spec:
-    identity.md 6 and 7.
+    identity.md 6.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
 
-from engine.identity.blocking import block_keys
-from engine.identity.index import Identifier, PatientIndex, SourceRecord
-from engine.identity.similarity import Levels, compare
-from engine.identity.traits import Kind, Traits, updated
-from engine.identity.weights import Frequencies, Model, overlay_score, score
+from engine.identity.index import Identifier, SourceRecord
+from engine.identity.matching import Match
+from engine.identity.registration import Category, Registration
+from engine.identity.traits import Traits
 
 
 class Outcome(StrEnum):
@@ -27,13 +21,11 @@ class Outcome(StrEnum):
     DOUBT = "doubt"
 
 
-class Category(StrEnum):
-    """The kinds of task in the mismatch queue."""
+class Ruling(StrEnum):
+    """What a person said about the doubt that held a message."""
 
-    DUPLICATE = "duplicate"
-    OVERLAP = "overlap"
-    OVERLAY = "overlay"
-    CONFLICTING_MERGE = "conflicting-merge"
+    SAME = "same"
+    DIFFERENT = "different"
 
 
 class Reason(StrEnum):
@@ -55,70 +47,7 @@ class Reason(StrEnum):
     IDENTIFIER_CONFLICT = "IDENTIFIER_CONFLICT"
     MERGE_CONFLICT = "MERGE_CONFLICT"
     DECEASED_ACTIVITY = "DECEASED_ACTIVITY"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the channel wants done with doubts and merge notices."""
-
-    holds: frozenset[Category] = frozenset(
-        {Category.OVERLAY, Category.CONFLICTING_MERGE}
-    )
-    applies_merges: bool = True
-
-
-class Kin(StrEnum):
-    """What a notice says about two numbers."""
-
-    MERGE = "merge"
-    LINK = "link"
-    UNLINK = "unlink"
-    CHANGE = "change"
-    MOVE = "move"
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A merge, link, move or change of identifier that the sender tells us.
-
-    ``prior`` are the numbers of MRG-1, or of the second PID of a link.
-    """
-
-    kin: Kin
-    prior: tuple[Identifier, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What one PID segment says about one patient, ready to be decided.
-
-    ``minted`` is the enterprise identifier a new person will get. ``fills_only`` marks
-    messages (results, orders) that may complete traits and not change them. ``also``
-    holds the further patients of the same message.
-    """
-
-    identifiers: tuple[Identifier, ...]
-    traits: Traits
-    minted: str
-    event: str = ""
-    happened: str = ""
-    control_id: str = ""
-    message: int = 0
-    fills_only: bool = False
-    notice: Notice | None = None
-    policy: Policy = Policy()
-    also: tuple["Registration", ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A candidate record and how it compares."""
-
-    record: SourceRecord
-    levels: Levels
-    bits: float
-    counts: Frequencies
-    guarded: bool = False
+    TOLD = "TOLD_BY_SENDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +56,7 @@ class Doubt:
 
     category: Category
     reason: Reason
-    matches: tuple[Match, ...]
+    matches: tuple[Match, ...] = ()
     held: bool = False
 
 
@@ -135,15 +64,15 @@ class Doubt:
 class RecordChange:
     """A record to write; ``number`` is None for a new one.
 
-    ``person`` is whom a new record joins. ``retired`` are numbers that stay known and
-    are no longer in use.
+    ``person`` is whom a new record joins, ``identifiers`` what it gains, ``retired``
+    the numbers that stay known and are no longer in use.
     """
 
     number: int | None
     person: str
-    identifiers: tuple[Identifier, ...]
-    before: Traits | None
     traits: Traits
+    identifiers: tuple[Identifier, ...] = ()
+    before: Traits | None = None
     keys_added: tuple[int, ...] = ()
     keys_removed: tuple[int, ...] = ()
     retired: tuple[Identifier, ...] = ()
@@ -151,19 +80,26 @@ class RecordChange:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A change of membership between persons, to become a link event."""
+    """A change of membership between persons, to become a link event.
+
+    ``records`` empty means all records of ``source``; the record of this decision is
+    always linked to ``target`` by its `RecordChange`, not by a move.
+    """
 
     kind: str
     records: tuple[int, ...]
     source: str
     target: str
     reason: Reason
-    via: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who the message is about, why, and what is to be written."""
+    """Who the message is about, why, and what is to be written.
+
+    ``record`` is the record as it stood, None for a new one; ``match`` what a new or
+    changed record was matched with.
+    """
 
     registration: Registration
     outcome: Outcome
@@ -171,9 +107,9 @@ class Decision:
     reasons: tuple[Reason, ...]
     match: Match | None = None
     doubts: tuple[Doubt, ...] = ()
+    record: SourceRecord | None = None
     change: RecordChange | None = None
     moves: tuple[Move, ...] = ()
-    record: SourceRecord | None = None
     model: str = ""
     also: tuple["Decision", ...] = ()
 

@@ -71,5 +71,5 @@ class PatientIndex(Protocol):
         ...
 
     def ruling(self, message: int) -> str:
-        """Return what a person decided about the doubt this message raised, or ``""``."""
+        """Return what a person said about the doubt of this message, or ``""``."""
         ...

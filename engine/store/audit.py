@@ -1,12 +1,17 @@
 """Who did what: rows chained by keyed hashes, written in the transaction of the act."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, insert, select
 
+from engine.errors import EngineError
+from engine.store.counters import reserve
+from engine.store.schema import Found
 from engine.store.seal import Sealer
+from engine.store.tables import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,15 @@ class Act:
     action: str
     subject: str
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an operator asks for, and why: it is audited."""
+
+    actor: str
+    now: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +61,83 @@ class Verification:
     fault: str = ""
 
 
+_INSERT: Final = insert(audit)
+_LAST: Final = select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)
+_NEXT: Final = (
+    select(audit)
+    .where(audit.c.id > bindparam("after"))
+    .order_by(audit.c.id)
+    .limit(bindparam("limit"))
+)
+_WALK_ROWS: Final = 1000
+
+
 def write(connection: Connection, sealer: Sealer, acts: Sequence[Act]) -> None:
     """Add acts to the end of the chain."""
-    raise NotImplementedError
+    if not acts:
+        return
+    ids = reserve(connection, "audit", len(acts))  # locks the chain until commit
+    link = head(connection).hash
+    rows: list[dict[str, object]] = []
+    for number, act in zip(ids, acts, strict=True):
+        detail = sealer.seal(act.detail.encode(), f"audit|{number}|")
+        link = sealer.chain(link, _canonical(number, act, detail))
+        rows.append(
+            {
+                "id": number,
+                "at": act.at,
+                "actor": act.actor,
+                "action": act.action,
+                "subject": act.subject,
+                "detail": detail,
+                "hash": link,
+            }
+        )
+    connection.execute(_INSERT, rows)
+
+
+def _canonical(number: int, act: Act, detail: bytes) -> bytes:
+    """Return one row as bytes that no other row has."""
+    at = round(act.at.timestamp() * 1_000_000)
+    words = [str(number), str(at), act.actor, act.action, act.subject]
+    parts = [*(word.encode() for word in words), detail]
+    return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
 def head(connection: Connection) -> Head:
     """Return the end of the chain; id 0 when it is empty."""
-    raise NotImplementedError
+    last = connection.execute(_LAST).one_or_none()
+    return Head(0, b"") if last is None else Head(last.id, last.hash)
 
 
 def verify(
     connection: Connection, sealer: Sealer, expected: Sequence[Head] = ()
 ) -> Verification:
     """Walk the whole chain; ``expected`` are heads exported earlier."""
-    raise NotImplementedError
+    heads = {one.id: one.hash for one in expected if one.id}
+    link, count = b"", 0
+    for row in _walk(connection):
+        count += 1
+        if row.id != count:
+            return Verification(count - 1, f"Row {count} is missing.")
+        act = Act(row.at, row.actor, row.action, row.subject)
+        link = sealer.chain(link, _canonical(row.id, act, row.detail))
+        if row.hash != link or heads.pop(row.id, link) != link:
+            return Verification(count - 1, f"Row {row.id} was changed.")
+    if heads:
+        return Verification(count, f"The chain ends before row {max(heads)}.")
+    return Verification(count)
+
+
+def _walk(connection: Connection) -> Iterator[Found]:
+    after = 0
+    while True:
+        place = {"after": after, "limit": _WALK_ROWS}
+        found = connection.execute(_NEXT, place).all()
+        yield from found
+        if len(found) < _WALK_ROWS:
+            return
+        after = found[-1].id
 
 
 def rows(
@@ -73,4 +149,17 @@ def rows(
     limit: int = 100,
 ) -> list[AuditRow]:
     """Return acts, newest first, older than row ``before`` when it is given."""
-    raise NotImplementedError
+    statement = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    if subject:
+        statement = statement.where(audit.c.subject == subject)
+    if before:
+        statement = statement.where(audit.c.id < before)
+    return [_shown(sealer, row) for row in connection.execute(statement)]
+
+
+def _shown(sealer: Sealer, row: Found) -> AuditRow:
+    try:
+        detail = sealer.open(row.detail, f"audit|{row.id}|").decode()
+    except EngineError:  # a damaged row is shown; `verify` is what names it
+        detail = "(does not open)"
+    return AuditRow(row.id, Act(row.at, row.actor, row.action, row.subject, detail))

@@ -1,30 +1,43 @@
 """Open the store: who writes what, and what every connection must prove."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Final, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from engine.errors import ConfigurationError, EngineError, JournalError
+from engine.store import schema_version
+from engine.store.dialect import SCHEMAS, Backend, open_backend, put
 from engine.store.seal import Sealer
+from engine.store.tables import site
 
 __all__ = ["Connection", "Database", "Role", "open_database"]
 
 Role = Literal["edge", "worker", "console", "cli"]
 
+_PROOF: Final = "site|key-proof"
+
 
 class Database:
-    """An open store; one for each process.
+    """An open store; one for each process, for all its threads."""
 
-    ``sealer`` belongs to the thread that opened the database; other threads make
-    their own with `new_sealer`.
-    """
+    def __init__(self, backend: Backend, key: bytes, role: Role) -> None:
+        self.role = role
+        self._backend = backend
+        self._key = key
+        self._local = threading.local()
 
-    sealer: Sealer
-
-    def new_sealer(self) -> Sealer:
-        """Return a sealer for another thread."""
-        raise NotImplementedError
+    @property
+    def sealer(self) -> Sealer:
+        """The sealer of the calling thread."""
+        try:
+            sealer: Sealer = self._local.sealer
+        except AttributeError:
+            sealer = self._local.sealer = Sealer(self._key)
+        return sealer
 
     @contextmanager
     def journal(self) -> Iterator[Connection]:
@@ -33,7 +46,14 @@ class Database:
         Raises:
             JournalError: the commit failed; nothing of it may be acknowledged.
         """
-        raise NotImplementedError
+        try:
+            with (
+                self._backend.turn("journal"),
+                self._backend.engine.begin() as connection,
+            ):
+                yield connection
+        except DBAPIError as error:
+            raise JournalError(f"The journal could not commit: {error.orig}") from error
 
     @contextmanager
     def engine(self) -> Iterator[Connection]:
@@ -41,24 +61,56 @@ class Database:
 
         It holds the write lock from start to commit: prepare first, then enter.
         """
-        raise NotImplementedError
+        with self._backend.turn("engine"), self._backend.engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees both schemas as of now."""
-        raise NotImplementedError
+        with self._backend.engine.connect() as connection:
+            yield connection
 
     def migrate(self) -> None:
         """Bring both schemas to this release's form."""
-        raise NotImplementedError
+        with self._backend.turn("journal"), self._backend.turn("engine"):
+            for schema in SCHEMAS:  # one transaction each: none writes both files
+                with self._backend.engine.begin() as connection:
+                    self._backend.prepare(connection)
+                    schema_version.migrate(connection, schema)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead logs hold into the files, when idle."""
-        raise NotImplementedError
+        with self._backend.engine.connect() as connection:
+            autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
+            self._backend.checkpoint(autocommit)
 
     def close(self) -> None:
         """Close every connection."""
-        raise NotImplementedError
+        self._backend.engine.dispose()
+
+    def prove_key(self) -> None:
+        """Open what was sealed when the store was made.
+
+        Raises:
+            ConfigurationError: it was made with another key.
+        """
+        with self.reading() as connection:
+            proof = connection.execute(_PROOFS).scalar()
+        if proof is None:
+            with self.engine() as connection:
+                sealed = self.sealer.seal(b"the right key", _PROOF)
+                put(connection, site, [{"name": _PROOF, "value": sealed}])
+                proof = connection.execute(_PROOFS).scalar_one()
+        try:
+            self.sealer.open(proof, _PROOF)
+        except EngineError:
+            raise ConfigurationError(
+                "This store was made with another key. Put back the key file that was "
+                "in use, or name it in store.key; without it the content is lost."
+            ) from None
+
+
+_PROOFS: Final = select(site.c.value).where(site.c.name == _PROOF)
 
 
 def open_database(
@@ -70,4 +122,29 @@ def open_database(
         ConfigurationError: not durable as configured, the wrong key, or (without
             ``create``) nothing there.
     """
-    raise NotImplementedError
+    try:
+        backend = open_backend(make_url(url), create=create)
+    except ArgumentError:
+        raise ConfigurationError(f"store.url is not a URL: {url!r}") from None
+    database = Database(backend, key, role)
+    try:
+        if not _is_current(database, backend):
+            _migrate(database, create=create)
+        database.prove_key()
+    except DBAPIError as error:
+        raise ConfigurationError(f"The store does not open: {error.orig}") from error
+    return database
+
+
+def _is_current(database: Database, backend: Backend) -> bool:
+    with backend.turn("journal"), backend.turn("engine"), database.reading() as look:
+        return schema_version.is_current(look)
+
+
+def _migrate(database: Database, *, create: bool) -> None:
+    if not create:
+        raise ConfigurationError(
+            "The store has the form of an older release, or is empty. "
+            "Bring it up with: interop store migrate"
+        )
+    database.migrate()

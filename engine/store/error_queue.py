@@ -1,13 +1,23 @@
 """The error queue: what needs a person, grouped by cause."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select
+from sqlalchemy import update as sql_update
 
+from engine.store.audit import Order
+from engine.store.counters import chunks, reserve
+from engine.store.dialect import put
+from engine.store.schema import Found, is_word, read
 from engine.store.seal import Sealer
-from engine.store.words import EntryKind
+from engine.store.tables import comment as comments_table
+from engine.store.tables import error_entry, error_group, lane
+from engine.store.words import EntryKind, LaneState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class Entry:
     class_: str
     code: str
     sentence: str
-    group: str
+    group_key: str
     label: str
     assignee: str
     opened_at: datetime
@@ -64,7 +74,7 @@ class Group:
     code: str
     open: int
     oldest: datetime
-    last: datetime
+    last_at: datetime
     parked: int
     label: str
     assignee: str
@@ -79,30 +89,180 @@ class Comment:
     text: str
 
 
+_INSERT: Final = insert(error_entry)
+_COUNT_OPEN: Final = (
+    sql_update(error_group)
+    .where(error_group.c.key == bindparam("group"))
+    .values(open=error_group.c.open + bindparam("change"))
+)
+_OPEN: Final = error_entry.c.closed_at.is_(None)
+
+
 def open_entries(
     connection: Connection, entries: Sequence[NewEntry], now: datetime
 ) -> list[int]:
     """Write new entries with their groups; return their numbers."""
-    raise NotImplementedError
+    if not entries:
+        return []
+    ids = list(reserve(connection, "error_entry", len(entries)))
+    keys = [group_key(entry) for entry in entries]
+    rows = [
+        _entry_row(number, key, entry, now)
+        for number, key, entry in zip(ids, keys, entries, strict=True)
+    ]
+    connection.execute(_INSERT, rows)
+    groups = dict(zip(keys, entries, strict=True))
+    counted = Counter(keys)
+    put(
+        connection,
+        error_group,
+        [_group_row(key, groups[key], counted[key], now) for key in sorted(groups)],
+        replace=("last_at",),
+        add=("open",),
+    )
+    return ids
+
+
+def group_key(entry: NewEntry) -> str:
+    """Return the short name of the cause: equal causes have equal ones."""
+    parts = (
+        entry.channel,
+        entry.destination,
+        entry.stage,
+        entry.code,
+        entry.label,
+        entry.cause or entry.sentence,
+    )
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:10]
+
+
+def _entry_row(
+    number: int, key: str, entry: NewEntry, now: datetime
+) -> dict[str, object]:
+    return {
+        "id": number,
+        "kind": entry.kind.value,
+        "message_id": entry.message_id,
+        "delivery_id": entry.delivery_id,
+        "channel": entry.channel,
+        "destination": entry.destination,
+        "stage": entry.stage,
+        "class": entry.class_,
+        "code": entry.code,
+        "sentence": entry.sentence,
+        "group_key": key,
+        "label": entry.label,
+        "assignee": entry.assignee,
+        "opened_at": now,
+        "closed_at": None,
+        "closed_by": "",
+        "resolution": "",
+    }
+
+
+def _group_row(
+    key: str, entry: NewEntry, count: int, now: datetime
+) -> dict[str, object]:
+    return {
+        "key": key,
+        "channel": entry.channel,
+        "destination": entry.destination,
+        "stage": entry.stage,
+        "class": entry.class_,
+        "code": entry.code,
+        "cause": entry.cause or entry.sentence,
+        "open": count,
+        "first_at": now,
+        "last_at": now,
+    }
 
 
 def close_for_messages(
-    connection: Connection, ids: Collection[int], by: str, now: datetime, why: str
+    connection: Connection, ids: Collection[int], order: Order, why: str
 ) -> int:
-    """Close the open entries about these messages; return how many."""
-    raise NotImplementedError
+    """Close the open entries about these messages themselves; return how many."""
+    about = error_entry.c.delivery_id == 0
+    return sum(
+        _close(connection, about & error_entry.c.message_id.in_(some), order, why)
+        for some in chunks(ids)
+    )
 
 
 def close_for_deliveries(
-    connection: Connection, ids: Collection[int], by: str, now: datetime, why: str
+    connection: Connection, ids: Collection[int], order: Order, why: str
 ) -> int:
     """Close the open entries about these deliveries; return how many."""
-    raise NotImplementedError
+    return sum(
+        _close(connection, error_entry.c.delivery_id.in_(some), order, why)
+        for some in chunks(ids)
+    )
+
+
+def _close(
+    connection: Connection, which: ColumnElement[bool], order: Order, why: str
+) -> int:
+    closed = connection.execute(
+        sql_update(error_entry)
+        .where(which, _OPEN)
+        .values(closed_at=order.now, closed_by=order.actor, resolution=why)
+        .returning(error_entry.c.group_key)
+    )
+    counted = Counter(closed.scalars())
+    if counted:
+        changes = [
+            {"group": key, "change": -number} for key, number in sorted(counted.items())
+        ]
+        connection.execute(_COUNT_OPEN, changes)
+    return counted.total()
+
+
+_first = error_entry.alias("first")
+_FIRST: Final = (
+    select(func.min(_first.c.id))
+    .where(_first.c.group_key == error_group.c.key, _first.c.closed_at.is_(None))
+    .correlate(error_group)
+    .scalar_subquery()
+)
+_GROUPS: Final = (
+    select(
+        error_group,
+        error_entry.c.opened_at.label("oldest"),
+        error_entry.c.label,
+        error_entry.c.assignee,
+    )
+    .select_from(error_group)
+    .join(error_entry, error_entry.c.id == _FIRST)
+    .where(error_group.c.open > 0)
+    .order_by(error_group.c.open.desc(), error_group.c.key)
+)
+_PARKED: Final = (
+    select(error_entry.c.group_key, func.count().label("lanes"))
+    .select_from(error_entry)
+    .join(lane, lane.c.head_id == error_entry.c.delivery_id)
+    .where(
+        lane.c.channel == bindparam("of_channel"),
+        lane.c.destination == bindparam("of_destination"),
+        is_word(lane.c.state, LaneState.PARKED),
+        _OPEN,
+    )
+    .group_by(error_entry.c.group_key)
+)
 
 
 def groups(connection: Connection) -> list[Group]:
     """Return the causes with open entries, most entries first."""
-    raise NotImplementedError
+    rows = connection.execute(_GROUPS).all()
+    places = {(row.channel, row.destination) for row in rows if row.destination}
+    parked: Counter[str] = Counter()
+    for channel, destination in sorted(places):
+        where = {"of_channel": channel, "of_destination": destination}
+        for found in connection.execute(_PARKED, where):
+            parked[found.group_key] = found.lanes
+    return [_group(row, parked[row.key]) for row in rows]
+
+
+def _group(row: Found, parked: int) -> Group:
+    return read(Group, Group.__slots__, row, parked=parked)
 
 
 def entries(
@@ -114,26 +274,69 @@ def entries(
     include_closed: bool = False,
 ) -> list[Entry]:
     """Return entries by number, beyond ``after``."""
-    raise NotImplementedError
+    statement = (
+        select(error_entry)
+        .where(error_entry.c.id > after)
+        .order_by(error_entry.c.id)
+        .limit(limit)
+    )
+    if group:
+        statement = statement.where(error_entry.c.group_key == group)
+    if not include_closed:
+        statement = statement.where(_OPEN)
+    return [_entry(row) for row in connection.execute(statement)]
 
 
 def entry(connection: Connection, entry_id: int) -> Entry | None:
     """Return one entry, open or closed."""
-    raise NotImplementedError
+    statement = select(error_entry).where(error_entry.c.id == entry_id)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else _entry(row)
+
+
+def _entry(row: Found) -> Entry:
+    return read(Entry, Entry.__slots__, row, kind=EntryKind(row.kind))
 
 
 def assign(connection: Connection, ids: Collection[int], assignee: str) -> int:
     """Give open entries to a person or team; return how many."""
-    raise NotImplementedError
+    return sum(
+        connection.execute(
+            sql_update(error_entry)
+            .where(error_entry.c.id.in_(some), _OPEN)
+            .values(assignee=assignee)
+        ).rowcount
+        for some in chunks(ids)
+    )
 
 
 def add_comment(
     connection: Connection, sealer: Sealer, entry_id: int, comment: Comment
 ) -> None:
     """Keep what a person wrote; sealed, since people write names."""
-    raise NotImplementedError
+    [number] = reserve(connection, "comment", 1)
+    row: dict[str, object] = {
+        "id": number,
+        "entry_id": entry_id,
+        "at": comment.at,
+        "author": comment.author,
+        "content": sealer.seal(comment.text.encode(), f"comment|{number}|"),
+    }
+    connection.execute(insert(comments_table), row)
 
 
 def comments(connection: Connection, sealer: Sealer, entry_id: int) -> list[Comment]:
     """Return the comments of an entry, oldest first."""
-    raise NotImplementedError
+    statement = (
+        select(comments_table)
+        .where(comments_table.c.entry_id == entry_id)
+        .order_by(comments_table.c.id)
+    )
+    return [
+        Comment(
+            row.at,
+            row.author,
+            sealer.open(row.content, f"comment|{row.id}|").decode(),
+        )
+        for row in connection.execute(statement)
+    ]

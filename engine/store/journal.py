@@ -1,12 +1,19 @@
 """What was received: appended in groups by edge, read in order by workers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from engine.store.seal import Sealer
+from engine.store.counters import reserve_journal
+from engine.store.dialect import put
+from engine.store.schema import Found, read
+from engine.store.seal import Sealer, fingerprint
+from engine.store.tables import dedupe, intake, journal_message
+from engine.store.tables import link_sequence as link_sequences
 from engine.store.words import Verdict
 
 
@@ -73,19 +80,34 @@ class JournalRow:
     findings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """One message for a worker: what was received, and how often it was tried.
+_HASH_BYTES: Final = 16
 
-    ``attempt`` numbers the processing from 1 and goes into its `Outcome`. ``deaths``
-    counts workers that died while they had it in hand: from 2 on it is poison.
-    """
+_KNOWN: Final = select(
+    dedupe.c.key,
+    dedupe.c.content_hash,
+    dedupe.c.message_id,
+    dedupe.c.ack_code,
+    dedupe.c.received_at,
+).where(dedupe.c.key.in_(bindparam("keys", expanding=True)))
+"""The messages that were taken under these duplicate keys."""
 
-    row: JournalRow
-    data: bytes
-    attempt: int = 1
-    redo: bool = False
-    deaths: int = 0
+_INSERT: Final = insert(journal_message)
+
+_COLUMNS: Final = [
+    column for column in journal_message.c if column.name in JournalRow.__slots__
+]
+_ROW: Final = select(*_COLUMNS).where(journal_message.c.id == bindparam("message_id"))
+_REPEATED: Final = (
+    update(dedupe)
+    .where(dedupe.c.key == bindparam("of"), dedupe.c.content_hash == bindparam("hash"))
+    .values(repeats=dedupe.c.repeats + 1)
+)
+_CONTENT: Final = select(journal_message.c.content, journal_message.c.channel).where(
+    journal_message.c.id == bindparam("message_id")
+)
+
+Seen = tuple[int, str]
+"""Number and answer of a first message."""
 
 
 def append(
@@ -95,52 +117,194 @@ def append(
 
     The journal must be committed before any of the answers leaves.
     """
-    raise NotImplementedError
+    if not arrivals:
+        return []
+    keys = [_dedupe_key(sealer, arrival) for arrival in arrivals]
+    seen, used = _first_ones(connection, arrivals, keys)
+    ids = iter(reserve_journal(connection, len(arrivals)))
+    appended: list[Appended] = []
+    fresh: list[tuple[int, Arrival, bytes]] = []
+    repeated: list[dict[str, object]] = []
+    for arrival, key in zip(arrivals, keys, strict=True):
+        known = seen.get((key, arrival.content_hash[:_HASH_BYTES])) if key else None
+        if known is not None:
+            appended.append(Appended(known[0], known[1], duplicate=True))
+            repeated.append({"of": key, "hash": arrival.content_hash[:_HASH_BYTES]})
+            continue
+        number, reused = next(ids), key in used
+        code = arrival.reuse_code if reused and arrival.reuse_code else arrival.ack_code
+        appended.append(Appended(number, code, control_id_reuse=reused))
+        fresh.append((number, arrival, key))
+        if key:
+            used.add(key)
+            seen[key, arrival.content_hash[:_HASH_BYTES]] = (number, code)
+    _write(connection, sealer, fresh, appended)
+    if repeated:
+        connection.execute(_REPEATED, repeated)
+    _count(connection, arrivals, appended)
+    return appended
 
 
-def claim(
+def _dedupe_key(sealer: Sealer, arrival: Arrival) -> bytes:
+    return sealer.blind(arrival.dedupe_key) if arrival.dedupe_key else b""
+
+
+def _first_ones(
+    connection: Connection, arrivals: Sequence[Arrival], keys: Sequence[bytes]
+) -> tuple[dict[tuple[bytes, bytes], Seen], set[bytes]]:
+    """Return what was taken before under these keys, and the keys in use."""
+    after = {
+        key: arrival.first_after
+        for key, arrival in zip(keys, arrivals, strict=True)
+        if key
+    }
+    seen: dict[tuple[bytes, bytes], Seen] = {}
+    used: set[bytes] = set()
+    if not after:
+        return seen, used
+    for row in connection.execute(_KNOWN, {"keys": list(after)}):
+        oldest = after[row.key]
+        if oldest is None or row.received_at >= oldest:
+            used.add(row.key)
+            seen[row.key, row.content_hash] = (row.message_id, row.ack_code)
+    return seen, used
+
+
+def _write(
     connection: Connection,
     sealer: Sealer,
-    channel: str,
-    limit: int,
-    *,
-    partition: int = 0,
-) -> list[Claimed]:
-    """Return the next messages of a channel in order, noting that they are begun.
+    fresh: Sequence[tuple[int, Arrival, bytes]],
+    appended: Sequence[Appended],
+) -> None:
+    """Insert the new messages and their duplicate keys."""
+    if not fresh:
+        return
+    new = {one.id: one for one in appended if not one.duplicate}
+    rows = [
+        _message_row(sealer, number, arrival, new[number])
+        for number, arrival, _ in fresh
+    ]
+    connection.execute(_INSERT, rows)
+    keys: list[dict[str, object]] = [
+        {
+            "key": key,
+            "content_hash": arrival.content_hash[:_HASH_BYTES],
+            "message_id": number,
+            "received_at": arrival.received_at,
+            "ack_code": new[number].ack_code,
+            "repeats": 0,
+        }
+        for number, arrival, key in fresh
+        if key
+    ]
+    put(connection, dedupe, keys, replace=("message_id", "received_at", "ack_code"))
 
-    Messages to be processed again come first, then new ones, quarantined ones
-    included. To be committed before processing starts: it is how a message that kills
-    its worker is found. After such a death messages come one by one until the
-    suspected ones are past.
-    """
-    raise NotImplementedError
+
+def _message_row(
+    sealer: Sealer, number: int, arrival: Arrival, appended: Appended
+) -> dict[str, object]:
+    """Return the columns of one new message."""
+    verdict, cause, findings = arrival.verdict, arrival.cause, arrival.findings
+    if appended.control_id_reuse:
+        findings = (*findings, "control_id_reuse")
+        if arrival.reuse_code:
+            verdict, cause = Verdict.QUARANTINED, "control-id-reuse"
+    data = arrival.data
+    return {
+        "id": number,
+        "channel": arrival.channel,
+        "listener": arrival.listener,
+        "peer": arrival.peer,
+        "received_at": arrival.received_at,
+        "control_id": arrival.control_id,
+        "message_type": arrival.message_type,
+        "trigger_event": arrival.trigger_event,
+        "size": len(data),
+        "sha256": fingerprint(data),
+        "content": sealer.seal(data, f"message|{number}|{arrival.channel}"),
+        "verdict": verdict.value,
+        "cause": cause,
+        "ack_code": appended.ack_code,
+        "findings": " ".join(findings),
+    }
 
 
-def forget_starts(connection: Connection) -> None:
-    """Forgive what was begun and not finished: the whole engine had stopped."""
-    raise NotImplementedError
+def _count(
+    connection: Connection, arrivals: Sequence[Arrival], appended: Sequence[Appended]
+) -> None:
+    """Keep how much each channel took in, and how often it heard a repetition."""
+    new: Counter[str] = Counter()
+    repeated: Counter[str] = Counter()
+    last: dict[str, datetime] = {}
+    for arrival, one in zip(arrivals, appended, strict=True):
+        (repeated if one.duplicate else new)[arrival.channel] += 1
+        last[arrival.channel] = arrival.received_at
+    rows: list[dict[str, object]] = [
+        {
+            "channel": channel,
+            "messages": new[channel],
+            "repeats": repeated[channel],
+            "last_at": last[channel],
+        }
+        for channel in sorted(last)
+    ]
+    put(connection, intake, rows, replace=("last_at",), add=("messages", "repeats"))
+
+
+def read_row(found: Found) -> JournalRow:
+    """Return a journalled message from a row that has its columns."""
+    return read(
+        JournalRow,
+        JournalRow.__slots__,
+        found,
+        verdict=Verdict(found.verdict),
+        findings=tuple(found.findings.split()),
+    )
 
 
 def row(connection: Connection, message_id: int) -> JournalRow | None:
     """Return one journalled message without its content."""
-    raise NotImplementedError
+    found = connection.execute(_ROW, {"message_id": message_id}).one_or_none()
+    return None if found is None else read_row(found)
 
 
 def content(connection: Connection, sealer: Sealer, message_id: int) -> bytes | None:
     """Return the bytes as received; None when they are unknown or purged."""
-    raise NotImplementedError
+    found = connection.execute(_CONTENT, {"message_id": message_id}).one_or_none()
+    if found is None or found.content is None:
+        return None
+    return sealer.open(found.content, f"message|{message_id}|{found.channel}")
 
 
 def link_sequence(connection: Connection, link: str) -> int | None:
     """Return the last sequence number (MSH-13) taken over a link."""
-    raise NotImplementedError
+    statement = select(link_sequences.c.number).where(link_sequences.c.link == link)
+    return connection.execute(statement).scalar()
 
 
 def set_link_sequence(connection: Connection, link: str, number: int) -> None:
     """Keep the last sequence number of a link, in the transaction of its message."""
-    raise NotImplementedError
+    rows: list[dict[str, object]] = [{"link": link, "number": number}]
+    put(connection, link_sequences, rows, replace=("number",))
 
 
 def prune_duplicates(connection: Connection, before: datetime, limit: int) -> int:
     """Forget duplicate keys older than ``before``; return how many were deleted."""
-    raise NotImplementedError
+    old = (
+        select(dedupe.c.message_id, dedupe.c.key, dedupe.c.content_hash)
+        .where(dedupe.c.received_at < before)
+        .order_by(dedupe.c.received_at)
+        .limit(limit)
+    )
+    rows = [
+        {"old_key": row.key, "old_hash": row.content_hash}
+        for row in connection.execute(old)
+    ]
+    if rows:
+        connection.execute(_FORGET, rows)
+    return len(rows)
+
+
+_FORGET: Final = delete(dedupe).where(
+    dedupe.c.key == bindparam("old_key"), dedupe.c.content_hash == bindparam("old_hash")
+)

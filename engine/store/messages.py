@@ -1,11 +1,43 @@
 """What operators do to messages: reprocess, release, discard."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, delete, select, update
 
-from engine.store.deliveries import Order
+from engine.errors import IllegalTransitionError
+from engine.store import audit, error_queue
+from engine.store.audit import Act, Order
+from engine.store.counters import MESSAGE, Counted, chunks, shift, tally
+from engine.store.delivery_moves import drop_unsent
+from engine.store.dialect import put
+from engine.store.message_state import MessageEvent, MessageState, advance_message
+from engine.store.schema import is_word
 from engine.store.seal import Sealer
+from engine.store.tables import held_person, journal_message, message, redo
+
+_NAMED: Final = (
+    select(message.c.id, message.c.channel, message.c.state)
+    .where(message.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(message.c.id)
+    .with_for_update()
+)
+_PURGED: Final = select(journal_message.c.id).where(
+    journal_message.c.id.in_(bindparam("ids", expanding=True)),
+    journal_message.c.content.is_(None),
+)
+_BEHIND: Final = select(message.c.id).where(
+    message.c.behind.in_(bindparam("ids", expanding=True)),
+    is_word(message.c.state, MessageState.HELD),
+)
+_MOVE: Final = (
+    update(message)
+    .where(message.c.id.in_(bindparam("ids", expanding=True)))
+    .values(state=bindparam("becomes"), reason=bindparam("words"), behind=None)
+)
+_UNBLOCK: Final = delete(held_person).where(
+    held_person.c.message_id.in_(bindparam("ids", expanding=True))
+)
 
 
 def reprocess(
@@ -17,9 +49,13 @@ def reprocess(
     channel's worker takes them before new messages, in accept order.
 
     Raises:
-        IllegalTransitionError: one of them is being processed already.
+        IllegalTransitionError: one of them is *received* or *held*, or its content is
+            purged.
     """
-    raise NotImplementedError
+    moved = _move(connection, ids, MessageEvent.REPROCESS, order)
+    drop_unsent(connection, moved, order)
+    _audit(connection, sealer, moved, MessageEvent.REPROCESS, order)
+    return len(moved)
 
 
 def release(
@@ -32,7 +68,10 @@ def release(
     Raises:
         IllegalTransitionError: one of them is not held.
     """
-    raise NotImplementedError
+    wanted = {*ids, *_behind(connection, ids)}
+    moved = _move(connection, wanted, MessageEvent.RELEASE, order)
+    _audit(connection, sealer, moved, MessageEvent.RELEASE, order)
+    return len(moved)
 
 
 def discard(
@@ -45,4 +84,94 @@ def discard(
     Raises:
         IllegalTransitionError: one of them is in another state.
     """
-    raise NotImplementedError
+    waiting = set(_behind(connection, ids)).difference(ids)
+    moved = _move(connection, ids, MessageEvent.DISCARD, order)
+    _audit(connection, sealer, moved, MessageEvent.DISCARD, order)
+    released = _move(connection, waiting, MessageEvent.RELEASE, order)
+    _audit(connection, sealer, released, MessageEvent.RELEASE, order)
+    return len(moved)
+
+
+def _behind(connection: Connection, ids: Collection[int]) -> list[int]:
+    """Return the held messages that wait for these."""
+    return [
+        number
+        for some in chunks(ids)
+        for number in connection.execute(_BEHIND, {"ids": some}).scalars()
+    ]
+
+
+def _move(
+    connection: Connection, ids: Collection[int], event: MessageEvent, order: Order
+) -> list[int]:
+    """Make one move with each message, with all that goes along; return them."""
+    return [
+        number
+        for some in chunks(ids)
+        for number in _move_some(connection, some, event, order)
+    ]
+
+
+def _move_some(
+    connection: Connection, ids: Sequence[int], event: MessageEvent, order: Order
+) -> list[int]:
+    rows = connection.execute(_NAMED, {"ids": ids}).all()
+    changes: dict[Counted, int] = {}
+    for row in rows:
+        after = advance_message(MessageState(row.state), event)
+        shift(
+            changes,
+            Counted(MESSAGE, row.channel, "", row.state),
+            Counted(MESSAGE, row.channel, "", after.value),
+        )
+    moved = [row.id for row in rows]
+    if moved:
+        _write(connection, moved, event, order)
+        tally(connection, changes)
+    if event is not MessageEvent.DISCARD:
+        _refuse_purged(connection, moved)
+        again: list[dict[str, object]] = [
+            {
+                "message_id": row.id,
+                "channel": row.channel,
+                "asked_at": order.now,
+                "tries": 0,
+            }
+            for row in rows
+        ]
+        put(connection, redo, again)
+    return moved
+
+
+def _write(
+    connection: Connection, ids: Sequence[int], event: MessageEvent, order: Order
+) -> None:
+    becomes, words = MessageState.RECEIVED, ""
+    if event is MessageEvent.DISCARD:
+        becomes, words = MessageState.FILTERED, f"discarded by {order.actor}"
+    connection.execute(_MOVE, {"ids": ids, "becomes": becomes.value, "words": words})
+    connection.execute(_UNBLOCK, {"ids": ids})
+    error_queue.close_for_messages(connection, ids, order, event.value)
+
+
+def _refuse_purged(connection: Connection, ids: Sequence[int]) -> None:
+    purged = connection.execute(_PURGED, {"ids": ids}).scalars().all()
+    if purged:
+        raise IllegalTransitionError(
+            f"The content of message {purged[0]} was removed by retention: it cannot "
+            "be processed again."
+        )
+
+
+def _audit(
+    connection: Connection,
+    sealer: Sealer,
+    ids: Sequence[int],
+    event: MessageEvent,
+    order: Order,
+) -> None:
+    acts = [
+        Act(order.now, order.actor, f"message.{event}", f"message {one}", order.reason)
+        for one in ids
+    ]
+    audit.write(connection, sealer, acts)

@@ -1,12 +1,17 @@
 """The latest version of each resource, by key and by person; document versions."""
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select
 
-from engine.store.seal import Sealer
+from engine.store.dialect import put
+from engine.store.schema import Found
+from engine.store.seal import Sealer, fingerprint
+from engine.store.tables import document, resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +45,108 @@ class NewDocument:
     message_id: int = 0
 
 
+_CHANGES: Final = (
+    "person",
+    "hash",
+    "content",
+    "source_time",
+    "message_id",
+)
+_LOAD: Final = select(resource).where(
+    resource.c.key.in_(bindparam("keys", expanding=True))
+)
+_HASHES: Final = select(resource.c.key, resource.c.hash).where(
+    resource.c.key.in_(bindparam("keys", expanding=True))
+)
+_OF_PERSON: Final = (
+    select(resource)
+    .where(resource.c.person == bindparam("person"))
+    .order_by(resource.c.resource_type, resource.c.message_id, resource.c.key)
+)
+_LATEST: Final = (
+    select(document)
+    .where(document.c.set_key == bindparam("set_key"))
+    .order_by(document.c.number.desc())
+    .limit(1)
+)
+
+
 def load(
     connection: Connection, sealer: Sealer, keys: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], KnownResource]:
     """Return what is known under (type, criteria) keys; unknown keys are left out."""
-    raise NotImplementedError
+    if not keys:
+        return {}
+    blind = [_key(sealer, *key) for key in keys]
+    found = [_opened(sealer, row) for row in connection.execute(_LOAD, {"keys": blind})]
+    return {(one.resource_type, one.criteria): one for one in found}
 
 
 def of_person(
     connection: Connection, sealer: Sealer, person: str
 ) -> list[KnownResource]:
     """Return everything known of a person, by type and first message."""
-    raise NotImplementedError
+    rows = connection.execute(_OF_PERSON, {"person": person})
+    return [_opened(sealer, row) for row in rows]
 
 
 def store(
     connection: Connection, sealer: Sealer, resources: Sequence[KnownResource]
 ) -> int:
     """Keep resources as the latest versions; return how many had changed."""
-    raise NotImplementedError
+    wanted = {
+        _key(sealer, one.resource_type, one.criteria): (one, _hash(one))
+        for one in resources
+    }
+    if not wanted:
+        return 0
+    rows_known = connection.execute(_HASHES, {"keys": list(wanted)})
+    known = {row.key: row.hash for row in rows_known}
+    rows: list[dict[str, object]] = [
+        {
+            "key": key,
+            "resource_type": one.resource_type,
+            "person": one.person,
+            "hash": digest,
+            "content": _sealed(sealer, key, one),
+            "source_time": one.source_time,
+            "message_id": one.message_id,
+        }
+        for key, (one, digest) in sorted(wanted.items())
+        if known.get(key) != digest
+    ]
+    put(connection, resource, rows, replace=_CHANGES)
+    return len(rows)
+
+
+def _key(sealer: Sealer, resource_type: str, criteria: str) -> bytes:
+    return sealer.blind(f"resource|{resource_type}|{criteria}")
+
+
+def _hash(one: KnownResource) -> bytes:
+    """Return the fingerprint of everything that would be written."""
+    facts = f"{one.person}|{one.source_time}|".encode()
+    return fingerprint(facts + one.content)
+
+
+def _sealed(sealer: Sealer, key: bytes, one: KnownResource) -> bytes:
+    """Return criteria and content sealed together: both may name a patient."""
+    criteria = one.criteria.encode()
+    content = len(criteria).to_bytes(4) + criteria + one.content
+    return sealer.seal(content, f"resource|{key.hex()}|")
+
+
+def _opened(sealer: Sealer, row: Found) -> KnownResource:
+    opened = sealer.open(row.content, f"resource|{row.key.hex()}|")
+    start = 4 + int.from_bytes(opened[:4])
+    return KnownResource(
+        resource_type=row.resource_type,
+        criteria=opened[4:start].decode(),
+        content=opened[start:],
+        person=row.person,
+        source_time=row.source_time,
+        message_id=row.message_id,
+    )
 
 
 def move(
@@ -68,19 +156,28 @@ def move(
     person: str,
 ) -> None:
     """Give resources to another person, after a link or an unlink."""
-    raise NotImplementedError
+    known = load(connection, sealer, keys).values()
+    store(connection, sealer, [replace(one, person=person) for one in known])
 
 
-def move_person(connection: Connection, source: str, target: str) -> None:
+def move_person(
+    connection: Connection, sealer: Sealer, source: str, target: str
+) -> None:
     """Give all resources of a person to another one, after a merge."""
-    raise NotImplementedError
+    known = of_person(connection, sealer, source)
+    store(connection, sealer, [replace(one, person=target) for one in known])
 
 
 def latest_document(
     connection: Connection, sealer: Sealer, set_id: str
 ) -> NewDocument | None:
     """Return the last version of a document set; None when there is none yet."""
-    raise NotImplementedError
+    key = sealer.blind(f"document|{set_id}")
+    row = connection.execute(_LATEST, {"set_key": key}).one_or_none()
+    if row is None:
+        return None
+    facts = sealer.open(row.content, f"document|{key.hex()}|{row.number}")
+    return NewDocument(**json.loads(facts))
 
 
 def store_documents(
@@ -90,4 +187,17 @@ def store_documents(
     now: datetime,
 ) -> None:
     """Keep versions of documents."""
-    raise NotImplementedError
+    rows: list[dict[str, object]] = []
+    for one in documents:
+        key = sealer.blind(f"document|{one.set_id}")
+        facts = json.dumps(asdict(one)).encode()
+        rows.append(
+            {
+                "set_key": key,
+                "number": one.number,
+                "content": sealer.seal(facts, f"document|{key.hex()}|{one.number}"),
+                "message_id": one.message_id,
+                "made_at": now,
+            }
+        )
+    put(connection, document, rows, replace=("content", "message_id", "made_at"))

@@ -3,15 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from engine.store.audit import Act
-from engine.store.deliveries import NewDelivery
+from engine.errors import IllegalTransitionError
+from engine.store import audit, error_queue, leases, resources
+from engine.store.audit import Act, Order
+from engine.store.counters import MESSAGE, Counted, shift, tally
+from engine.store.deliveries import NewDelivery, enqueue
+from engine.store.delivery_moves import drop_unsent
+from engine.store.dialect import put
+from engine.store.error_queue import NewEntry
 from engine.store.leases import Lease
-from engine.store.message_state import MessageState
+from engine.store.message_state import MessageEvent, MessageState, advance_message
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.seal import Sealer
+from engine.store.tables import attempt as attempts
+from engine.store.tables import (
+    held_person,
+    message,
+    progress,
+    redo,
+    search_key,
+    table_miss,
+)
+from engine.store.words import EntryKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,37 @@ class Batch:
     lease: Lease | None = None
 
 
+_EVENTS: Final = MappingProxyType(
+    {
+        MessageState.FILTERED: MessageEvent.FILTER,
+        MessageState.PROCESSED: MessageEvent.PROCESS,
+        MessageState.HELD: MessageEvent.HOLD,
+        MessageState.ERROR: MessageEvent.FAIL,
+    }
+)
+_STATES: Final = select(message.c.id, message.c.state).where(
+    message.c.id.in_(bindparam("ids", expanding=True))
+)
+_DONE_AGAIN: Final = delete(redo).where(
+    redo.c.message_id.in_(bindparam("ids", expanding=True))
+)
+_BLOCKED: Final = select(held_person.c.key, held_person.c.message_id).where(
+    held_person.c.key.in_(bindparam("keys", expanding=True))
+)
+_ATTEMPT: Final = insert(attempts)
+_CHANGES: Final = (
+    "state",
+    "attempt",
+    "revision",
+    "stage",
+    "code",
+    "reason",
+    "person",
+    "behind",
+    "processed_at",
+)
+
+
 def record(
     connection: Connection, sealer: Sealer, batch: Batch, now: datetime
 ) -> list[list[int]]:
@@ -109,7 +158,201 @@ def record(
         IllegalTransitionError: the lease is not ours any more, or a message is not
             *received*; nothing may be committed.
     """
-    raise NotImplementedError
+    if batch.lease is not None and not leases.is_held(connection, batch.lease):
+        raise IllegalTransitionError(
+            f"{batch.lease.owner} lost {batch.lease.name} to another worker"
+        )
+    _write_states(connection, sealer, batch, now)
+    _advance(connection, batch)
+    outcomes = batch.outcomes
+    _write_keys(connection, sealer, outcomes)
+    _write_misses(connection, sealer, batch, now)
+    numbers = _write_deliveries(connection, sealer, outcomes, now)
+    known = [one for outcome in outcomes for one in outcome.resources]
+    resources.store(connection, sealer, known)
+    documents = [one for outcome in outcomes for one in outcome.documents]
+    resources.store_documents(connection, sealer, documents, now)
+    entries = [
+        _entry(batch.channel, outcome, outcome.failure)
+        for outcome in outcomes
+        if outcome.failure is not None
+    ]
+    error_queue.open_entries(connection, entries, now)
+    acts = [act for outcome in outcomes for act in outcome.acts]
+    audit.write(connection, sealer, acts)
+    return numbers
+
+
+def _write_states(
+    connection: Connection, sealer: Sealer, batch: Batch, now: datetime
+) -> None:
+    """Write the row of each message and of this attempt at it, and count them."""
+    changes: dict[Counted, int] = {}
+    before = _states(connection, [one.message_id for one in batch.outcomes])
+    states: list[dict[str, object]] = []
+    tries: list[dict[str, object]] = []
+    for one in batch.outcomes:
+        known = before.get(one.message_id)
+        after = advance_message(known or MessageState.RECEIVED, _EVENTS[one.state])
+        was = None if known is None else _counted(batch.channel, known)
+        shift(changes, was, _counted(batch.channel, after))
+        tried = _attempt_row(sealer, one, now)
+        tries.append(tried)
+        states.append(
+            {
+                "id": one.message_id,
+                "channel": batch.channel,
+                "behind": one.behind,
+                **{name: tried[name] for name in _CHANGES if name in tried},
+            }
+        )
+    if states:
+        put(connection, message, states, replace=_CHANGES)
+        connection.execute(_ATTEMPT, tries)
+    tally(connection, changes)
+    holds: list[dict[str, object]] = [
+        {"key": _person_key(sealer, key), "message_id": one.message_id, "since": now}
+        for one in batch.outcomes
+        for key in one.holds
+    ]
+    put(connection, held_person, holds)
+
+
+def _states(connection: Connection, ids: Sequence[int]) -> dict[int, MessageState]:
+    rows = connection.execute(_STATES, {"ids": ids})
+    return {row.id: MessageState(row.state) for row in rows}
+
+
+def _counted(channel: str, state: MessageState) -> Counted:
+    return Counted(MESSAGE, channel, "", state.value)
+
+
+def _attempt_row(sealer: Sealer, one: Outcome, now: datetime) -> dict[str, object]:
+    where = f"attempt|{one.message_id}.{one.attempt}|"
+    failure = one.failure
+    return {
+        "message_id": one.message_id,
+        "attempt": one.attempt,
+        "state": one.state.value,
+        "revision": one.revision,
+        "stage": one.stage or (failure.stage if failure else ""),
+        "code": failure.code if failure else "",
+        "reason": one.reason or (failure.sentence if failure else ""),
+        "person": one.person,
+        "processed_at": now,
+        "duration_us": one.duration_us,
+        "report": sealer.seal(one.report, where) if one.report else None,
+    }
+
+
+def _advance(connection: Connection, batch: Batch) -> None:
+    """Move the cursor behind the new messages; take the repeated ones off the list."""
+    new = [one.message_id for one in batch.outcomes if not one.redo]
+    again = [one.message_id for one in batch.outcomes if one.redo]
+    if new:
+        cursor: dict[str, object] = {
+            "channel": batch.channel,
+            "partition": batch.partition,
+            "last_id": max(new),
+            "started_to": max(new),
+            "trying_id": 0,
+            "tries": 0,
+        }
+        put(connection, progress, [cursor], replace=("last_id", "trying_id", "tries"))
+    if again:
+        connection.execute(_DONE_AGAIN, {"ids": again})
+
+
+def _write_keys(
+    connection: Connection, sealer: Sealer, outcomes: Sequence[Outcome]
+) -> None:
+    found = {
+        (key_number(sealer, key), outcome.message_id)
+        for outcome in outcomes
+        for key in outcome.keys
+    }
+    put(
+        connection,
+        search_key,
+        [{"value": value, "message_id": number} for value, number in sorted(found)],
+    )
+
+
+def key_number(sealer: Sealer, key: SearchKey) -> int:
+    """Return what stands for a search key in the index."""
+    return sealer.blind_number(f"{key.kind}|{key.value.strip().casefold()}")
+
+
+def _write_misses(
+    connection: Connection, sealer: Sealer, batch: Batch, now: datetime
+) -> None:
+    rows: dict[bytes, dict[str, object]] = {}
+    for outcome in batch.outcomes:
+        for miss in outcome.misses:
+            place = (batch.channel, miss.table, miss.sender, miss.code)
+            key = sealer.blind("|".join(("miss", *place)))
+            counted = rows.get(key)
+            rows[key] = {
+                "key": key,
+                "channel": batch.channel,
+                "table_name": miss.table,
+                "sender": miss.sender,
+                "code": sealer.seal(miss.code.encode(), f"table_miss|{key.hex()}|"),
+                "count": 1 + (int(str(counted["count"])) if counted else 0),
+                "message_id": outcome.message_id,
+                "last_at": now,
+            }
+    ordered = [rows[key] for key in sorted(rows)]
+    put(
+        connection,
+        table_miss,
+        ordered,
+        replace=("message_id", "last_at"),
+        add=("count",),
+    )
+
+
+def _write_deliveries(
+    connection: Connection,
+    sealer: Sealer,
+    outcomes: Sequence[Outcome],
+    now: datetime,
+) -> list[list[int]]:
+    """Queue the documents; what an earlier attempt had not sent is discarded."""
+    again = [one.message_id for one in outcomes if one.redo]
+    if again:
+        drop_unsent(connection, again, Order("engine", now, "processed again"))
+    documents = [
+        (outcome.message_id, outcome.attempt, ordinal, new)
+        for outcome in outcomes
+        for ordinal, new in enumerate(outcome.deliveries)
+    ]
+    ids = iter(enqueue(connection, sealer, documents, now))
+    return [[next(ids) for _ in outcome.deliveries] for outcome in outcomes]
+
+
+def _entry(channel: str, outcome: Outcome, failure: Failure) -> NewEntry:
+    kind = EntryKind.MESSAGE
+    if outcome.state is MessageState.HELD:
+        kind = EntryKind.HELD
+    elif failure.class_ == "frame":
+        kind = EntryKind.QUARANTINED
+    return NewEntry(
+        kind=kind,
+        message_id=outcome.message_id,
+        channel=channel,
+        stage=failure.stage,
+        class_=failure.class_,
+        code=failure.code,
+        sentence=failure.sentence,
+        cause=failure.cause,
+        label=failure.label,
+        assignee=failure.assignee,
+    )
+
+
+def _person_key(sealer: Sealer, key: str) -> bytes:
+    return sealer.blind(f"held|{key}")
 
 
 def blocked(
@@ -119,4 +362,8 @@ def blocked(
 
     A key is whatever names the person in messages, such as ``system|identifier``.
     """
-    raise NotImplementedError
+    if not keys:
+        return {}
+    names = {_person_key(sealer, key): key for key in keys}
+    rows = connection.execute(_BLOCKED, {"keys": list(names)})
+    return {names[row.key]: row.message_id for row in rows}

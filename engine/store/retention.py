@@ -1,30 +1,94 @@
 """What may be forgotten: decided here, taken out of the journal by edge."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, delete, exists, select, update
 
-from engine.store.deliveries import Order
+from engine.store import audit
+from engine.store.audit import Act, Order
+from engine.store.delivery_state import State
+from engine.store.dialect import put
+from engine.store.message_state import MessageState
 from engine.store.seal import Sealer
+from engine.store.tables import delivery, journal_message, message, release
+
+_UNDONE: Final = [State.QUEUED.value, State.LEASED.value, State.FAILED.value]
+_DONE: Final = [MessageState.PROCESSED.value, MessageState.FILTERED.value]
+
+_CANDIDATES: Final = (
+    select(message.c.id)
+    .join(journal_message, journal_message.c.id == message.c.id)
+    .where(
+        message.c.id > bindparam("after"),
+        message.c.processed_at < bindparam("before"),
+        message.c.state.in_(_DONE),
+        journal_message.c.content.is_not(None),
+        ~exists().where(
+            delivery.c.message_id == message.c.id, delivery.c.state.in_(_UNDONE)
+        ),
+    )
+    .order_by(message.c.id)
+    .limit(bindparam("limit"))
+)
+"""Messages that are done with, all their deliveries included."""
+
+_FORGET: Final = (
+    update(delivery)
+    .where(delivery.c.message_id.in_(bindparam("ids", expanding=True)))
+    .values(content=None, name=None, answer=None)
+)
+_RELEASED: Final = (
+    select(release.c.message_id)
+    .order_by(release.c.message_id)
+    .limit(bindparam("limit"))
+)
+_PURGE: Final = (
+    update(journal_message)
+    .where(journal_message.c.id.in_(bindparam("ids", expanding=True)))
+    .values(content=None)
+)
+_CONFIRM: Final = delete(release).where(
+    release.c.message_id.in_(bindparam("ids", expanding=True))
+)
 
 
 def decide(
-    connection: Connection, sealer: Sealer, before: datetime, order: Order, limit: int
-) -> int:
-    """Release the content of messages done before ``before``; return how many.
+    connection: Connection,
+    sealer: Sealer,
+    before: datetime,
+    order: Order,
+    *,
+    after: int = 0,
+    limit: int = 500,
+) -> list[int]:
+    """Release the content of messages done before ``before``; return which.
 
     Never of received, held or error messages, nor of one with a queued, leased or
     failed delivery. What deliveries hold of their content goes at once; what the
-    journal holds waits for `purge`. Audited.
+    journal holds waits for `purge`. Audited. Go on ``after`` the last one returned.
     """
-    raise NotImplementedError
+    where = {"after": after, "before": before, "limit": limit}
+    ids = list(connection.execute(_CANDIDATES, where).scalars())
+    if ids:
+        connection.execute(_FORGET, {"ids": ids})
+        put(connection, release, [{"message_id": number} for number in ids])
+        subject = f"messages {ids[0]} to {ids[-1]}, {len(ids)} in all"
+        act = Act(order.now, order.actor, "retention.release", subject, order.reason)
+        audit.write(connection, sealer, [act])
+    return ids
 
 
-def purge(connection: Connection, limit: int) -> list[int]:
+def purge(connection: Connection, limit: int = 500) -> list[int]:
     """Take released content out of the journal (edge); return the messages."""
-    raise NotImplementedError
+    ids = list(connection.execute(_RELEASED, {"limit": limit}).scalars())
+    if ids:
+        connection.execute(_PURGE, {"ids": ids})
+    return ids
 
 
-def confirm(connection: Connection, ids: list[int]) -> None:
-    """Note in the engine that edge has purged these."""
-    raise NotImplementedError
+def confirm(connection: Connection, ids: Sequence[int]) -> None:
+    """Note in the engine schema that edge has purged these."""
+    if ids:
+        connection.execute(_CONFIRM, {"ids": list(ids)})

@@ -4,20 +4,24 @@ Texts are never null: "unknown" is ``""``. Instants are whole microseconds since
 in UTC, so that both databases sort and compare them the same way.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Dialect,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     Text,
+    literal_column,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -27,6 +31,9 @@ JOURNAL: Final = MetaData(schema="journal")
 ENGINE: Final = MetaData(schema="engine")
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+Found = Row[*tuple[object, ...]]
+"""A row as a statement found it; its columns are attributes."""
+
 ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite makes only an INTEGER primary key the row id itself."""
 
@@ -56,6 +63,14 @@ def is_one_of(column: str, words: Iterable[str], name: str) -> CheckConstraint:
     """Return the CHECK that lets only these words into a column."""
     listed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=name)
+
+
+def is_word(column: ColumnElement[str], word: StrEnum) -> ColumnElement[bool]:
+    """Return the comparison with a fixed word, as partial indexes need it.
+
+    A bound parameter would do, but then the planner cannot know that the index fits.
+    """
+    return column == literal_column(f"'{word.value}'")
 
 
 def row_id(name: str = "id") -> Column[int]:
@@ -93,3 +108,18 @@ def sealed(name: str) -> Column[bytes]:
 def partial_index(name: str, *columns: str, where: str) -> Index:
     """Return an index over the rows that match ``where`` only."""
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+T = TypeVar("T")
+
+
+def read(
+    kind: Callable[..., T], names: Iterable[str], row: Found, /, **made: object
+) -> T:
+    """Return a value made of the columns that carry these names.
+
+    ``class_`` is read from the column ``class``. What is in ``made`` is not read.
+    """
+    found = row._mapping  # noqa: SLF001 - SQLAlchemy's documented accessor
+    fields = {name: found[name.rstrip("_")] for name in names if name not in made}
+    return kind(**fields, **made)

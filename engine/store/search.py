@@ -1,18 +1,28 @@
-"""What console and CLI ask: messages, deliveries, parked persons, counts, ages.
+"""Find messages: by channel, state, type, time, person and search keys."""
 
-Every listing is paged by a cursor, newest first for messages.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    exists,
+    func,
+    select,
+)
 
-from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
-from engine.store.results import SearchKey
+from engine.store.queues import NOT_DONE, UNFINISHED
+from engine.store.results import SearchKey, key_number
+from engine.store.schema import Found, is_word, read
 from engine.store.seal import Sealer
-from engine.store.words import OnFailure
+from engine.store.tables import attempt as attempt_rows
+from engine.store.tables import journal_message, search_key
+from engine.store.tables import message as message_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,89 +82,30 @@ class AttemptRow:
     report: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryFilter:
-    """Which deliveries; what is empty does not restrict."""
+_LOOK_AT: Final = 500
+_MAX_ROUNDS: Final = 400
 
-    channel: str = ""
-    destination: str = ""
-    state: State | None = None
-    message_id: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
-    """A delivery as a list shows it."""
-
-    id: int
-    message_id: int
-    attempt: int
-    channel: str
-    destination: str
-    state: State
-    attempts: int
-    not_before: datetime | None
-    content_type: str
-    sha256: bytes
-    class_: str
-    code: str
-    sentence: str
-    note: str
-    on_failure: OnFailure
-    queued_at: datetime
-    settled_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A lane that waits behind a failed delivery, and how many wait in it."""
-
-    person: str
-    channel: str
-    destination: str
-    delivery_id: int
-    message_id: int
-    since: datetime
-    class_: str
-    code: str
-    sentence: str
-    behind: int
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How many messages or deliveries of a channel are in a state."""
-
-    subject: str
-    channel: str
-    destination: str
-    state: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelIntake:
-    """What a channel has taken in, what waits to be processed, and since when."""
-
-    channel: str
-    messages: int
-    repeats: int
-    last_at: datetime
-    waiting: int
-    oldest_waiting: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a destination has to send, in lanes: how many, and since when."""
-
-    channel: str
-    destination: str
-    ready: int
-    leased: int
-    parked: int
-    oldest: datetime | None
-    next_due: datetime | None
+_SHOWN: Final = [
+    column for column in journal_message.c if column.name in MessageRow.__slots__
+]
+_MESSAGES: Final = (
+    select(
+        *_SHOWN,
+        func.coalesce(message_rows.c.state, MessageState.RECEIVED.value).label("state"),
+        func.coalesce(message_rows.c.attempt, 0).label("attempt"),
+        func.coalesce(message_rows.c.revision, "").label("revision"),
+        func.coalesce(message_rows.c.stage, "").label("stage"),
+        func.coalesce(message_rows.c.code, "").label("code"),
+        func.coalesce(message_rows.c.reason, "").label("reason"),
+        func.coalesce(message_rows.c.person, "").label("person"),
+        message_rows.c.behind,
+        message_rows.c.processed_at,
+    )
+    .select_from(journal_message)
+    .join(message_rows, message_rows.c.id == journal_message.c.id, isouter=True)
+    .where(journal_message.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(journal_message.c.id.desc())
+)
 
 
 def messages(
@@ -165,65 +116,129 @@ def messages(
     before: int = 0,
     limit: int = 100,
 ) -> list[MessageRow]:
-    """Return messages, newest first, with numbers below ``before`` if it is given."""
-    raise NotImplementedError
+    """Return messages, newest first, with numbers below ``before`` if it is given.
+
+    Candidates come from the narrowest index and are looked at in groups, so a page
+    costs what it shows; after 200,000 candidates the search gives up.
+    """
+    source, column = _candidates(sealer, wanted)
+    found: list[MessageRow] = []
+    below = before or 1 << 62
+    for _ in range(_MAX_ROUNDS):
+        group = source.where(column < below).order_by(column.desc()).limit(_LOOK_AT)
+        ids = list(connection.execute(group).scalars())
+        if ids:
+            found += _matching(connection, wanted, ids)
+        if len(ids) < _LOOK_AT or len(found) >= limit:
+            break
+        below = ids[-1]
+    return found[:limit]
+
+
+def _candidates(
+    sealer: Sealer, wanted: MessageFilter
+) -> tuple[Select[int], ColumnElement[int]]:
+    """Return the narrowest list of message numbers, and its column."""
+    if wanted.keys:
+        return _by_keys(sealer, wanted.keys)
+    if wanted.person:
+        column = message_rows.c.id
+        return select(column).where(message_rows.c.person == wanted.person), column
+    if wanted.state is MessageState.RECEIVED:
+        return select(UNFINISHED.c.id), UNFINISHED.c.id
+    if wanted.state in (MessageState.HELD, MessageState.ERROR):
+        column = message_rows.c.id
+        is_state = is_word(message_rows.c.state, wanted.state)
+        return select(column).where(NOT_DONE, is_state), column
+    source = select(journal_message.c.id)
+    if wanted.channel:
+        source = source.where(journal_message.c.channel == wanted.channel)
+    return _in_time(source, wanted), journal_message.c.id
+
+
+def _by_keys(
+    sealer: Sealer, keys: Sequence[SearchKey]
+) -> tuple[Select[int], ColumnElement[int]]:
+    """Return the messages that have all of these search keys."""
+    column = search_key.c.message_id
+    source = select(column).where(search_key.c.value == key_number(sealer, keys[0]))
+    for key in keys[1:]:
+        other = search_key.alias()
+        has_key = other.c.value == key_number(sealer, key)
+        source = source.where(exists().where(has_key, other.c.message_id == column))
+    return source, column
+
+
+def _in_time(source: Select[int], wanted: MessageFilter) -> Select[int]:
+    """Narrow by number where the time says so; `_matching` looks closer."""
+    at, number = journal_message.c.received_at, journal_message.c.id
+    if wanted.since is not None:
+        first = select(number).where(at >= wanted.since).order_by(at).limit(1)
+        source = source.where(number > first.scalar_subquery() - _LOOK_AT)
+    if wanted.until is not None:
+        last = select(number).where(at <= wanted.until).order_by(at.desc()).limit(1)
+        source = source.where(number < last.scalar_subquery() + _LOOK_AT)
+    return source
+
+
+def _matching(
+    connection: Connection, wanted: MessageFilter, ids: Sequence[int]
+) -> list[MessageRow]:
+    rows = connection.execute(_MESSAGES, {"ids": ids})
+    shown = (
+        read(MessageRow, MessageRow.__slots__, row, state=MessageState(row.state))
+        for row in rows
+    )
+    return [one for one in shown if _matches(wanted, one)]
+
+
+def _matches(wanted: MessageFilter, one: MessageRow) -> bool:
+    words = ("channel", "state", "message_type", "trigger_event", "person")
+    pairs = ((getattr(wanted, word), getattr(one, word)) for word in words)
+    return (
+        all(not asked or asked == found for asked, found in pairs)
+        and (wanted.since is None or one.received_at >= wanted.since)
+        and (wanted.until is None or one.received_at <= wanted.until)
+    )
 
 
 def message(connection: Connection, message_id: int) -> MessageRow | None:
     """Return one message."""
-    raise NotImplementedError
+    return next(iter(_matching(connection, MessageFilter(), [message_id])), None)
 
 
 def attempts(
     connection: Connection, sealer: Sealer, message_id: int
 ) -> list[AttemptRow]:
     """Return every processing of a message, oldest first."""
-    raise NotImplementedError
+    rows = connection.execute(
+        select(attempt_rows)
+        .where(attempt_rows.c.message_id == message_id)
+        .order_by(attempt_rows.c.attempt)
+    )
+    return [
+        read(
+            AttemptRow,
+            AttemptRow.__slots__,
+            row,
+            state=MessageState(row.state),
+            report=_report(sealer, row),
+        )
+        for row in rows
+    ]
 
 
-def deliveries(
-    connection: Connection,
-    wanted: DeliveryFilter,
-    *,
-    after: int = 0,
-    limit: int = 100,
-) -> list[DeliveryRow]:
-    """Return deliveries by number, beyond ``after``."""
-    raise NotImplementedError
-
-
-def delivery(connection: Connection, delivery_id: int) -> DeliveryRow | None:
-    """Return one delivery."""
-    raise NotImplementedError
-
-
-def parked(connection: Connection, *, person: str = "") -> list[Parked]:
-    """Return the lanes that wait behind a failed delivery, longest first."""
-    raise NotImplementedError
+def _report(sealer: Sealer, row: Found) -> bytes:
+    if row.report is None:
+        return b""
+    return sealer.open(row.report, f"attempt|{row.message_id}.{row.attempt}|")
 
 
 def behind(connection: Connection, message_id: int) -> list[int]:
     """Return the messages that wait behind a held one, in accept order."""
-    raise NotImplementedError
-
-
-def counts(connection: Connection) -> list[Count]:
-    """Return the counters of messages and deliveries by channel and state."""
-    raise NotImplementedError
-
-
-def intake(connection: Connection) -> list[ChannelIntake]:
-    """Return what each channel has taken in and what waits."""
-    raise NotImplementedError
-
-
-def waiting(connection: Connection) -> list[Waiting]:
-    """Return what each destination has to send."""
-    raise NotImplementedError
-
-
-def table_misses(
-    connection: Connection, sealer: Sealer, *, table: str = "", limit: int = 1000
-) -> list[tuple[str, str, str, str, int]]:
-    """Return (channel, table, sender, code, count) of codes without a row."""
-    raise NotImplementedError
+    statement = (
+        select(message_rows.c.id)
+        .where(message_rows.c.behind == message_id)
+        .order_by(message_rows.c.id)
+    )
+    return list(connection.execute(statement).scalars())

@@ -101,6 +101,7 @@ message = Table(
         where="state IN ('received', 'held', 'error')",
     ),
     Index("message_by_person", "person", "id"),
+    partial_index("message_behind", "behind", where="behind IS NOT NULL"),
 )
 
 attempt = Table(
@@ -170,7 +171,7 @@ lane = Table(
     word("state"),
     when("next_at"),
     is_one_of("state", LaneState, "lane_state"),
-    Index("lane_by_state", "channel", "destination", "state", "next_at"),
+    Index("lane_by_state", "channel", "destination", "state", "next_at", "head_id"),
 )
 
 delivery = Table(
@@ -232,6 +233,7 @@ error_entry = Table(
     word("resolution"),
     is_one_of("kind", EntryKind, "error_entry_kind"),
     Index("error_entry_by_message", "message_id"),
+    Index("error_entry_by_delivery", "delivery_id"),
     partial_index("error_entry_open", "group_key", "id", where="closed_at IS NULL"),
 )
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,6 +20,51 @@ class Match(StrEnum):
     EXACT = "exact"
     TRIM = "trim"
     UPPER = "upper"
+
+
+class OnMissing(StrEnum):
+    """What a code without a row in the table does."""
+
+    ERROR = "error"
+    KEEP = "keep"
+    EMPTY = "empty"
+    FLAG = "flag"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class MissPolicy:
+    """``on-missing`` of a step; ``text`` is the label of an error or the default."""
+
+    kind: OnMissing = OnMissing.ERROR
+    text: str = ""
+
+
+_POLICY: Final = re.compile(
+    r"(?P<kind>error|keep|empty|flag|default)"
+    r"(?:\((?P<quote>[\"'])(?P<text>[^\"']{0,200})(?P=quote)\))?"
+)
+
+
+def read_policy(text: str) -> MissPolicy | None:
+    """Return what ``on-missing`` says; None when it cannot be read.
+
+    Examples:
+        >>> read_policy('default("U")').text
+        'U'
+        >>> read_policy("default") is None
+        True
+    """
+    found = _POLICY.fullmatch(text.strip())
+    if found is None:
+        return None
+    kind, given = OnMissing(found["kind"]), found["text"]
+    takes_text = kind in (OnMissing.ERROR, OnMissing.DEFAULT)
+    if (given is not None and not takes_text) or (
+        given is None and kind is OnMissing.DEFAULT
+    ):
+        return None
+    return MissPolicy(kind, given or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +95,7 @@ class CodeTable:
     columns: tuple[str, ...]
     rows: Mapping[str, tuple[Row, ...]] = field(repr=False)
     match: Match = Match.EXACT
+    on_missing: MissPolicy = MissPolicy()
 
     def lookup(self, key: str, column: str = TO, *, at: datetime) -> str | None:
         """Return what a code means at a time; None when no row says so."""
@@ -59,7 +106,10 @@ class CodeTable:
 
 
 def read_csv(
-    text: str, name: str, match: Match = Match.EXACT
+    text: str,
+    name: str,
+    match: Match = Match.EXACT,
+    on_missing: MissPolicy = MissPolicy(),
 ) -> tuple[CodeTable, list[TableFault]]:
     """Return the table that CSV text holds, and everything wrong with it.
 
@@ -80,7 +130,7 @@ def read_csv(
         for line, cells in lines[1:]:
             _take(line, cells, columns, match, rows, faults)
     version = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
-    return CodeTable(name, version, columns, rows, match), faults
+    return CodeTable(name, version, columns, rows, match, on_missing), faults
 
 
 def _header_faults(columns: tuple[str, ...]) -> list[TableFault]:

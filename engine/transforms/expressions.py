@@ -1,19 +1,21 @@
-"""The channel's expression language, compiled once into one typed closure."""
+"""The channel's expression language, compiled once into one typed closure.
 
-from collections.abc import Callable
+A parser of our own builds the closures: no Python source is made, so there is nothing
+in it that could be called but the functions of the table, and every fault knows its
+place. Nothing is parsed at message time, and nothing an expression does can raise.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from engine.transforms.scope import EditContext, Type, Value
+from engine.transforms.faults import ExpressionFault, too_much
+from engine.transforms.functions import FUNCTIONS, Function
+from engine.transforms.grammar import Parser
+from engine.transforms.scope import EditContext, Scope, Type, Value
+from engine.transforms.tokens import Kind, Token, tokens_of
 
-
-@dataclass(frozen=True, slots=True)
-class ExpressionFault:
-    """Something wrong with an expression: where (offset in its text) and what."""
-
-    offset: int
-    sentence: str
-    hint: str = ""
-    code: str = "CH200"
+MAX_LENGTH: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +33,43 @@ class Expression:
     names: frozenset[str] = frozenset()
     paths: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
+
+
+def compile_expression(
+    text: str,
+    scope: Scope,
+    wanted: Type = Type.ANY,
+    functions: Mapping[str, Function] = FUNCTIONS,
+) -> tuple[Expression | None, list[ExpressionFault]]:
+    """Return the compiled expression, or None and everything wrong with it.
+
+    Args:
+        text: what the channel file says.
+        scope: what it may name.
+        wanted: the type it must give. Where text is wanted, numbers and times are
+            written as text.
+        functions: the built-in ones, or these and those of packages.
+    """
+    if len(text) > MAX_LENGTH:
+        return None, [too_much(0, f"this is longer than {MAX_LENGTH} characters")]
+    tokens, fault = tokens_of(text)
+    if fault:
+        tokens.append(Token(Kind.END, "", fault.offset))
+    parser = Parser(tokens, scope, functions)
+    term = parser.whole()
+    if fault:
+        before = [found for found in parser.faults if found.offset < fault.offset]
+        return None, [*before, fault]
+    term = parser.as_wanted(term, wanted)
+    if parser.faults:
+        return None, sorted(parser.faults, key=lambda found: found.offset)
+    made = Expression(
+        text=text,
+        type=term.type,
+        evaluate=term.evaluate,
+        constant=term.constant,
+        names=frozenset(parser.names),
+        paths=frozenset(parser.paths),
+        tables=frozenset(parser.tables),
+    )
+    return made, []

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
-from engine.hl7 import Finding, Message, Repetition, Segment
+from engine.hl7 import Finding, Message, Segment
 from engine.hl7.timestamps import Precision, Timestamp
-from engine.transforms.code_tables import CodeTable
+from engine.transforms.code_tables import CodeTable, MissPolicy
 from engine.transforms.trace import Change, Lookup, Miss
 
 
@@ -62,45 +62,43 @@ CONTEXT_NAMES: Final[Mapping[str, Mapping[str, Type]]] = MappingProxyType(
 """Context names by the place an expression stands in, each with its type."""
 
 
-class OnMissing(StrEnum):
-    """What a code without a row in the table does."""
-
-    ERROR = "error"
-    KEEP = "keep"
-    EMPTY = "empty"
-    FLAG = "flag"
-    DEFAULT = "default"
-
-
 @dataclass(frozen=True, slots=True)
-class MissPolicy:
-    """``on-missing`` of a step; ``text`` is the label of an error or the default."""
+class Loop:
+    """What one ``for-each`` walks over: segments, or with ``field`` its repetitions."""
 
-    kind: OnMissing = OnMissing.ERROR
-    text: str = ""
+    segment: str
+    field: int = 0
+
+
+class LoopItem(NamedTuple):
+    """Where a ``for-each`` stands: a segment, and 0 or the number of a repetition."""
+
+    segment: Segment
+    repetition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What is known where an expression is written: all it may name.
 
-    ``loop`` is the segment a ``for-each`` walks over and ``loop_field`` the field, 0
-    when it walks over segments. ``policy`` is the step's, None leaves it to the table.
+    ``place`` is a key of `CONTEXT_NAMES`; ``loops`` are the ``for-each`` around it, the
+    outer first. ``policy`` is the step's ``on-missing``, None leaves it to the table.
+    ``matches`` tells whether persons are matched: without, ``identity.…`` is refused.
     """
 
     place: str = "processing"
     tables: Mapping[str, CodeTable] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    loop: str = ""
-    loop_field: int = 0
+    loops: tuple[Loop, ...] = ()
     policy: MissPolicy | None = None
     line: str = ""
+    matches: bool = True
 
     @property
     def names(self) -> Mapping[str, Type]:
         """Context names that may be used here."""
         known = CONTEXT_NAMES[self.place]
-        return {**known, "index": Type.NUMBER} if self.loop else known
+        return {**known, "index": Type.NUMBER} if self.loops else known
 
 
 @dataclass(slots=True)
@@ -108,10 +106,11 @@ class EditContext:
     """One message on its way through steps and expressions, and what they noted.
 
     The caller fills the first five; the lists and dicts after them collect. ``changes``
-    is None where nobody wants a trace. ``run_python`` runs one Python step: it gets the
-    call and this context, edits the message and returns the step's answer.
-    ``reference`` and ``resources`` are there for rows of ``map`` only. ``clock`` is a
-    monotonic clock in seconds; without it steps have no time budget.
+    is None where nobody wants a trace; ``stopping`` is a miss that must stop the
+    message. ``run_python`` runs one Python step: it gets the call and this context,
+    edits the message and returns the step's answer. ``reference`` is there for rows of
+    ``map`` only. ``clock`` is a monotonic clock in seconds; without it steps have no
+    time budget.
     """
 
     message: Message
@@ -128,9 +127,9 @@ class EditContext:
     run_python: "Callable[[PythonCall, EditContext], object] | None" = None
     reference: Callable[[str, str], dict[str, object] | None] | None = None
     clock: Callable[[], float] | None = None
-    segment: Segment | None = None
-    repetition: Repetition | None = None
+    loops: list[LoopItem] = field(default_factory=list)
     index: int = 0
+    stopping: Miss | None = None
 
 
 @dataclass(frozen=True, slots=True)

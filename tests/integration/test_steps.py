@@ -80,7 +80,7 @@ def call(step):
 
 
 def edited(runner, step):
-    message, flags = runner.edit(call(step), parse(MESSAGE))
+    message, _, flags = runner.run(call(step), parse(MESSAGE))
     return message, flags
 
 
@@ -96,7 +96,9 @@ def test_a_step_looks_up_code_tables(runner):
 
 
 def test_a_step_in_a_filter_answers_whether_to_keep(runner):
-    assert runner.keeps(call("is_ann"), parse(MESSAGE))
+    _, keep, _ = runner.run(call("is_ann"), parse(MESSAGE))
+
+    assert keep
 
 
 def test_a_step_in_map_changes_resources(runner):

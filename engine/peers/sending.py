@@ -145,7 +145,7 @@ class Sender:
     port: int
     tls: ssl.SSLContext | None = None
     timeout: float = 60.0
-    answered: Callable[[int, Answer], None] = lambda number, answer: None
+    answered: Callable[[int, Answer], None] = lambda *_: None
     tally: Tally = field(default_factory=Tally, init=False)
     stopping: bool = field(default=False, init=False)
 
@@ -170,6 +170,7 @@ class Sender:
     async def _deliver(self, number: int, wire: "_Wire | None") -> "_Wire | None":
         """Send one message until it is answered; gives up after three connections."""
         control_id, message = self.feed.message(number)
+        reason = ""
         for attempt in range(TRIES):
             try:
                 await asyncio.sleep(attempt * 0.5)

@@ -1,0 +1,308 @@
+"""The second half of processing: identify the person, render, and what to write.
+
+Everything here reads the store and writes nothing; what is to be written stands in the
+`Finished` value, so a message that fails half way leaves nothing behind.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+import orjson
+
+from engine.channels.channel import Channel, Destination
+from engine.channels.outcomes import failed, outcome
+from engine.channels.prepared import Prepared, Stage
+from engine.channels.render import Rendered, Work, render
+from engine.channels.search_keys import person_keys
+from engine.channels.view import View
+from engine.hl7.timestamps import read_timestamp
+from engine.identity.decision import Decision
+from engine.identity.notices import decide
+from engine.identity.registration import Reading, registration_of
+from engine.identity.weights import Model
+from engine.store.deliveries import NewDelivery
+from engine.store.message_state import MessageState
+from engine.store.resources import KnownResource
+from engine.store.results import Outcome
+from engine.store.words import OnFailure
+from engine.transforms.ccda.site import CdaSite
+from engine.transforms.fhir.bundle import stamp_person, write_json
+from engine.transforms.fhir.mapped import Entry, Mapped
+from engine.transforms.fhir.update import merge_update
+from engine.transforms.scope import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What finishing the messages of one channel needs, made once per revision.
+
+    ``person_system`` is the URI of the enterprise identifier, ``site`` the name that
+    the full URLs are derived from.
+    """
+
+    channel: Channel
+    reading: Reading
+    model: Model
+    site: str
+    person_system: str
+    cda: CdaSite | None
+    validator: Callable[[int], Callable[[bytes], list[str]] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An outcome, and the identity decision to be written with it."""
+
+    outcome: Outcome
+    decision: Decision | None = None
+
+
+def finish(prepared: Prepared, desk: Desk, view: View) -> Finished:
+    """Take a prepared message to its outcome.
+
+    Never raises: whatever goes wrong ends in an outcome that a person can see.
+    """
+    channel = desk.channel
+    try:
+        behind = view.blocked(_waiting_keys(prepared, channel))
+        if behind is not None and behind < prepared.claimed.row.id:
+            held = outcome(
+                prepared, channel, MessageState.HELD, reason="waits for its person"
+            )
+            return Finished(replace(held, behind=behind, holds=()))
+        prepared.stage = Stage.IDENTITY
+        decision = _decide(prepared, desk, view)
+        if decision is not None and decision.held:
+            return Finished(_held(prepared, channel, decision), decision)
+        return _rendered(prepared, desk, view, decision)
+    except Exception as error:  # noqa: BLE001 - every message ends in a visible state
+        return Finished(failed(prepared, channel, error))
+
+
+def _waiting_keys(prepared: Prepared, channel: Channel) -> list[str]:
+    message = prepared.message
+    return [*person_keys(message), *person_keys(message, channel.name)]
+
+
+def _decide(prepared: Prepared, desk: Desk, view: View) -> Decision | None:
+    if not desk.channel.identity.match:
+        return None
+    intake = registration_of(
+        prepared.message, desk.reading, view.mint, prepared.claimed.row.id
+    )
+    prepared.context.findings += intake.findings
+    if intake.registration is None:
+        return None
+    return decide(intake.registration, view.index, desk.model)
+
+
+def _held(prepared: Prepared, channel: Channel, decision: Decision) -> Outcome:
+    """Return the outcome of a message that waits for a decision about its person."""
+    reasons = ", ".join(decision.reasons)
+    held = outcome(prepared, channel, MessageState.HELD, reason=f"identity: {reasons}")
+    return replace(held, holds=tuple(person_keys(prepared.message)))
+
+
+def _rendered(
+    prepared: Prepared, desk: Desk, view: View, decision: Decision | None
+) -> Finished:
+    person = "" if decision is None else decision.enterprise_id
+    prepared.context.names = {
+        **prepared.context.names,
+        **_identity_names(decision),
+    }
+    resources: tuple[KnownResource, ...] = ()
+    if prepared.mapped is not None:
+        if decision is not None:
+            _stamp(prepared, prepared.mapped, desk, decision)
+        resources = _latest(prepared, prepared.mapped, view, person)
+    prepared.stage = Stage.RENDER
+    work = Work(
+        prepared,
+        _texts(prepared.context.names),
+        person,
+        view,
+        desk.cda,
+        desk.validator(prepared.claimed.row.id),
+    )
+    deliveries = [
+        delivery
+        for destination in desk.channel.destinations
+        if _receives(destination, prepared)
+        for delivery in _deliveries(destination, work, desk.channel)
+    ]
+    prepared.context.findings += work.findings
+    done = outcome(prepared, desk.channel, MessageState.PROCESSED)
+    done = replace(
+        done,
+        person=person,
+        deliveries=tuple(deliveries),
+        resources=resources,
+        documents=tuple(work.versions),
+    )
+    return Finished(done, decision)
+
+
+def _identity_names(decision: Decision | None) -> dict[str, Value]:
+    if decision is None:
+        return {"identity.enterprise_id": "", "identity.outcome": ""}
+    names: dict[str, Value] = {
+        "identity.enterprise_id": decision.enterprise_id,
+        "identity.outcome": str(decision.outcome),
+    }
+    if decision.score is not None:
+        names["identity.score"] = Decimal(f"{decision.score:.2f}")
+    return names
+
+
+def _texts(names: Mapping[str, Value]) -> dict[str, str]:
+    """Return context names as text, for path templates."""
+    found: dict[str, str] = {}
+    for name, value in names.items():
+        stamp = getattr(value, "date_text", None)
+        text = str(stamp) if stamp is not None else str(value or "")
+        found[name] = text
+    return found
+
+
+def _stamp(prepared: Prepared, mapped: Mapped, desk: Desk, decision: Decision) -> None:
+    """Put enterprise identifiers on the Patients of every PID and MRG."""
+    message = prepared.message
+    persons = [decision, *decision.also]
+    pids = message.all("PID")
+    for segment, found in zip(pids, persons, strict=False):
+        position = message.segments.index(segment)
+        stamp_person(
+            mapped,
+            desk.person_system,
+            found.enterprise_id,
+            site=desk.site,
+            segment=position,
+        )
+        _stamp_prior(prepared, mapped, desk, found, position)
+
+
+def _stamp_prior(
+    prepared: Prepared, mapped: Mapped, desk: Desk, decision: Decision, after: int
+) -> None:
+    """Give the Patient of the MRG behind a PID the identifier it is retired from."""
+    following = prepared.message.segments[after + 1 :]
+    for offset, segment in enumerate(following, after + 1):
+        if segment.id == "PID":
+            return
+        if segment.id == "MRG" and (retired := _retired(decision)):
+            stamp_person(
+                mapped,
+                desk.person_system,
+                retired,
+                site=desk.site,
+                segment=offset,
+            )
+            return
+
+
+def _retired(decision: Decision) -> str:
+    """Return the person that a merge retires in favour of the decision's."""
+    sources = [
+        move.source for move in decision.moves if move.target == decision.enterprise_id
+    ]
+    return next(iter(sources), "")
+
+
+# ---- the latest version of each resource ----
+
+
+def _latest(
+    prepared: Prepared, mapped: Mapped, view: View, person: str
+) -> tuple[KnownResource, ...]:
+    """Apply each update to what is known, and return the new latest versions.
+
+    An update older than what is known is dropped: the known version is sent again.
+    """
+    entries = [each for each in mapped.entries if each.method == "PUT"]
+    known = view.known([(each.kind, each.criteria) for each in entries])
+    happened = _happened(prepared)
+    return tuple(
+        _applied(entry, known.get((entry.kind, entry.criteria)), happened, person)
+        for entry in entries
+    )
+
+
+def _applied(
+    entry: Entry, before: KnownResource | None, happened: datetime | None, person: str
+) -> KnownResource:
+    late = (
+        before is not None
+        and before.source_time is not None
+        and happened is not None
+        and happened < before.source_time
+    )
+    if before is not None:
+        known = orjson.loads(before.content)
+        entry.resource = (
+            known if late else merge_update(known, entry.resource, entry.nulls)
+        )
+    return KnownResource(
+        entry.kind,
+        entry.criteria,
+        write_json(entry.resource),
+        person=person,
+        source_time=before.source_time if late and before else happened,
+    )
+
+
+def _happened(prepared: Prepared) -> datetime | None:
+    """Return when the source says it happened: EVN-2, else MSH-7."""
+    message = prepared.message
+    found = read_timestamp(message["EVN-2"]) or read_timestamp(message["MSH-7"])
+    return None if found is None else found.instant()
+
+
+# ---- deliveries ----
+
+
+def _receives(destination: Destination, prepared: Prepared) -> bool:
+    when = destination.when
+    return when is None or when.evaluate(prepared.context) is True
+
+
+def _deliveries(
+    destination: Destination, work: Work, channel: Channel
+) -> list[NewDelivery]:
+    order_key = _order_key(destination, work, channel)
+    return [
+        _delivery(destination, work, channel, order_key, document)
+        for document in render(destination, work)
+        if not destination.simulate
+    ]
+
+
+def _delivery(
+    destination: Destination,
+    work: Work,
+    channel: Channel,
+    order_key: str,
+    document: Rendered,
+) -> NewDelivery:
+    return NewDelivery(
+        channel.name,
+        destination.name,
+        order_key,
+        document.content,
+        document.content_type,
+        name=document.name,
+        person=work.person,
+        on_failure=OnFailure(destination.on_failure),
+    )
+
+
+def _order_key(destination: Destination, work: Work, channel: Channel) -> str:
+    """Return the lane key: the person unless the channel says otherwise."""
+    if destination.order_key is not None:
+        value = destination.order_key.evaluate(work.prepared.context)
+        return "" if value is None else str(value)
+    if channel.identity.match:
+        return work.person
+    return work.prepared.message["PID-3.1"]

@@ -1,0 +1,169 @@
+"""What each destination is sent: resources to a Bundle, a document or HL7 v2.
+
+One function for each kind of destination; each returns the documents a message gives
+it, mostly one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from engine.channels.channel import Destination
+from engine.channels.path_template import fill
+from engine.channels.prepared import Prepared
+from engine.channels.view import View
+from engine.errors import TransformError
+from engine.hl7 import Finding, Message
+from engine.hl7.charsets import encode_message
+from engine.store.results import NewDocument
+from engine.transforms.ccda.site import CdaSite
+from engine.transforms.edits import run_steps
+from engine.transforms.fhir.bundle import (
+    collection,
+    message_bundle,
+    transaction,
+    write_json,
+)
+from engine.transforms.fhir.checks import check_bundle
+from engine.transforms.fhir.mapped import Entry
+
+HL7: Final = "x-application/hl7-v2+er7"
+FHIR_JSON: Final = "application/fhir+json"
+FHIR_NDJSON: Final = "application/fhir+ndjson"
+CDA_XML: Final = "application/xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One document, its media type and what the destination calls it."""
+
+    content: bytes
+    content_type: str
+    name: str = ""
+
+
+@dataclass(slots=True)
+class Work:
+    """One message while it is rendered for its destinations.
+
+    ``names`` are the context names as text, for path templates. ``validator`` is the
+    sampled second gate, None when this message is not in the sample.
+    """
+
+    prepared: Prepared
+    names: Mapping[str, str]
+    person: str
+    view: View
+    cda: CdaSite | None = None
+    validator: Callable[[bytes], list[str]] | None = None
+    findings: list[Finding] = field(default_factory=list)
+    versions: list[NewDocument] = field(default_factory=list)
+
+    def entries(self) -> list[Entry]:
+        """Return the mapped resources.
+
+        Raises:
+            TransformError: the built-in map does not know this trigger.
+        """
+        if self.prepared.mapped is None:
+            raise self.prepared.refusal or TransformError(
+                "the message was not mapped", "trigger-not-mapped"
+            )
+        return self.prepared.mapped.entries
+
+
+def render(destination: Destination, work: Work) -> list[Rendered]:
+    """Return what this destination is sent for one message.
+
+    Raises:
+        TransformError: it cannot be made, or the output gate refuses it.
+    """
+    return _RENDERERS[destination.kind](destination, work)
+
+
+def _fhir(destination: Destination, work: Work) -> list[Rendered]:
+    assert destination.fhir is not None
+    entries = work.entries()
+    mode = destination.fhir.mode
+    bundle = message_bundle(entries) if mode == "message" else transaction(entries)
+    if mode == "batch":
+        bundle["type"] = "batch"
+    content = write_json(bundle)
+    if destination.fhir.validate != "off":
+        _gate(destination, work, entries, content)
+    return [Rendered(content, FHIR_JSON, f"Bundle {work.names['message.id']}")]
+
+
+def _gate(
+    destination: Destination, work: Work, entries: list[Entry], content: bytes
+) -> None:
+    """Refuse or flag a Bundle that is not valid R4; sentences carry no values."""
+    assert destination.fhir is not None
+    faults = [f"{found.path}: {found.text}" for found in check_bundle(entries)]
+    if work.validator is not None:
+        faults += work.validator(content)
+    if not faults:
+        return
+    if destination.fhir.on_invalid == "error":
+        raise TransformError(
+            f"the Bundle is not valid R4: {faults[0]}"
+            + (f" and {len(faults) - 1} more" if len(faults) > 1 else ""),
+            "fhir-invalid",
+        )
+    work.findings += [Finding("fhir-invalid", "", fault) for fault in faults]
+
+
+def _mllp(destination: Destination, work: Work) -> list[Rendered]:
+    assert destination.mllp is not None
+    message = _edited(destination, work)
+    if destination.mllp.version:
+        message.segments[0].put(12, destination.mllp.version)
+    content = encode_message(
+        message, destination.mllp.charset, destination.mllp.unrepresentable
+    )
+    return [Rendered(content, HL7, message.control_id)]
+
+
+def _file(destination: Destination, work: Work) -> list[Rendered]:
+    assert destination.file is not None
+    name = fill(destination.file.path, work.names, work.prepared.message)
+    return [replace(_formatted(destination, work, destination.file.format), name=name)]
+
+
+def _http(destination: Destination, work: Work) -> list[Rendered]:
+    assert destination.http is not None
+    return [_formatted(destination, work, destination.http.format)]
+
+
+def _formatted(destination: Destination, work: Work, written: str) -> Rendered:
+    if written == "hl7":
+        return Rendered(_edited(destination, work).encode(), HL7)
+    if written == "fhir-ndjson":
+        lines = [write_json(entry.resource) for entry in work.entries()]
+        return Rendered(b"\n".join([*lines, b""]), FHIR_NDJSON)
+    return Rendered(write_json(collection(work.entries())), FHIR_JSON)
+
+
+def _cda(destination: Destination, work: Work) -> list[Rendered]:
+    return work.documents.render(destination, work)
+
+
+def _edited(destination: Destination, work: Work) -> Message:
+    """Return this destination's copy of the message, with its own steps done."""
+    if not destination.edit:
+        return work.prepared.message
+    context = replace(
+        work.prepared.context, message=work.prepared.message.copy(), misses=[]
+    )
+    if (verdict := run_steps(destination.edit, context)) is not None:
+        raise TransformError(verdict.reason, "edit-ended")
+    work.prepared.context.misses.extend(context.misses)
+    return context.message
+
+
+_RENDERERS: Final[Mapping[str, Callable[[Destination, Work], list[Rendered]]]] = (
+    MappingProxyType(
+        {"fhir": _fhir, "mllp": _mllp, "file": _file, "http": _http, "cda": _cda}
+    )
+)

@@ -1,0 +1,38 @@
+"""What the second half of processing asks the store, and nothing more."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from engine.identity.index import PatientIndex
+from engine.store.resources import KnownResource, NewDocument
+
+
+class View(Protocol):
+    """What the second half asks the store while a batch is written."""
+
+    @property
+    def index(self) -> PatientIndex:
+        """The patient index as of this transaction."""
+        ...
+
+    def mint(self) -> str:
+        """Return an enterprise identifier that was never used."""
+        ...
+
+    def blocked(self, keys: Sequence[str]) -> int | None:
+        """Return the held message that one of the person keys waits for."""
+        ...
+
+    def known(
+        self, keys: Collection[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], KnownResource]:
+        """Return the latest versions of resources, those of this batch included."""
+        ...
+
+    def of_person(self, person: str) -> list[KnownResource]:
+        """Return everything known of a person, what this batch changed included."""
+        ...
+
+    def latest_document(self, set_id: str) -> NewDocument | None:
+        """Return the last version of a document set."""
+        ...

@@ -1,0 +1,84 @@
+"""The worker process: claim, process, commit; plain and synchronous.
+
+A batch takes two transactions. The first notes what is begun, so that a message that
+kills the worker is found. The second holds the write lock: identity, rendering and
+everything they lead to, one transaction for the whole batch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from engine.channels.finish import Desk, Finished, finish
+from engine.channels.prepare import Feed, prepare
+from engine.channels.prepared import Ended, Prepared
+from engine.channels.store_view import StoreView
+from engine.store import journal, results
+from engine.store.database import Connection, Database
+from engine.store.message_state import MessageState
+from engine.store.patients import apply
+from engine.store.results import Batch, Outcome
+
+BATCH: Final = 64
+"""Messages of one commit; more would keep settlement waiting for the write lock."""
+
+_DECIDED: Final = (MessageState.PROCESSED, MessageState.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One channel as a worker runs it: the two halves of its processing."""
+
+    feed: Feed
+    desk: Desk
+
+
+@dataclass(slots=True)
+class Worker:
+    """Processes the messages of some channels, each in accept order.
+
+    Attributes:
+        database: the open store.
+        lines: channel name to what processes it; replaced as a whole on reload.
+        clock: aware UTC now.
+    """
+
+    database: Database
+    lines: Mapping[str, Line]
+    clock: Callable[[], datetime]
+
+    def turn(self) -> int:
+        """Process one batch of every channel; return how many messages that were."""
+        return sum(self.batch(name) for name in self.lines)
+
+    def batch(self, name: str, limit: int = BATCH) -> int:
+        """Process the next messages of one channel; return how many."""
+        line = self.lines[name]
+        with self.database.engine() as connection:
+            claimed = journal.claim(connection, self.database.sealer, name, limit)
+        if not claimed:
+            return 0
+        prepared = [prepare(each, line.feed) for each in claimed]
+        with self.database.engine() as connection:
+            self._finish(connection, name, prepared)
+        return len(claimed)
+
+    def _finish(
+        self, connection: Connection, name: str, prepared: list[Prepared | Ended]
+    ) -> None:
+        now, sealer = self.clock(), self.database.sealer
+        view = StoreView(connection, sealer)
+        outcomes: list[Outcome] = []
+        for each in prepared:
+            finished = self._finished(each, name, view)
+            outcomes.append(finished.outcome)
+            view.remember(finished.outcome)
+            if finished.decision and finished.outcome.state in _DECIDED:
+                apply(connection, sealer, finished.decision, now)
+        results.record(connection, sealer, Batch(name, outcomes), now)
+
+    def _finished(self, half: Prepared | Ended, name: str, view: StoreView) -> Finished:
+        if isinstance(half, Ended):
+            return Finished(half.outcome)
+        return finish(half, self.lines[name].desk, view)

@@ -1,0 +1,199 @@
+"""``interop errors``: the error queue by cause, and what can be done about it."""
+
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from engine.cli.invocation import Exit, Group, Stop, note, now
+from engine.cli.output import Row, emit, output_format
+from engine.cli.site import confirm, order, store
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from engine.store.database import Database
+    from engine.store.error_queue import Entry
+
+ALL = 100_000
+
+
+@click.group("errors", cls=Group)
+def errors_command() -> None:
+    """The error queue: what failed, grouped by cause."""
+
+
+@errors_command.command("list")
+def list_groups() -> None:
+    """List the causes with open entries, most first."""
+    from engine.store import error_queue, search
+
+    with store() as database, database.reading() as connection:
+        groups = error_queue.groups(connection)
+        waiting = [w for w in search.waiting(connection) if w.ready and w.next_due]
+    at = now()
+    rows: list[Row] = [
+        {
+            "group": group.key,
+            "cause": group.cause,
+            "channel": group.channel,
+            "destination": group.destination,
+            "stage": group.stage,
+            "code": group.code,
+            "count": group.open,
+            "oldest": _age(group.oldest, at),
+            "parked": group.parked,
+            "owner": group.assignee,
+        }
+        for group in groups
+    ]
+    columns = ["group", "cause", "channel", "count", "oldest", "parked", "owner"]
+    emit(rows, columns)
+    for lane in waiting:
+        note(f"waiting: {lane.ready} deliveries to {lane.channel}/{lane.destination}")
+    if groups:
+        key = groups[0].key
+        note(f"next: interop errors show {key} · interop errors retry {key} --sample 5")
+
+
+@errors_command.command("show")
+@click.argument("group")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+def show(group: str, limit: int) -> None:
+    """Show the entries of a group, oldest first."""
+    from engine.store import error_queue
+
+    with store() as database, database.reading() as connection:
+        key = _group(database, group)
+        found = error_queue.entries(connection, group=key, limit=limit)
+    columns = ["id", "message", "delivery", "opened_at", "stage", "code", "sentence"]
+    emit((_row(entry) for entry in found), columns)
+    if found and output_format() == "table":
+        note(f"next: interop messages show {found[0].message_id}")
+
+
+@errors_command.command("retry")
+@click.argument("group")
+@click.option("--sample", type=click.IntRange(1), help="Only so many, the oldest.")
+@click.option("--reason", default="retry from the error queue", show_default=True)
+@click.option("--yes", is_flag=True)
+@click.option("--dry-run", is_flag=True)
+def retry(
+    group: str, sample: int | None, reason: str, *, yes: bool, dry_run: bool
+) -> None:
+    """Process the messages of a group again, or send its deliveries again."""
+    from engine.store import deliveries, messages
+
+    with store() as database:
+        found = _entries(database, group, sample)
+        if not confirm(len(found), "retry entries", yes=yes, dry_run=dry_run):
+            return
+        sent, processed = _subjects(found)
+        with database.engine() as connection:
+            asked = order(reason)
+            count = 0
+            if processed:
+                count += messages.reprocess(
+                    connection, database.sealer, processed, asked
+                )
+            if sent:
+                count += deliveries.resend(connection, database.sealer, sent, asked)
+    emit([{"group": group, "retried": count}], ["group", "retried"])
+
+
+@errors_command.command("discard")
+@click.argument("group")
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+@click.option("--sample", type=click.IntRange(1), help="Only so many, the oldest.")
+@click.option("--yes", is_flag=True)
+@click.option("--dry-run", is_flag=True)
+def discard(
+    group: str, reason: str, sample: int | None, *, yes: bool, dry_run: bool
+) -> None:
+    """Give up the messages or deliveries of a group, for good."""
+    from engine.store import deliveries, messages
+
+    with store() as database:
+        found = _entries(database, group, sample)
+        if not confirm(len(found), "discard entries", yes=yes, dry_run=dry_run):
+            return
+        sent, processed = _subjects(found)
+        with database.engine() as connection:
+            asked = order(reason)
+            count = 0
+            if processed:
+                count += messages.discard(connection, database.sealer, processed, asked)
+            if sent:
+                count += deliveries.discard(connection, database.sealer, sent, asked)
+    emit([{"group": group, "discarded": count}], ["group", "discarded"])
+
+
+@errors_command.command("assign")
+@click.argument("group")
+@click.argument("owner")
+def assign(group: str, owner: str) -> None:
+    """Give the open entries of a group to a person or a team."""
+    from engine.store import error_queue
+
+    with store() as database:
+        found = _entries(database, group, None)
+        with database.engine() as connection:
+            ids = [entry.id for entry in found]
+            count = error_queue.assign(connection, ids, owner)
+    emit([{"group": group, "owner": owner, "assigned": count}], ["group", "assigned"])
+
+
+def _subjects(found: "list[Entry]") -> tuple[list[int], list[int]]:
+    """Return the deliveries and the messages that entries are about."""
+    sent = sorted({entry.delivery_id for entry in found if entry.delivery_id})
+    rest = sorted({entry.message_id for entry in found if not entry.delivery_id})
+    return sent, rest
+
+
+def _entries(database: "Database", group: str, sample: int | None) -> "list[Entry]":
+    from engine.store import error_queue
+
+    key = _group(database, group)
+    with database.reading() as connection:
+        return error_queue.entries(connection, group=key, limit=sample or ALL)
+
+
+def _group(database: "Database", group: str) -> str:
+    """Return the key of the one open group that begins with ``group``."""
+    from engine.store import error_queue
+
+    with database.reading() as connection:
+        keys = [found.key for found in error_queue.groups(connection)]
+    matching = [key for key in keys if key.startswith(group)]
+    if len(matching) != 1 and group not in keys:
+        sentence = (
+            f"{'no' if not matching else 'more than one'} group begins with {group}"
+        )
+        raise Stop(sentence, Exit.PROBLEMS, "interop errors list shows them")
+    return group if group in keys else matching[0]
+
+
+def _row(entry: "Entry") -> Row:
+    return {
+        "id": entry.id,
+        "kind": str(entry.kind),
+        "message": entry.message_id,
+        "delivery": entry.delivery_id or None,
+        "channel": entry.channel,
+        "destination": entry.destination,
+        "opened_at": entry.opened_at,
+        "stage": entry.stage,
+        "class": entry.class_,
+        "code": entry.code,
+        "sentence": entry.sentence,
+        "label": entry.label,
+        "owner": entry.assignee,
+    }
+
+
+def _age(since: "datetime", at: "datetime") -> str:
+    """Return how long ago, in the largest unit that fits."""
+    seconds = max(0, int((at - since).total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,160 @@
+"""``interop explain`` and ``interop diff``: messages in words, field by field."""
+
+from collections.abc import Iterator
+from pathlib import Path as File
+
+import rich_click as click
+
+from engine.cli.invocation import Command, Exit, Stop, note
+from engine.cli.output import Row, emit, emit_one
+from engine.cli.site import message_bytes
+from engine.errors import ParseError
+from engine.hl7 import Message, Path, Segment, dictionary, parse, parse_path
+
+ALL_CODES = 40
+
+
+@click.command("explain", cls=Command)
+@click.argument("what")
+@click.option("--path", "wanted", help="Only this place, such as PID-3.")
+@click.option("--all", "everything", is_flag=True, help="Empty fields too.")
+@click.option("--version", default="2.5.1", show_default=True, help="For a path alone.")
+def explain_command(
+    what: str, wanted: str | None, version: str, *, everything: bool
+) -> None:
+    """Tell in words what is in a message: a file, - for stdin, or a stored number.
+
+    WHAT may also be a path such as PV1-2: its definition and its table.
+    """
+    path = _path(what)
+    if path is not None and not File(what).exists():
+        _define(path, version)
+        return
+    message = parse(message_bytes(what))
+    only = _path(wanted) if wanted else None
+    if wanted and only is None:
+        raise Stop(f"{wanted!r} is not an HL7 path", Exit.USAGE, "write PID-3")
+    rows = [row for row in _rows(message, everything=everything) if _within(row, only)]
+    emit(rows, ["path", "name", "value", "table"])
+    for finding in message.findings:
+        note(f"{finding.code} {finding.path} {finding.text}".strip())
+    if not rows:
+        raise Stop(f"the message has nothing at {wanted}", Exit.PROBLEMS)
+
+
+@click.command("diff", cls=Command)
+@click.argument("one")
+@click.argument("other")
+@click.option("--ignore", multiple=True, help="Leave this path out, such as MSH-7.")
+def diff_command(one: str, other: str, ignore: tuple[str, ...]) -> None:
+    """Compare two messages field by field; exit code 1 when they differ."""
+    left, right = (_values(parse(message_bytes(place))) for place in (one, other))
+    paths = list(left) + [path for path in right if path not in left]
+    rows = [
+        {"path": path, "one": left.get(path, ""), "other": right.get(path, "")}
+        for path in paths
+        if left.get(path) != right.get(path) and not path.startswith(_ends(ignore))
+    ]
+    emit(rows, ["path", "one", "other"])
+    if rows:
+        raise Stop(f"{len(rows)} places differ", Exit.PROBLEMS)
+
+
+def _ends(ignore: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what the paths to leave out begin with; ``MSH-1`` is not ``MSH-10``."""
+    ends = [(f"{path} ", f"{path}.", f"{path}[", f"{path}-") for path in ignore]
+    return tuple(end for three in ends for end in three)
+
+
+def _values(message: Message) -> dict[str, str]:
+    """Return every filled place of a message; the path ends in a space."""
+    rows = _rows(message, everything=False)
+    return {f"{row['path']} ": str(row["value"]) for row in rows}
+
+
+def _path(text: str) -> Path | None:
+    try:
+        return parse_path(text)
+    except ParseError:
+        return None
+
+
+def _within(row: Row, wanted: Path | None) -> bool:
+    if wanted is None:
+        return True
+    return f"{row['path']} ".startswith(_ends((str(wanted),)))
+
+
+def _rows(message: Message, *, everything: bool) -> Iterator[Row]:
+    """Yield one row for each filled leaf, or for each field with ``everything``."""
+    seen: dict[str, int] = {}
+    for segment in message.segments:
+        seen[segment.id] = number = seen.get(segment.id, 0) + 1
+        many = len(message.all(segment.id)) > 1
+        name = f"{segment.id}[{number}]" if many else segment.id
+        yield from _fields(segment, name, message.version, everything=everything)
+
+
+def _fields(
+    segment: Segment, name: str, version: str, *, everything: bool
+) -> Iterator[Row]:
+    known = dictionary.fields(segment.id, version)
+    last = max(segment.field_count, *known, 0) if everything else segment.field_count
+    for number in range(1, last + 1):
+        raw = segment.raw(number)
+        if raw or everything:
+            yield from _leaves(segment, number, f"{name}-{number}", version)
+
+
+def _leaves(segment: Segment, number: int, path: str, version: str) -> Iterator[Row]:
+    """Yield the components of every repetition of one field."""
+    definition = dictionary.fields(segment.id, version).get(number)
+    repetitions = segment.positions(number)
+    for index, repetition in enumerate(repetitions, 1):
+        place = f"{path}[{index}]" if len(repetitions) > 1 else path
+        count = repetition.component_count
+        for component in range(1, count + 1):
+            value = '""' if repetition.is_null(component) else repetition.text(component)
+            if not value and count > 1:
+                continue
+            at = (segment.id, number, component if count > 1 else 0)
+            table = definition.table if definition and component == 1 else ""
+            yield {
+                "path": f"{place}.{component}" if count > 1 else place,
+                "name": dictionary.name_of(at, version),
+                "value": value,
+                "table": _meaning(table, value, version),
+            }
+
+
+def _meaning(table: str, value: str, version: str) -> str:
+    """Return the table of a coded value, and whether it lists the value."""
+    if not table:
+        return ""
+    name, codes = dictionary.table(table, version)
+    missing = ", not listed there" if codes and value and value not in codes else ""
+    return f"{table} {name}{missing}".strip()
+
+
+def _define(path: Path, version: str) -> None:
+    """Print what the standard says about a place."""
+    definition = dictionary.fields(path.segment, version).get(path.field)
+    if definition is not None and path.component:
+        parts = dictionary.components(definition.data_type, version)
+        definition = parts.get(path.component)
+    if definition is None:
+        sentence = f"HL7 {version} has no {path}"
+        raise Stop(sentence, Exit.PROBLEMS, "another version: --version 2.3")
+    name, codes = dictionary.table(definition.table, version)
+    at = (path.segment, path.field, path.component)
+    emit_one(
+        {
+            "path": str(path),
+            "name": dictionary.name_of(at, version),
+            "data_type": definition.data_type,
+            "required": definition.required,
+            "repeats": definition.maximum != 1,
+            "table": f"{definition.table} {name}".strip(),
+            "codes": sorted(codes)[:ALL_CODES],
+        }
+    )

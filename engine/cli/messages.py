@@ -1,0 +1,221 @@
+"""``interop messages``: search, show, follow and move messages."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import rich_click as click
+
+from engine.cli.invocation import Exit, Group, Stop, invocation
+from engine.cli.kinds import moment
+from engine.cli.output import Row, emit, emit_one, output_format
+from engine.cli.site import confirm, order, store
+
+if TYPE_CHECKING:
+    from engine.store.database import Database
+    from engine.store.search import MessageFilter, MessageRow
+
+PAGE: Final = 100
+COLUMNS: Final = [
+    *("id", "received_at", "channel", "type", "control_id", "state", "person"),
+    "reason",
+]
+KEYS: Final = {"patient": "identifier", "id": "control", "name": "family"}
+QUALIFIERS: Final = ("channel", "state", "type", "since", "until", "person", *KEYS)
+_QUALIFIER: Final = re.compile(r'(\w+):("[^"]*"|\S+)')
+
+
+@click.group("messages", cls=Group)
+def messages_command() -> None:
+    """Search, show, follow and move messages.
+
+    A QUERY is made of qualifiers: patient:100482 type:ADT^A01 id:MSG00417
+    channel:adt-main state:error since:2h until:today person:... name:...
+    """
+
+
+@messages_command.command("search")
+@click.argument("query", nargs=-1)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+def search(query: tuple[str, ...], limit: int) -> None:
+    """List the messages that match, newest first."""
+    wanted = _filter(" ".join(query))
+    with store() as database:
+        emit(map(_row, _pages(database, wanted, limit)), COLUMNS)
+
+
+@messages_command.command("show")
+@click.argument("message_id", type=int)
+def show(message_id: int) -> None:
+    """Show one message: its life, its deliveries, its content masked."""
+    from engine.hl7.masking import mask
+    from engine.store import journal, search
+
+    with store() as database, database.reading() as connection:
+        found = search.message(connection, message_id)
+        data = journal.content(connection, database.sealer, message_id)
+        past = search.attempts(connection, database.sealer, message_id)
+        wanted = search.DeliveryFilter(message_id=message_id)
+        sent = search.deliveries(connection, wanted)
+    if found is None:
+        raise Stop(f"there is no message {message_id}", Exit.PROBLEMS)
+    deliveries = [
+        f"{d.id} {d.destination} {d.state} {d.sentence}".strip() for d in sent
+    ]
+    attempts = [f"{a.attempt} {a.state} {a.stage} {a.reason}".strip() for a in past]
+    text = "" if data is None else mask(data, reveal=invocation().reveal)
+    content = text if output_format() != "table" else "\n" + text.replace("\r", "\n")
+    more = {"attempts": attempts, "deliveries": deliveries, "hl7": content}
+    emit_one({**_row(found), **more})
+
+
+@messages_command.command("tail")
+@click.argument("query", nargs=-1)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what arrives.")
+@click.option("-n", "--lines", type=click.IntRange(1), default=10, show_default=True)
+def tail(query: tuple[str, ...], lines: int, *, follow: bool) -> None:
+    """Show the last messages, oldest first; -f goes on until Ctrl+C."""
+    wanted = _filter(" ".join(query))
+    with store() as database:
+        emit(
+            (_row(m) for m in _latest(database, wanted, lines, follow=follow)), COLUMNS
+        )
+
+
+@messages_command.command("retry")
+@click.argument("ids", nargs=-1, required=True, type=int)
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+@click.option("--yes", is_flag=True)
+@click.option("--dry-run", is_flag=True)
+def retry(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
+    """Process messages again, with the configuration of now."""
+    _move("reprocess", ids, reason, yes=yes, dry_run=dry_run)
+
+
+@messages_command.command("release")
+@click.argument("ids", nargs=-1, required=True, type=int)
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+@click.option("--yes", is_flag=True)
+@click.option("--dry-run", is_flag=True)
+def release(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
+    """Let held messages, and what waits behind them, go on."""
+    _move("release", ids, reason, yes=yes, dry_run=dry_run)
+
+
+@messages_command.command("discard")
+@click.argument("ids", nargs=-1, required=True, type=int)
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+@click.option("--yes", is_flag=True)
+@click.option("--dry-run", is_flag=True)
+def discard(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
+    """Give up held or failed messages; they become filtered, with the reason."""
+    _move("discard", ids, reason, yes=yes, dry_run=dry_run)
+
+
+def _move(
+    what: str, ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool
+) -> None:
+    from engine.store import messages
+
+    if not confirm(len(ids), f"{what} messages", yes=yes, dry_run=dry_run):
+        return
+    act = {
+        "reprocess": messages.reprocess,
+        "release": messages.release,
+        "discard": messages.discard,
+    }[what]
+    with store() as database, database.engine() as connection:
+        count = act(connection, database.sealer, ids, order(reason))
+    emit_one({"moved": count, "what": what})
+
+
+def _filter(query: str) -> "MessageFilter":
+    """Return what a query asks for.
+
+    Raises:
+        Stop: an unknown qualifier, or words outside any.
+    """
+    from engine.store.message_state import MessageState
+    from engine.store.results import SearchKey
+    from engine.store.search import MessageFilter
+
+    given = {name: text.strip('"') for name, text in _QUALIFIER.findall(query)}
+    rest = _QUALIFIER.sub("", query).strip()
+    unknown = rest or next((name for name in given if name not in QUALIFIERS), "")
+    if unknown:
+        hint = "qualifiers: " + " ".join(f"{name}:" for name in QUALIFIERS)
+        raise Stop(f"{unknown!r} is not a qualifier", Exit.USAGE, hint)
+    state = given.get("state", "")
+    if state and state not in set(MessageState):
+        hint = "states: " + ", ".join(MessageState)
+        raise Stop(f"{state!r} is not a message state", Exit.USAGE, hint)
+    kind, _, trigger = given.get("type", "").partition("^")
+    return MessageFilter(
+        channel=given.get("channel", ""),
+        state=MessageState(state) if state else None,
+        message_type=kind,
+        trigger_event=trigger,
+        since=moment(given["since"]) if "since" in given else None,
+        until=moment(given["until"]) if "until" in given else None,
+        person=given.get("person", ""),
+        keys=tuple(SearchKey(KEYS[n], v) for n, v in given.items() if n in KEYS),
+    )
+
+
+def _pages(
+    database: "Database", wanted: "MessageFilter", limit: int
+) -> "Iterator[MessageRow]":
+    """Yield matching messages, newest first, page by page."""
+    from engine.store import search
+
+    before = 0
+    while limit > 0:
+        with database.reading() as connection:
+            page = search.messages(
+                connection,
+                database.sealer,
+                wanted,
+                before=before,
+                limit=min(PAGE, limit),
+            )
+        yield from page
+        if len(page) < min(PAGE, limit):
+            return
+        limit -= len(page)
+        before = page[-1].id
+
+
+def _latest(
+    database: "Database", wanted: "MessageFilter", lines: int, *, follow: bool
+) -> "Iterator[MessageRow]":
+    """Yield the newest messages in the order they came, then new ones."""
+    seen = 0
+    for found in reversed(list(_pages(database, wanted, lines))):
+        seen = found.id
+        yield found
+    while follow:
+        time.sleep(0.5)
+        fresh = [found for found in _pages(database, wanted, PAGE) if found.id > seen]
+        for found in reversed(fresh):
+            seen = found.id
+            yield found
+
+
+def _row(found: "MessageRow") -> Row:
+    return {
+        "id": found.id,
+        "received_at": found.received_at,
+        "channel": found.channel,
+        "type": f"{found.message_type}^{found.trigger_event}",
+        "control_id": found.control_id,
+        "state": str(found.state),
+        "person": found.person,
+        "stage": found.stage,
+        "code": found.code,
+        "reason": found.reason,
+        "acknowledged": found.ack_code,
+        "attempt": found.attempt,
+        "revision": found.revision,
+        "processed_at": found.processed_at,
+    }

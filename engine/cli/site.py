@@ -1,0 +1,99 @@
+"""The site a command works on: its settings and its open store."""
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.invocation import Exit, Stop, invocation, now
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+    from engine.store.database import Database
+    from engine.store.deliveries import Order
+
+MANY = 20
+"""More than this at once is confirmed by typing the number."""
+
+
+def settings() -> "Settings":
+    """Return the node settings of the configuration folder."""
+    from engine.settings import load_settings
+
+    folder = invocation().folder()
+    if not folder.is_dir():
+        hint = "name it with --config DIR, or make one with interop init DIR"
+        raise Stop(f"no configuration in {folder}", Exit.CONFIGURATION, hint)
+    return load_settings(folder)
+
+
+@contextmanager
+def store(*, create: bool = False) -> "Iterator[Database]":
+    """Open the store of the site for one command; it must exist unless ``create``."""
+    from engine.store.database import open_database
+    from engine.store.seal import load_or_create_key
+
+    site = settings()
+    key = load_or_create_key(site.key_file)
+    database = open_database(site.store_url, key, role="cli", create=create)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def order(reason: str) -> "Order":
+    """Return who asks for a move, when and why, as the audit trail keeps it."""
+    from engine.store.deliveries import Order
+
+    return Order(actor=getpass.getuser(), now=now(), reason=reason)
+
+
+def confirm(count: int, what: str, *, yes: bool, dry_run: bool) -> bool:
+    """Tell whether to go on: never with ``--dry-run``; many ask for the number."""
+    if dry_run:
+        click.echo(f"would {what}: {count:,}; nothing was changed", err=True)
+        return False
+    if count > MANY and not yes:
+        typed = click.prompt(f"{what}: type {count} to confirm", err=True)
+        if typed != str(count):
+            raise Stop("not confirmed; nothing was changed", Exit.USAGE)
+    return True
+
+
+def message_bytes(place: str) -> bytes:
+    """Return one message: the first of a file, of stdin (``-``), or a stored one.
+
+    A stored one, named by its number, is patient data that leaves the store, so the
+    audit trail gets a row.
+    """
+    from engine.peers.sending import split
+
+    path = Path(place)
+    if place.isdecimal() and not path.exists():
+        return _stored(int(place))
+    content = sys.stdin.buffer.read() if place == "-" else path.read_bytes()
+    found = split(content)
+    if not found:
+        raise Stop(f"no message begins with MSH in {place}", Exit.PROBLEMS)
+    return found[0]
+
+
+def _stored(message_id: int) -> bytes:
+    from engine.store import audit, journal
+
+    with store() as database:
+        with database.reading() as connection:
+            data = journal.content(connection, database.sealer, message_id)
+        if data is None:
+            sentence = f"message {message_id} is unknown, or its content was purged"
+            raise Stop(sentence, Exit.PROBLEMS, "interop messages search lists them")
+        asked = order("")
+        act = audit.Act(asked.now, asked.actor, "reveal", f"message {message_id}")
+        with database.engine() as connection:
+            audit.write(connection, database.sealer, [act])
+    return data

@@ -1,0 +1,147 @@
+"""Why two records were held to be one person, in sentences a steward can read.
+
+Spec:
+    identity.md 10.
+"""
+
+from collections.abc import Mapping
+from math import log2
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from engine.identity.matching import Match
+from engine.identity.traits import Traits
+from engine.identity.weights import (
+    HOUSEHOLD_PER_RECORD,
+    SAME_PER_RECORD,
+    SMALLEST_INDEX,
+    Model,
+    log2_sum,
+    rarity,
+    sums,
+)
+
+
+class Line(NamedTuple):
+    """One trait's part in a score; the bits of all lines add up to it."""
+
+    trait: str
+    level: str
+    left: str
+    right: str
+    sentence: str
+    bits: float
+
+
+_SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "given": {
+            "eq": "same given name", "nick": "nickname {left} for {right}",
+            "init": "given name is an initial of the other",
+            "swap": "given and family names exchanged",
+            "mid": "goes by the middle name", "jw92": "given names nearly the same",
+            "jw84": "given names similar", "no": "given name differs",
+        },
+        "family": {
+            "eq": "same family name", "tok": "family names share a part",
+            "swap": "given and family names exchanged",
+            "jw92": "family names nearly the same", "jw84": "family names similar",
+            "no": "family name differs",
+        },
+        "birth": {
+            "eq": "same birth date", "swap": "day and month of birth exchanged",
+            "d1": "birth date one digit off", "md": "same birthday, another year",
+            "y01": "same year of birth; one record has the default 1 January",
+            "y1": "birth dates partly the same", "d2": "birth date two digits off",
+            "no": "birth date differs",
+        },
+        "ssn": {
+            "eq": "same SSN", "d1": "SSN one digit off", "d2": "SSN two digits off",
+            "s4": "last four digits of the SSN agree",
+            "s4no": "last four digits of the SSN differ", "no": "SSN differs",
+        },
+        "sex": {"eq": "same sex", "no": "sex differs"},
+        "address": {
+            "eq": "same address", "near": "address nearly the same",
+            "street": "same street, another house", "zip": "same ZIP code",
+            "city": "same city", "no": "address differs",
+        },
+        "phone": {
+            "eq": "same phone", "d1": "phone one digit off", "no": "phone differs",
+        },
+        "middle": {
+            "eq": "same middle name", "init": "middle initial agrees",
+            "jw": "middle names similar", "no": "middle name differs",
+        },
+        "suffix": {"eq": "same suffix", "no": "suffix differs"},
+        "email": {"eq": "same e-mail address", "no": "e-mail address differs"},
+    }
+)  # fmt: skip
+
+
+def explain(traits: Traits, found: Match, model: Model) -> tuple[Line, ...]:
+    """Return a line for each compared trait and one for the prior.
+
+    Each trait's bits are measured against the likelier of household member and
+    stranger; the prior holds the rest, so that the lines add up to the score.
+    """
+    _, household, stranger = sums(found.levels, model.weights)
+    rare = {
+        trait: rarity(trait, count, found.counts.records)
+        for trait, count in zip(("given", "family"), found.counts, strict=False)
+        if found.levels.get(trait) == "eq"
+    }
+    stranger += sum(rare.values())
+    records = max(found.counts.records, SMALLEST_INDEX)
+    at_home = log2(HOUSEHOLD_PER_RECORD) + household
+    elsewhere = log2(records) + stranger
+    column = 1 if at_home > elsewhere else 2
+    lines = [
+        _line(trait, level, traits, found.record.traits, bits)
+        for trait, level in found.levels.items()
+        for bits in [
+            _bits(model, trait, level, column)
+            - (rare.get(trait, 0.0) if column == 2 else 0.0)  # noqa: PLR2004 - stranger
+        ]
+    ]
+    chosen = household if column == 1 else stranger
+    prior = log2(SAME_PER_RECORD) - log2_sum(at_home, elsewhere) + chosen
+    sentence = (
+        "agreement is what one expects of a household member"
+        if column == 1
+        else f"1 in {records:,} records would be a stranger"
+    )
+    return (*lines, Line("prior", "", "", "", sentence, prior))
+
+
+def headline(lines: tuple[Line, ...]) -> str:
+    """Return the two or three strongest reasons for and against in one sentence."""
+    traits = [line for line in lines if line.trait != "prior"]
+    ordered = sorted(traits, key=lambda line: line.bits, reverse=True)
+    speaks_for = [line.sentence for line in ordered if line.bits > 0][:3]
+    against = [line.sentence for line in ordered[::-1] if line.bits < 0][:2]
+    text = "; ".join(filter(None, (", ".join(speaks_for), ", ".join(against))))
+    return f"{text[:1].upper()}{text[1:]}." if text else "Nothing to compare."
+
+
+def _bits(model: Model, trait: str, level: str, column: int) -> float:
+    weights = model.weights[trait][level]
+    return weights[0] - weights[column]
+
+
+def _line(trait: str, level: str, one: Traits, other: Traits, bits: float) -> Line:
+    left, right = shown(one, trait), shown(other, trait)
+    sentence = _SENTENCES[trait][level].format(left=left, right=right)
+    return Line(trait, level, left, right, sentence, bits)
+
+
+def shown(traits: Traits, trait: str) -> str:
+    """Return a trait as the worklist shows it; the SSN only by its last four."""
+    if trait == "ssn":
+        return f"***-**-{traits.last_four}" if traits.last_four else ""
+    if trait == "address":
+        street = f"{traits.number} {traits.street}".strip()
+        place = f"{traits.state} {traits.zip5}".strip()
+        return ", ".join(filter(None, (street, traits.city, place)))
+    value: str = getattr(traits, trait)
+    return value.title() if trait in {"given", "family", "middle"} else value

@@ -1,0 +1,144 @@
+"""Messages in the order a worker takes them, and what happens when it dies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from engine.store.dialect import put
+from engine.store.journal import JournalRow, read_row
+from engine.store.schema import Found
+from engine.store.seal import Sealer
+from engine.store.tables import journal_message, message, progress, redo
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One message for a worker: what was received, and how often it was tried.
+
+    ``attempt`` numbers the processing from 1 and goes into its `Outcome`. ``deaths``
+    counts workers that died while they had it in hand: from 2 on it is poison.
+    """
+
+    row: JournalRow
+    data: bytes
+    attempt: int = 1
+    redo: bool = False
+    deaths: int = 0
+
+
+_AGAIN: Final = (
+    select(
+        journal_message,
+        redo.c.tries,
+        func.coalesce(message.c.attempt, 0).label("attempt"),
+    )
+    .select_from(journal_message)
+    .join(redo, redo.c.message_id == journal_message.c.id)
+    .join(message, message.c.id == journal_message.c.id, isouter=True)
+    .where(redo.c.channel == bindparam("channel"))
+    .order_by(redo.c.message_id)
+    .limit(bindparam("limit"))
+)
+"""The oldest messages of a channel that are to be processed again."""
+
+_NEW: Final = (
+    select(journal_message)
+    .where(
+        journal_message.c.channel == bindparam("channel"),
+        journal_message.c.id > bindparam("last_id"),
+    )
+    .order_by(journal_message.c.id)
+    .limit(bindparam("limit"))
+)
+"""The next messages of a channel that no worker has finished."""
+
+_PROGRESS: Final = select(progress).where(
+    progress.c.channel == bindparam("channel"),
+    progress.c.partition == bindparam("partition"),
+)
+_TRIED: Final = (
+    update(redo)
+    .where(redo.c.message_id.in_(bindparam("ids", expanding=True)))
+    .values(tries=redo.c.tries + 1)
+)
+
+
+def claim(
+    connection: Connection,
+    sealer: Sealer,
+    channel: str,
+    limit: int,
+    *,
+    partition: int = 0,
+) -> list[Claimed]:
+    """Return the next messages of a channel in order, noting that they are begun.
+
+    Messages to be processed again come first, then new ones, quarantined ones
+    included. To be committed before processing starts: it is how a message that kills
+    its worker is found. After such a death messages come one by one until the
+    suspected ones are past.
+    """
+    again = _claim_again(connection, sealer, channel, limit) if not partition else []
+    return again or _claim_new(connection, sealer, (channel, partition), limit)
+
+
+def _claim_again(
+    connection: Connection, sealer: Sealer, channel: str, limit: int
+) -> list[Claimed]:
+    rows = connection.execute(_AGAIN, {"channel": channel, "limit": limit}).all()
+    if not rows:
+        return []
+    suspect = next((at for at, row in enumerate(rows) if row.tries), len(rows))
+    rows = rows[: max(1, suspect)]
+    connection.execute(_TRIED, {"ids": [row.id for row in rows]})
+    return [
+        Claimed(
+            read_row(row),
+            _opened(sealer, row),
+            attempt=row.attempt + 1,
+            redo=True,
+            deaths=row.tries,
+        )
+        for row in rows
+    ]
+
+
+def _claim_new(
+    connection: Connection, sealer: Sealer, place: tuple[str, int], limit: int
+) -> list[Claimed]:
+    where = {"channel": place[0], "partition": place[1]}
+    now = connection.execute(_PROGRESS, where).one_or_none()
+    last_id, started_to = (now.last_id, now.started_to) if now else (0, 0)
+    careful = started_to > last_id
+    rows: Sequence[Found] = connection.execute(
+        _NEW,
+        {"channel": place[0], "last_id": last_id, "limit": 1 if careful else limit},
+    ).all()
+    if not rows:
+        return []
+    deaths, trying_id = 0, 0
+    if now and careful and rows[0].id <= started_to:
+        trying_id = rows[0].id
+        deaths = 1 + (now.tries if now.trying_id == trying_id else 0)
+    begun = where | {
+        "last_id": last_id,
+        "started_to": max(started_to, rows[-1].id),
+        "trying_id": trying_id,
+        "tries": deaths,
+    }
+    put(connection, progress, [begun], replace=("started_to", "trying_id", "tries"))
+    return [Claimed(read_row(row), _opened(sealer, row), deaths=deaths) for row in rows]
+
+
+def _opened(sealer: Sealer, row: Found) -> bytes:
+    if row.content is None:  # purged; nobody may ask for it again, see `reprocess`
+        return b""
+    return sealer.open(row.content, f"message|{row.id}|{row.channel}")
+
+
+def forget_starts(connection: Connection) -> None:
+    """Forgive what was begun and not finished: the whole engine had stopped."""
+    connection.execute(update(progress).values(started_to=progress.c.last_id))
+    connection.execute(update(redo).values(tries=0))

@@ -1,0 +1,234 @@
+"""What differs between SQLite and PostgreSQL, and nothing else."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Protocol
+
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    Table,
+    create_engine,
+    event,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from engine.errors import ConfigurationError
+
+SCHEMAS: Final = ("journal", "engine")
+_BUSY_MILLISECONDS: Final = 10_000
+_CHECKPOINT_PAGES: Final = 20_000
+_FULL: Final = 2
+
+
+class Backend(Protocol):
+    """One kind of database, opened."""
+
+    engine: Engine
+
+    def turn(self, schema: str) -> AbstractContextManager[None]:
+        """Wait for the right to write a schema, and hold it."""
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the schemas, and let nobody else migrate meanwhile."""
+
+    def checkpoint(self, connection: Connection) -> None:
+        """Move the write-ahead logs into the files, as far as readers let it."""
+
+
+def open_backend(url: URL, *, create: bool) -> Backend:
+    """Return the backend for a store URL.
+
+    Raises:
+        ConfigurationError: an unknown kind of database, or nothing there.
+    """
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        return SqliteFiles(Path(url.database or "."), create=create)
+    if kind == "postgresql":
+        return PostgresSchemas(url)
+    raise ConfigurationError(
+        f"store.url names {kind!r}. Known are sqlite:////folder and postgresql://..."
+    )
+
+
+class WriteLock:
+    """A lock file: one writer at a time, in turns, over processes and threads.
+
+    SQLite's own busy handler polls, and lets a busy writer starve the other one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._threads = threading.Lock()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock."""
+        with self._threads:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+class SqliteFiles:
+    """``journal.db`` and ``engine.db`` in one folder, attached to every connection.
+
+    The main database is an empty one in memory, so that both files carry their
+    schema's name, as on PostgreSQL.
+    """
+
+    def __init__(self, folder: Path, *, create: bool) -> None:
+        if create:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        elif not (folder / "engine.db").exists():
+            raise ConfigurationError(
+                f"There is no store in {folder}. `interop run` makes one; "
+                "store.url says where."
+            )
+        self._folder = folder.resolve()
+        self._locks = {name: WriteLock(folder / f"{name}.lock") for name in SCHEMAS}
+        self.engine = create_engine(
+            "sqlite://",
+            poolclass=QueuePool,
+            connect_args={"check_same_thread": False, "isolation_level": None},
+            hide_parameters=True,
+        )
+        event.listen(self.engine, "connect", self._attach)
+        event.listen(self.engine, "begin", _begin)
+
+    def turn(self, schema: str) -> AbstractContextManager[None]:
+        """Wait for the lock file of a schema, and hold it."""
+        return self._locks[schema].held()
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the new files' names durable."""
+        connection.exec_driver_sql("SELECT 1")
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def checkpoint(self, connection: Connection) -> None:
+        """Move the write-ahead logs into the files, as far as readers let it."""
+        for schema in SCHEMAS:
+            connection.exec_driver_sql(f"PRAGMA {schema}.wal_checkpoint(PASSIVE)")
+
+    def _attach(self, raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = raw.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        for schema in SCHEMAS:
+            path = str(self._folder / f"{schema}.db")
+            cursor.execute(f"ATTACH DATABASE ? AS {schema}", (path,))
+            cursor.execute(f"PRAGMA {schema}.mmap_size = 0")
+            cursor.execute(f"PRAGMA {schema}.synchronous = FULL")
+            _require(cursor.execute, f"PRAGMA {schema}.journal_mode = WAL", "wal")
+            _require(cursor.execute, f"PRAGMA {schema}.synchronous", _FULL)
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        cursor.close()
+
+
+class _Execute(Protocol):
+    def __call__(self, statement: str, /) -> object: ...
+
+
+def _require(execute: _Execute, statement: str, expected: object) -> None:
+    found = next(iter(execute(statement)), (None,))[0]  # type: ignore[call-overload]
+    if found != expected:
+        raise ConfigurationError(
+            f"The store would not be durable: {statement} gave {found!r} instead of "
+            f"{expected!r}."
+        )
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+class PostgresSchemas:
+    """Schemas ``journal`` and ``engine`` in one PostgreSQL database."""
+
+    def __init__(self, url: URL) -> None:
+        try:
+            self.engine = create_engine(
+                url.set(drivername="postgresql+psycopg"), hide_parameters=True
+            )
+        except ModuleNotFoundError:
+            raise ConfigurationError(
+                "store.url names PostgreSQL, but its driver is not installed. "
+                "Install interop-engine[postgres]."
+            ) from None
+        event.listen(self.engine, "connect", _prove_durable)
+
+    def turn(self, schema: str) -> AbstractContextManager[None]:  # noqa: ARG002 - row locks do it
+        """Wait for nothing: PostgreSQL locks rows."""
+        return nullcontext()
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the schemas, one process at a time."""
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7309475)")
+        for schema in SCHEMAS:
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+
+    def checkpoint(self, connection: Connection) -> None:
+        """Do nothing: the server does it."""
+
+
+def _prove_durable(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = raw.cursor()
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        cursor.execute(f"SHOW {setting}")
+        if cursor.fetchall()[0][0] == "off":
+            raise ConfigurationError(
+                f"PostgreSQL runs with {setting}=off: an acknowledged message could "
+                "be lost. Set it to on."
+            )
+    raw.rollback()
+    cursor.close()
+
+
+@lru_cache(maxsize=256)
+def upsert(
+    kind: str, table: Table, replace: tuple[str, ...] = (), add: tuple[str, ...] = ()
+) -> Insert:
+    """Return an INSERT that meets an existing key by replacing or adding to columns.
+
+    With neither, the existing row stays as it is.
+    """
+    insert = sqlite.insert if kind == "sqlite" else postgresql.insert
+    statement = insert(table)
+    keys = list(table.primary_key.columns)
+    if not (replace or add):
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    new = statement.excluded
+    changes: dict[str, ColumnElement[object]] = {name: new[name] for name in replace}
+    changes |= {name: table.c[name] + new[name] for name in add}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
+
+
+def put(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[dict[str, object]],
+    *,
+    replace: tuple[str, ...] = (),
+    add: tuple[str, ...] = (),
+) -> None:
+    """Insert rows, meeting existing keys as `upsert` says."""
+    if rows:
+        kind = connection.dialect.name
+        connection.execute(upsert(kind, table, replace, add), rows)

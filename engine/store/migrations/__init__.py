@@ -1,0 +1,1 @@
+"""Alembic revisions, one tree for each schema."""

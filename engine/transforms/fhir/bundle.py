@@ -1,0 +1,127 @@
+"""Entries to Bundles, and Bundles to bytes.
+
+Spec:
+    fhir.md T06 (decimals keep their literal), T32; FHIR R4, Bundle.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import orjson
+
+from engine.transforms.fhir.keys import criteria, key
+from engine.transforms.fhir.mapped import ENTERPRISE, Digits, Element, Entry, Mapped
+from engine.transforms.fhir.systems import IDENTIFIER_TYPE
+
+
+def write_json(document: Element) -> bytes:
+    """Return a resource or Bundle as UTF-8 JSON; decimals keep their digits."""
+    return orjson.dumps(document, default=_literal, option=_SUBCLASSES)
+
+
+_SUBCLASSES: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def _literal(value: object) -> orjson.Fragment:
+    if isinstance(value, Digits):
+        return orjson.Fragment(value.encode())
+    raise TypeError(type(value).__name__)
+
+
+def _order(entry: Entry) -> tuple[str, str]:
+    return entry.kind, entry.full_url
+
+
+def transaction(entries: Iterable[Entry]) -> Element:
+    """Return a transaction Bundle in its fixed order: by type, then by URL."""
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {
+                "fullUrl": entry.full_url,
+                "resource": entry.resource,
+                "request": request(entry),
+            }
+            for entry in sorted(entries, key=_order)
+        ],
+    }
+
+
+def request(entry: Entry) -> Element:
+    """Return how a server is asked to take one entry."""
+    kind = entry.kind
+    if entry.method == "POST":
+        found: Element = {"method": "POST", "url": kind}
+        if entry.criteria:
+            found["ifNoneExist"] = entry.criteria
+        return found
+    if entry.criteria:
+        return {"method": "PUT", "url": f"{kind}?{entry.criteria}"}
+    return {"method": "PUT", "url": f"{kind}/{entry.resource['id']}"}
+
+
+def message_bundle(entries: Iterable[Entry]) -> Element:
+    """Return a message Bundle: MessageHeader first, no requests."""
+    return _plain("message", sorted(entries, key=_header_first))
+
+
+def collection(entries: Iterable[Entry]) -> Element:
+    """Return a collection Bundle in the fixed order."""
+    return _plain("collection", sorted(entries, key=_order))
+
+
+def _header_first(entry: Entry) -> tuple[bool, str, str]:
+    kind = entry.kind
+    return kind != "MessageHeader", kind, entry.full_url
+
+
+def _plain(kind: str, entries: list[Entry]) -> Element:
+    return {
+        "resourceType": "Bundle",
+        "type": kind,
+        "entry": [
+            {"fullUrl": entry.full_url, "resource": entry.resource} for entry in entries
+        ],
+    }
+
+
+def stamp_person(
+    mapped: Mapped, system: str, enterprise_id: str, *, segment: int = -1
+) -> bool:
+    """Put an enterprise identifier on a Patient and make it the Patient's identity.
+
+    The identifier comes first, the full URL and the query are made of it, and every
+    reference in the message follows. Call it once for each person the message names:
+    of a merge, the survivor has the index of its PID, the retired one that of its MRG.
+
+    Args:
+        mapped: what `map_message` returned; changed in place.
+        system: URI of the enterprise identifier's system.
+        enterprise_id: the identifier.
+        segment: index of the PID or MRG segment; -1 means the first PID.
+
+    Returns:
+        Whether a Patient was stamped. False: there is none for that segment, or another
+        Patient of the message has this identity, and the other one keeps its own.
+    """
+    patients = mapped.patients
+    chosen = [one for one in patients if segment in (-1, one.segment)][:1]
+    url = "urn:uuid:" + key(mapped.site, "Patient", system, enterprise_id)
+    taken = [one for one in patients if one.full_url == url]
+    if not chosen or (taken and taken[0] is not chosen[0]):
+        return False
+    entry = chosen[0]
+    stamped: Element = {
+        "use": "official",
+        "type": {"coding": [{"system": IDENTIFIER_TYPE, "code": ENTERPRISE}]},
+        "system": system,
+        "value": enterprise_id,
+    }
+    known = entry.resource.get("identifier")
+    others = known if isinstance(known, list) else []
+    entry.resource["identifier"] = [
+        stamped, *(one for one in others if one.get("system") != system)
+    ]  # fmt: skip
+    entry.move(url, criteria(system, enterprise_id))
+    return True

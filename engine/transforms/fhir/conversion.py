@@ -1,0 +1,226 @@
+"""One message on its way to resources: what the mappers share and fill."""
+
+from engine.hl7 import Message, Repetition
+from engine.hl7.conformance import Finding
+from engine.hl7.segment import NULL
+from engine.transforms.fhir.datatypes import concept, plain, put
+from engine.transforms.fhir.feed import Feed
+from engine.transforms.fhir.groups import Node, Tree, grow
+from engine.transforms.fhir.keys import criteria, key, own_system
+from engine.transforms.fhir.mapped import Element, Entry, MapContext, Mapped
+from engine.transforms.fhir.plan import Plan
+from engine.transforms.fhir.times import Moment
+from engine.transforms.trace import Loss
+
+
+class Subject:
+    """One PID of the message: the patient, and the visit that belongs to it."""
+
+    __slots__ = ("account", "encounter", "patient", "pid", "visit_key")
+
+    def __init__(self, pid: Node | None, patient: Entry | None) -> None:
+        self.pid = pid
+        self.patient = patient
+        self.encounter: Entry | None = None
+        self.account: Entry | None = None
+        self.visit_key = ""
+
+    @property
+    def key(self) -> str:
+        """What the keys of this person's things are made of."""
+        return self.patient.full_url if self.patient else ""
+
+
+class Conversion:
+    """The state of one mapping: entries so far, losses, who the subject is.
+
+    Mappers are functions of a conversion and a node. They read fields through the node,
+    which marks them as taken, and add entries here.
+    """
+
+    __slots__ = ("_by_url", "_subjects", "context", "feed", "mapped", "message", "plan",
+                 "tree")  # fmt: skip
+
+    def __init__(self, message: Message, context: MapContext, plan: Plan) -> None:
+        self.message = message
+        self.context = context
+        self.plan = plan
+        self.feed = Feed(context, message.segments[0])
+        self.tree: Tree = grow(message, plan.parents)
+        self.mapped = Mapped(context.site)
+        self._by_url: dict[str, Entry] = {}
+        self._subjects: list[Subject] = []
+
+    # ---- who it is about
+
+    def add_subject(self, subject: Subject) -> None:
+        """Remember one PID's patient; the first one is everybody's default."""
+        self._subjects.append(subject)
+
+    def subject_of(self, node: Node | None) -> Subject:
+        """Return the subject a segment belongs to, the first where it has no PID."""
+        if len(self._subjects) > 1 and node is not None:
+            pid = node if node.id == "PID" else node.above("PID")
+            for subject in self._subjects:
+                if subject.pid is pid:
+                    return subject
+        return self._subjects[0]
+
+    def about(self, node: Node, resource: Element, element: str = "subject") -> Subject:
+        """Make a resource be about the patient the segment belongs to."""
+        subject = self.subject_of(node)
+        if subject.patient:
+            resource[element] = subject.patient.reference
+        return subject
+
+    # ---- entries
+
+    def upsert(self, node: Node, resource: Element, system: str, value: str) -> Entry:
+        """Add a resource that carries this identifier, or update what has it."""
+        kind = str(resource["resourceType"])
+        url = "urn:uuid:" + key(self.context.site, kind, system, value)
+        entry = Entry(resource, url, "PUT", criteria(system, value), node.position)
+        return self._add(entry)
+
+    def upsert_own(self, node: Node, resource: Element, *parts: str) -> Entry:
+        """Add a resource under a key of ours, which becomes one more identifier."""
+        value = self.own_key(resource, *parts)
+        system = own_system(self.context.site)
+        one: Element = {"system": system, "value": value}
+        known = resource.get("identifier")
+        resource["identifier"] = [*known, one] if isinstance(known, list) else [one]
+        url = "urn:uuid:" + value
+        entry = Entry(resource, url, "PUT", criteria(system, value), node.position)
+        return self._add(entry)
+
+    def upsert_unnamed(self, node: Node, resource: Element, *parts: str) -> Entry:
+        """Add a resource of a type without identifiers, under an id of ours."""
+        value = resource["id"] = self.own_key(resource, *parts)
+        entry = Entry(resource, "urn:uuid:" + value, "PUT", "", node.position)
+        return self._add(entry)
+
+    def party(self, node: Node, resource: Element, system: str, value: str) -> Entry:
+        """Add somebody or something only referred to; created if it is not there."""
+        kind = str(resource["resourceType"])
+        url = "urn:uuid:" + key(self.context.site, kind, system, value)
+        entry = Entry(resource, url, "POST", criteria(system, value), node.position)
+        return self._add(entry)
+
+    def party_own(self, node: Node, resource: Element, *parts: str) -> Entry:
+        """Add a party under a key of ours, which becomes its identifier."""
+        value = self.own_key(resource, *parts)
+        system = own_system(self.context.site)
+        known = resource.get("identifier")
+        one: Element = {"system": system, "value": value}
+        resource["identifier"] = [*known, one] if isinstance(known, list) else [one]
+        url = "urn:uuid:" + value
+        entry = Entry(resource, url, "POST", criteria(system, value), node.position)
+        return self._add(entry)
+
+    def own_key(self, resource: Element, *parts: str) -> str:
+        """Return the key of a resource without an identifier of its own."""
+        kind = str(resource["resourceType"])
+        return key(self.context.site, kind, "key", "|".join(parts))
+
+    def known(self, url: str) -> Entry | None:
+        """Return the entry with a full URL, if this message made it already."""
+        return self._by_url.get(url)
+
+    def holds(self, kind: str, system: str, value: str) -> bool:
+        """Whether this message already made the resource with that identifier."""
+        return "urn:uuid:" + key(self.context.site, kind, system, value) in self._by_url
+
+    def _add(self, entry: Entry) -> Entry:
+        known = self._by_url.get(entry.full_url)
+        if known is None:
+            self._by_url[entry.full_url] = entry
+            self.mapped.entries.append(entry)
+            return entry
+        for name, value in entry.resource.items():
+            known.resource.setdefault(name, value)
+        return known
+
+    @property
+    def message_key(self) -> str:
+        """Sender and control id: what names this message."""
+        header = self.message.segments[0]
+        return f"{self.feed.sender}|{header.text(3)}|{header.text(10)}"
+
+    # ---- reading
+
+    def moment(self, node: Node, field: int) -> Moment:
+        """Return a time field; what cannot be read or is cut is listed as lost."""
+        text = node.text(field)
+        found = self.feed.moment(text) if text else Moment("")
+        if found.cut:
+            self.feed.cuts.clear()
+            self.lose(node, field, "cut-to-date")
+        elif text and not found.text:
+            self.lose(node, field, "unreadable")
+        return found
+
+    def when(self, node: Node, field: int) -> str:
+        """Return a time field as dateTime, ``""`` where there is none."""
+        return self.moment(node, field).text
+
+    def concept(self, node: Node, field: int, table: str = "") -> Element:
+        """Return a coded field as CodeableConcept, its first repetition."""
+        source = node.first(field)
+        return self.concept_of(node, field, source, table) if source else {}
+
+    def concepts(self, node: Node, field: int, table: str = "") -> list[Element]:
+        """Return every repetition of a coded field as CodeableConcept."""
+        return [
+            found
+            for source in node.all(field)
+            if (found := self.concept_of(node, field, source, table))
+        ]
+
+    def concept_of(
+        self, node: Node, field: int, source: Repetition, table: str = ""
+    ) -> Element:
+        """Return one repetition of a coded field as CodeableConcept."""
+        return concept(self.feed, source, table, f"{node.id}-{field}")
+
+    def put_time(self, element: Element, name: str, node: Node, field: int) -> None:
+        """Set a dateTime element from a field that carries one."""
+        if node.has(field):
+            put(element, name, self.when(node, field))
+
+    def put_concept(
+        self, element: Element, name: str, node: Node, field: int, table: str = ""
+    ) -> None:
+        """Set a CodeableConcept element from a field that carries one."""
+        if node.has(field):
+            put(element, name, self.concept(node, field, table))
+
+    def string(self, node: Node, field: int, component: int = 1) -> str:
+        """Return a field as FHIR string."""
+        text = node.text(field, component)
+        return plain(text) if text else ""
+
+    # ---- accounting
+
+    def lose(self, node: Node, field: int, reason: str, component: int = 0) -> None:
+        """List a place of the message that is not, or not wholly, in the resources."""
+        value = node.segment.raw(field) if field else ""
+        self.mapped.losses.append(Loss(node.path(field, component), reason, value))
+
+    def lose_all(self, node: Node, reason: str) -> None:
+        """List every populated field of a segment as lost."""
+        for field in node.segment.populated():
+            node.take(field)
+            self.lose(node, field, reason)
+
+    def find(self, code: str, node: Node, field: int, text: str) -> None:
+        """Remark something odd about the message; no patient data in ``text``."""
+        self.mapped.findings.append(Finding(code, node.path(field), text))
+
+    def note_nulls(self, entry: Entry, node: Node, elements: dict[int, str]) -> None:
+        """Remember the elements of an entry that HL7 nulls ask to remove."""
+        if NULL not in node.segment.encoded:
+            return
+        for field, element in elements.items():
+            if node.segment.is_null(field):
+                node.take(field)
+                entry.nulls.append(element)

@@ -1,0 +1,380 @@
+"""HL7 v2 data types to FHIR R4 data types, one function for each.
+
+Every function returns JSON-ready elements with only what the source carries; an empty
+one where it carries nothing, so that callers can drop it.
+"""
+
+import re
+from typing import Final
+
+from engine.hl7 import Repetition
+from engine.hl7.datatypes import Cwe, Cx, Ei, Hd, Xad, Xon, Xpn, Xtn
+from engine.transforms.fhir.feed import Feed
+from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.systems import EXTENSION, HL7, IDENTIFIER_TYPE, RFC3986
+from engine.transforms.fhir.vocabulary import (
+    ADDRESS_TYPE,
+    ADDRESS_USE,
+    NAME_USE,
+    TABLE_CODES,
+    TELECOM_SYSTEM,
+    TELECOM_USE,
+    Codes,
+)
+
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FORMATTING: Final = re.compile(r"\\(\.br|\.sp(?:\+?\d*)|\.ce|H|N|\.in[+-]?\d*)\\")
+_FAMILY_PARTS: Final = ("own-prefix", "own-name", "partner-prefix", "partner-name")
+
+
+def put(element: Element, name: str, value: object) -> None:
+    """Set an element of a resource unless there is nothing to set."""
+    if value:
+        element[name] = value
+
+
+def plain(text: str) -> str:
+    """Return text that FHIR takes as a string, or ``""``."""
+    text = text.strip()
+    return text if text.isprintable() else _UNPRINTABLE.sub("", text).strip()
+
+
+def formatted(text: str) -> str:
+    r"""Return FT or TX text with its formatting resolved: ``\.br\`` is a newline."""
+    if "\\" in text:
+        text = _FORMATTING.sub(_layout, text)
+    return text if text.isprintable() else _UNPRINTABLE.sub("", text)
+
+
+def _layout(found: re.Match[str]) -> str:
+    return "\n" if found[1].startswith((".br", ".sp", ".ce")) else ""
+
+
+def code(text: str) -> str:
+    """Return text that FHIR takes as a code: no blanks but single ones inside."""
+    return " ".join(text.split())
+
+
+def extension(name: str, kind: str, value: object) -> Element:
+    """Return one extension; a bare name is one of FHIR's own."""
+    url = name if ":" in name else EXTENSION + name
+    return {"url": url, "value" + kind: value}
+
+
+def coded(system: str, value: str, display: str = "") -> Element:
+    """Return a CodeableConcept with one coding."""
+    coding: Element = {"system": system, "code": value}
+    put(coding, "display", display)
+    return {"coding": [coding]}
+
+
+def period(feed: Feed, start: str, end: str) -> Element:
+    """Return a Period; ``{}`` where neither end can be read."""
+    found: Element = {}
+    put(found, "start", feed.date_time(start))
+    put(found, "end", feed.date_time(end))
+    return found
+
+
+def concept(
+    feed: Feed, source: Repetition, table: str = "", field: str = ""
+) -> Element:
+    """Return a coded field as CodeableConcept.
+
+    Args:
+        feed: the sender.
+        source: one repetition of CWE, CNE, CF, CE, IS or ID.
+        table: HL7 table a code without a coding system is read with, such as ``0007``.
+        field: name of the sender's own code system where the table has no such code.
+    """
+    if source.component_count == 1:
+        return _bare(feed, source.text(), table, field)
+    value = Cwe.of(source)
+    codings = [
+        coding
+        for coding in (
+            coding_of(feed, value, table, field),
+            _coding(feed, (value.alternate_code, value.alternate_text,
+                           value.alternate_system, value.alternate_version,
+                           value.alternate_system_oid), "", field),
+            _coding(feed, (value.second_alternate_code, value.second_alternate_text,
+                           value.second_alternate_system,
+                           value.second_alternate_version,
+                           value.second_alternate_system_oid), "", field),
+        )
+        if coding
+    ]  # fmt: skip
+    found: Element = {}
+    put(found, "coding", codings)
+    text = plain(value.original_text or value.text)
+    if not text and not codings:
+        text = plain(value.alternate_text or value.second_alternate_text)
+    put(found, "text", text)
+    return found
+
+
+def coding_of(feed: Feed, value: Cwe, table: str = "", field: str = "") -> Element:
+    """Return the first coding of a coded value; ``{}`` where it has no code."""
+    if not value.code:
+        return {}
+    parts = (value.code, value.text, value.system, value.version, value.system_oid)
+    return _coding(feed, parts, table, field)
+
+
+def _bare(feed: Feed, text: str, table: str, field: str) -> Element:
+    value = code(plain(text))
+    if not value:
+        return {}
+    system = _fallback_system(feed, value, table, field)
+    return {"coding": [{"system": system, "code": value}], "text": value}
+
+
+def _coding(
+    feed: Feed, parts: tuple[str, str, str, str, str], table: str, field: str
+) -> Element:
+    value = code(plain(parts[0]))
+    if not value:
+        return {}
+    system = parts[2].strip()
+    found: Element = {
+        "system": feed.code_system(system, parts[4])
+        if system or parts[4]
+        else _fallback_system(feed, value, table, field)
+    }
+    put(found, "version", plain(parts[3]))
+    found["code"] = value
+    put(found, "display", plain(parts[1]))
+    return found
+
+
+def _fallback_system(feed: Feed, value: str, table: str, field: str) -> str:
+    """Return a system for a code sent without one: the field's HL7 table, or theirs."""
+    if value in TABLE_CODES.get(table, ()):
+        return f"{HL7}v2-{table}"
+    return feed.own_codes(field or table or "none")
+
+
+def translated(source: Element, codes: Codes, system: str) -> Element:
+    """Put the FHIR code of a concept's first coding before the sender's own."""
+    codings = source.get("coding")
+    if not isinstance(codings, list):
+        return source
+    image = codes.get(str(codings[0]["code"]))
+    if image is None or codings[0]["system"] == system:
+        return source
+    return {**source, "coding": [{"system": system, "code": image}, *codings]}
+
+
+def alternate_codes(source: Element) -> Element:
+    """Return the extension that keeps a source code beside a FHIR code."""
+    return {"extension": [extension("alternate-codes", "CodeableConcept", source)]}
+
+
+def identifier(feed: Feed, value: Cx, type_code: str = "") -> Element:
+    """Return one CX as Identifier; ``{}`` without a number.
+
+    Args:
+        feed: the sender.
+        value: the identifier as sent.
+        type_code: what CX.5 means where it is empty.
+    """
+    number = plain(value.identifier)
+    if not number:
+        return {}
+    kind = code(value.type_code) or type_code
+    found: Element = {}
+    put(found, "type", identifier_type(feed, kind))
+    found["system"] = feed.identifier_system(value.assigning_authority, kind)
+    found["value"] = number
+    put(found, "period", period(feed, value.effective, value.expiration))
+    put(found, "assigner", assigner(value.assigning_authority))
+    if value.check_digit:
+        found["extension"] = [
+            extension("identifier-checkDigit", "String", plain(value.check_digit))
+        ]
+    return found
+
+
+def identifier_type(feed: Feed, type_code: str) -> Element:
+    """Return the type of an identifier, table 0203 where it has the code."""
+    if not type_code:
+        return {}
+    known = type_code in TABLE_CODES["0203"]
+    return coded(IDENTIFIER_TYPE if known else feed.own_codes("0203"), type_code)
+
+
+def assigner(authority: Hd) -> Element:
+    """Return who assigned an identifier, by name only."""
+    name = plain(authority.namespace or authority.universal_id)
+    return {"display": name} if name else {}
+
+
+def entity_identifier(feed: Feed, value: Ei, type_code: str = "") -> Element:
+    """Return one EI as Identifier; ``{}`` without a number."""
+    return identifier(
+        feed,
+        Cx(value.identifier, "", "", Hd(*value[1:]), type_code, Hd(), "", "", "", ""),
+    )
+
+
+def designator_identifiers(feed: Feed, value: Hd) -> list[Element]:
+    """Return an HD as the identifiers of what it names: its word and its URI."""
+    found: list[Element] = []
+    if value.namespace:
+        system = feed.identifier_system(Hd("namespaces"))
+        found.append({"system": system, "value": plain(value.namespace)})
+    if value.universal_id:
+        uri = feed.identifier_system(Hd("", *value[1:]))
+        one: Element = {"system": RFC3986, "value": uri}
+        if value.universal_id_type:
+            one["type"] = coded(HL7 + "v2-0301", code(value.universal_id_type))
+        found.append(one)
+    return found
+
+
+def human_names(feed: Feed, source: Repetition) -> list[Element]:
+    """Return one XPN as HumanName, and a second one for what the person is called.
+
+    Spec:
+        HL7 v2-to-FHIR 1.0.0, data type map XPN[HumanName]; fhir.md T26.
+    """
+    value = Xpn.of(source)
+    found: Element = {}
+    put(found, "use", NAME_USE.get(value.type_code))
+    family = plain(value.family)
+    put(found, "family", family)
+    if family and len(value.family_parts) > 1:
+        put(found, "_family", family_parts(value.family_parts[1:]))
+    put(found, "given", strings(value.given, value.further_given))
+    put(found, "prefix", strings(value.prefix))
+    put(found, "suffix", strings(value.suffix, value.degree, value.professional_suffix))
+    if not found.keys() - {"use"}:
+        found = {}
+    else:
+        _add_name_validity(feed, found, source, value)
+    names = [found] if found else []
+    if called := plain(value.called_by):
+        names.append({"use": "nickname", "given": [called]})
+    return names
+
+
+def _add_name_validity(
+    feed: Feed, name: Element, source: Repetition, value: Xpn
+) -> None:
+    if value.effective or value.expiration:
+        put(name, "period", period(feed, value.effective, value.expiration))
+    elif value.validity:
+        start, end = [*source.sub(10), ""][:2]
+        put(name, "period", period(feed, start, end))
+    if value.assembly in ("G", "F"):
+        name["extension"] = [
+            extension("humanname-assembly-order", "Code", f"{value.assembly}")
+        ]
+
+
+def family_parts(parts: tuple[str, ...] | list[str]) -> Element:
+    """Return FN.2 to FN.5 as extensions of the family name."""
+    extensions = [
+        extension("humanname-" + name, "String", plain(part))
+        for name, part in zip(_FAMILY_PARTS, parts, strict=False)
+        if plain(part)
+    ]
+    return {"extension": extensions} if extensions else {}
+
+
+def strings(*texts: str) -> list[str]:
+    """Return the texts that say something."""
+    return [found for text in texts if text and (found := plain(text))]
+
+
+def address(feed: Feed, source: Repetition) -> Element:
+    """Return one XAD as Address; ``{}`` without any part of it."""
+    value = Xad.of(source)
+    found: Element = {}
+    lines = strings(*value.street_parts[:3], value.other_designation, source.text(19))
+    put(found, "line", lines)
+    put(found, "city", plain(value.city))
+    put(found, "district", plain(value.county))
+    put(found, "state", plain(value.state))
+    put(found, "postalCode", plain(value.postal_code))
+    put(found, "country", plain(value.country))
+    if value.census_tract:
+        tract = plain(value.census_tract)
+        found["extension"] = [extension("iso21090-ADXP-censusTract", "String", tract)]
+    if not found:
+        return {}
+    put(found, "use", ADDRESS_USE.get(value.type_code))
+    put(found, "type", ADDRESS_TYPE.get(value.type_code))
+    if value.effective or value.expiration:
+        put(found, "period", period(feed, value.effective, value.expiration))
+    elif value.validity:
+        start, end = [*source.sub(12), ""][:2]
+        put(found, "period", period(feed, start, end))
+    return found
+
+
+def contact_points(feed: Feed, source: Repetition, use: str = "") -> list[Element]:
+    """Return one XTN as ContactPoints: the number, and a mail address beside it.
+
+    Args:
+        feed: the sender.
+        source: one repetition of XTN.
+        use: what XTN.2 means where it is empty.
+    """
+    value = Xtn.of(source)
+    system = TELECOM_SYSTEM.get(value.equipment, "")
+    use = "mobile" if value.equipment == "CP" else TELECOM_USE.get(value.use, use)
+    found: list[Element] = []
+    number = "" if system == "email" else _number(value)
+    if number:
+        kind = system or ("email" if "@" in number else "phone")
+        point: Element = {"system": kind, "value": number}
+        put(point, "extension", _number_parts(value))
+        found.append(point)
+    mail = plain(value.email) or (plain(value.number) if system == "email" else "")
+    if mail:
+        found.append({"system": "email", "value": mail})
+    for point in found:
+        put(point, "use", use)
+        if value.preference.isdecimal() and int(value.preference) > 0:
+            point["rank"] = int(value.preference)
+        put(point, "period", period(feed, value.effective, value.expiration))
+    return found
+
+
+def _number(value: Xtn) -> str:
+    """Return the telephone number as people write it."""
+    if value.unformatted:
+        return plain(value.unformatted)
+    if not value.local_number:
+        return plain(value.number)
+    country = value.country_code.lstrip("+")
+    parts = (
+        f"+{country}" if country else "",
+        value.area_code,
+        value.local_number,
+        f"X{value.extension}" if value.extension else "",
+    )
+    return plain(" ".join(part for part in parts if part))
+
+
+def _number_parts(value: Xtn) -> list[Element]:
+    return [
+        extension("contactpoint-" + name, "String", plain(part))
+        for name, part in (
+            ("country", value.country_code),
+            ("area", value.area_code),
+            ("local", value.local_number),
+            ("extension", value.extension),
+        )
+        if plain(part)
+    ]
+
+
+def organization_identifier(feed: Feed, value: Xon) -> Element:
+    """Return the identifier in an XON; ``{}`` where it has only a name."""
+    return identifier(
+        feed,
+        Cx(value.identifier or value.number, value.check_digit, "",
+           value.assigning_authority, value.identifier_type, Hd(), "", "", "", ""),
+    )  # fmt: skip

@@ -1,0 +1,157 @@
+"""Segments as a tree: what belongs to what, however disordered the message is."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from engine.hl7 import Message, Repetition, Segment
+from engine.hl7.segment import NULL
+
+ROOT: Final = ""
+
+
+class Node:
+    """One segment in its group, read with intent.
+
+    Whatever is read through a node is marked as taken; what is left untaken at the end
+    is listed as lost. ``number`` counts the segments of one kind from 1.
+    """
+
+    __slots__ = ("children", "id", "number", "parent", "position", "segment", "taken")
+
+    def __init__(
+        self, segment_id: str, segment: Segment, position: int, number: int
+    ) -> None:
+        self.id = segment_id
+        self.segment = segment
+        self.position = position
+        self.number = number
+        self.taken = 0
+        self.parent: Node | None = None
+        self.children: list[Node] = []
+
+    def text(self, field: int, component: int = 1, subcomponent: int = 1) -> str:
+        """Return one decoded leaf of the first repetition, and take the field."""
+        self.taken |= 1 << field
+        if not self.segment.raw(field):
+            return ""
+        return self.segment.text(field, component, subcomponent)
+
+    def first(self, field: int) -> Repetition | None:
+        """Return the first repetition that carries a value, and take the field."""
+        self.taken |= 1 << field
+        if not self.segment.raw(field):
+            return None
+        return self.segment.first(field)
+
+    def all(self, field: int) -> list[Repetition]:
+        """Return the repetitions that carry a value, and take the field."""
+        self.taken |= 1 << field
+        if not self.segment.raw(field):
+            return []
+        return self.segment.repetitions(field)
+
+    def has(self, field: int) -> bool:
+        """Whether a field carries a value; asking does not take it."""
+        return self.segment.raw(field) not in ("", NULL)
+
+    def take(self, *fields: int) -> None:
+        """Mark fields as used whose content the structure itself carries."""
+        for field in fields:
+            self.taken |= 1 << field
+
+    def leave(self, field: int) -> None:
+        """Take a field back: it was looked at, but nothing came of it."""
+        self.taken &= ~(1 << field)
+
+    def path(self, field: int = 0, component: int = 0) -> str:
+        """Return the path of a field, such as ``OBX[2]-5.1``."""
+        head = self.id if self.number == 1 else f"{self.id}[{self.number}]"
+        tail = f".{component}" if component else ""
+        return f"{head}-{field}{tail}" if field else head
+
+    def child(self, segment_id: str) -> "Node | None":
+        """Return the first segment of one kind below this one."""
+        for child in self.children:
+            if child.id == segment_id:
+                return child
+        return None
+
+    def all_below(self, segment_id: str) -> list["Node"]:
+        """Return the segments of one kind directly below this one."""
+        return [child for child in self.children if child.id == segment_id]
+
+    def above(self, segment_id: str) -> "Node | None":
+        """Return the nearest segment of one kind that this one belongs to."""
+        node = self.parent
+        while node is not None and node.id != segment_id:
+            node = node.parent
+        return node
+
+
+class Tree:
+    """All segments of a message, in order and in groups."""
+
+    __slots__ = ("nodes", "roots")
+
+    def __init__(self, nodes: list[Node], roots: list[Node]) -> None:
+        self.nodes = nodes
+        self.roots = roots
+
+    def first(self, segment_id: str) -> Node | None:
+        """Return the first segment of one kind, wherever it stands."""
+        return next(self.each(segment_id), None)
+
+    def each(self, segment_id: str) -> Iterator[Node]:
+        """Return every segment of one kind in message order."""
+        return (node for node in self.nodes if node.id == segment_id)
+
+
+def grow(message: Message, parents: Mapping[str, tuple[str, ...]]) -> Tree:
+    """Return the segments of a message, each below the segment it belongs to.
+
+    A segment goes to the nearest open one among the parents its kind may have. A kind
+    without parents starts anew at the top; one whose parents are not open stands at the
+    top too, so nothing is dropped for being in the wrong place.
+
+    Args:
+        message: any message.
+        parents: for each segment id the ids it may stand below; ``("*",)`` means
+            whatever came before it.
+    """
+    nodes: list[Node] = []
+    roots: list[Node] = []
+    numbers: dict[str, int] = {}
+    last: Node | None = None
+    for position, segment in enumerate(message.segments):
+        segment_id = segment.id
+        number = numbers[segment_id] = numbers.get(segment_id, 0) + 1
+        node = Node(segment_id, segment, position, number)
+        nodes.append(node)
+        wanted = parents.get(segment_id, ())
+        owner = _owner(last, wanted, segment_id) if last else None
+        if owner is None:
+            roots.append(node)
+        else:
+            node.parent = owner
+            owner.children.append(node)
+        if not wanted or wanted[0] != "*":
+            last = node
+    return Tree(nodes, roots)
+
+
+def _owner(last: Node, wanted: tuple[str, ...], segment_id: str) -> Node | None:
+    """Return the open segment nearest to the last one that may hold another kind."""
+    if wanted == ("*",):
+        return last
+    node: Node | None = last
+    while node is not None:
+        if node.id in wanted and not (
+            segment_id in ONCE and node.child(segment_id) is not None
+        ):
+            return node
+        node = node.parent
+    return None
+
+
+ONCE: Final = frozenset({"OBR", "RXO", "RXE", "PV2", "PD1"})
+"""Kinds that stand once below their parent; a second one begins a group of its own."""

@@ -1,0 +1,56 @@
+"""Full URLs and queries that stay the same for the same thing.
+
+Spec:
+    fhir.md section 6; RFC 4122 version 5 for the URLs.
+"""
+
+from functools import lru_cache
+from hashlib import sha1
+from typing import Final
+
+from engine.transforms.fhir.systems import escaped
+
+_URL_NAMESPACE: Final = bytes.fromhex("6ba7b8119dad11d180b400c04fd430c8")
+
+
+@lru_cache(maxsize=64)
+def _site_namespace(site: str) -> bytes:
+    return _version_5(_URL_NAMESPACE, f"urn:id:{site}")
+
+
+def _version_5(namespace: bytes, name: str) -> bytes:
+    digest = bytearray(sha1(namespace + name.encode(), usedforsecurity=False).digest())
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    return bytes(digest[:16])
+
+
+@lru_cache(maxsize=16384)
+def key(site: str, kind: str, system: str, value: str) -> str:
+    """Return the UUID of a thing: resource type and one of its identifiers.
+
+    Examples:
+        >>> key("north", "Patient", "urn:oid:1.2.3", "77")
+        'b1c8d3ba-cb9c-54d4-8d11-16b37dbbbf1b'
+    """
+    text = _version_5(_site_namespace(site), f"{kind}|{system}|{value}").hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def own_system(site: str) -> str:
+    """Return the identifier system of the keys made here."""
+    return f"urn:id:{escaped(site)}:key"
+
+
+@lru_cache(maxsize=16384)
+def criteria(system: str, value: str) -> str:
+    """Return the query that finds a resource by identifier, escaped for a URL."""
+    return f"identifier={_token(system)}|{_token(value)}"
+
+
+def _token(text: str) -> str:
+    """Return one half of a token parameter: FHIR's own marks, then those of a URL."""
+    for mark in "\\|,$":
+        if mark in text:
+            text = text.replace(mark, "\\" + mark)
+    return escaped(text).replace("%3A", ":").replace("%2F", "/")

@@ -1,0 +1,56 @@
+"""The loss report: every populated field is taken by a mapper or listed here.
+
+Spec:
+    fhir.md section 8.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from engine.transforms.fhir.conversion import Conversion
+from engine.transforms.fhir.groups import Node
+
+NO_HOME: Final = "no-fhir-home"
+CONTEXT: Final = "context"
+CHOICE: Final = "not-mapped-by-choice"
+
+REASONS: Final[Mapping[tuple[str, int], str]] = MappingProxyType(
+    {
+        **{("MSH", field): CONTEXT for field in (12, 13, 14, 15, 16, 18, 20, 21)},
+        ("OBR", 28): CHOICE,
+    }
+)
+"""Why single fields are left out, where it is not for want of a FHIR element."""
+
+SEGMENT_REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("DSC", "ADD", "QRD", "QRF"), CONTEXT),
+        **dict.fromkeys(("ACC", "UB1", "UB2", "GOL", "CON"), CHOICE),
+    }
+)
+"""Why whole segments are left out."""
+
+
+def account(conversion: Conversion) -> None:
+    """List what no mapper took."""
+    listed = {loss.path for loss in conversion.mapped.losses}
+    for node in conversion.tree.nodes:
+        if conversion.feed.cuts:
+            conversion.feed.cuts.clear()
+        _account(conversion, node, listed)
+
+
+def _account(conversion: Conversion, node: Node, listed: set[str]) -> None:
+    taken = node.taken
+    for field in node.segment.populated():
+        if not taken >> field & 1 and node.path(field) not in listed:
+            conversion.lose(node, field, reason(node.id, field))
+
+
+def reason(segment_id: str, field: int) -> str:
+    """Return why a field that no mapper takes is not in the resources."""
+    if segment_id.startswith("Z"):
+        return "z-segment"
+    found = REASONS.get((segment_id, field))
+    return found or SEGMENT_REASONS.get(segment_id, NO_HOME)

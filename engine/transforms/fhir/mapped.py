@@ -1,0 +1,131 @@
+"""What goes into the map step beside the message, and what comes out of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+from engine.hl7.conformance import Finding
+from engine.transforms.trace import Loss
+
+Element: TypeAlias = dict[str, object]
+"""A FHIR resource or element as it is written in JSON."""
+
+
+class Digits(str):
+    """A number as it was sent: ``7.50`` leaves as the JSON number ``7.50``."""
+
+    __slots__ = ()
+
+
+Lookup: TypeAlias = Callable[[str], str | None]
+"""From a sender's word to a URI; None where the site's tables do not know it."""
+
+ENTERPRISE: Final = "EI"
+"""Type code (table 0203) of the identifier that the identity step stamps."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def unknown(_word: str) -> None:
+    """Answer a lookup for a site without tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapOptions:
+    """Switches of one feed, the ``map-options`` of its channel, each with its default.
+
+    ``z`` names extensions: ``{"ZPV-4": {"url": "https://...", "type": "code"}}``.
+    """
+
+    update: str = "snapshot"
+    snapshot: tuple[str, ...] = ()
+    text_lines: str = "join"
+    a04_status: str = "auto"
+    merge: str = "link"
+    source_message: str = "reference"
+    documents: str = "inline"
+    identifier: str = "MR"
+    profile: str = "none"
+    unknown_trigger: str = "refuse"
+    z: Mapping[str, Mapping[str, str]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MapContext:
+    """Everything the map step may know that is not in the message.
+
+    ``sender`` is the default where MSH-4 and MSH-3 are empty; ``authorities`` turns an
+    assigning authority's namespace into a URI, ``systems`` a code-system mnemonic.
+    ``received_at`` is aware; it is the time of our own Provenance.
+    """
+
+    site: str = "site"
+    sender: str = "sender"
+    time_zone: ZoneInfo | None = None
+    received_at: datetime = _EPOCH
+    authorities: Lookup = unknown
+    systems: Lookup = unknown
+    options: MapOptions = MapOptions()
+    message_url: str = ""
+    engine_version: str = "0"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One resource on its way into a Bundle.
+
+    ``reference`` is the one Reference object that every other resource of the message
+    uses for it, so a new ``full_url`` reaches them all. ``criteria`` is a query such as
+    ``identifier=system|value``; PUT without one goes to ``Type/id``. ``nulls`` are the
+    elements that an HL7 null asked to remove. ``segment`` is the index of the segment
+    that made it, -1 for none.
+    """
+
+    resource: Element
+    full_url: str
+    method: str = "PUT"
+    criteria: str = ""
+    segment: int = -1
+    nulls: list[str] = field(default_factory=list)
+    reference: Element = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reference = {"reference": self.full_url}
+
+    @property
+    def kind(self) -> str:
+        """The resource type."""
+        return str(self.resource["resourceType"])
+
+    def move(self, full_url: str, criteria: str) -> None:
+        """Give the resource another identity; references to it follow."""
+        self.full_url = full_url
+        self.criteria = criteria
+        self.reference["reference"] = full_url
+
+
+@dataclass(slots=True)
+class Mapped:
+    """The resources of one message, what was lost and what was odd.
+
+    The losses and what the entries hold cover every populated field of the message.
+    """
+
+    site: str = ""
+    entries: list[Entry] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def all(self, kind: str) -> list[Entry]:
+        """Return the entries of one resource type, in the order they were made."""
+        return [entry for entry in self.entries if entry.kind == kind]
+
+    @property
+    def patients(self) -> list[Entry]:
+        """Patients by segment: the one of a PID, then the prior one of its MRG."""
+        return sorted(self.all("Patient"), key=lambda entry: entry.segment)

@@ -1,0 +1,82 @@
+"""The built-in map: one message to the resources it means.
+
+A segment is mapped by what it is. `MAPPERS` says which module knows a segment kind;
+segments read by the mapper of the segment they belong to are not named there.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from engine.hl7 import Message
+from engine.transforms.fhir.conversion import Conversion, Subject
+from engine.transforms.fhir.encounter import map_encounter
+from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.header import map_header
+from engine.transforms.fhir.losses import account
+from engine.transforms.fhir.mapped import MapContext, Mapped
+from engine.transforms.fhir.observation import Order, map_observations
+from engine.transforms.fhir.patient import map_account, map_living_will, map_patient
+from engine.transforms.fhir.plan import plan_for
+from engine.transforms.fhir.report import map_report
+
+Mapper: TypeAlias = Callable[[Conversion, Node], None]
+
+
+def _map_loose_observations(conversion: Conversion, obx: Node) -> None:
+    """Add OBX that belong to no order: they are about the patient (T33)."""
+    if obx.taken:
+        return
+    owner = obx.parent
+    siblings = (
+        owner.children
+        if owner
+        else [node for node in conversion.tree.roots if node.id == "OBX"]
+    )
+    subject = conversion.subject_of(obx)
+    order = Order(key=f"{subject.key}|{subject.visit_key}")
+    nodes = [node for node in siblings if node.id == "OBX" and not node.taken]
+    map_observations(conversion, nodes, order)
+
+
+MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
+    {
+        "PID": map_account,
+        "PD1": map_living_will,
+        "OBR": map_report,
+        "OBX": _map_loose_observations,
+    }
+)
+"""What each segment kind makes, once patient and visit are there."""
+
+
+def map_message(message: Message, context: MapContext) -> Mapped:
+    """Return the FHIR R4 resources of a message.
+
+    Pure: equal messages and contexts give equal resources. Every populated field is in
+    an entry or in ``losses``.
+
+    Args:
+        message: any message, edited or not.
+        context: site, feed and time; nothing else is looked up.
+
+    Raises:
+        TransformError: ``trigger-not-mapped``, for an event the map does not know.
+    """
+    nearest = context.options.unknown_trigger == "nearest"
+    plan = plan_for(message.message_type, message.trigger_event, nearest=nearest)
+    conversion = Conversion(message, context, plan)
+    tree = conversion.tree
+    for pid in tree.each("PID"):
+        map_patient(conversion, pid)
+    if tree.first("PID") is None:
+        conversion.add_subject(Subject(None, None))
+    for pv1 in tree.each("PV1"):
+        map_encounter(conversion, pv1)
+    for node in tree.nodes:
+        mapper = MAPPERS.get(node.id)
+        if mapper is not None:
+            mapper(conversion, node)
+    map_header(conversion)
+    account(conversion)
+    return conversion.mapped

@@ -1,0 +1,355 @@
+"""OBX to Observation.
+
+Spec:
+    HL7 v2-to-FHIR 1.0.0, segment maps OBX[Observation] and OBX[Observation-Component];
+    fhir.md T04, T08, T10, T11, T13, T33 and D08 to D10.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from engine.hl7 import Repetition
+from engine.hl7.datatypes import Ei
+from engine.transforms.fhir.conversion import Conversion
+from engine.transforms.fhir.datatypes import (
+    address,
+    alternate_codes,
+    coded,
+    concept,
+    entity_identifier,
+    extension,
+    plain,
+    put,
+    translated,
+)
+from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.notes import notes_of
+from engine.transforms.fhir.observation_values import TEXT_KINDS, joined, read_value
+from engine.transforms.fhir.parties import (
+    device_of_entity,
+    organization,
+    organization_of_code,
+    practitioner,
+    practitioners,
+)
+from engine.transforms.fhir.quantities import reference_range, unit
+from engine.transforms.fhir.systems import HL7, IDENTIFIER_TYPE
+from engine.transforms.fhir.vocabulary import (
+    EXACT_OBSERVATION_STATUS,
+    INTERPRETATION,
+    OBSERVATION_STATUS,
+    V3_INTERPRETATION,
+)
+
+ABSENT: Final = HL7 + "data-absent-reason"
+_STATUS_TABLE: Final = HL7 + "v2-0085"
+_INTERPRETATION_CODES: Final = {code: code for code in INTERPRETATION}
+_ABSENT_BY_STATUS: Final = {"N": "not-asked", "X": "error"}
+
+
+@dataclass(slots=True)
+class Order:
+    """What the observations of one order share.
+
+    ``key`` names the order in the keys of its observations; ``specimens`` are the SPM
+    of its group by what OBX-33 may call them.
+    """
+
+    key: str = ""
+    status: str = ""
+    effective: Element = field(default_factory=dict)
+    category: list[Element] = field(default_factory=list)
+    specimens: dict[str, Entry] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    members: dict[str, Entry] = field(default_factory=dict)
+    results: list[tuple[Entry, Node]] = field(default_factory=list)
+
+
+def map_observations(
+    conversion: Conversion, nodes: Iterable[Node], order: Order
+) -> None:
+    """Add the Observations of one group of OBX; the order gathers them."""
+    for lines in _statements(conversion, list(nodes)):
+        entry = _observe(conversion, lines, order)
+        if entry is not None:
+            order.results.append((entry, lines[0]))
+    _group(order)
+
+
+def _statements(conversion: Conversion, nodes: list[Node]) -> list[list[Node]]:
+    """Return OBX that are one statement: text sent line by line is one (T08)."""
+    found: list[list[Node]] = []
+    join = conversion.context.options.text_lines == "join"
+    for node in nodes:
+        segment = node.segment
+        if join and found and segment.raw(2) in TEXT_KINDS:
+            before = found[-1][0].segment
+            if (
+                before.raw(2) in TEXT_KINDS
+                and segment.raw(3) == before.raw(3)
+                and segment.raw(4) == before.raw(4)
+            ):
+                found[-1].append(node)
+                continue
+        found.append([node])
+    return found
+
+
+def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry | None:
+    node = lines[0]
+    for line in lines:
+        line.take(1, 2)
+    resource: Element = {"resourceType": "Observation"}
+    _add_identifier(conversion, node, resource)
+    _add_status(conversion, node, resource, order)
+    _add_category(conversion, node, resource, order)
+    resource["code"] = _code(conversion, node)
+    subject = conversion.about(node, resource)
+    if subject.encounter is not None:
+        resource["encounter"] = subject.encounter.reference
+    _add_effective(conversion, node, resource, order)
+    _add_value(conversion, lines, resource)
+    _add_judgement(conversion, node, resource)
+    _add_circumstances(conversion, node, resource, order)
+    put(resource, "note", [one for line in lines for one in notes_of(conversion, line)])
+    for line in lines[1:]:
+        line.taken |= node.taken
+    return _add(conversion, node, resource, order)
+
+
+def _add(conversion: Conversion, node: Node, resource: Element, order: Order) -> Entry:
+    own = node.segment.raw(21)
+    if own:
+        known = resource.get("identifier")
+        if isinstance(known, list):
+            system, value = known[0]["system"], known[0]["value"]
+            if not conversion.holds("Observation", system, value):
+                return conversion.upsert(node, resource, system, value)
+    parts = (order.key, node.segment.raw(3), node.segment.raw(4))
+    seen = "|".join(parts)
+    count = order.counts[seen] = order.counts.get(seen, 0) + 1
+    return conversion.upsert_own(node, resource, *parts, str(count))
+
+
+def _add_identifier(conversion: Conversion, node: Node, resource: Element) -> None:
+    source = node.first(21) if node.has(21) else None
+    if source is None:
+        return
+    one = entity_identifier(conversion.feed, Ei.of(source))
+    if one:
+        one["type"] = coded(IDENTIFIER_TYPE, "FILL")
+        resource["identifier"] = [one]
+
+
+def _add_status(
+    conversion: Conversion, node: Node, resource: Element, order: Order
+) -> None:
+    """OBX-11 (T10); the report's status where it is empty."""
+    sent = node.text(11).strip()
+    status = OBSERVATION_STATUS.get(sent)
+    if status is None:
+        status = "unknown" if sent else order.status or "unknown"
+    resource["status"] = status
+    if sent and sent not in EXACT_OBSERVATION_STATUS:
+        resource["_status"] = alternate_codes(
+            coded(_STATUS_TABLE, " ".join(sent.split()))
+        )
+
+
+def _add_category(
+    conversion: Conversion, node: Node, resource: Element, order: Order
+) -> None:
+    found = list(order.category)
+    if node.has(29):
+        found += conversion.concepts(node, 29, "0936")
+    put(resource, "category", found)
+
+
+def _code(conversion: Conversion, node: Node) -> Element:
+    found = conversion.concept(node, 3)
+    if found:
+        return found
+    conversion.find("observation_without_code", node, 3, "OBX-3 is empty")
+    return coded(ABSENT, "unknown")
+
+
+def _add_effective(
+    conversion: Conversion, node: Node, resource: Element, order: Order
+) -> None:
+    if node.has(14) and (when := conversion.when(node, 14)):
+        resource["effectiveDateTime"] = when
+    else:
+        resource.update(order.effective)
+    if node.has(19) and (when := conversion.when(node, 19)):
+        _extend(resource, extension("observation-analysis-date-time", "DateTime", when))
+
+
+def _extend(resource: Element, one: Element) -> None:
+    known = resource.get("extension")
+    resource["extension"] = [*(known if isinstance(known, list) else ()), one]
+
+
+def _add_value(conversion: Conversion, lines: list[Node], resource: Element) -> None:
+    """OBX-5 by OBX-2; a reason where there is no value (T11)."""
+    node = lines[0]
+    if len(lines) > 1:
+        put(resource, "valueString", joined(lines))
+    elif node.has(5):
+        units = unit(conversion.feed, node.first(6) if node.has(6) else None)
+        _add_values(conversion, node, resource, units)
+    if (
+        not any(name.startswith("value") for name in resource)
+        and not resource.get("component")
+        and not _has_attachment(resource)
+    ):
+        reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
+        resource["dataAbsentReason"] = coded(ABSENT, reason)
+
+
+def _has_attachment(resource: Element) -> bool:
+    known = resource.get("extension")
+    return isinstance(known, list) and any("valueAttachment" in one for one in known)
+
+
+def _add_values(
+    conversion: Conversion, node: Node, resource: Element, units: Element
+) -> None:
+    """One value is the Observation's own; several become components (T13)."""
+    sources = node.all(5)
+    if not sources:
+        return
+    several = len(sources) > 1 and node.text(2) != "NA"
+    if not several:
+        name, value = read_value(conversion, node, sources, units)
+        if name == "extension" and isinstance(value, dict):
+            _extend(resource, value)
+        elif value not in ("", None):
+            resource[name] = value
+        return
+    components: list[Element] = []
+    for source in sources:
+        name, value = read_value(conversion, node, [source], units)
+        if value:
+            component: Element = {"code": resource["code"]}
+            component[name] = [value] if name == "extension" else value
+            components.append(component)
+    put(resource, "component", components)
+
+
+def _add_judgement(conversion: Conversion, node: Node, resource: Element) -> None:
+    """OBX-7, 8 and 10: range, interpretation, nature of the test."""
+    if node.has(7) and (text := conversion.string(node, 7)):
+        units = unit(conversion.feed, node.first(6)) if node.has(6) else {}
+        resource["referenceRange"] = [reference_range(text, units)]
+    if node.has(8):
+        resource["interpretation"] = [
+            translated(found, _INTERPRETATION_CODES, V3_INTERPRETATION)
+            for source in node.all(8)
+            if (found := concept(conversion.feed, source, "0078", "OBX-8"))
+        ]
+        if not resource["interpretation"]:
+            del resource["interpretation"]
+    if node.has(10):
+        for one in conversion.concepts(node, 10, "0080"):
+            name = "observation-nature-of-abnormal-test"
+            _extend(resource, extension(name, "CodeableConcept", one))
+    if node.has(4) and (text := conversion.string(node, 4)):
+        inner: Element = {"url": "original-sub-identifier", "valueString": text}
+        url = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
+        _extend(resource, {"url": url, "extension": [inner]})
+
+
+def _add_circumstances(
+    conversion: Conversion, node: Node, resource: Element, order: Order
+) -> None:
+    """Who, how, with what, where on the body and of which specimen."""
+    put(resource, "performer", _performers(conversion, node))
+    conversion.put_concept(resource, "method", node, 17)
+    conversion.put_concept(resource, "bodySite", node, 20, "0163")
+    if node.has(18) and (source := node.first(18)):
+        if device := device_of_entity(conversion, node, source):
+            resource["device"] = device.reference
+    if order.specimens:
+        specimen = _specimen(node, order)
+        resource["specimen"] = specimen.reference
+
+
+def _specimen(node: Node, order: Order) -> Entry:
+    """Return the specimen OBX-33 names, else the one it stands below or the first."""
+    for part in (1, 2):
+        name = node.text(33, part)
+        if name and name in order.specimens:
+            return order.specimens[name]
+    above = node.above("SPM")
+    if above is not None and f"#{above.position}" in order.specimens:
+        return order.specimens[f"#{above.position}"]
+    return next(iter(order.specimens.values()))
+
+
+def _performers(conversion: Conversion, node: Node) -> list[Element]:
+    found: list[Entry] = []
+    for entry in practitioners(conversion, node, 16):
+        found.append(entry)
+    if node.has(15) and (source := node.first(15)):
+        if entry_15 := organization_of_code(conversion, node, source):
+            found.append(entry_15)
+    laboratory = _laboratory(conversion, node)
+    if node.has(25) and (source := node.first(25)):
+        found += _director(conversion, node, source, laboratory)
+    elif laboratory is not None:
+        found.append(laboratory)
+    references: list[Element] = []
+    for entry in found:
+        if entry.reference not in references:
+            references.append(entry.reference)
+    return references
+
+
+def _laboratory(conversion: Conversion, node: Node) -> Entry | None:
+    """Return the Organization of OBX-23, at the address of OBX-24."""
+    source = node.first(23) if node.has(23) else None
+    entry = organization(conversion, node, source) if source else None
+    if node.has(24):
+        place = node.first(24)
+        where = address(conversion.feed, place) if place else {}
+        if entry is not None and where:
+            entry.resource.setdefault("address", [where])
+        elif entry is None:
+            node.leave(24)
+    return entry
+
+
+def _director(
+    conversion: Conversion, node: Node, source: Repetition, laboratory: Entry | None
+) -> list[Entry]:
+    """Return the laboratory in the person of its medical director."""
+    person = practitioner(conversion, node, source)
+    if person is None:
+        return [laboratory] if laboratory else []
+    resource: Element = {
+        "resourceType": "PractitionerRole",
+        "practitioner": person.reference,
+        "code": [coded(HL7 + "v2-0912", "MDIR")],
+    }
+    if laboratory is not None:
+        resource["organization"] = laboratory.reference
+    place = laboratory.full_url if laboratory else ""
+    return [conversion.party_own(node, resource, person.full_url, "MDIR", place)]
+
+
+def _group(order: Order) -> None:
+    """Put ``1.1`` and ``1.2`` below the observation that is sub-identified ``1``."""
+    heads = {
+        plain(node.segment.text(4)): entry
+        for entry, node in reversed(order.results)
+        if node.segment.raw(4) and "." not in node.segment.raw(4)
+    }
+    for entry, node in order.results:
+        head, dot, _ = node.segment.text(4).partition(".")
+        above = heads.get(head) if dot else None
+        if above is not None and above is not entry:
+            members = above.resource.setdefault("hasMember", [])
+            if isinstance(members, list) and entry.reference not in members:
+                members.append(entry.reference)

@@ -1,0 +1,416 @@
+"""PID and PD1 to Patient.
+
+Spec:
+    HL7 v2-to-FHIR 1.0.0, segment maps PID[Patient] and PD1[Patient]; fhir.md T01, T18,
+    T22, T26, T27.
+"""
+
+from typing import Final
+
+from engine.hl7.datatypes import Cx
+from engine.transforms.fhir.conversion import Conversion, Subject
+from engine.transforms.fhir.datatypes import (
+    address,
+    alternate_codes,
+    coded,
+    concept,
+    contact_points,
+    extension,
+    human_names,
+    identifier,
+    plain,
+    put,
+    translated,
+)
+from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.parties import organization, practitioners
+from engine.transforms.fhir.systems import IDENTIFIER_TYPE, SSN
+from engine.transforms.fhir.vocabulary import (
+    GENDER,
+    MARITAL,
+    RELIGION,
+    V3_MARITAL,
+    V3_NULL,
+    V3_RELIGION,
+)
+
+NULLS: Final = {
+    2: "identifier", 3: "identifier", 5: "name", 7: "birthDate", 8: "gender",
+    11: "address", 13: "telecom", 14: "telecom", 15: "communication",
+    16: "maritalStatus", 24: "multipleBirthBoolean", 25: "multipleBirthInteger",
+    29: "deceasedDateTime", 30: "deceasedBoolean",
+}  # fmt: skip
+"""PID fields whose HL7 null removes an element."""
+
+_US_CORE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+_OMB_SYSTEM: Final = "urn:oid:2.16.840.1.113883.6.238"
+_OMB_RACES: Final = frozenset(
+    ("1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2131-1", "UNK", "ASKU")
+)
+_OMB_ETHNICITIES: Final = frozenset(("2135-2", "2186-5"))
+_PLAIN: Final = "urn:id:interop-engine:patient-"
+
+
+def map_patient(conversion: Conversion, pid: Node) -> Subject:
+    """Add the Patient a PID is about and return it as subject."""
+    resource: Element = {"resourceType": "Patient"}
+    identifiers = patient_identifiers(conversion, pid)
+    put(resource, "identifier", identifiers)
+    _add_names(conversion, pid, resource)
+    _add_birth(conversion, pid, resource)
+    _add_gender(pid, resource)
+    _add_contact(conversion, pid, resource)
+    _add_life(conversion, pid, resource)
+    extensions = _extensions(conversion, pid)
+    pd1 = pid.child("PD1")
+    if pd1 is not None:
+        extensions += _add_care(conversion, pd1, resource)
+    put(resource, "extension", extensions)
+    entry = _add(conversion, pid, resource, identifiers)
+    conversion.note_nulls(entry, pid, NULLS)
+    pid.take(1)
+    subject = Subject(pid, entry)
+    conversion.add_subject(subject)
+    return subject
+
+
+def _add(
+    conversion: Conversion, node: Node, resource: Element, identifiers: list[Element]
+) -> Entry:
+    best = preferred(identifiers, conversion.context.options.identifier)
+    if best is None:
+        parts = (conversion.message_key, str(node.position))
+        return conversion.upsert_own(node, resource, *parts)
+    system, value = str(best["system"]), str(best["value"])
+    return conversion.upsert(node, resource, system, value)
+
+
+def preferred(identifiers: list[Element], type_code: str) -> Element | None:
+    """Return the identifier a Patient is known by: of the feed's type, or the first."""
+    for one in identifiers:
+        kind = one.get("type")
+        if isinstance(kind, dict) and kind["coding"][0]["code"] == type_code:
+            return one
+    return identifiers[0] if identifiers else None
+
+
+def patient_identifiers(conversion: Conversion, pid: Node) -> list[Element]:
+    """Return the identifiers of PID-3, 2, 4, 19 and 20, each once."""
+    feed = conversion.feed
+    found: list[Element] = []
+    for field in (3, 2, 4):
+        if pid.has(field):
+            for source in pid.all(field):
+                add_new(found, identifier(feed, Cx.of(source)))
+    if pid.has(19):
+        ssn: Element = {"system": SSN, "value": plain(pid.text(19))}
+        ssn["type"] = coded(IDENTIFIER_TYPE, "SS")
+        if ssn["value"]:
+            add_new(found, ssn)
+    if pid.has(20):
+        add_new(found, _licence(conversion, pid))
+    return found
+
+
+def add_new(found: list[Element], one: Element) -> None:
+    """Add an identifier unless the list has it."""
+    if one and not any(
+        known["value"] == one["value"] and known["system"] == one["system"]
+        for known in found
+    ):
+        found.append(one)
+
+
+def _licence(conversion: Conversion, pid: Node) -> Element:
+    """Return PID-20, a DLN; some senders write a CX there."""
+    source = pid.first(20)
+    number = plain(source.text()) if source else ""
+    if source is None or not number:
+        return {}
+    feed = conversion.feed
+    if source.text(4):
+        return identifier(feed, Cx.of(source), "DL")
+    found: Element = {
+        "type": coded(IDENTIFIER_TYPE, "DL"),
+        "system": feed.licence_system(source.text(2)),
+        "value": number,
+    }
+    if end := feed.date_time(source.text(3)):
+        found["period"] = {"end": end}
+    if state := plain(source.text(2)):
+        found["assigner"] = {"display": state}
+    return found
+
+
+def _add_names(conversion: Conversion, pid: Node, resource: Element) -> None:
+    feed = conversion.feed
+    names: list[Element] = []
+    for source in pid.all(5):
+        names += human_names(feed, source)
+    if pid.has(9):
+        for source in pid.all(9):
+            names += human_names(feed, source)
+    put(resource, "name", names)
+
+
+def _add_birth(conversion: Conversion, pid: Node, resource: Element) -> None:
+    """PID-7: the date, and the time of birth as extension."""
+    if not pid.has(7):
+        return
+    born = conversion.moment(pid, 7)
+    if born.text:
+        resource["birthDate"] = born.date
+    if born.instant:
+        time = extension("patient-birthTime", "DateTime", born.instant)
+        resource["_birthDate"] = {"extension": [time]}
+
+
+def _add_gender(pid: Node, resource: Element) -> None:
+    sex = pid.text(8).strip()
+    if not sex:
+        return
+    gender = GENDER.get(sex.upper())
+    resource["gender"] = gender or "unknown"
+    if gender is None or sex not in ("F", "M", "O", "U"):
+        system = "http://terminology.hl7.org/CodeSystem/v2-0001"
+        resource["_gender"] = alternate_codes(coded(system, " ".join(sex.split())))
+
+
+def _add_contact(conversion: Conversion, pid: Node, resource: Element) -> None:
+    feed = conversion.feed
+    addresses = [found for source in pid.all(11) if (found := address(feed, source))]
+    if pid.has(12):
+        _add_county(conversion, pid, addresses)
+    put(resource, "address", addresses)
+    telecom: list[Element] = []
+    for field, use in ((13, "home"), (14, "work"), (40, "")):
+        if pid.has(field):
+            for source in pid.all(field):
+                telecom += contact_points(feed, source, use)
+    put(resource, "telecom", telecom)
+    if pid.has(15):
+        language = conversion.concept(pid, 15, "0296")
+        put(resource, "communication", spoken(language))
+    if pid.has(16):
+        status = conversion.concept(pid, 16, "0002")
+        image = MARITAL.get(pid.text(16))
+        is_null = image in ("UNK", "OTH", "NAVU")
+        resource["maritalStatus"] = translated(
+            status, MARITAL, V3_NULL if is_null else V3_MARITAL
+        )
+
+
+def _add_county(conversion: Conversion, pid: Node, addresses: list[Element]) -> None:
+    """PID-12 completes a single address that has no county of its own."""
+    county = conversion.string(pid, 12)
+    if len(addresses) == 1 and not addresses[0].get("district"):
+        addresses[0]["district"] = county
+    elif county and not any(one.get("district") == county for one in addresses):
+        addresses.append({"district": county})
+
+
+def spoken(language: Element) -> list[Element]:
+    """Return a language as communication, with its BCP 47 code where that is plain."""
+    if not language:
+        return []
+    codings = language.get("coding")
+    if isinstance(codings, list):
+        tag = _tag(str(codings[0]["code"]))
+        if tag and codings[0]["system"] != "urn:ietf:bcp:47":
+            codings.insert(0, {"system": "urn:ietf:bcp:47", "code": tag})
+    return [{"language": language}]
+
+
+def _tag(text: str) -> str:
+    """Return the BCP 47 tag a language code means, or ``""``."""
+    if text in _ISO_639_2:
+        return _ISO_639_2[text]
+    name, _, region = text.partition("-")
+    if len(name) == 2 and name.isalpha() and name.islower():  # noqa: PLR2004 - ISO 639-1
+        return text if not region or region.isalnum() else ""
+    return ""
+
+
+_ISO_639_2: Final = dict(
+    pair.split("=")
+    for pair in ["eng=en", "spa=es", "fre=fr", "fra=fr", "ger=de", "deu=de", "ita=it", "por=pt", "dut=nl", "nld=nl", "rus=ru", "pol=pl", "chi=zh", "zho=zh", "jpn=ja", "kor=ko", "ara=ar", "hin=hi", "vie=vi", "gre=el", "swe=sv", "nor=no", "dan=da", "fin=fi", "cze=cs", "ces=cs", "tur=tr", "heb=he", "ukr=uk"]
+)
+
+
+def _add_life(conversion: Conversion, pid: Node, resource: Element) -> None:
+    """PID-24, 25: multiple birth; PID-29 wins over PID-30 for death."""
+    order = pid.text(25).strip()
+    if order.isdecimal() and int(order) > 0:
+        resource["multipleBirthInteger"] = int(order)
+        pid.take(24)
+    elif (several := flag(pid.text(24))) is not None:
+        resource["multipleBirthBoolean"] = several
+    if order and "multipleBirthInteger" not in resource:
+        conversion.lose(pid, 25, "unreadable")
+    if died := conversion.when(pid, 29) if pid.has(29) else "":
+        resource["deceasedDateTime"] = died
+        pid.take(30)
+    elif (dead := flag(pid.text(30))) is not None:
+        resource["deceasedBoolean"] = dead
+
+
+def flag(text: str) -> bool | None:
+    """Return table 0136 as boolean; None for anything else."""
+    return {"Y": True, "N": False}.get(text.strip().upper())
+
+
+def _extensions(conversion: Conversion, pid: Node) -> list[Element]:
+    """Return what Patient has no element for."""
+    found: list[Element] = []
+    if pid.has(6):
+        found += _maiden_name(conversion, pid)
+    found += _origins(conversion, pid)
+    if pid.has(17):
+        religion = translated(
+            conversion.concept(pid, 17, "0006"), RELIGION, V3_RELIGION
+        )
+        found.append(extension("patient-religion", "CodeableConcept", religion))
+    if pid.has(23) and (source := pid.first(23)):
+        place = (
+            address(conversion.feed, source)
+            if source.component_count > 1
+            else {"text": plain(source.text())}
+        )
+        if place:
+            found.append(extension("patient-birthPlace", "Address", place))
+    for field, name in ((26, "citizenship"), (28, "nationality"), (39, "citizenship")):
+        if pid.has(field):
+            found += [
+                _nested("patient-" + name, "code", one)
+                for one in conversion.concepts(pid, field)
+            ]
+    if pid.has(35) or pid.has(36):
+        found += _animal(conversion, pid)
+    return found
+
+
+def _maiden_name(conversion: Conversion, pid: Node) -> list[Element]:
+    source = pid.first(6)
+    names = human_names(conversion.feed, source) if source else []
+    if not names:
+        return []
+    given = names[0].get("given")
+    parts = [*(given if isinstance(given, list) else ()), names[0].get("family", "")]
+    text = " ".join(str(part) for part in parts if part)
+    return [extension("patient-mothersMaidenName", "String", text)] if text else []
+
+
+def _nested(name: str, part: str, value: Element) -> Element:
+    inner = {"url": part, "valueCodeableConcept": value}
+    return {"url": f"http://hl7.org/fhir/StructureDefinition/{name}",
+            "extension": [inner]}  # fmt: skip
+
+
+def _animal(conversion: Conversion, pid: Node) -> list[Element]:
+    parts: list[Element] = [
+        {"url": name, "valueCodeableConcept": one}
+        for field, name in ((35, "species"), (36, "breed"))
+        if (one := conversion.concept(pid, field))
+    ]
+    url = "http://hl7.org/fhir/StructureDefinition/patient-animal"
+    return [{"url": url, "extension": parts}] if parts else []
+
+
+def _origins(conversion: Conversion, pid: Node) -> list[Element]:
+    """PID-10 and PID-22: US Core where the feed is American, else plain codes."""
+    found: list[Element] = []
+    for field, name, categories in (
+        (10, "race", _OMB_RACES),
+        (22, "ethnicity", _OMB_ETHNICITIES),
+    ):
+        if not pid.has(field):
+            continue
+        table = "0005" if field == 10 else "0189"  # noqa: PLR2004 - PID-10
+        concepts = [
+            one
+            for source in pid.all(field)
+            if (one := concept(conversion.feed, source, table, f"PID-{field}"))
+        ]
+        if conversion.context.options.profile == "us-core":
+            found += _us_core(name, concepts, categories)
+        else:
+            found += [
+                extension(_PLAIN + name, "CodeableConcept", one) for one in concepts
+            ]
+    return found
+
+
+def _us_core(
+    name: str, concepts: list[Element], categories: frozenset[str]
+) -> list[Element]:
+    """Return the US Core extension: OMB categories, other codes, text."""
+    parts: list[Element] = []
+    texts: list[str] = []
+    for one in concepts:
+        codings = one.get("coding")
+        first = codings[0] if isinstance(codings, list) else {}
+        value = first.get("code", "")
+        text = str(one.get("text") or first.get("display") or value)
+        texts.append(text)
+        if value in categories:
+            coding = {"system": _OMB_SYSTEM, "code": value, "display": text}
+            parts.append({"url": "ombCategory", "valueCoding": coding})
+        elif value:
+            parts.append({"url": "detailed", "valueCoding": first})
+    if not texts:
+        return []
+    parts.append({"url": "text", "valueString": ", ".join(texts)})
+    return [{"url": _US_CORE + name, "extension": parts}]
+
+
+def _add_care(conversion: Conversion, pd1: Node, resource: Element) -> list[Element]:
+    """PD1-3 and PD1-4: who cares for the patient; returns PD1's extensions."""
+    doctors: list[Element] = []
+    if pd1.has(3):
+        for source in pd1.all(3):
+            if found := organization(conversion, pd1, source):
+                doctors.append(found.reference)
+    doctors += [entry.reference for entry in practitioners(conversion, pd1, 4)]
+    put(resource, "generalPractitioner", doctors)
+    extensions: list[Element] = []
+    if pd1.has(6):
+        disability = conversion.concept(pd1, 6, "0295")
+        extensions.append(
+            extension("patient-disability", "CodeableConcept", disability)
+        )
+    if pd1.has(14) and (name := conversion.string(pd1, 14)):
+        extensions.append(extension("patient-congregation", "String", name))
+    return extensions
+
+
+def map_living_will(conversion: Conversion, pd1: Node) -> None:
+    """PD1-7 becomes an Observation; the rest of PD1 is on the Patient."""
+    if not pd1.has(7):
+        return
+    resource: Element = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": coded("http://loinc.org", "75320-2", "Advance directive"),
+        "valueCodeableConcept": conversion.concept(pd1, 7, "0315"),
+    }
+    subject = conversion.about(pd1, resource)
+    conversion.upsert_own(pd1, resource, subject.key, "living will")
+
+
+def map_account(conversion: Conversion, pid: Node) -> None:
+    """PID-18 becomes the Account of the patient."""
+    source = pid.first(18) if pid.has(18) else None
+    one = identifier(conversion.feed, Cx.of(source), "AN") if source else {}
+    if not one:
+        return
+    resource: Element = {
+        "resourceType": "Account",
+        "identifier": [one],
+        "status": "active",
+    }
+    subject = conversion.subject_of(pid)
+    if subject.patient:
+        resource["subject"] = [subject.patient.reference]
+    system, value = str(one["system"]), str(one["value"])
+    subject.account = conversion.upsert(pid, resource, system, value)

@@ -1,0 +1,187 @@
+"""What each trigger event makes: structure as data.
+
+A row says what an event means; which resources it makes follows from its segments, for
+a segment is mapped by what it is. The map of segment kinds to modules is in `mapping`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from engine.errors import TransformError
+
+
+class Visit(StrEnum):
+    """When a PV1 becomes an Encounter."""
+
+    ALWAYS = "always"
+    NUMBERED = "numbered"
+    """Only with a visit number: elsewhere what PV1 says is about the message."""
+
+
+class Merge(StrEnum):
+    """What an MRG segment does to the resource named first."""
+
+    NONE = "none"
+    PERSON = "person"
+    ACCOUNT = "account"
+    PERSON_AND_ACCOUNT = "person and account"
+    VISIT = "visit"
+    CHANGE_PERSON = "change person"
+    CHANGE_ACCOUNT = "change account"
+    CHANGE_VISIT = "change visit"
+    MOVE_PERSON = "move person"
+    MOVE_ACCOUNT = "move account"
+    MOVE_VISIT = "move visit"
+
+
+_ORDERED: Final = ("OBR", "RXO", "RXE", "RXA", "RXD", "RXG", "ORC")
+
+PARENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        **dict.fromkeys(("NTE", "ROL", "PRT", "CTD", "ARV", "SGH", "SGT"), ("*",)),
+        **dict.fromkeys(
+            (
+                "PD1",
+                "NK1",
+                "PV1",
+                "MRG",
+                "AL1",
+                "IAM",
+                "IN1",
+                "GT1",
+                "PDA",
+                "ACC",
+                "UB1",
+                "UB2",
+                "DRG",
+                "ORC",
+                "TXA",
+                "PRB",
+                "GOL",
+                "FT1",
+                "DB1",
+                "CON",
+            ),
+            ("PID",),
+        ),  # fmt: skip
+        "PV2": ("PV1",),
+        "PR1": ("FT1", "PID"),
+        "DG1": ("FT1", "OBR", "ORC", "PID"),
+        "IN2": ("IN1",),
+        "IN3": ("IN1",),
+        "TQ1": ("OBR", "ORC"),
+        "TQ2": ("TQ1",),
+        "OBR": ("ORC", "PRB", "PID"),
+        **dict.fromkeys(("RXO", "RXE", "RXA", "RXD", "RXG"), ("ORC", "PID")),
+        "RXR": _ORDERED,
+        "RXC": _ORDERED,
+        "SPM": ("OBR", "ORC", "PID"),
+        "SAC": ("SPM", "OBR"),
+        "OBX": ("SAC", "SPM", *_ORDERED, "TXA", "PRB", "IAM", "PID"),
+        **dict.fromkeys(("FAC", "CTI", "CSR", "CSP", "CSS", "PCR"), ("OBR", "PID")),
+    }
+)
+"""What each segment kind may belong to, whatever the structure: nearest open wins."""
+
+_SPECIMEN_FIRST: Final = MappingProxyType(
+    {**PARENTS, "SPM": ("PID",), "OBR": ("SPM", "PID"), "ORC": ("OBR", "SPM", "PID")}
+)
+"""OUL puts the specimen first and its orders below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one trigger event means.
+
+    Attributes:
+        structure: the message structure its segments are read with.
+        status: Encounter.status this event implies, over the patient class; or "".
+        forced: ``status`` wins even over a discharge time.
+        visit: when PV1 becomes an Encounter.
+        merge: what MRG does.
+        relates: DocumentReference.relatesTo code for TXA-13, or "".
+        document_status: DocumentReference.status, or "" for what TXA-19 says.
+        parents: for each segment id, what it may belong to.
+    """
+
+    structure: str
+    status: str = ""
+    forced: bool = False
+    visit: Visit = Visit.ALWAYS
+    merge: Merge = Merge.NONE
+    relates: str = ""
+    document_status: str = ""
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PARENTS)
+
+
+_PERSON_ONLY: Final = Plan("ADT_A05", visit=Visit.NUMBERED)
+_RESULTS: Final = Plan("ORU_R01", visit=Visit.NUMBERED)
+_DOCUMENT: Final = Plan("MDM_T02", visit=Visit.NUMBERED)
+_MERGES: Final = Plan("ADT_A39", visit=Visit.NUMBERED, merge=Merge.PERSON)
+
+PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
+    {
+        "ADT^A01": Plan("ADT_A01", status="in-progress"),
+        "ADT^A02": Plan("ADT_A02", status="in-progress"),
+        "ADT^A03": Plan("ADT_A03", status="finished"),
+        "ADT^A04": Plan("ADT_A01", status="planned"),
+        "ADT^A05": Plan("ADT_A05", status="planned"),
+        "ADT^A06": Plan("ADT_A06", status="in-progress"),
+        "ADT^A07": Plan("ADT_A06", status="in-progress"),
+        "ADT^A08": Plan("ADT_A01"),
+        "ADT^A11": Plan("ADT_A09", status="cancelled", forced=True),
+        "ADT^A13": Plan("ADT_A01", status="in-progress"),
+        "ADT^A28": _PERSON_ONLY,
+        "ADT^A31": _PERSON_ONLY,
+        "ADT^A34": Plan("ADT_A30", visit=Visit.NUMBERED, merge=Merge.PERSON),
+        "ADT^A40": _MERGES,
+        "ORU^R01": _RESULTS,
+        "MDM^T01": _DOCUMENT,
+        "MDM^T02": _DOCUMENT,
+        "MDM^T03": _DOCUMENT,
+        "MDM^T04": _DOCUMENT,
+        "MDM^T05": replace(_DOCUMENT, relates="appends"),
+        "MDM^T06": replace(_DOCUMENT, relates="appends"),
+        "MDM^T07": _DOCUMENT,
+        "MDM^T08": _DOCUMENT,
+        "MDM^T09": replace(_DOCUMENT, relates="replaces"),
+        "MDM^T10": replace(_DOCUMENT, relates="replaces"),
+        "MDM^T11": replace(_DOCUMENT, document_status="entered-in-error"),
+    }
+)
+"""Trigger events the built-in map knows."""
+
+NEAREST: Final[Mapping[str, Plan]] = MappingProxyType(
+    {
+        "ADT": Plan("ADT_A01", visit=Visit.NUMBERED),
+        "ORU": _RESULTS,
+        "OUL": replace(_RESULTS, structure="OUL_R22", parents=_SPECIMEN_FIRST),
+        "MDM": _DOCUMENT,
+    }
+)
+"""How an unknown event of a known message type is read where a feed allows it."""
+
+
+def plan_for(message_type: str, event: str, *, nearest: bool = False) -> Plan:
+    """Return what a trigger event makes.
+
+    Args:
+        message_type: MSH-9.1.
+        event: MSH-9.2.
+        nearest: read an unknown event of a known type with its nearest structure.
+
+    Raises:
+        TransformError: ``trigger-not-mapped``; HL7 v2 output may go on without it.
+    """
+    plan = PLANS.get(f"{message_type}^{event}")
+    if plan is None and nearest:
+        plan = NEAREST.get(message_type)
+    if plan is None:
+        raise TransformError(
+            f"no map makes FHIR resources from {message_type}^{event}",
+            "trigger-not-mapped",
+        )
+    return plan

@@ -1,0 +1,50 @@
+"""Values of options: what is taken, and what is wrong usage."""
+
+from datetime import UTC, datetime
+
+import click
+import pytest
+
+from engine.cli.kinds import address, duration, moment, rate, share
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (address, "host.example:2575", ("host.example", 2575)),
+        (address, ":2575", ("127.0.0.1", 2575)),
+        (address, "2575", ("127.0.0.1", 2575)),
+        (address, "[::1]:2575", ("::1", 2575)),
+        (rate, "50/s", 50.0),
+        (rate, "90/m", 1.5),
+        (duration, "500ms", 0.5),
+        (duration, "2", 2.0),
+        (share, "8%", 0.08),
+        (moment, "2025-03-01", datetime(2025, 3, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_value_is_read(kind, text, value):
+    assert kind(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (address, "host"),
+        (address, "host:0"),
+        (address, "host:65536"),
+        (rate, "0"),
+        (rate, "fast"),
+        (duration, "-1s"),
+        (share, "101%"),
+        (moment, "soon"),
+    ],
+)
+def test_a_wrong_value_says_what_it_should_be(kind, text):
+    with pytest.raises(click.BadParameter, match=text):
+        kind(text)
+
+
+def test_a_time_ago_is_before_today_ends():
+    assert moment("2h") < moment("1h")
+    assert moment("today").hour == 0
