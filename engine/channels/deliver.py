@@ -25,8 +25,9 @@ from engine.channels.retry import (
     consequence,
 )
 from engine.errors import DeliveryError, PermanentError
-from engine.store.deliveries import Leased, Settlement
+from engine.store.deliveries import Leased
 from engine.store.delivery_state import Event
+from engine.store.settlement import Settlement
 
 MAX_SETTLED: Final = 256
 MAX_IN_HAND: Final = 64

@@ -8,20 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine.store.audit import Order
 from engine.store.database import Connection, Database
-from engine.store.deliveries import (
-    Leased,
-    Order,
-    Settlement,
-    Turn,
-    claim_heads,
-    expire,
-    extend,
-    next_due,
-    settle,
-)
+from engine.store.deliveries import Leased, Turn, claim_heads, next_due
 from engine.store.reports import set_run_state
 from engine.store.seal import Sealer
+from engine.store.settlement import Settlement, expire, extend, settle
 from engine.store.words import RunState
 
 LEASE: Final = timedelta(seconds=15)
@@ -75,7 +67,6 @@ class Outbox:
     database: Database
     owner: str
     now: Callable[[], datetime]
-    _sealer: Sealer | None = None
 
     def recover(self) -> int:
         """Queue again what an earlier life of this node had in hand."""
@@ -88,7 +79,7 @@ class Outbox:
         claims = self._due(work, outcome)
         if not (work.settlements or claims or work.in_hand or work.pauses):
             return outcome
-        sealer = self._sealer = self._sealer or self.database.new_sealer()
+        sealer = self.database.sealer
         now = self.now()
         with self.database.engine() as connection:
             if work.settlements:
