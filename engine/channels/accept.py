@@ -18,8 +18,8 @@ from engine.channels.verdict import (
     rules_of,
 )
 from engine.errors import JournalError
-from engine.hl7.acknowledgment import AckFault, Header, acknowledge
 from engine.hl7 import Path
+from engine.hl7.acknowledgment import AckFault, Header, acknowledge
 from engine.hl7.framing import Event
 from engine.store.journal import Appended, Arrival
 from engine.store.words import Verdict
@@ -115,11 +115,11 @@ class Intake:
 class Conversation:
     """Accepts the events of one connection or one folder."""
 
-    __slots__ = ("_intake", "_peer", "_unreadable")
+    __slots__ = ("_intake", "_unreadable", "peer")
 
     def __init__(self, intake: Intake, peer: str) -> None:
         self._intake = intake
-        self._peer = peer
+        self.peer = peer
         self._unreadable = 0
 
     async def accept(self, event: Event | TooLong) -> Reply:
@@ -146,7 +146,7 @@ class Conversation:
         return Arrival(
             channel=intake.channel.name,
             listener=intake.listener,
-            peer=self._peer,
+            peer=self.peer,
             received_at=now,
             data=heard.data,
             verdict=_KEPT_AS[heard.kept],
@@ -169,7 +169,7 @@ class Conversation:
         if duplicate.same_content == "accept":
             return ""
         named = [_value(header, *place) for place in self._intake.key_fields]
-        return "\x1f".join((self._intake.listener, self._peer, *named))
+        return "\x1f".join((self._intake.listener, self.peer, *named))
 
     def _content_hash(self, heard: Heard) -> bytes:
         """E66: a resend may carry another time and another sequence number."""

@@ -6,7 +6,7 @@ claimed, in one transaction; while that is on its way to the disk, sends go on.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -17,10 +17,17 @@ from twisted.logger import Logger
 from engine.channels.channel import Destination as Settings
 from engine.channels.destinations import Destination, Document, Receipt
 from engine.channels.outbox import LEASE, Claim, Outcome, Pause, Round
-from engine.channels.retry import Consequence, FailureClass, Scope, class_of, consequence
+from engine.channels.retry import (
+    Consequence,
+    FailureClass,
+    Scope,
+    class_of,
+    consequence,
+)
 from engine.errors import DeliveryError, PermanentError
-from engine.store.deliveries import Leased, Settlement
+from engine.store.deliveries import Leased
 from engine.store.delivery_state import Event
+from engine.store.settlement import Settlement
 
 MAX_SETTLED: Final = 256
 MAX_IN_HAND: Final = 64
@@ -120,7 +127,7 @@ class DeliverLoop:
     # ---- from outside
 
     def follow(self, routes: Mapping[Place, Route]) -> None:
-        """Deliver to these destinations from now on; what is in hand ends as it began."""
+        """Deliver to these destinations from now on; what is in hand ends first."""
         self._routes = routes
         self.wake()
 
@@ -295,8 +302,7 @@ class DeliverLoop:
             return
         now = self._clock.seconds()
         waits = [
-            max(route.due_at, route.hold_until) - now
-            for route in self._routes.values()
+            max(route.due_at, route.hold_until) - now for route in self._routes.values()
         ]
         wait = min([LOOK_SECONDS, *waits])
         self._timer = self._clock.callLater(max(wait, 0.01), self._look)

@@ -15,7 +15,6 @@ from twisted.logger import Logger
 from engine.errors import EngineError, JournalError
 from engine.store.database import Database
 from engine.store.journal import Appended, Arrival, append
-from engine.store.seal import Sealer
 
 MAX_GROUP: Final = 256
 
@@ -39,7 +38,7 @@ class JournalWriter:
         self,
         database: Database,
         call_from_thread: CallFromThread,
-        committed: Callable[[int], None] = lambda size: None,
+        committed: Callable[[int], None],
     ) -> None:
         self._database = database
         self._call_from_thread = call_from_thread
@@ -67,12 +66,11 @@ class JournalWriter:
         return done
 
     def _run(self) -> None:
-        sealer = self._database.new_sealer()
         going = True
         while going:
             group, going = self._next_group()
             if group:
-                self._write(group, sealer)
+                self._write(group)
 
     def _next_group(self) -> tuple[list[Waiting], bool]:
         """Return everything that waits, at least one; False when it was the last."""
@@ -88,11 +86,11 @@ class JournalWriter:
                 return group, True
         return group, False
 
-    def _write(self, group: list[Waiting], sealer: Sealer) -> None:
+    def _write(self, group: list[Waiting]) -> None:
+        arrivals = [arrival for arrival, _ in group]
         try:
             with self._database.journal() as connection:
-                arrivals = [arrival for arrival, _ in group]
-                appended = append(connection, sealer, arrivals)
+                appended = append(connection, self._database.sealer, arrivals)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is on disk
             self._call_from_thread(self._failed, group, error)
         else:

@@ -1,4 +1,4 @@
-"""The store's side of delivering: one transaction for all that ended and all that begins.
+"""The store's side of delivering: one transaction for what ended and what begins.
 
 Everything here waits for the disk, so the edge runs it in a thread of its own.
 """
@@ -8,20 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine.store.audit import Order
 from engine.store.database import Connection, Database
-from engine.store.deliveries import (
-    Leased,
-    Order,
-    Settlement,
-    Turn,
-    claim_heads,
-    expire,
-    extend,
-    next_due,
-    settle,
-)
+from engine.store.deliveries import Leased, Turn, claim_heads, next_due
 from engine.store.reports import set_run_state
 from engine.store.seal import Sealer
+from engine.store.settlement import Settlement, expire, extend, settle
 from engine.store.words import RunState
 
 LEASE: Final = timedelta(seconds=15)
@@ -58,8 +50,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: what may be sent now, what was taken over by others meanwhile,
-    and when each destination that gave less than its limit is due again.
+    """What may be sent now, and what was taken over by others meanwhile.
+
+    ``due`` says when each destination that gave less than its limit is due again.
     """
 
     leased: list[Leased] = field(default_factory=list)
@@ -74,7 +67,6 @@ class Outbox:
     database: Database
     owner: str
     now: Callable[[], datetime]
-    _sealer: Sealer | None = None
 
     def recover(self) -> int:
         """Queue again what an earlier life of this node had in hand."""
@@ -82,18 +74,16 @@ class Outbox:
             return expire(connection, self.now(), owner=self.owner)
 
     def run(self, work: Round) -> Outcome:
-        """Settle, pause, extend and claim in one transaction; none if nothing is due."""
+        """Settle, pause, extend and claim in one transaction, if anything is due."""
         outcome = Outcome()
         claims = self._due(work, outcome)
         if not (work.settlements or claims or work.in_hand or work.pauses):
             return outcome
-        sealer = self._sealer = self._sealer or self.database.new_sealer()
+        sealer = self.database.sealer
         now = self.now()
         with self.database.engine() as connection:
             if work.settlements:
-                outcome.stale.extend(
-                    settle(connection, sealer, work.settlements, now)
-                )
+                outcome.stale.extend(settle(connection, sealer, work.settlements, now))
             self._pause(connection, sealer, work.pauses, now)
             if work.in_hand:
                 outcome.stale.extend(extend(connection, work.in_hand, now + LEASE))

@@ -27,7 +27,10 @@ from engine.hl7.delimiters import STANDARD
 from engine.hl7.framing import Block, Event, Fragment, Junk
 
 VERSIONS: Final = frozenset(
-    "2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9".split()
+    {
+        *("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6"),
+        *("2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9"),
+    }
 )
 BOM: Final = b"\xef\xbb\xbf"
 COMMIT_BLOCKS: Final = frozenset({b"\x06", b"\x15"})
@@ -301,7 +304,7 @@ def _refusal(header: Header, rules: Rules) -> tuple[str, AckFault] | None:
     if rules.types and not _takes(header, rules):
         return _type_refusal(header, rules)
     if rules.trusted and (header.part(3), header.part(4)) not in rules.trusted:
-        fault = AckFault("199", location="MSH^1^3", text="this sender is not taken here")
+        fault = AckFault("199", location="MSH^1^3", text="this sender is not taken")
         return "sender-not-trusted", fault
     processing_id = header.processing_id
     if processing_id and processing_id not in rules.processing_ids:

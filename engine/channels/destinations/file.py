@@ -67,7 +67,9 @@ def place_below(name: str, roots: Sequence[str]) -> tuple[str, tuple[str, ...]]:
             parts = path.relative_to(root).parts
             if all(map(_is_name, parts)):
                 return root, parts
-    raise PermanentError("the file would lie outside the allowed folders", "not-allowed")
+    raise PermanentError(
+        "the file would lie outside the allowed folders", "not-allowed"
+    )
 
 
 def _is_name(part: str) -> bool:

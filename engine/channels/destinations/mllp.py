@@ -68,9 +68,7 @@ def judge(answer: bytes, sent: Header) -> str:
     if read.positive:
         return read.code
     if read.code in _MAYBE_LATER and _passes(read):
-        raise NotNowError(
-            f"answered {read.code}", "not-now", acknowledgment=read.code
-        )
+        raise NotNowError(f"answered {read.code}", "not-now", acknowledgment=read.code)
     faults = ", ".join(sorted({fault.code for fault in read.errors if fault.code}))
     raise PermanentError(
         f"answered {read.code}" + (f" with {faults}" if faults else ""),
@@ -128,7 +126,7 @@ class Line(Protocol):
         if not self._secure:
             self.handshakeCompleted()
 
-    def handshakeCompleted(self) -> None:
+    def handshakeCompleted(self) -> None:  # noqa: N802 - zope's name
         """Be ready: the receiver is who it should be."""
         self.usable = True
         self.ready.callback(None)

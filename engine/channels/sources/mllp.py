@@ -4,11 +4,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from typing import Protocol as Seam
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
+    IHandshakeListener,
     IPushProducer,
     IReactorTime,
     ITCPTransport,
@@ -22,7 +25,7 @@ from zope.interface import implementer
 from engine.channels.accept import Accept, Note, Reply, Then
 from engine.channels.verdict import TooLong
 from engine.errors import FrameError
-from engine.hl7.framing import START, BlockReader, Event, Fragment, Junk, enclose
+from engine.hl7.framing import START, BlockReader, Event, Junk, enclose
 
 MAX_WAITING: Final = 32
 """Events of one connection that may wait for their turn before reading stops."""
@@ -34,6 +37,7 @@ HEAD_BYTES: Final = 4096
 DRAIN_SECONDS: Final = 5.0
 """How long a refused peer may go on sending, so that it can still read its answer."""
 
+NO_REASON: Final = Failure(ConnectionError())  # type: ignore[no-untyped-call]
 TLS_HELLO: Final = b"\x16\x03"
 COMMIT: Final = enclose(b"\x06")
 NOT_STORED: Final = enclose(b"\x15")
@@ -55,9 +59,20 @@ class Limits:
     commit_blocks: bool = False
 
 
+class Doorkeeper(Seam):
+    """Who comes and goes at a listener."""
+
+    def opened(self, transport: ITCPTransport) -> None:
+        """A connection begins."""
+
+    def admit(self, certificate: object) -> bool:
+        """Whether the peer with this certificate (None: without one) may speak."""
+
+    def closed(self) -> None:
+        """A connection has ended."""
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
+@implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class MllpListener(Protocol):
     """One peer connection; its events are accepted one at a time, in order.
 
@@ -70,12 +85,18 @@ class MllpListener(Protocol):
     _log = Logger()
 
     def __init__(
-        self, accept: Accept, limits: Limits, clock: IReactorTime, note: Note
+        self,
+        accept: Accept,
+        limits: Limits,
+        clock: IReactorTime,
+        note: Note,
+        keeper: Doorkeeper | None = None,
     ) -> None:
         self._accept = accept
         self._limits = limits
         self._clock = clock
         self._note = note
+        self._keeper = keeper
         self._reader = BlockReader(limits.max_bytes, limits.max_junk)
         self._waiting: deque[Event | TooLong] = deque()
         self._waiting_bytes = 0
@@ -93,11 +114,20 @@ class MllpListener(Protocol):
     @override
     def connectionMade(self) -> None:
         """Take the connection, with a bound on what is kept for a slow reader."""
+        if self._keeper is not None:
+            self._keeper.opened(self.transport)
         self.transport.registerProducer(self, True)
         self._heard_at = self._clock.seconds()
         self._start("preauth", self._limits.preauth_idle, self._close_if_unused)
         if self._limits.idle_timeout is not None:
             self._start("idle", self._limits.idle_timeout, self._close_if_idle)
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - zope's name
+        """Let in whom the TLS profile names; nothing has been read before this."""
+        certificate = self.transport.getPeerCertificate()  # type: ignore[attr-defined]
+        if self._keeper is not None and not self._keeper.admit(certificate):
+            self._deaf = True
+            self._abort("peer_refused")
 
     @override
     def dataReceived(self, data: bytes) -> None:
@@ -116,37 +146,45 @@ class MllpListener(Protocol):
         else:
             self._watch_open_block()
 
-    def readConnectionLost(self) -> None:
+    def readConnectionLost(self) -> None:  # noqa: N802 - zope's name
         """Answer what the peer sent before it closed its side, then close ours."""
         self._take_rest()
         self._end()
 
-    def writeConnectionLost(self) -> None:
+    def writeConnectionLost(self) -> None:  # noqa: N802 - zope's name
         """Close: the peer does not want to hear our answers."""
         self.transport.loseConnection()
 
     @override
-    def connectionLost(self, reason: Failure = Failure(ConnectionError())) -> None:  # type: ignore[no-untyped-call] # noqa: B008 - Twisted's signature
+    def connectionLost(self, reason: Failure = NO_REASON) -> None:
         """Keep what was taken; its sender will send it again and hear its answer."""
         self._lost = True
+        if self._keeper is not None:
+            self._keeper.closed()
+        if reason.check(SSL.Error) and not self._used:
+            self._note("tls_handshake_failed", 1)
         for name in list(self._timers):
             self._stop(name)
         self._take_rest()
         self._deaf = True
 
-    def pauseProducing(self) -> None:
+    def pauseProducing(self) -> None:  # noqa: N802 - zope's name
         """Read nothing while the peer does not read its answers."""
         self._hold("writing")
         timeout = self._limits.answer_write_timeout
         self._start("writing", timeout, self._abort, "ack_write_timeout")
 
-    def resumeProducing(self) -> None:
+    def resumeProducing(self) -> None:  # noqa: N802 - zope's name
         """Go on: the peer reads again."""
         self._stop("writing")
         self._release("writing")
 
-    def stopProducing(self) -> None:
+    def stopProducing(self) -> None:  # noqa: N802 - zope's name
         """Nothing to do: `connectionLost` follows."""
+
+    def finish(self) -> None:
+        """Take nothing more, answer what was taken, then close."""
+        self._end()
 
     # ---- events and their turns
 
@@ -160,9 +198,7 @@ class MllpListener(Protocol):
         if not self._busy:
             self._busy = True
             Deferred.fromCoroutine(self._work()).addErrback(self._hang_up)
-        if (
-            len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES
-        ):
+        if len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
             self._hold("crowded")
 
     async def _work(self) -> None:
@@ -289,9 +325,13 @@ class MllpListener(Protocol):
             if not self._holds and not self._lost:
                 self.transport.resumeProducing()
 
-    def _start(self, name: str, seconds: float, call: Callable[..., None], *arguments: str) -> None:
+    def _start(
+        self, name: str, seconds: float, call: Callable[..., None], *arguments: str
+    ) -> None:
         self._stop(name)
-        self._timers[name] = self._clock.callLater(seconds, self._fire, name, call, *arguments)
+        self._timers[name] = self._clock.callLater(
+            seconds, self._fire, name, call, *arguments
+        )
 
     def _fire(self, name: str, call: Callable[..., None], *arguments: str) -> None:
         del self._timers[name]
