@@ -16,7 +16,7 @@ from engine.hl7.conformance import Finding
 from engine.transforms.ccda.attachments import Attachment, attachments, body
 from engine.transforms.ccda.checks import check
 from engine.transforms.ccda.codes import LOINC, Code
-from engine.transforms.ccda.elements import Element, element, to_tree
+from engine.transforms.ccda.elements import Element, element, to_xml
 from engine.transforms.ccda.facts import NOTHING, Facts
 from engine.transforms.ccda.header import Heading, header
 from engine.transforms.ccda.note_types import note_type
@@ -40,7 +40,7 @@ from engine.transforms.ccda.templates import (
     US_REALM_HEADER,
     Template,
 )
-from engine.transforms.ccda.versions import Version, content_hash
+from engine.transforms.ccda.versions import OWN_DOCUMENTS, Version, content_hash
 from engine.transforms.trace import Loss
 
 
@@ -193,16 +193,17 @@ def _structured_body(layout: Layout, rendering: Rendering) -> Element:
 
 
 def _finish(root: Element, rendering: Rendering) -> Rendered:
-    tree, replaced = to_tree(root)
+    document, replaced = to_xml(root)
     if replaced:
         rendering.find(
             "forbidden-characters",
             "",
             f"{replaced} characters XML cannot carry replaced",
         )
+    tree = etree.fromstring(document, OWN_DOCUMENTS)
     found = check(tree, companion_guide=rendering.site.companion_guide)
     return Rendered(
-        etree.tostring(tree, encoding="UTF-8", xml_declaration=True),
+        document,
         (*rendering.findings, *found),
         tuple(rendering.losses),
         tuple(rendering.origins),

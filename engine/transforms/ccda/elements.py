@@ -1,20 +1,23 @@
-"""CDA elements as plain values, their order in the schema, and the way to an XML tree.
+"""CDA elements as plain values, their order in the schema, and the way to XML.
 
-Sections and header build `Element` values in any order; `to_tree` sorts the children of
+Sections and header build `Element` values in any order; `to_xml` sorts the children of
 each by `ORDER`, so a document cannot hold siblings in an order the schema refuses.
+Every text and every attribute is escaped there, so no value can become markup.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from lxml import etree
-
 HL7: Final = "urn:hl7-org:v3"
-SDTC: Final = "urn:hl7-org:sdtc"
-XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
-XSI_TYPE: Final = f"{{{XSI}}}type"
+NAMESPACES: Final = {
+    "xmlns": HL7,
+    "xmlns:sdtc": "urn:hl7-org:sdtc",
+    "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+}
+"""The prefixes that names here may carry, declared on the root element."""
+XSI_TYPE: Final = "xsi:type"
 
 FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML 1.0 has no way to write."""
@@ -22,7 +25,7 @@ FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uf
 
 @dataclass(slots=True)
 class Element:
-    """One element to be written; a name in the SDTC namespace begins with ``sdtc:``."""
+    """One element to be written; names may carry a prefix of `NAMESPACES`."""
 
     name: str
     attributes: dict[str, str]
@@ -171,61 +174,40 @@ Spec:
 """
 
 
-class _Names(dict[str, str]):
-    """Qualified names, made once."""
-
-    def __missing__(self, name: str) -> str:
-        prefix, _, rest = name.rpartition(":")
-        qualified = f"{{{SDTC if prefix else HL7}}}{rest}"
-        self[name] = qualified
-        return qualified
+_IN_TEXT: Final = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", 13: "&#13;"}
+_IN_ATTRIBUTE: Final = {**_IN_TEXT, 9: "&#9;", 10: "&#10;", ord('"'): "&quot;"}
+_SPECIAL: Final = re.compile('[&<>\t\n\r"]')
 
 
-_NAMES: Final = _Names()
-
-
-def to_tree(root: Element) -> tuple[etree._Element, int]:
-    """Return the XML tree of an element, and how many characters XML could not carry.
+def to_xml(root: Element) -> tuple[bytes, int]:
+    """Return an element as a document, and how many characters XML could not carry.
 
     Each of those became U+FFFD.
     """
-    try:
-        return _tree(root), 0
-    except ValueError:  # lxml refuses what XML 1.0 forbids; rare, so paid for only then
-        replaced = _without_forbidden(root)
-        return _tree(root), replaced
+    root.attributes.update(NAMESPACES)
+    pieces = ['<?xml version="1.0" encoding="UTF-8"?>\n']
+    _write(root, pieces.append)
+    whole, replaced = FORBIDDEN.subn("\ufffd", "".join(pieces))
+    return whole.encode(), replaced
 
 
-def _tree(root: Element) -> etree._Element:
-    top = etree.Element(
-        _NAMES[root.name],
-        root.attributes,
-        nsmap={None: HL7, "sdtc": SDTC, "xsi": XSI},  # type: ignore[dict-item]  # None is the default
-    )
-    _write_children(top, root)
-    return top
-
-
-def _write_children(parent: etree._Element, source: Element) -> None:
+def _write(source: Element, put: Callable[[str], None]) -> None:
+    name = source.name
+    put(f"<{name}")
+    for key, value in source.attributes.items():
+        special = _SPECIAL.search(value)
+        put(f' {key}="{value.translate(_IN_ATTRIBUTE) if special else value}"')
     children = source.children
-    if len(children) > 1 and (order := ORDER.get(source.name)) is not None:
+    if not children and not source.text:
+        put("/>")
+        return
+    put(">")
+    if said := source.text:
+        put(said.translate(_IN_TEXT) if _SPECIAL.search(said) else said)
+    if len(children) > 1 and (order := ORDER.get(name)) is not None:
         children.sort(key=lambda child: order[child.name])
     for child in children:
-        node = etree.SubElement(parent, _NAMES[child.name], child.attributes)
-        if child.text:
-            node.text = child.text
+        _write(child, put)
         if child.tail:
-            node.tail = child.tail
-        if child.children:
-            _write_children(node, child)
-
-
-def _without_forbidden(root: Element) -> int:
-    """Replace the characters in place; return their number."""
-    replaced = 0
-    for name, value in root.attributes.items():
-        root.attributes[name], count = FORBIDDEN.subn("\ufffd", value)
-        replaced += count
-    root.text, in_text = FORBIDDEN.subn("\ufffd", root.text)
-    root.tail, in_tail = FORBIDDEN.subn("\ufffd", root.tail)
-    return replaced + in_text + in_tail + sum(map(_without_forbidden, root.children))
+            put(child.tail.translate(_IN_TEXT))
+    put(f"</{name}>")

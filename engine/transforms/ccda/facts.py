@@ -1,6 +1,6 @@
 """The FHIR resources a document is made from, and how to read them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 Resource = Mapping[str, object]
@@ -13,7 +13,9 @@ def child(source: Resource, *path: str) -> Resource:
     """Return the JSON object at a path, or an empty one."""
     for name in path:
         found = source.get(name)
-        if not isinstance(found, Mapping):
+        if not isinstance(
+            found, dict
+        ):  # resources are plain dicts; a Mapping test is slow
             return NOTHING
         source = found
     return source
@@ -22,21 +24,22 @@ def child(source: Resource, *path: str) -> Resource:
 def children(source: Resource, name: str) -> list[Resource]:
     """Return the JSON objects in a list element; anything else in it is left out."""
     found = source.get(name)
-    if not isinstance(found, Sequence) or isinstance(found, str):
+    if not isinstance(found, list):
         return []
-    return [item for item in found if isinstance(item, Mapping)]
+    return [item for item in found if isinstance(item, dict)]
 
 
 def text(source: Resource, *path: str) -> str:
     """Return the string at a path without outer blanks, or ``""``."""
-    found = child(source, *path[:-1]).get(path[-1])
+    holder = child(source, *path[:-1]) if len(path) > 1 else source
+    found = holder.get(path[-1])
     return found.strip() if isinstance(found, str) else ""
 
 
 def texts(source: Resource, name: str) -> list[str]:
     """Return the strings in a list element, without blanks and empty ones."""
     found = source.get(name)
-    if not isinstance(found, Sequence) or isinstance(found, str):
+    if not isinstance(found, list):
         return []
     return [item.strip() for item in found if isinstance(item, str) and item.strip()]
 
@@ -86,6 +89,7 @@ class Facts:
     strangers: int = 0
     patient_url: str = ""
     _by_type: dict[str, list[tuple[str, Resource]]] = field(default_factory=dict)
+    _shown: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.patient_url = self._chosen_patient()
@@ -97,6 +101,7 @@ class Facts:
                 self.strangers += 1
                 continue
             kind = text(resource, "resourceType")
+            self._shown.add(url)
             self._by_type.setdefault(kind, []).append((url, resource))
 
     @property
@@ -107,6 +112,10 @@ class Facts:
     def of(self, *types: str) -> list[tuple[str, Resource]]:
         """Return (full URL, resource) of the types named, in the order of the facts."""
         return [pair for kind in types for pair in self._by_type.get(kind, ())]
+
+    def shows(self, url: str) -> bool:
+        """Whether a resource may be shown: it is no mistake and no other person's."""
+        return url in self._shown
 
     def resolve(
         self, holder: Resource, name: str, inside: Resource = NOTHING

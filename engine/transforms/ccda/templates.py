@@ -5,6 +5,7 @@ five carry a third id for the Companion Guide.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from engine.transforms.ccda.elements import Element
@@ -35,14 +36,15 @@ class Template:
             found.append((self.root, self.guide))
         return found
 
-    def ids(self, *, companion_guide: bool) -> list[Element]:
-        """Return the ``templateId`` elements."""
-        return [
+    @cache  # noqa: B019 - the templates are the constants below and live as long as it
+    def ids(self, *, companion_guide: bool) -> tuple[Element, ...]:
+        """Return the ``templateId`` elements; they are shared and never changed."""
+        return tuple(
             Element("templateId", {"root": root, "extension": extension}, [])
             if extension
             else Element("templateId", {"root": root}, [])
             for root, extension in self.pairs(companion_guide=companion_guide)
-        ]
+        )
 
 
 US_REALM_HEADER: Final = Template(f"{_P}1.1", guide="2023-05-01")

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Final
 
 from engine.transforms.ccda.elements import XSI_TYPE, Element, null
@@ -45,7 +46,12 @@ def moment(value: object) -> Moment | None:
         >>> moment("2024").ts, moment("2024-13")
         ('2024', None)
     """
-    if not isinstance(value, str) or not (match := _FHIR_TIME.fullmatch(value.strip())):
+    return _moment(value.strip()) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=1024)  # the same few times stand on all results of a report
+def _moment(value: str) -> Moment | None:
+    if not (match := _FHIR_TIME.fullmatch(value)):
         return None
     year, month, day, hour, minute, second, fraction, zone = match.groups("")
     if not (_in_calendar(year, month, day) and _on_clock(hour, minute, second, zone)):

@@ -84,9 +84,7 @@ def _members(
         resource = rendering.facts.resources.get(url, NOTHING)
         if url in seen or resource.get("resourceType") != "Observation":
             continue
-        if not _is_result(resource, rendering) or (url, resource) not in (
-            rendering.facts.of("Observation")
-        ):
+        if not rendering.facts.shows(url) or not _is_result(resource, rendering):
             continue
         seen.add(url)
         found.append((url, resource))
@@ -243,7 +241,8 @@ def _of_state(value: Value, state: str, rendering: Rendering) -> Value:
     if state != "cancelled":
         return value
     if value.words:
-        rendering.find("cancelled-value", "Observation", "a cancelled result holds one")
+        sentence = "a cancelled result holds a value"
+        rendering.find("cancelled-value", "Observation", sentence)
     return Value("", lambda _: null("value", "NI", "ST"))
 
 
