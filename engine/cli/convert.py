@@ -1,6 +1,7 @@
 """``interop convert``: messages to FHIR, C-CDA or HL7 v2, no store, no engine."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import rich_click as click
 from engine.cli.invocation import Command, Exit, Stop, invocation, note, now
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Finding, Message, parse
+from engine.hl7.timestamps import read_timestamp
 from engine.peers.sending import read_messages, split
 
 if TYPE_CHECKING:
@@ -21,7 +23,9 @@ TEMPLATES = ["ccd", "discharge-summary", "progress-note", "unstructured"]
 
 @click.command("convert", cls=Command)
 @click.argument("files", nargs=-1, required=True)
-@click.option("--to", "target", type=click.Choice(["fhir", "ccda", "hl7"]), required=True)
+@click.option(
+    "--to", "target", type=click.Choice(["fhir", "ccda", "hl7"]), required=True
+)
 @click.option("--channel", help="Filter, edit and map as this channel does.")
 @click.option("--template", type=click.Choice(TEMPLATES), help="For --to ccda.")
 @click.option("--loss", type=click.Path(path_type=Path), help="Loss report as JSON.")
@@ -93,7 +97,7 @@ def _mapped(message: Message, channel: str | None) -> "Mapped":
     from engine.transforms.fhir.mapped import MapContext
     from engine.transforms.fhir.mapping import map_message
 
-    context = MapContext(received_at=now())
+    context = MapContext(received_at=_said_at(message))
     if channel:
         from engine.cli.trial import Trial
 
@@ -105,6 +109,13 @@ def _mapped(message: Message, channel: str | None) -> "Mapped":
         raise Stop(str(error), Exit.PROBLEMS, hint) from error
 
 
+def _said_at(message: Message) -> datetime:
+    """Return MSH-7, so that the same message gives the same bytes; else the clock."""
+    stamp = read_timestamp(message["MSH-7"])
+    said = stamp.instant() if stamp else None
+    return said or now()
+
+
 def _print_bundle(mapped: "Mapped", kind: str, *, compact: bool) -> None:
     from engine.transforms.fhir import bundle
 
@@ -113,32 +124,8 @@ def _print_bundle(mapped: "Mapped", kind: str, *, compact: bool) -> None:
         "message": bundle.message_bundle,
         "collection": bundle.collection,
     }[kind]
-    content = bundle.write_json(make(mapped.entries))
-    if not compact:
-        content = indented(content)
+    content = bundle.write_json(make(mapped.entries), indented=not compact)
     sys.stdout.buffer.write(content + b"\n")
-
-
-def indented(content: bytes) -> bytes:
-    """Return JSON in lines, with every number as it was written."""
-    import json
-    from decimal import Decimal
-
-    class Literal(float):
-        """A number that is written as it was read."""
-
-        __slots__ = ("text",)
-
-        def __repr__(self) -> str:
-            return self.text
-
-    def literal(text: str) -> Literal:
-        number = Literal(Decimal(text))
-        number.text = text
-        return number
-
-    tree = json.loads(content, parse_float=literal)
-    return json.dumps(tree, indent=2, ensure_ascii=False).encode()
 
 
 def _print_document(mapped: "list[Mapped]", template: str, loss: Path | None) -> None:
@@ -153,7 +140,9 @@ def _print_document(mapped: "list[Mapped]", template: str, loss: Path | None) ->
     resources: dict[str, dict[str, object]] = {}
     for each in mapped:
         for entry in each.entries:
-            resources[entry.full_url] = resources.get(entry.full_url, {}) | entry.resource
+            resources[entry.full_url] = (
+                resources.get(entry.full_url, {}) | entry.resource
+            )
     plan = documents_of(template, Facts(resources))
     findings, losses = list(plan.findings), []
     for planned in plan.documents:
