@@ -7,6 +7,11 @@ import click
 from typing_extensions import override
 
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Start and look after": {
+        "status": ("watching", "Show channels, queues and processes in one screen."),
+        "health": ("watching", "Tell by the exit code whether the engine works."),
+        "doctor": ("doctor", "Look for what could be wrong here, each with its fix."),
+    },
     "Build and test channels": {
         "convert": ("convert", "Convert messages to FHIR, C-CDA or HL7 on stdout."),
         "explain": ("explain", "Tell in words what is in a message."),
@@ -22,6 +27,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "errors": ("error_queue", "The error queue, by cause."),
         "deliveries": ("deliveries", "What is on its way out, and what waits."),
         "parked": ("deliveries", "Persons whose deliveries wait behind a failure."),
+        "channel": ("watching", "List, start and pause channels."),
     },
 }
 """Section to command to (module, one line), in the order of ``interop --help``."""
