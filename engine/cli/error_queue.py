@@ -7,10 +7,9 @@ import rich_click as click
 from engine.cli.invocation import Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, output_format
 from engine.cli.site import confirm, order, store
+from engine.cli.watching import age
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from engine.store.database import Database
     from engine.store.error_queue import Entry
 
@@ -40,7 +39,7 @@ def list_groups() -> None:
             "stage": group.stage,
             "code": group.code,
             "count": group.open,
-            "oldest": _age(group.oldest, at),
+            "oldest": age(group.oldest, at),
             "parked": group.parked,
             "owner": group.assignee,
         }
@@ -188,12 +187,3 @@ def _row(entry: "Entry") -> Row:
         "label": entry.label,
         "owner": entry.assignee,
     }
-
-
-def _age(since: "datetime", at: "datetime") -> str:
-    """Return how long ago, in the largest unit that fits."""
-    seconds = max(0, int((at - since).total_seconds()))
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

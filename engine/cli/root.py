@@ -7,7 +7,13 @@ import click
 from typing_extensions import override
 
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Start and look after": {
+        "status": ("watching", "Show channels, queues and processes in one screen."),
+        "health": ("watching", "Tell by the exit code whether the engine works."),
+        "doctor": ("doctor", "Look for what could be wrong here, each with its fix."),
+    },
     "Build and test channels": {
+        "convert": ("convert", "Convert messages to FHIR, C-CDA or HL7 on stdout."),
         "explain": ("explain", "Tell in words what is in a message."),
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
@@ -21,6 +27,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "errors": ("error_queue", "The error queue, by cause."),
         "deliveries": ("deliveries", "What is on its way out, and what waits."),
         "parked": ("deliveries", "Persons whose deliveries wait behind a failure."),
+        "channel": ("watching", "List, start and pause channels."),
     },
 }
 """Section to command to (module, one line), in the order of ``interop --help``."""
