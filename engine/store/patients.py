@@ -9,10 +9,10 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from nicknames import NickNamer
-from sqlalchemy import Connection, TextClause, bindparam, or_, select, text
+from sqlalchemy import Connection, bindparam, or_, select, text
 
 from engine.identity.blocking import CANDIDATES, ROWS_PER_KEY
 from engine.identity.index import Identifier, SourceRecord
@@ -25,12 +25,10 @@ from engine.store.patient_tables import (
     TaskState,
     authority,
     different,
-    identifier,
-    name_count,
     record,
     task,
 )
-from engine.store.schema import Found
+from engine.store.plain_sql import fetcher
 from engine.store.seal import Sealer
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -69,31 +67,11 @@ class PatientCache:
         self.authorities[key], self.keys[number] = number, key
 
 
-_RECORD_COLUMNS: Final = (
-    record.c.id,
-    record.c.person,
-    record.c.authority,
-    record.c.happened,
-    record.c.traits,
-)
-_KNOWN: Final = (
-    select(identifier.c.key, identifier.c.state, *_RECORD_COLUMNS)
-    .join(record, record.c.id == identifier.c.record)
-    .where(identifier.c.key.in_(bindparam("keys", expanding=True)))
-)
-_KNOWN_ONE: Final = (
-    select(identifier.c.key, identifier.c.state, *_RECORD_COLUMNS)
-    .join(record, record.c.id == identifier.c.record)
-    .where(identifier.c.key == bindparam("key"))
-)
+_COLUMNS: Final = "r.id, r.person, r.authority, r.happened, r.traits"
 _MEMBERS: Final = (
-    select(*_RECORD_COLUMNS)
-    .where(record.c.person == bindparam("person"))
-    .order_by(record.c.id)
+    f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.person = ? ORDER BY r.id"  # noqa: S608 - only columns are written in
 )
-_COUNTS: Final = select(name_count).where(
-    name_count.c.key.in_(bindparam("keys", expanding=True))
-)
+_COUNTS: Final = "SELECT key, records FROM engine.name_count WHERE key IN (?, ?, ?)"
 _APART: Final = select(different).where(
     or_(different.c.low == bindparam("record"), different.c.high == bindparam("record"))
 )
@@ -110,15 +88,25 @@ _AUTHORITY: Final = select(authority.c.id, authority.c.key)
 
 
 @lru_cache(maxsize=64)
-def _candidates(keys: int) -> TextClause:
-    """Fetch the records sharing most of so many block keys, and how they look."""
+def _known(numbers: int) -> str:
+    """Fetch the records that so many identifiers lead to."""
+    marks = ", ".join("?" * numbers)
+    return (
+        f"SELECT {_COLUMNS}, i.key, i.state FROM engine.identifier AS i "  # noqa: S608 - only marks are written in
+        f"JOIN engine.record AS r ON r.id = i.record WHERE i.key IN ({marks})"
+    )
+
+
+@lru_cache(maxsize=64)
+def _candidates(keys: int) -> str:
+    """Fetch the records sharing most of so many block keys, and how many."""
     blocks = " UNION ALL ".join(
-        f"SELECT record FROM (SELECT record FROM engine.block WHERE key = :k{place} "  # noqa: S608 - only places are written in
+        f"SELECT record FROM (SELECT record FROM engine.block WHERE key = ? "  # noqa: S608 - only places are written in
         f"ORDER BY record LIMIT {ROWS_PER_KEY}) AS b{place}"
         for place in range(keys)
     )
-    return text(
-        "SELECT r.id, r.person, r.authority, r.happened, r.traits, best.shared "  # noqa: S608
+    return (
+        f"SELECT {_COLUMNS}, best.shared "  # noqa: S608
         f"FROM (SELECT record, count(*) AS shared FROM ({blocks}) AS found "
         "GROUP BY record ORDER BY count(*) DESC, record "
         f"LIMIT {CANDIDATES}) AS best "
@@ -148,6 +136,7 @@ class SqlPatientIndex:
         self._serial = connection.dialect.name == "sqlite"
         self._secret = sealer.blind("block keys")
         self.buffer = PatientBuffer()
+        self._fetch = fetcher(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -186,15 +175,10 @@ class SqlPatientIndex:
             if key in new
         }
         asked = [key for key in keys if key not in new]
-        if len(asked) == 1:
-            rows = self.connection.execute(_KNOWN_ONE, {"key": asked[0]})
-        elif asked:
-            rows = self.connection.execute(_KNOWN, {"keys": asked})
-        else:
-            return found
-        for row in rows:
-            old = row.state == NumberState.OLD
-            found[keys[row.key]] = self.read(row, retired=old)
+        if asked:
+            for row in self._fetch(_known(len(asked)), asked):
+                old = row[-1] == NumberState.OLD
+                found[keys[bytes(row[-2])]] = self.read(row, retired=old)
         return found
 
     def candidates(self, keys: Sequence[int]) -> list[SourceRecord]:
@@ -202,12 +186,11 @@ class SqlPatientIndex:
         if not keys:
             return []
         self._serialise()
-        places = {f"k{place}": key for place, key in enumerate(keys)}
-        rows = self.connection.execute(_candidates(len(keys)), places).all()
+        rows = self._fetch(_candidates(len(keys)), keys)
         new = self.buffer.sharing(keys)
         if not new:
             return [self.read(row) for row in rows]
-        shared = [(row.shared, self.read(row)) for row in rows]
+        shared = [(row[-1], self.read(row)) for row in rows]
         shared += [(count, self.buffer.records[each]) for each, count in new.items()]
         shared.sort(key=lambda each: (-each[0], each[1].number))
         return [each for _, each in shared[:CANDIDATES]]
@@ -215,15 +198,13 @@ class SqlPatientIndex:
     def members(self, person: str) -> list[SourceRecord]:
         """Return the records of one active person."""
         self.flush()
-        rows = self.connection.execute(_MEMBERS, {"person": person})
-        return [self.read(row) for row in rows]
+        return [self.read(row) for row in self._fetch(_MEMBERS, (person,))]
 
     def frequencies(self, given: str, family: str) -> Frequencies:
         """Return how often the index has these names, and how many records it has."""
         names = (self.name_key("given", given), self.name_key("family", family))
         keys = [*names, ALL_RECORDS]
-        rows = self.connection.execute(_COUNTS, {"keys": keys})
-        counts: dict[int, int] = {row.key: row.records for row in rows}
+        counts: dict[int, int] = dict(self._fetch(_COUNTS, keys))
         new = self.buffer.names
         return Frequencies(*(counts.get(key, 0) + new[key] for key in keys))
 
@@ -252,17 +233,12 @@ class SqlPatientIndex:
 
     # -- what the writing side needs, too ----------------------------------------------
 
-    def read(self, row: Found, *, retired: bool = False) -> SourceRecord:
-        """Return the record a row holds."""
-        sealed: bytes = row.traits
-        return SourceRecord(
-            row.id,
-            row.person,
-            self.authority_key(row.authority),
-            unpacked(self.sealer.open(sealed, f"record|{row.id}").decode()),
-            row.happened,
-            retired,
-        )
+    def read(self, row: Sequence[Any], *, retired: bool = False) -> SourceRecord:
+        """Return the record in a row that begins with the record's columns."""
+        number, person, authority, happened, sealed = row[:5]
+        traits = unpacked(self.sealer.open(bytes(sealed), f"record|{number}").decode())
+        issuer = self.authority_key(authority)
+        return SourceRecord(number, person, issuer, traits, happened, retired)
 
     def key_of(self, number: Identifier) -> bytes:
         """Return the keyed hash an identifier is found by."""
