@@ -33,6 +33,15 @@ def put(element: Element, name: str, value: object) -> None:
         element[name] = value
 
 
+def append(element: Element, name: str, value: Element) -> None:
+    """Add to a list element of a resource, made where it is not there."""
+    known = element.get(name)
+    if isinstance(known, list):
+        known.append(value)
+    else:
+        element[name] = [value]
+
+
 def plain(text: str) -> str:
     """Return text that FHIR takes as a string, or ``""``."""
     text = text.strip()

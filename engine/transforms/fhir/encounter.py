@@ -12,6 +12,7 @@ from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cwe, Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
+    append,
     code,
     coded,
     coding_of,
@@ -285,10 +286,10 @@ def _add_more(conversion: Conversion, pv2: Node, resource: Element) -> None:
     if pv2.has(1) and (source := pv2.first(1)):
         found = place(conversion, pv2, source)
         if found is not None:
-            _append(resource, "location", {"location": found.reference,
+            append(resource, "location", {"location": found.reference,
                                            "status": "planned"})  # fmt: skip
     for entry in practitioners(conversion, pv2, 13):
-        _append(resource, "participant", participant(entry, "REF", "referrer"))
+        append(resource, "participant", participant(entry, "REF", "referrer"))
     if pv2.has(25):
         priority = conversion.concept(pv2, 25, "0217")
         put(resource, "priority", translated(priority, ENCOUNTER_PRIORITY, V3_PRIORITY))
@@ -325,8 +326,3 @@ def _add_words(conversion: Conversion, pv2: Node, resource: Element) -> None:
         resource["meta"] = {"security": [label]}
     elif protected:
         conversion.lose(pv2, 22, "vocabulary-miss")
-
-
-def _append(resource: Element, name: str, value: Element) -> None:
-    known = resource.get(name)
-    resource[name] = [*(known if isinstance(known, list) else ()), value]

@@ -58,7 +58,36 @@ def _degree(text: str) -> Element:
 
 
 _DEGREES: Final = frozenset(
-    ["AA", "AAS", "BA", "BN", "BS", "BSN", "CNM", "CNP", "CNS", "CRN", "DDS", "DO", "EMT", "JD", "MA", "MBA", "MD", "MED", "MS", "MSN", "NP", "PA", "PHD", "PHE", "PHS", "RN", "RPH", "MT"]
+    [
+        "AA",
+        "AAS",
+        "BA",
+        "BN",
+        "BS",
+        "BSN",
+        "CNM",
+        "CNP",
+        "CNS",
+        "CRN",
+        "DDS",
+        "DO",
+        "EMT",
+        "JD",
+        "MA",
+        "MBA",
+        "MD",
+        "MED",
+        "MS",
+        "MSN",
+        "NP",
+        "PA",
+        "PHD",
+        "PHE",
+        "PHS",
+        "RN",
+        "RPH",
+        "MT",
+    ]
 )
 
 

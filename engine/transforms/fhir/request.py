@@ -13,6 +13,7 @@ from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     address,
     alternate_codes,
+    append,
     coded,
     contact_points,
     entity_identifier,
@@ -224,15 +225,10 @@ def _add_callback(
         points = contact_points(conversion.feed, source) if source else []
         if points:
             name = "servicerequest-order-callback-phone-number"
-            _extend(resource, extension(name, "ContactPoint", points[0]))
+            append(resource, "extension", extension(name, "ContactPoint", points[0]))
             if orc is not None and orc.has(14):
                 orc.take(14)
             return
-
-
-def _extend(resource: Element, one: Element) -> None:
-    known = resource.get("extension")
-    resource["extension"] = [*(known if isinstance(known, list) else ()), one]
 
 
 def _add_details(conversion: Conversion, obr: Node, resource: Element) -> None:
@@ -249,7 +245,7 @@ def _add_details(conversion: Conversion, obr: Node, resource: Element) -> None:
     if obr.has(13):
         for one in conversion.concepts(obr, 13):
             inner: Element = {"concept": one}
-            _extend(resource, _supporting(inner))
+            append(resource, "extension", _supporting(inner))
     if obr.has(29) or obr.has(50):
         field = 50 if obr.has(50) else 29
         source = obr.first(field)
@@ -299,13 +295,17 @@ def _add_order(conversion: Conversion, orc: Node, resource: Element) -> None:
             resource["authoredOn"] = when
     if parts:
         url = "http://hl7.org/fhir/StructureDefinition/" + _EVENT
-        _extend(resource, {"url": url, "extension": parts})
+        append(resource, "extension", {"url": url, "extension": parts})
     if orc.has(4) and (source := orc.first(4)):
         value_4 = Ei.within(source.sub(1)) if len(source.sub(1)) > 1 else Ei.of(source)
         one = entity_identifier(conversion.feed, value_4, "PGN")
         put(resource, "requisition", one)
     if orc.has(16) and (reason := conversion.concept(orc, 16)):
-        _extend(resource, extension("request-statusReason", "CodeableConcept", reason))
+        append(
+            resource,
+            "extension",
+            extension("request-statusReason", "CodeableConcept", reason),
+        )
     if orc.has(29):
         kind = translated(conversion.concept(orc, 29, "0482"), _ORDER_TYPE, V3_ROLE)
         put(resource, "locationCode", [kind] if kind else [])
