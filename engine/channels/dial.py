@@ -45,6 +45,13 @@ class Place(NamedTuple):
     host: str
     port: int
 
+    def is_listed(self, listed: Collection[str]) -> bool:
+        """Whether the site's outbound list names it: ``[scheme://]host[:port]``."""
+        forms = (self.host, f"{self.host}:{self.port}")
+        return any(
+            form in listed or f"{self.scheme}://{form}" in listed for form in forms
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Dialer:

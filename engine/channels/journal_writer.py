@@ -17,6 +17,9 @@ from engine.store.database import Database
 from engine.store.journal import Appended, Arrival, append
 
 MAX_GROUP: Final = 256
+IDLE_SECONDS: Final = 1.0
+DISK_FAILED: Final = "disk I/O error"
+"""SQLite's words for a write or fsync the disk refused; PostgreSQL stops by itself."""
 
 Waiting = tuple[Arrival, Deferred[Appended]]
 CallFromThread = Callable[..., object]
@@ -30,6 +33,9 @@ class JournalWriter:
         database: opened for the edge.
         call_from_thread: the way back into the reactor.
         committed: told the size of each group, in the reactor's thread.
+        idle: called in the writer's own thread when nothing waits.
+        disk_failed: called when an fsync may have failed: the kernel may have dropped
+            what it could not write, so nothing may be answered any more.
     """
 
     _log = Logger()
@@ -39,10 +45,14 @@ class JournalWriter:
         database: Database,
         call_from_thread: CallFromThread,
         committed: Callable[[int], None],
+        idle: Callable[[], None],
+        disk_failed: Callable[[], None],
     ) -> None:
         self._database = database
         self._call_from_thread = call_from_thread
         self._committed = committed
+        self._idle = idle
+        self._disk_failed = disk_failed
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="journal", daemon=True)
 
@@ -71,11 +81,16 @@ class JournalWriter:
             group, going = self._next_group()
             if group:
                 self._write(group)
+            elif going:
+                self._tidy()
 
     def _next_group(self) -> tuple[list[Waiting], bool]:
-        """Return everything that waits, at least one; False when it was the last."""
+        """Return everything that waits, perhaps nothing; False when it was the last."""
         group: list[Waiting] = []
-        waiting = self._queue.get()
+        try:
+            waiting = self._queue.get(timeout=IDLE_SECONDS)
+        except Empty:
+            return group, True
         while waiting is not None:
             group.append(waiting)
             if len(group) == MAX_GROUP:
@@ -86,12 +101,24 @@ class JournalWriter:
                 return group, True
         return group, False
 
+    def _tidy(self) -> None:
+        try:
+            self._idle()
+        except Exception as error:  # noqa: BLE001 - tried again a second later
+            self._check_disk(error)
+            self._log.error("housekeeping: {kind}", kind=type(error).__name__)
+
+    def _check_disk(self, error: Exception) -> None:
+        if DISK_FAILED in str(error):
+            self._disk_failed()
+
     def _write(self, group: list[Waiting]) -> None:
         arrivals = [arrival for arrival, _ in group]
         try:
             with self._database.journal() as connection:
                 appended = append(connection, self._database.sealer, arrivals)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is on disk
+            self._check_disk(error)
             self._call_from_thread(self._failed, group, error)
         else:
             self._call_from_thread(self._answer, group, appended)

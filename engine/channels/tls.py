@@ -62,7 +62,9 @@ def profiles_of(tables: Mapping[str, Mapping[str, object]]) -> dict[str, Profile
             certificate=str(table.get("certificate", "")),
             key=str(table.get("key", "")),
             ca=str(table.get("ca", "")),
-            peers=frozenset(map(str, peers if isinstance(peers, (list, tuple)) else ())),
+            peers=frozenset(
+                map(str, peers if isinstance(peers, (list, tuple)) else ())
+            ),
             crl=str(table.get("crl", "")),
         )
     return found
@@ -86,9 +88,7 @@ def server_options(profile: Profile) -> CertificateOptions:
     return options
 
 
-def client_options(
-    profile: Profile, host: str
-) -> IOpenSSLClientConnectionCreator:
+def client_options(profile: Profile, host: str) -> IOpenSSLClientConnectionCreator:
     """Return how a sender proves itself, and whom it takes for ``host``.
 
     Raises:

@@ -1,0 +1,386 @@
+"""The edge process: every socket, the journal writer, the deliver loop."""
+
+import argparse
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+import orjson
+import structlog
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread, deferToThreadPool
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from engine.channels.channel import Channel
+from engine.channels.clock import Ulids, utc_now
+from engine.channels.deliver import DeliverLoop, Route
+from engine.channels.dial import Dialer
+from engine.channels.housekeeping import Housekeeping
+from engine.channels.intakes import Intakes
+from engine.channels.journal_writer import JournalWriter
+from engine.channels.listeners import Places
+from engine.channels.logs import configure_logs, follow_twisted
+from engine.channels.outbox import Outbox, Outcome, Round
+from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
+from engine.channels.tls import Profile, profiles_of
+from engine.channels.wake import Bell, Ringer
+from engine.errors import ConfigurationError
+from engine.settings import Settings
+from engine.store.database import Database, open_database
+from engine.store.reports import Report, report, run_states
+from engine.store.seal import load_or_create_key
+from engine.store.words import RunState
+
+REPORT_SECONDS: Final = 2.0
+DRAIN_SECONDS: Final = 8.0
+RESERVED_DESCRIPTORS: Final = 96
+"""Kept back from listeners: for the store, destinations and logs (E27)."""
+
+MOST_DESCRIPTORS: Final = 65_536
+STOPPED_TO_PROTECT_DATA: Final = 70
+WRONG_CONFIGURATION: Final = 3
+
+_log = structlog.get_logger()
+
+
+class Edge:
+    """One node's edge: takes messages in, sends documents out.
+
+    Args:
+        settings: of the node.
+        database: opened for the edge.
+        reactor: the one that runs.
+        load: reads the channels, at the start and again on SIGHUP.
+        bells: folder of the wake-up sockets; None runs without them.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        reactor: ReactorBase,
+        load: Callable[[], Sequence[Channel]],
+        bells: Path | None = None,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._reactor = reactor
+        self._load = load
+        self._channels = load()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._silenced: frozenset[str] = frozenset()
+        self._routes: dict[tuple[str, str], Route] = {}
+        self._started_at = utc_now()
+        self._parent = os.getppid() if bells else 0
+        self._thread = ThreadPool(1, 1, name="store")
+        self._housekeeping = Housekeeping(database, utc_now)
+        self._writer = JournalWriter(
+            database,
+            reactor.callFromThread,
+            self._committed,
+            self._housekeeping.run,
+            protect_data,
+        )
+        self._outbox = Outbox(database, settings.node_name, utc_now)
+        self.intakes = self._make_intakes()
+        self.deliveries = DeliverLoop(
+            self, reactor, utc_now, random.random, self._note_delivery
+        )
+        self._reporting = LoopingCall(self._report)
+        self._reporting.clock = reactor
+        self._workers = Ringer(bells, "worker")
+        self._bell = Bell(bells, "edge") if bells else None
+
+    def _make_intakes(self) -> Intakes:
+        return Intakes(
+            self._writer,
+            self._reactor,
+            utc_now,
+            Ulids(),
+            self._note,
+            deferToThread,
+            Places(descriptors() - RESERVED_DESCRIPTORS),
+            self._profiles(),
+            self._roots(),
+        )
+
+    def _profiles(self) -> dict[str, Profile]:
+        return profiles_of(
+            cast("dict[str, dict[str, object]]", dict(self._settings.tls))
+        )
+
+    def _roots(self) -> tuple[str, ...]:
+        return tuple(map(str, self._settings.allowed_folders))
+
+    # ---- start and end
+
+    def start(self) -> None:
+        """Recover, then open the listeners and begin to deliver."""
+        recovered = self._outbox.recover()
+        self._writer.start()
+        self._thread.start()
+        if self._bell is not None:
+            cast("IReactorFDSet", self._reactor).addReader(
+                BellReader(self._bell, self.deliveries.wake)
+            )
+        self._follow()
+        self._reporting.start(REPORT_SECONDS, now=True)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
+        _log.info("edge_started", recovered=recovered, ports=self.intakes.ports())
+
+    def stop(self) -> Deferred[object]:
+        """Answer what was taken, settle what is being sent, then end."""
+        if self._reporting.running:
+            self._reporting.stop()
+        ended = DeferredList(
+            [self.intakes.stop(), self.deliveries.stop()], consumeErrors=True
+        )
+        ended.addTimeout(DRAIN_SECONDS, self._reactor)
+        return ended.addBoth(self._stopped)
+
+    def _stopped(self, result: object) -> Deferred[object]:
+        drained = not isinstance(result, Failure)
+        _log.info("edge_stopped", drained=drained, in_hand=self.deliveries.in_hand)
+        ended: Deferred[object] = deferToThread(self._writer.stop)
+        return ended.addBoth(self._close)
+
+    def _close(self, result: object) -> object:
+        self._thread.stop()
+        self._workers.close()
+        if self._bell is not None:
+            self._bell.close()
+        self._database.close()
+        return result
+
+    # ---- channels
+
+    def reload(self) -> None:
+        """Read the configuration again; one fault anywhere, and nothing changes."""
+        done: Deferred[Sequence[Channel]] = deferToThread(self._load)
+        done.addCallbacks(self._reloaded, self._not_reloaded)
+
+    def _reloaded(self, channels: Sequence[Channel]) -> None:
+        self._channels = channels
+        self._follow()
+        _log.info("reloaded", channels=len(channels))
+
+    def _not_reloaded(self, failure: Failure) -> None:
+        faults = getattr(failure.value, "faults", ())
+        _log.error("reload_refused", reason=str(failure.value), faults=faults)
+
+    def _follow(self) -> None:
+        """Put the present channels in force."""
+        running = [each for each in self._channels if each.name not in self._silenced]
+        self._housekeeping.remember = max(
+            (each.source.duplicate.within for each in self._channels),
+            default=self._housekeeping.remember,
+        )
+        self._routes = routes_of(self._channels, self._surroundings(), self._routes)
+        self.intakes.follow(running)
+        self.deliveries.follow(self._routes)
+
+    def _surroundings(self) -> Surroundings:
+        listed = self._settings.outbound_allowed
+        allowed = places_of(self._channels)
+        if listed:
+            allowed = {place for place in allowed if place.is_listed(listed)}
+        dialer = Dialer(
+            self._reactor,
+            lambda host, port: deferToThread(addresses_of, host, port),
+            frozenset(allowed),
+        )
+        return Surroundings(
+            dialer,
+            self._reactor,
+            deferToThread,
+            self._profiles(),
+            cast("dict[str, dict[str, str]]", dict(self._settings.credentials)),
+            self._roots(),
+        )
+
+    # ---- the store
+
+    def run(self, work: Round) -> Deferred[Outcome]:
+        """Run one round of the deliver loop in the store's thread."""
+        return self._in_store(self._guarded, work)
+
+    def _guarded(self, work: Round) -> Outcome:
+        try:
+            return self._outbox.run(work)
+        except Exception as error:
+            if "disk I/O error" in str(error):
+                protect_data()
+            raise
+
+    def _in_store(self, call: Callable[..., object], *arguments: object) -> Deferred:  # type: ignore[type-arg]
+        return deferToThreadPool(self._reactor, self._thread, call, *arguments)
+
+    def _committed(self, size: int) -> None:
+        self._counts["", "journal_commits"] += 1
+        self._counts["", "journal_messages"] += size
+        self._workers.ring()
+
+    def _note(self, channel: str, event: str, count: int) -> None:
+        self._counts[channel, event] += count
+
+    def _note_delivery(self, event: str, count: int) -> None:
+        self._counts["", event] += count
+
+    # ---- reporting
+
+    def _report(self) -> Deferred[None]:
+        if self._parent and os.getppid() != self._parent:
+            _log.error("supervisor_gone")
+            self._reactor.callLater(0, self._reactor.stop)
+        done: Deferred[frozenset[str]] = self._in_store(self._exchange, self._detail())
+        return done.addCallbacks(self._obey, self._report_failed)
+
+    def _exchange(self, detail: str) -> frozenset[str]:
+        """Report that this process lives; return the channels that shall not take."""
+        sent = Report(
+            self._settings.node_name,
+            "edge",
+            "edge",
+            os.getpid(),
+            self._started_at,
+            utc_now(),
+            detail,
+        )
+        with self._database.engine() as connection:
+            report(connection, sent)
+            wanted = run_states(connection)
+        return frozenset(
+            channel
+            for (channel, destination), told in wanted.items()
+            if not destination and told.state is not RunState.RUNNING
+        )
+
+    def _obey(self, silenced: frozenset[str]) -> None:
+        """Open and close ways in as persons want, and try again where one failed."""
+        if silenced != self._silenced or self.intakes.problems:
+            self._silenced = silenced
+            self._follow()
+
+    def _report_failed(self, failure: Failure) -> None:
+        name = failure.type.__name__ if failure.type else "unknown"
+        _log.error("report_failed", error=name)
+
+    def _detail(self) -> str:
+        return orjson.dumps(
+            {
+                "ports": self.intakes.ports(),
+                "connections": self.intakes.connections(),
+                "problems": self.intakes.problems,
+                "in_hand": self.deliveries.in_hand,
+                "counts": {
+                    f"{channel}/{event}" if channel else event: count
+                    for (channel, event), count in sorted(self._counts.items())
+                },
+            }
+        ).decode()
+
+
+class BellReader:
+    """Lets the reactor hear the bell."""
+
+    def __init__(self, bell: Bell, rung: Callable[[], None]) -> None:
+        self._bell = bell
+        self._rung = rung
+
+    def fileno(self) -> int:
+        """Return the descriptor to watch."""
+        return self._bell.fileno()
+
+    def doRead(self) -> None:  # noqa: N802 - Twisted's name
+        """Take the rings that came."""
+        self._bell.take()
+        self._rung()
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+        """Nothing to do: the reactor is ending."""
+
+    def logPrefix(self) -> str:  # noqa: N802
+        """Return a name for logs."""
+        return "bell"
+
+
+def protect_data() -> None:
+    """End at once: after a failed fsync no answer of ours can be trusted."""
+    _log.critical("disk_failed", exit=STOPPED_TO_PROTECT_DATA)
+    os._exit(STOPPED_TO_PROTECT_DATA)
+
+
+def descriptors() -> int:
+    """Return how many descriptors this process may open, raised as far as allowed."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    soft = min(most, MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the edge until it is told to stop; return the exit code."""
+    asked = read_arguments(arguments)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        settings, load = _configuration(asked.config, asked.environment)
+        configure_logs(settings.log_level, settings.log_format)
+        key = load_or_create_key(settings.key_file)
+        database = open_database(settings.store_url, key, role="edge")
+        return _run(settings, database, load, asked.bells)
+    except ConfigurationError as error:
+        _log.error("not_started", reason=str(error), faults=error.faults)
+        return WRONG_CONFIGURATION
+
+
+def _configuration(
+    folder: Path, environment: str | None
+) -> tuple[Settings, Callable[[], Sequence[Channel]]]:
+    from engine.channels.load import load_site  # noqa: PLC0415 - arrives with the loader
+
+    site = load_site(folder, environment)
+    return site.settings, lambda: load_site(folder, environment).channels
+
+
+def _run(
+    settings: Settings,
+    database: Database,
+    load: Callable[[], Sequence[Channel]],
+    bells: Path | None,
+) -> int:
+    from twisted.internet import reactor as installed
+
+    reactor = cast("ReactorBase", installed)
+    reactor.seconds = time.monotonic  # type: ignore[method-assign] # timers keep their length when the clock is set
+    follow_twisted()
+    edge = Edge(settings, database, reactor, load, bells)
+    reactor.callWhenRunning(edge.start)
+    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(edge.reload))
+    reactor.run()
+    return 0
+
+
+def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options that edge and workers share."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--config", type=Path, required=True)
+    options.add_argument("--environment")
+    options.add_argument("--bells", type=Path, help="folder of the wake-up sockets")
+    options.add_argument("--name", default="", help="of this worker")
+    return options.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""What the journal's one writer does between groups: forget, purge, checkpoint."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from engine.store.database import Database
+from engine.store.journal import prune_duplicates
+from engine.store.retention import confirm, purge
+
+EVERY: Final = timedelta(minutes=1)
+PIECE: Final = 500
+"""Rows of one transaction: small, so that no sender waits for it."""
+
+
+@dataclass(slots=True)
+class Housekeeping:
+    """Runs in the journal writer's thread when nothing waits.
+
+    Attributes:
+        remember: how long duplicates are known; the longest of all channels.
+    """
+
+    database: Database
+    now: Callable[[], datetime]
+    remember: timedelta = timedelta(days=7)
+    _last: datetime | None = None
+
+    def run(self) -> None:
+        """Do one piece of what is due."""
+        now = self.now()
+        if self._last is not None and now - self._last < EVERY:
+            return
+        with self.database.journal() as connection:
+            pruned = prune_duplicates(connection, now - self.remember, PIECE)
+            purged = purge(connection, PIECE)
+        if purged:
+            with self.database.engine() as connection:
+                confirm(connection, purged)
+        if pruned < PIECE and len(purged) < PIECE:
+            self._last = now
+            self.database.checkpoint()
