@@ -1,7 +1,6 @@
 """Attachments: where the resources hold them, and how one becomes a document's body."""
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from engine.transforms.ccda.facts import (
     Resource,
     child,
     children,
-    extension,
     text,
 )
 from engine.transforms.ccda.site import CdaSite
@@ -76,7 +74,9 @@ def _contents(holder: Resource, facts: Facts) -> Iterator[Resource]:
     elif kind == "DiagnosticReport":
         found = children(holder, "presentedForm")
     else:
-        found = [child(extension(holder, "Observation.value"), "valueAttachment")]
+        found = [
+            child(item, "valueAttachment") for item in children(holder, "extension")
+        ]
     for attachment in found:
         binary = facts.resources.get(text(attachment, "url"), {})
         if binary.get("resourceType") == "Binary":
@@ -108,7 +108,7 @@ def body(attachment: Attachment, site: CdaSite) -> Element:
 def _check(data: str, site: CdaSite) -> None:
     try:
         size = len(base64.b64decode(data, validate=True))
-    except binascii.Error as error:
+    except ValueError as error:
         raise TransformError(
             "an attachment is not valid base64", "attachment-encoding"
         ) from error
@@ -140,5 +140,5 @@ def plain_text(attachment: Attachment) -> str:
     data = text(attachment.content, "data")
     try:
         return base64.b64decode(data, validate=True).decode("utf-8", "replace")
-    except binascii.Error:
+    except ValueError:
         return ""

@@ -50,7 +50,9 @@ def race_elements(
 ) -> tuple[Element, list[Element]]:
     """Return ``raceCode`` and the ``sdtc:raceCode`` beside it."""
     found = list(codings(patient, "race"))
-    categories = [code for code in map(_race, found) if code.code in RACES]
+    categories = [
+        code for code in map(_race, found) if code.code in RACES and code.system
+    ]
     first = categories[0] if categories else None
     if first is None:
         return _not_listed("raceCode", found, rendering), []

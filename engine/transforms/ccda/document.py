@@ -14,7 +14,7 @@ from lxml import etree
 from engine.errors import TransformError
 from engine.hl7.conformance import Finding
 from engine.transforms.ccda.attachments import Attachment, attachments, body
-from engine.transforms.ccda.checks import check
+from engine.transforms.ccda.checks import CHECK_CODES, check
 from engine.transforms.ccda.codes import LOINC, Code
 from engine.transforms.ccda.elements import Element, element, to_xml
 from engine.transforms.ccda.facts import NOTHING, Facts
@@ -22,8 +22,13 @@ from engine.transforms.ccda.header import Heading, header
 from engine.transforms.ccda.note_types import note_type
 from engine.transforms.ccda.rendering import Origin, Rendering
 from engine.transforms.ccda.section import Section, section_component
+from engine.transforms.ccda.sections import allergies, medications, problems
 from engine.transforms.ccda.sections.allergies import ALLERGIES
 from engine.transforms.ccda.sections.encounters import ENCOUNTERS
+from engine.transforms.ccda.sections.hospital import (
+    ASSESSMENT_AND_PLAN,
+    HOSPITAL_COURSE,
+)
 from engine.transforms.ccda.sections.immunizations import IMMUNIZATIONS
 from engine.transforms.ccda.sections.medications import MEDICATIONS
 from engine.transforms.ccda.sections.notes import NOTES
@@ -36,6 +41,8 @@ from engine.transforms.ccda.sections.vital_signs import VITAL_SIGNS
 from engine.transforms.ccda.site import CdaSite
 from engine.transforms.ccda.templates import (
     CCD,
+    DISCHARGE_SUMMARY,
+    PROGRESS_NOTE,
     UNSTRUCTURED,
     US_REALM_HEADER,
     Template,
@@ -57,6 +64,11 @@ class Rendered:
     losses: tuple[Loss, ...]
     trace: tuple[Origin, ...]
 
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """The findings of the built-in checks: this document should not be sent."""
+        return tuple(found for found in self.findings if found.code in CHECK_CODES)
+
     def content_hash(self) -> bytes:
         """Return a digest of what the document says, whatever its version and time."""
         return content_hash(self.document)
@@ -66,6 +78,8 @@ class Rendered:
 class Layout:
     """One document type: its template, its code, and its sections in order.
 
+    Without ``code`` the body is an attachment, which decides the code. ``about_note``
+    asks for the authors of a note, ``care_period`` and ``visit`` are as in `Heading`.
     The flag beside a section tells whether the document has it even without facts.
     """
 
@@ -75,6 +89,7 @@ class Layout:
     sections: tuple[tuple[Section, bool], ...] = ()
     care_period: bool = False
     visit: str = ""
+    about_note: bool = False
 
 
 REQUIRED: Final = True
@@ -100,6 +115,34 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
             (NOTES, WITH_FACTS),
         ),
         care_period=True,
+    ),
+    "discharge-summary": Layout(
+        DISCHARGE_SUMMARY,
+        Code("18842-5", LOINC, "Discharge summary"),
+        "Discharge Summary",
+        (
+            (allergies.IN_DISCHARGE_SUMMARY, REQUIRED),
+            (HOSPITAL_COURSE, REQUIRED),
+            (problems.DISCHARGE, REQUIRED),
+            (problems.ADMISSION, WITH_FACTS),
+            (medications.DISCHARGE, WITH_FACTS),
+            (PROBLEMS, WITH_FACTS),
+            (RESULTS, WITH_FACTS),
+            (VITAL_SIGNS, WITH_FACTS),
+            (PROCEDURES, WITH_FACTS),
+            (IMMUNIZATIONS, WITH_FACTS),
+            (PLAN, REQUIRED),
+            (NOTES, WITH_FACTS),
+        ),
+        visit="discharge",
+    ),
+    "progress-note": Layout(
+        PROGRESS_NOTE,
+        Code("11506-3", LOINC, "Progress note"),
+        "Progress Note",
+        ((ASSESSMENT_AND_PLAN, REQUIRED), (NOTES, WITH_FACTS)),
+        visit="demanded",
+        about_note=True,
     ),
 }
 
@@ -133,7 +176,8 @@ def render(
             "",
             f"{facts.strangers} resources of another person left out",
         )
-    attachment = _attachment(facts) if layout.code is None else None
+    noted = layout.code is None or layout.about_note
+    attachment = _attachment(facts) if noted else None
     return _finish(_root(layout, rendering, version, attachment), rendering)
 
 
@@ -154,7 +198,7 @@ def _root(
     note = attachment.holder if attachment else NOTHING
     inside = (
         body(attachment, rendering.site)
-        if attachment
+        if attachment and layout.code is None
         else _structured_body(layout, rendering)
     )
     return element(

@@ -79,7 +79,7 @@ class Rendering:
         found = [
             made
             for identifier in children(resource, "identifier")
-            if self.oid(text(identifier, "system"))
+            if not text(identifier, "system").endswith(DERIVED_KEYS)
             and (made := self.instance(identifier, path)) is not None
         ]
         return found or [self.derived_id(url)]
@@ -97,6 +97,9 @@ class Rendering:
         """Remember which resource a row shows."""
         self.origins.append(Origin(section, row, url))
 
+
+DERIVED_KEYS: Final = ":key"
+"""Ends the system of keys that the map step made; no sender knows them."""
 
 IDENTIFIER_OIDS: Final = {
     "http://hl7.org/fhir/sid/us-ssn": "2.16.840.1.113883.4.1",

@@ -99,3 +99,8 @@ ENCOUNTER_DIAGNOSIS: Final = Template(f"{_P}4.80")
 AUTHOR_PARTICIPATION: Final = Template(f"{_P}4.119", "")
 CRITICALITY: Final = Template(f"{_P}4.145", "")
 NOTE: Final = Template(f"{_P}4.202", "2016-11-01", alone=False)
+
+KNOWN: Final = {
+    value.root: value for value in tuple(globals().values()) if type(value) is Template
+}
+"""Every template above by its root."""

@@ -1,5 +1,6 @@
 """Allergies and intolerances, with reactions, severity and criticality."""
 
+from dataclasses import replace
 from typing import Final
 
 from engine.transforms.ccda.codes import (
@@ -39,6 +40,7 @@ from engine.transforms.ccda.templates import (
     ALLERGIES as ALLERGIES_TEMPLATE,
 )
 from engine.transforms.ccda.templates import (
+    ALLERGIES_OPTIONAL,
     ALLERGY,
     ALLERGY_CONCERN,
     CRITICALITY,
@@ -271,3 +273,7 @@ ALLERGIES: Final = Section(
     ("Substance", "Kind", "Reactions", "Criticality", "Status", "Since"),
     _fill,
 )
+IN_DISCHARGE_SUMMARY: Final = replace(
+    ALLERGIES, templates=(ALLERGIES_OPTIONAL, ALLERGIES_TEMPLATE)
+)
+"""A discharge summary asks for the variant whose entries are optional, by name."""

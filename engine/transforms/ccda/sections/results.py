@@ -237,7 +237,7 @@ def _observation(
 
 
 def _of_state(value: Value, state: str, rendering: Rendering) -> Value:
-    """Return the value, or none for a cancelled result: it must not be taken for one."""
+    """Return the value, but none for a cancelled result: it would be taken for one."""
     if state != "cancelled":
         return value
     if value.words:

@@ -4,7 +4,14 @@ from typing import Final
 
 from engine.transforms.ccda.codes import LOINC, SNOMED, Code, concept
 from engine.transforms.ccda.elements import Element
-from engine.transforms.ccda.facts import Resource, child, codes, newest_first
+from engine.transforms.ccda.facts import (
+    Resource,
+    child,
+    children,
+    codes,
+    newest_first,
+    text,
+)
 from engine.transforms.ccda.narrative import Table, reference
 from engine.transforms.ccda.rendering import Rendering
 from engine.transforms.ccda.section import Section, entry, status
@@ -28,11 +35,15 @@ DONE: Final = frozenset({"final", "amended", "corrected"})
 
 def is_smoking_status(resource: Resource) -> bool:
     """Whether an observation is a smoking status in the set that may stand here."""
-    value = codes(child(resource, "valueCodeableConcept"))
+    found = {
+        text(coding, "code")
+        for coding in children(child(resource, "valueCodeableConcept"), "coding")
+        if text(coding, "system") == "http://snomed.info/sct"
+    }
     return (
         SMOKING.code in codes(child(resource, "code"))
-        and bool(value & SMOKING_VALUES)
-        and resource.get("status") in DONE
+        and len(found & SMOKING_VALUES) == 1 == len(found)
+        and text(resource, "status") in DONE
     )
 
 

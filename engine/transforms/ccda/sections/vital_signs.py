@@ -6,7 +6,14 @@ from typing import Final
 
 from engine.transforms.ccda.codes import INTERPRETATION, LOINC, SNOMED, Code, concept
 from engine.transforms.ccda.elements import Element, element
-from engine.transforms.ccda.facts import Resource, child, children, codes, newest_first
+from engine.transforms.ccda.facts import (
+    Resource,
+    child,
+    children,
+    codes,
+    newest_first,
+    text,
+)
 from engine.transforms.ccda.narrative import Table, joined, reference
 from engine.transforms.ccda.quantities import Value, value_of
 from engine.transforms.ccda.rendering import Rendering
@@ -36,7 +43,7 @@ def is_vital_sign(resource: Resource, rendering: Rendering) -> bool:
         return False
     found = list(_measurements(resource, rendering))
     return (
-        resource.get("status") in DONE
+        text(resource, "status") in DONE
         and bool(found)
         and all(_is_measured(value) for _, value in found)
     )
