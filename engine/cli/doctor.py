@@ -61,9 +61,6 @@ def doctor_command() -> None:
 def _checks() -> Iterator[Check]:
     version = sys.version.split()[0]
     yield Check("python", sys.version_info >= (3, 11), version, "use 3.11 or newer")
-    yield Check(
-        "sqlite", sqlite3.sqlite_version_info >= (3, 37), sqlite3.sqlite_version
-    )
     yield _clock()
     try:
         site = settings()

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Start and look after": {
+        "demo": ("demo", "Run everything on synthetic data, in a temporary folder."),
         "status": ("watching", "Show channels, queues and processes in one screen."),
         "health": ("watching", "Tell by the exit code whether the engine works."),
         "doctor": ("doctor", "Look for what could be wrong here, each with its fix."),
@@ -21,6 +22,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Send, receive, measure": {
         "send": ("send", "Send messages over MLLP and count the answers."),
         "listen": ("listen", "Be a stand-in receiver of HL7 v2 or FHIR."),
+        "bench": ("bench", "Measure throughput and CPU, with the circumstances."),
     },
     "Messages and queues": {
         "messages": ("messages", "Search, show and follow messages."),
