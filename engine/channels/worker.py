@@ -6,7 +6,7 @@ everything they lead to, one transaction for the whole batch.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -14,10 +14,11 @@ from engine.channels.finish import Desk, Finished, finish
 from engine.channels.prepare import Feed, prepare
 from engine.channels.prepared import Ended, Prepared
 from engine.channels.store_view import StoreView
-from engine.store import journal, results
+from engine.store import claims, results
 from engine.store.database import Connection, Database
 from engine.store.message_state import MessageState
-from engine.store.patients import apply
+from engine.store.patient_changes import apply
+from engine.store.patients import PatientCache
 from engine.store.results import Batch, Outcome
 
 BATCH: Final = 64
@@ -47,6 +48,7 @@ class Worker:
     database: Database
     lines: Mapping[str, Line]
     clock: Callable[[], datetime]
+    patients: PatientCache = field(default_factory=PatientCache)
 
     def turn(self) -> int:
         """Process one batch of every channel; return how many messages that were."""
@@ -56,7 +58,7 @@ class Worker:
         """Process the next messages of one channel; return how many."""
         line = self.lines[name]
         with self.database.engine() as connection:
-            claimed = journal.claim(connection, self.database.sealer, name, limit)
+            claimed = claims.claim(connection, self.database.sealer, name, limit)
         if not claimed:
             return 0
         prepared = [prepare(each, line.feed) for each in claimed]
@@ -68,14 +70,15 @@ class Worker:
         self, connection: Connection, name: str, prepared: list[Prepared | Ended]
     ) -> None:
         now, sealer = self.clock(), self.database.sealer
-        view = StoreView(connection, sealer)
+        view = StoreView(connection, sealer, self.patients)
         outcomes: list[Outcome] = []
         for each in prepared:
             finished = self._finished(each, name, view)
             outcomes.append(finished.outcome)
             view.remember(finished.outcome)
             if finished.decision and finished.outcome.state in _DECIDED:
-                apply(connection, sealer, finished.decision, now)
+                apply(view.index, finished.decision, now)
+        view.index.flush()
         results.record(connection, sealer, Batch(name, outcomes), now)
 
     def _finished(self, half: Prepared | Ended, name: str, view: StoreView) -> Finished:

@@ -16,7 +16,7 @@ from engine.transforms.expressions import Expression
 from engine.transforms.fhir.keys import criteria, key, own_system
 from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
 from engine.transforms.fhir.paths import FhirPath, remove, write
-from engine.transforms.scope import EditContext, Type, Value
+from engine.transforms.scope import EditContext, LoopItem, Type, Value
 
 Run = Callable[[Mapped, EditContext], None]
 Source = Expression | str
@@ -117,11 +117,13 @@ def for_each_row(line: str, segment_id: str, rows: Sequence[MapRow]) -> MapRow:
     """Return a row that runs others once for each segment of a kind."""
 
     def run(mapped: Mapped, context: EditContext) -> None:
-        outer = context.segment, context.index
+        outer = context.index
         for index, segment in enumerate(context.message.all(segment_id), 1):
-            context.segment, context.index = segment, index
+            context.loops.append(LoopItem(segment))
+            context.index = index
             run_rows(rows, mapped, context)
-        context.segment, context.index = outer
+            context.loops.pop()
+        context.index = outer
 
     return MapRow("for-each", line, run)
 
@@ -161,9 +163,9 @@ def _chosen(mapped: Mapped, kind: str, context: EditContext) -> list[Entry]:
 
 
 def _position(context: EditContext) -> int:
-    if context.segment is None:
+    if not context.loops:
         return -1
-    return _index(context.message, context.segment)
+    return _index(context.message, context.loops[-1].segment)
 
 
 def _index(message: Message, wanted: Segment) -> int:
