@@ -1,5 +1,7 @@
 """One message on its way to resources: what the mappers share and fill."""
 
+from datetime import UTC
+
 from engine.hl7 import Message, Repetition
 from engine.hl7.conformance import Finding
 from engine.hl7.segment import NULL
@@ -145,6 +147,10 @@ class Conversion:
         """Sender and control id: what names this message."""
         header = self.message.segments[0]
         return f"{self.feed.sender}|{header.text(3)}|{header.text(10)}"
+
+    def recorded(self) -> str:
+        """Return when this message was taken in, as an instant."""
+        return self.context.received_at.astimezone(UTC).isoformat()
 
     # ---- reading
 

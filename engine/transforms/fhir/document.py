@@ -82,7 +82,7 @@ def _add_status(conversion: Conversion, txa: Node, resource: Element) -> None:
         resource["_status"] = alternate_codes(coded(HL7 + "v2-0273", sent))
     completion = code(txa.text(17))
     put(resource, "docStatus", DOCUMENT_COMPLETION.get(completion))
-    if completion and completion not in ("AU", "LA"):
+    if completion:
         value = coded(HL7 + "v2-0271", completion)
         resource["_docStatus"] = alternate_codes(value)
 

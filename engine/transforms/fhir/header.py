@@ -6,7 +6,6 @@ Spec:
 """
 
 from base64 import b64encode
-from datetime import UTC
 from typing import Final
 
 from engine.hl7.datatypes import Cwe, Hd, Xon
@@ -15,6 +14,7 @@ from engine.transforms.fhir.datatypes import (
     code,
     coded,
     coding_of,
+    designator_identifiers,
     extension,
     plain,
     put,
@@ -198,7 +198,9 @@ def _entities(conversion: Conversion, msh: Node, devices: list[Entry]) -> list[E
     found: list[Element] = []
     if conversion.context.options.source_message != "none":
         document = _document(conversion, msh)
-        found.append({"role": "source", "what": document.reference})
+        number = document.resource["masterIdentifier"]
+        what: Element = {**document.reference, "identifier": number}
+        found.append({"role": "source", "what": what})
     for device in devices:
         found.append({"role": "derivation", "what": device.reference})
     return found
@@ -242,15 +244,11 @@ def _source(
         _add_event(conversion, evn, resource)
     elif sent.text:
         resource["occurredDateTime"] = sent.text
-    resource["recorded"] = sent.instant or _received(conversion)
+    resource["recorded"] = sent.instant or conversion.recorded()
     resource["activity"] = {"coding": [{**_event(msh), "display": display}]}
     resource["agent"] = _agents(conversion, msh, sender, evn)
     put(resource, "entity", entities)
     conversion.upsert_unnamed(msh, resource, conversion.message_key, "source")
-
-
-def _received(conversion: Conversion) -> str:
-    return conversion.context.received_at.astimezone(UTC).isoformat()
 
 
 def _agents(
@@ -290,7 +288,10 @@ def _add_event(conversion: Conversion, evn: Node, resource: Element) -> None:
         name = plain(value.namespace or value.universal_id)
         place: Element = {
             "resourceType": "Location",
-            "identifier": [{"system": system, "value": name}],
+            "identifier": [
+                {"system": system, "value": name},
+                *designator_identifiers(conversion.feed, value),
+            ],
             "name": name,
             "mode": "instance",
         }
@@ -317,7 +318,7 @@ def _transformation(
     resource: Element = {
         "resourceType": "Provenance",
         "target": targets,
-        "recorded": _received(conversion),
+        "recorded": conversion.recorded(),
         "activity": {"coding": [_TRANSFORMATION]},
         "agent": [{"type": coded(_PARTICIPANT, "assembler"), "who": engine.reference}],
     }

@@ -39,7 +39,8 @@ def practitioner(
     resource: Element = {"resourceType": "Practitioner"}
     one = identifier(
         feed,
-        Cx(value.identifier, value.check_digit, "", value.assigning_authority,
+        Cx(value.identifier, value.check_digit, value.check_digit_scheme,
+           value.assigning_authority,
            value.type_code, Hd(), "", "", "", ""),
     )  # fmt: skip
     name = _name(conversion, value, source)
@@ -103,11 +104,11 @@ def _name(conversion: Conversion, value: Xcn, source: Repetition) -> Element:
     put(name, "suffix", strings(value.suffix, value.professional_suffix))
     if not name.keys() - {"use"}:
         return {}
-    if value.effective or value.expiration:
-        put(name, "period", period(feed, value.effective, value.expiration))
-    elif value.validity:
-        start, end = [*source.sub(17), ""][:2]
-        put(name, "period", period(feed, start, end))
+    start, end = value.effective, value.expiration
+    known = period(feed, start, end) if start or end else {}
+    if not known and value.validity:
+        known = period(feed, *[*source.sub(17), ""][:2])
+    put(name, "period", known)
     if value.assembly in ("G", "F"):
         kind = value.assembly
         name["extension"] = [extension("humanname-assembly-order", "Code", kind)]
@@ -183,6 +184,26 @@ def organization_of_code(
            "", ""),
     )  # fmt: skip
     return _party(conversion, node, resource, one, name)
+
+
+def device_of_code(
+    conversion: Conversion, node: Node, source: Repetition
+) -> Entry | None:
+    """Return the Device a CWE names, such as ORC-18."""
+    value = Cwe.of(source)
+    resource: Element = {"resourceType": "Device"}
+    name = plain(value.text or value.original_text or value.code)
+    if name:
+        resource["deviceName"] = [{"name": name, "type": "user-friendly-name"}]
+    one = _code_identifier(conversion, value)
+    return _party(conversion, node, resource, one, name)
+
+
+def _code_identifier(conversion: Conversion, value: Cwe) -> Element:
+    """Return what a CWE calls something as an identifier."""
+    authority = Hd(value.system, value.system_oid)
+    numbered = Cx(value.code, "", "", authority, "", Hd(), "", "", "", "")
+    return identifier(conversion.feed, numbered)
 
 
 def organization_of_designator(

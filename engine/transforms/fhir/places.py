@@ -6,6 +6,7 @@ from engine.hl7 import Repetition
 from engine.hl7.datatypes import Pl
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
+    assigner,
     code,
     coded,
     entity_identifier,
@@ -51,13 +52,15 @@ def place(
         return _described(conversion, node, value)
     feed = conversion.feed
     system = local_system(feed.site, feed.sender, "locations")
+    authority = assigner(value.assigning_authority)
+    assigned: Element = {"assigner": authority} if authority else {}
     above: Entry | None = None
     path = ""
     for depth, (kind, name) in enumerate(named, 1):
         path = f"{path}/{name}" if path else name
         resource: Element = {
             "resourceType": "Location",
-            "identifier": [{"system": system, "value": path}],
+            "identifier": [{"system": system, "value": path, **assigned}],
             "name": name,
             "mode": "instance",
             "physicalType": coded(_PHYSICAL, kind),

@@ -100,6 +100,18 @@ def phones(conversion: Conversion, node: Node, fields: Phones) -> list[Element]:
     ]
 
 
+def add_contact(conversion: Conversion, node: Node, entry: Entry) -> None:
+    """Add the address and telephone of a ROL or PRT to who it names."""
+    address_field, phone_field = (11, 12) if node.id == "ROL" else (14, 15)
+    if node.has(address_field):
+        found = addresses(conversion, node, address_field)
+        entry.resource.setdefault("address", found)
+    if node.has(phone_field):
+        points = phones(conversion, node, ((phone_field, ""),))
+        if points:
+            entry.resource.setdefault("telecom", points)
+
+
 def _period(conversion: Conversion, node: Node, start: int, end: int) -> Element:
     found: Element = {}
     conversion.put_time(found, "start", node, start)

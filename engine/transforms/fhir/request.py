@@ -25,8 +25,10 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.notes import notes_of
+from engine.transforms.fhir.order_history import map_order_history
 from engine.transforms.fhir.parties import organization, practitioners
 from engine.transforms.fhir.systems import HL7
+from engine.transforms.fhir.timing import add_timing
 from engine.transforms.fhir.vocabulary import (
     ORDER_CONTROL,
     ORDER_STATUS,
@@ -73,7 +75,7 @@ def map_request(
     resource["intent"] = "reflex-order" if obr.text(11) == "G" else "order"
     if obr.text(11) not in ("", "G"):
         obr.leave(11)
-    _add_priority(conversion, obr, resource)
+    _add_priority(obr, resource)
     put(resource, "code", conversion.concept(obr, 4))
     subject = conversion.about(obr, resource)
     if "subject" not in resource:
@@ -87,9 +89,13 @@ def map_request(
     if orc is not None:
         orc.take(2, 3)
         _add_order(conversion, orc, resource)
-    notes = notes_of(conversion, obr)
-    put(resource, "note", notes + (notes_of(conversion, orc) if orc else []))
-    return _add(conversion, obr, resource, identifiers)
+    order = [obr, orc] if orc else [obr]
+    notes = [note for node in order for note in notes_of(conversion, node)]
+    put(resource, "note", notes)
+    add_timing(conversion, order, resource)
+    request = _add(conversion, obr, resource, identifiers)
+    map_order_history(conversion, orc, obr, request)
+    return request
 
 
 def _add(
@@ -155,17 +161,14 @@ def _alternates(conversion: Conversion, orc: Node | None, obr: Node) -> list[Ele
     return found
 
 
-def _add_priority(conversion: Conversion, obr: Node, resource: Element) -> None:
-    """OBR-5, else the priority in the timing of OBR-27."""
-    for field, component in ((5, 1), (27, 6)):
-        if not obr.has(field):
-            continue
-        sent = obr.text(field, component).strip()
-        if found := PRIORITY.get(sent):
-            resource["priority"] = found
-            return
-        obr.leave(field)
-    _ = conversion
+def _add_priority(obr: Node, resource: Element) -> None:
+    """OBR-5; the priority in the timing comes after it."""
+    if not obr.has(5):
+        return
+    if found := PRIORITY.get(obr.text(5).strip()):
+        resource["priority"] = found
+    else:
+        obr.leave(5)
 
 
 def _add_requester(

@@ -17,7 +17,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import organization, practitioner, practitioners
-from engine.transforms.fhir.related import addresses, phones
+from engine.transforms.fhir.related import add_contact
 from engine.transforms.fhir.systems import SNOMED
 from engine.transforms.fhir.vocabulary import V3_PARTICIPATION
 
@@ -34,6 +34,8 @@ def map_role(conversion: Conversion, rol: Node) -> None:
 
 def map_participation(conversion: Conversion, prt: Node) -> None:
     """Add the people of a PRT to what it follows."""
+    if prt.taken:
+        return
     prt.take(2)
     _map_participation(conversion, prt, role=4, person=5, span=(11, 12))
 
@@ -56,18 +58,7 @@ def _map_participation(
         node.taken = 0
         return
     for entry in people:
-        _add_contact(conversion, node, entry)
-
-
-def _add_contact(conversion: Conversion, node: Node, entry: Entry) -> None:
-    address_field, phone_field = (11, 12) if node.id == "ROL" else (14, 15)
-    if node.has(address_field):
-        found = addresses(conversion, node, address_field)
-        entry.resource.setdefault("address", found)
-    if node.has(phone_field):
-        points = phones(conversion, node, ((phone_field, ""),))
-        if points:
-            entry.resource.setdefault("telecom", points)
+        add_contact(conversion, node, entry)
 
 
 def _place(
