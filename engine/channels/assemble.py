@@ -1,6 +1,7 @@
 """From a checked site to the lines that process its messages."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
@@ -8,10 +9,10 @@ from typing import Final
 
 from engine.channels.channel import Channel, MapSwitches
 from engine.channels.finish import Desk
+from engine.channels.load import Site
 from engine.channels.prepare import Feed
 from engine.channels.steps import StepRunner
 from engine.channels.validation import bundle_faults
-from engine.channels.worker import Line
 from engine.identity.registration import Assigner, Category, Policy, Reading
 from engine.identity.weights import Model
 from engine.settings import Settings
@@ -35,6 +36,22 @@ def engine_version() -> str:
         return version("interop-engine")
     except PackageNotFoundError:
         return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One channel as a worker runs it: the two halves of its processing."""
+
+    feed: Feed
+    desk: Desk
+
+
+def lines_of(site: Site) -> dict[str, Line]:
+    """Return what processes each channel of a site."""
+    return {
+        channel.name: line(channel, site.settings, site.models)
+        for channel in site.channels
+    }
 
 
 def line(channel: Channel, settings: Settings, models: Mapping[str, Model]) -> Line:
