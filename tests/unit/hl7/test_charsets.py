@@ -108,7 +108,7 @@ def test_a_channel_can_force_a_set():
 
 
 def test_delimiters_inside_a_kanji_are_not_delimiters():
-    names = "日本"  # both bytes of 0x7C4B and 0x463C ... hold a bar in ISO 2022
+    names = "日本"  # 0x467C and 0x4B5C: a bar and a backslash
     data = er7(
         msh(f4=names, f18="~ISO IR87"), f"PID|||1||{names}^x", encoding="iso2022_jp"
     )
