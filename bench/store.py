@@ -7,7 +7,6 @@ step, amortised over batches, with durable commits.
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter, process_time
@@ -45,7 +44,10 @@ def adt(number: int) -> bytes:
         f"PID|1||{number % 20_000:07}^^^NORTH^MR||ROE{number % 1987}^JO{number % 811}^Q"
         f"||19{number % 90 + 10}0{number % 9 + 1}11|F|||{number % 999} ELM ST^^TOWN^ST",
         f"PV1|1|I|W{number % 30}^{number % 12}^1^NORTH||||D{number % 300}^DOC^ANN",
-        *(f"OBX|{n}|NM|CODE{n}^TEXT {n}^L||{number % 89 + n}|kg|||||F" for n in range(20)),
+        *(
+            f"OBX|{n}|NM|CODE{n}^TEXT {n}^L||{number % 89 + n}|kg|||||F"
+            for n in range(20)
+        ),
     ]
     return "\r".join(lines).encode() + b"\r"
 
@@ -139,7 +141,10 @@ def lease(database: Database, now: datetime) -> list[Leased]:
 
 def settle(database: Database, leased: list[Leased], now: datetime) -> list[int]:
     """Write that everything was taken."""
-    ends = [Settlement(one, Event.ACCEPT, answer=b"MSH|^~\\&|A\rMSA|AA|1\r") for one in leased]
+    ends = [
+        Settlement(one, Event.ACCEPT, answer=b"MSH|^~\\&|A\rMSA|AA|1\r")
+        for one in leased
+    ]
     with database.engine() as connection:
         return settlement.settle(connection, database.sealer, ends, now)
 
@@ -166,8 +171,10 @@ def main(count: int) -> None:
 def report(database: Database, count: int, seconds: float) -> None:
     """Print microseconds per message beside their budgets."""
     database.close()
-    print(f"{count} messages of about {len(adt(1))} bytes, {seconds:.1f} s, "
-          f"batches of {BATCH}, synchronous=FULL")
+    print(
+        f"{count} messages of about {len(adt(1))} bytes, {seconds:.1f} s, "
+        f"batches of {BATCH}, synchronous=FULL"
+    )
     for name, budget in BUDGETS.items():
         share = count // 2 if name.startswith("record") else count
         print(f"{name:26}{SPENT[name] / share * 1e6:8.1f} us  budget {budget}")

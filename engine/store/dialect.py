@@ -3,10 +3,11 @@
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -31,6 +32,7 @@ from engine.store.schema import Instant, microseconds
 SCHEMAS: Final = ("journal", "engine")
 _BUSY_MILLISECONDS: Final = 10_000
 _CHECKPOINT_PAGES: Final = 20_000
+_CACHE_KIBIBYTES: Final = 16_384
 _FULL: Final = 2
 
 
@@ -108,7 +110,6 @@ class SqliteFiles:
             poolclass=QueuePool,
             connect_args={"check_same_thread": False, "isolation_level": None},
             hide_parameters=True,
-            paramstyle="named",
         )
         event.listen(self.engine, "connect", self._attach)
         event.listen(self.engine, "begin", _begin)
@@ -139,6 +140,7 @@ class SqliteFiles:
             path = str(self._folder / f"{schema}.db")
             cursor.execute(f"ATTACH DATABASE ? AS {schema}", (path,))
             cursor.execute(f"PRAGMA {schema}.mmap_size = 0")
+            cursor.execute(f"PRAGMA {schema}.cache_size = -{_CACHE_KIBIBYTES}")
             cursor.execute(f"PRAGMA {schema}.synchronous = FULL")
             _require(cursor.execute, f"PRAGMA {schema}.journal_mode = WAL", "wal")
             _require(cursor.execute, f"PRAGMA {schema}.synchronous", _FULL)
@@ -241,12 +243,12 @@ def bulk(
 ) -> None:
     """Execute a statement once for each row, past SQLAlchemy's work on each.
 
-    That work costs more than the database's own. Each row has a value for every
-    parameter; its datetimes become numbers in place.
+    That work costs more than the database's own. All rows a statement is ever used
+    with have the same keys. Their datetimes become numbers in place.
     """
     if not rows:
         return
-    sql, instants = _driver_text(connection, statement)
+    sql, instants, in_order = _driver_text(connection, statement, rows[0])
     for name in instants:
         at: object = None
         number: int | None = None
@@ -255,23 +257,34 @@ def bulk(
                 at = row[name]
                 number = microseconds(at) if isinstance(at, datetime) else None
             row[name] = number
-    connection.exec_driver_sql(sql, rows)
+    given = rows if in_order is None else [in_order(row) for row in rows]
+    connection.exec_driver_sql(sql, given)
 
 
-_texts: Final[dict[tuple[str, UpdateBase], tuple[str, list[str]]]] = {}
+_Text = tuple[str, list[str], Callable[[dict[str, object]], tuple[object, ...]] | None]
+_texts: Final[dict[tuple[str, UpdateBase], _Text]] = {}
 
 
 def _driver_text(
-    connection: Connection, statement: UpdateBase
-) -> tuple[str, list[str]]:
-    """Return what the driver gets, and the parameters that are instants."""
+    connection: Connection, statement: UpdateBase, row: dict[str, object]
+) -> _Text:
+    """Return what the driver gets, which parameters are instants, and their order."""
     key = (connection.dialect.name, statement)
     if key not in _texts:
-        compiled = statement.compile(dialect=connection.dialect)
+        columns = list(row) if isinstance(statement, Insert) else None
+        compiled = statement.compile(dialect=connection.dialect, column_keys=columns)
         instants = [
             name
             for name, parameter in compiled.binds.items()
             if isinstance(parameter.type, Instant)
         ]
-        _texts[key] = (str(compiled), instants)
+        names = compiled.positiontup
+        in_order = None if names is None else _in_order(names)
+        _texts[key] = (str(compiled), instants, in_order)
     return _texts[key]
+
+
+def _in_order(names: list[str]) -> Callable[[dict[str, object]], tuple[object, ...]]:
+    if len(names) == 1:
+        return lambda row: (row[names[0]],)
+    return itemgetter(*names)

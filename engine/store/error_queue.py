@@ -154,9 +154,6 @@ def _entry_row(
         "label": entry.label,
         "assignee": entry.assignee,
         "opened_at": now,
-        "closed_at": None,
-        "closed_by": "",
-        "resolution": "",
     }
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from engine.store.counters import reserve_journal
 from engine.store.dialect import bulk, put
-from engine.store.schema import Found, read
+from engine.store.schema import Found
 from engine.store.seal import Sealer, fingerprint
 from engine.store.tables import dedupe, intake, journal_message
 from engine.store.tables import link_sequence as link_sequences
@@ -82,9 +82,9 @@ class JournalRow:
     trigger_event: str
     size: int
     sha256: bytes
-    verdict: Verdict
     cause: str
     ack_code: str
+    verdict: Verdict
     findings: tuple[str, ...]
 
 
@@ -101,17 +101,19 @@ _KNOWN: Final = select(
 
 _INSERT: Final = insert(journal_message)
 
-_COLUMNS: Final = [
-    column for column in journal_message.c if column.name in JournalRow.__slots__
-]
-_ROW: Final = select(*_COLUMNS).where(journal_message.c.id == bindparam("message_id"))
+ROW_COLUMNS: Final = [journal_message.c[name] for name in JournalRow.__slots__]
+"""What `read_row` wants first in a row, in this order."""
+
+_VERDICTS: Final = {verdict.value: verdict for verdict in Verdict}
+_BY_ID: Final = journal_message.c.id == bindparam("message_id")
+_ROW: Final = select(*ROW_COLUMNS).where(_BY_ID)
 _REPEATED: Final = (
     update(dedupe)
     .where(dedupe.c.key == bindparam("of"), dedupe.c.content_hash == bindparam("hash"))
     .values(repeats=dedupe.c.repeats + literal_column("1"))
 )
 _CONTENT: Final = select(journal_message.c.content, journal_message.c.channel).where(
-    journal_message.c.id == bindparam("message_id")
+    _BY_ID
 )
 
 Seen = tuple[int, str]
@@ -259,14 +261,11 @@ def _count(
 
 
 def read_row(found: Found) -> JournalRow:
-    """Return a journalled message from a row that has its columns."""
-    return read(
-        JournalRow,
-        JournalRow.__slots__,
-        found,
-        verdict=Verdict(found.verdict),
-        findings=tuple(found.findings.split()),
-    )
+    """Return a journalled message from a row that begins with `ROW_COLUMNS`."""
+    last = len(ROW_COLUMNS) - 2
+    verdict, findings = found[last : last + 2]
+    known = (_VERDICTS[verdict], tuple(findings.split()))
+    return JournalRow(*(*found[:last], *known))
 
 
 def row(connection: Connection, message_id: int) -> JournalRow | None:

@@ -116,6 +116,9 @@ class Batch:
     lease: Lease | None = None
 
 
+PERSON: Final = "person"
+"""The kind of search key that every message of a person has."""
+
 _EVENTS: Final = MappingProxyType(
     {
         MessageState.FILTERED: MessageEvent.FILTER,
@@ -269,7 +272,8 @@ def _write_keys(
     found = {
         (key_number(sealer, key), outcome.message_id)
         for outcome in outcomes
-        for key in outcome.keys
+        for key in (*outcome.keys, SearchKey(PERSON, outcome.person))
+        if key.value
     }
     put(
         connection,

@@ -91,7 +91,9 @@ def settle(
     good = [one for one in settlements if one.leased.id in held]
     if good:
         bulk(connection, _SETTLE, [_row(sealer, one, now) for one in good])
-        lanes.refresh(connection, {one.leased.lane_id for one in good}, now)
+        lanes.refresh(
+            connection, {one.leased.lane_id for one in good}, now, locked=True
+        )
         _count(connection, good)
         failed = [one for one in good if one.event is Event.PARK]
         error_queue.open_entries(connection, [_entry(one) for one in failed], now)
