@@ -6,7 +6,7 @@ a `PatientCache` of the process.
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, Self
@@ -15,6 +15,7 @@ from nicknames import NickNamer
 from sqlalchemy import Connection, bindparam, or_, select, text
 
 from engine.identity.blocking import CANDIDATES, ROWS_PER_KEY
+from engine.identity.decision import Ruling
 from engine.identity.index import Identifier, SourceRecord
 from engine.identity.traits import Traits, unpacked
 from engine.identity.weights import Frequencies, Mode, Model, shipped_model
@@ -71,6 +72,11 @@ _COLUMNS: Final = "r.id, r.person, r.authority, r.happened, r.traits"
 _MEMBERS: Final = (
     f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.person = ? ORDER BY r.id"  # noqa: S608 - only columns are written in
 )
+_RECORD: Final = f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.id = ?"  # noqa: S608
+_NEXT: Final = (
+    f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.id > ? "  # noqa: S608
+    "ORDER BY r.id LIMIT 1000"
+)
 _COUNTS: Final = "SELECT key, records FROM engine.name_count WHERE key IN (?, ?, ?)"
 _APART: Final = select(different).where(
     or_(different.c.low == bindparam("record"), different.c.high == bindparam("record"))
@@ -80,7 +86,11 @@ _IDENTIFYING: Final = select(record.c.id, record.c.identifying).where(
 )
 _RULING: Final = (
     select(task.c.decision)
-    .where(task.c.message == bindparam("message"), task.c.state == TaskState.DECIDED)
+    .where(
+        task.c.message == bindparam("message"),
+        task.c.state == TaskState.DECIDED,
+        task.c.decision.in_(list(Ruling)),
+    )
     .order_by(task.c.id.desc())
     .limit(1)
 )
@@ -199,6 +209,19 @@ class SqlPatientIndex:
         """Return the records of one active person."""
         self.flush()
         return [self.read(row) for row in self._fetch(_MEMBERS, (person,))]
+
+    def record(self, number: int) -> SourceRecord | None:
+        """Return one record."""
+        self.flush()
+        return next(map(self.read, self._fetch(_RECORD, (number,))), None)
+
+    def everyone(self) -> Iterator[SourceRecord]:
+        """Return all records in the order of their numbers."""
+        self.flush()
+        after = 0
+        while rows := self._fetch(_NEXT, (after,)):
+            yield from map(self.read, rows)
+            after = rows[-1][0]
 
     def frequencies(self, given: str, family: str) -> Frequencies:
         """Return how often the index has these names, and how many records it has."""
