@@ -114,6 +114,10 @@ class Segment:
         """Return the numbers of the fields that carry anything, null included."""
         return [number for number, raw in enumerate(self._all()) if number and raw]
 
+    def encoded_fields(self) -> list[str]:
+        """Return the encoded text of every field, the segment id at 0; read only."""
+        return self._fields or self._all()
+
     def raw(self, field: int) -> str:
         """Return the encoded text of a field, ``""`` when it was not sent."""
         fields = self._fields or self._all()

@@ -75,11 +75,12 @@ def _add(
 
 def _code(conversion: Conversion, dg1: Node) -> Element:
     """Return DG1-3, in the method of DG1-2 where it names no system, said as DG1-4."""
-    found = conversion.concept(dg1, 3)
+    found = {**conversion.concept(dg1, 3)}
     codings = found.get("coding")
     method = dg1.text(2).strip()
     if method and isinstance(codings, list) and not dg1.segment.text(3, 3):
-        codings[0]["system"] = conversion.feed.code_system(method)
+        system = conversion.feed.code_system(method)
+        found["coding"] = [{**codings[0], "system": system}, *codings[1:]]
     if words := conversion.string(dg1, 4):
         found["text"] = words
     return found

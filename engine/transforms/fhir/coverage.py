@@ -21,6 +21,7 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender
@@ -97,13 +98,13 @@ def _numbers(conversion: Conversion, in1: Node, in2: Node | None) -> list[Elemen
 
 def _add_type(conversion: Conversion, in1: Node, resource: Element) -> None:
     """IN1-15; beside it the financial class of the visit."""
-    kind = conversion.concept(in1, 15, "0086")
+    kind = {**conversion.concept(in1, 15, "0086")}
     pv1 = conversion.tree.first("PV1")
     if pv1 is not None and pv1.has(20) and in1.number == 1:
         also = conversion.concept(pv1, 20, "0064").get("coding")
         if isinstance(also, list):
-            for coding in also:
-                append(kind, "coding", coding)
+            known = kind.get("coding")
+            kind["coding"] = [*(known if isinstance(known, list) else ()), *also]
     put(resource, "type", kind)
 
 
@@ -118,12 +119,14 @@ def _add_holder(conversion: Conversion, in1: Node, resource: Element) -> None:
     if holder is None and number:
         employer: Element = {"resourceType": "Organization", "identifier": [number]}
         employer["name"] = number["value"]
-        system, value = str(number["system"]), str(number["value"])
-        holder = conversion.party(in1, employer, system, value)
+        party = named_party(conversion.context.site, employer, number)
+        holder = conversion.party(in1, party)
     elif holder is not None and number:
         known = holder.resource.get("identifier")
-        if not isinstance(known, list) or number not in known:
-            append(holder.resource, "identifier", number)
+        others = known if isinstance(known, list) else []
+        if number not in others:
+            both = [*others, number]
+            holder.resource = {**holder.resource, "identifier": both}
     if holder is not None:
         resource["policyHolder"] = holder.reference
 
@@ -195,11 +198,11 @@ def _payors(conversion: Conversion, in1: Node) -> list[Element]:
     if in1.has(5) and (source := in1.first(5)):
         where = address(conversion.feed, source)
         if where:
-            entry.resource.setdefault("address", [where])
+            entry.enrich("address", [where])
     if in1.has(7):
         points = [p for one in in1.all(7) for p in contact_points(conversion.feed, one)]
         if points:
-            entry.resource.setdefault("telecom", points)
+            entry.enrich("telecom", points)
     return [entry.reference]
 
 
@@ -216,11 +219,10 @@ def _insurer(conversion: Conversion, in1: Node) -> Entry | None:
     best = one or also
     if best:
         resource.setdefault("name", best["value"])
-        system, key = str(best["system"]), str(best["value"])
-        return conversion.party(in1, resource, system, key)
+        return conversion.party(in1, named_party(feed.site, resource, best))
     if value is None or not plain(value.name):
         return None
-    return conversion.party_own(in1, resource, plain(value.name))
+    return conversion.party(in1, own_party(feed.site, resource, plain(value.name)))
 
 
 def _add_group(conversion: Conversion, in1: Node, resource: Element) -> None:

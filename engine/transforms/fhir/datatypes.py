@@ -45,6 +45,8 @@ def append(element: Element, name: str, value: Element) -> None:
 
 def plain(text: str) -> str:
     """Return text that FHIR takes as a string, or ``""``."""
+    if not text:
+        return ""
     text = text.strip()
     return text if text.isprintable() else _UNPRINTABLE.sub("", text).strip()
 
@@ -89,7 +91,7 @@ def period(feed: Feed, start: str, end: str) -> Element:
 def concept(
     feed: Feed, source: Repetition, table: str = "", field: str = ""
 ) -> Element:
-    """Return a coded field as CodeableConcept.
+    """Return a coded field as CodeableConcept; it is shared, so nobody may change it.
 
     Args:
         feed: the sender.
@@ -97,6 +99,15 @@ def concept(
         table: HL7 table a code without a coding system is read with, such as ``0007``.
         field: name of the sender's own code system where the table has no such code.
     """
+    place = (source.raw, table, field)
+    found = feed.concepts.get(place)
+    if found is None:
+        found = _concept(feed, source, table, field)
+        feed.remember_concept(place, found)
+    return found
+
+
+def _concept(feed: Feed, source: Repetition, table: str, field: str) -> Element:
     if source.component_count == 1:
         return _bare(feed, source.text(), table, field)
     value = Cwe.of(source)
@@ -203,12 +214,16 @@ def identifier(feed: Feed, value: Cx, type_code: str = "") -> Element:
     put(found, "period", period(feed, value.effective, value.expiration))
     put(found, "assigner", assigner(value.assigning_authority))
     if value.check_digit:
-        append(found, "extension",
-               extension("identifier-checkDigit", "String", plain(value.check_digit)))
+        append(
+            found,
+            "extension",
+            extension("identifier-checkDigit", "String", plain(value.check_digit)),
+        )
     if value.check_digit_scheme:
         scheme = plain(value.check_digit_scheme)
-        append(found, "extension",
-               extension("namingsystem-checkDigit", "String", scheme))
+        append(
+            found, "extension", extension("namingsystem-checkDigit", "String", scheme)
+        )
     return found
 
 
@@ -336,7 +351,9 @@ def _add_address_kind(found: Element, type_code: str) -> None:
     put(found, "type", kind)
     if type_code and not use and not kind:
         sent = coded(HL7 + "v2-0190", code(type_code))
-        append(found, "extension", extension("alternate-codes", "CodeableConcept", sent))
+        append(
+            found, "extension", extension("alternate-codes", "CodeableConcept", sent)
+        )
 
 
 def contact_points(feed: Feed, source: Repetition, use: str = "") -> list[Element]:

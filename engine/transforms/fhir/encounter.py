@@ -24,6 +24,7 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Digits, Element, Entry
 from engine.transforms.fhir.parties import practitioners
 from engine.transforms.fhir.places import place
@@ -238,7 +239,8 @@ def _destination(conversion: Conversion, pv1: Node, source: Repetition) -> Eleme
         "mode": "kind",
         "type": [coded(system, value, plain(parts[1]))],
     }
-    return conversion.party_own(pv1, resource, "discharged to", value).reference
+    party = own_party(feed.site, resource, "discharged to", value)
+    return conversion.party(pv1, party).reference
 
 
 def _add_locations(conversion: Conversion, pv1: Node, resource: Element) -> None:

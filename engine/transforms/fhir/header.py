@@ -20,6 +20,7 @@ from engine.transforms.fhir.datatypes import (
     put,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import (
     device_of_designator,
@@ -68,9 +69,9 @@ def _sender(conversion: Conversion, msh: Node) -> Entry | None:
     source = msh.first(4)
     if source is None:
         return None
-    entry = organization_of_designator(conversion, msh, Hd.of(source))
+    entry = organization_of_designator(conversion, msh, source)
     if entry is not None and (country := conversion.string(msh, 17)):
-        entry.resource.setdefault("address", [{"country": country}])
+        entry.enrich("address", [{"country": country}])
     return entry
 
 
@@ -120,7 +121,7 @@ def _destination(conversion: Conversion, msh: Node) -> Element:
     found: Element = {}
     application = msh.first(5) if msh.has(5) else None
     value = Hd.of(application) if application else Hd()
-    device = device_of_designator(conversion, msh, value)
+    device = device_of_designator(conversion, msh, application) if application else None
     put(found, "name", plain(value.namespace))
     if device is not None:
         found["target"] = device.reference
@@ -128,7 +129,7 @@ def _destination(conversion: Conversion, msh: Node) -> Element:
     if msh.has(23) and (source := msh.first(23)):
         receiver = organization(conversion, msh, source)
     elif msh.has(6) and (source := msh.first(6)):
-        receiver = organization_of_designator(conversion, msh, Hd.of(source))
+        receiver = organization_of_designator(conversion, msh, source)
     else:
         receiver = None
     if receiver is not None:
@@ -176,7 +177,8 @@ def _software(conversion: Conversion, sft: Node) -> Entry:
     put(resource, "version", _version(conversion, sft))
     if note := conversion.string(sft, 5):
         resource["note"] = [{"text": note}]
-    return conversion.party_own(sft, resource, sft.segment.encoded)
+    party = own_party(conversion.context.site, resource, sft.segment.encoded)
+    return conversion.party(sft, party)
 
 
 def _version(conversion: Conversion, sft: Node) -> list[Element]:
@@ -262,8 +264,7 @@ def _agents(
     if who is not None:
         found.append({"type": author, "who": who.reference})
     application = msh.first(3)
-    value = Hd.of(application) if application else Hd()
-    device = device_of_designator(conversion, msh, value)
+    device = device_of_designator(conversion, msh, application) if application else None
     if device is not None:
         kind = coded(_PARTICIPANT, "transmitter")
         found.append({"type": kind, "who": device.reference})
@@ -295,7 +296,8 @@ def _add_event(conversion: Conversion, evn: Node, resource: Element) -> None:
             "name": name,
             "mode": "instance",
         }
-        entry = conversion.party(evn, place, system, name)
+        one: Element = {"system": system, "value": name}
+        entry = conversion.party(evn, named_party(conversion.context.site, place, one))
         resource["location"] = entry.reference
 
 
@@ -314,7 +316,8 @@ def _transformation(
         "deviceName": [{"name": _PRODUCT, "type": "manufacturer-name"}],
         "version": [{"value": version}],
     }
-    engine = conversion.party(msh, device, system, version)
+    one: Element = {"system": system, "value": version}
+    engine = conversion.party(msh, named_party(conversion.context.site, device, one))
     resource: Element = {
         "resourceType": "Provenance",
         "target": targets,

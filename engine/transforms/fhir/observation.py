@@ -25,6 +25,7 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.observation_values import TEXT_KINDS, joined, read_value
@@ -315,7 +316,7 @@ def _laboratory(conversion: Conversion, node: Node) -> Entry | None:
         place = node.first(24)
         where = address(conversion.feed, place) if place else {}
         if entry is not None and where:
-            entry.resource.setdefault("address", [where])
+            entry.enrich("address", [where])
         elif entry is None:
             node.leave(24)
     return entry
@@ -336,7 +337,9 @@ def _director(
     if laboratory is not None:
         resource["organization"] = laboratory.reference
     place = laboratory.full_url if laboratory else ""
-    return [conversion.party_own(node, resource, person.full_url, "MDIR", place)]
+    site = conversion.context.site
+    director = own_party(site, resource, person.full_url, "MDIR", place)
+    return [conversion.party(node, director)]
 
 
 def _group(order: Order) -> None:

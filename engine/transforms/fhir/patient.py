@@ -219,7 +219,8 @@ def spoken(language: Element) -> list[Element]:
     if isinstance(codings, list):
         tag = _tag(str(codings[0]["code"]))
         if tag and codings[0]["system"] != "urn:ietf:bcp:47":
-            codings.insert(0, {"system": "urn:ietf:bcp:47", "code": tag})
+            known = {"system": "urn:ietf:bcp:47", "code": tag}
+            language = {**language, "coding": [known, *codings]}
     return [{"language": language}]
 
 

@@ -72,17 +72,19 @@ def _add(
 
 def _code(conversion: Conversion, pr1: Node) -> Element:
     """Return PR1-3 with its modifiers (PR1-16), said as PR1-4."""
-    found = conversion.concept(pr1, 3)
-    codings = found.get("coding")
+    found = {**conversion.concept(pr1, 3)}
+    known = found.get("coding")
     method = pr1.text(2).strip()
-    if isinstance(codings, list):
+    if isinstance(known, list):
+        first = known[0]
         if method and not pr1.segment.text(3, 3):
-            codings[0]["system"] = conversion.feed.code_system(method)
+            first = {**first, "system": conversion.feed.code_system(method)}
+        codings = [first, *known[1:]]
         for source in pr1.all(16) if pr1.has(16) else ():
             if modifier := code(source.text()):
-                first = codings[0]
                 both = f"{first['code']}:{modifier}"
                 codings.append({"system": first["system"], "code": both})
+        found["coding"] = codings
     words = conversion.string(pr1, 4)
     if words and not pr1.segment.text(3, 9):
         found["text"] = words

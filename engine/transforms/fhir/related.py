@@ -7,7 +7,7 @@ Spec:
 
 from typing import Final
 
-from engine.hl7.datatypes import Cx, Xon
+from engine.hl7.datatypes import Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
     address,
@@ -16,7 +16,6 @@ from engine.transforms.fhir.datatypes import (
     contact_points,
     human_names,
     identifier,
-    plain,
     put,
     translated,
 )
@@ -105,11 +104,11 @@ def add_contact(conversion: Conversion, node: Node, entry: Entry) -> None:
     address_field, phone_field = (11, 12) if node.id == "ROL" else (14, 15)
     if node.has(address_field):
         found = addresses(conversion, node, address_field)
-        entry.resource.setdefault("address", found)
+        entry.enrich("address", found)
     if node.has(phone_field):
         points = phones(conversion, node, ((phone_field, ""),))
         if points:
-            entry.resource.setdefault("telecom", points)
+            entry.enrich("telecom", points)
 
 
 def _period(conversion: Conversion, node: Node, start: int, end: int) -> Element:
@@ -224,8 +223,6 @@ def _firm(conversion: Conversion, gt1: Node) -> Entry | None:
     source = gt1.first(21)
     entry = organization(conversion, gt1, source) if source else None
     if entry is not None and source is not None:
-        put(entry.resource, "address", addresses(conversion, gt1, 5))
-        put(entry.resource, "telecom", phones(conversion, gt1, _GT1_PHONES))
-        if not entry.resource.get("name"):
-            put(entry.resource, "name", plain(Xon.of(source).name))
+        entry.enrich("address", addresses(conversion, gt1, 5))
+        entry.enrich("telecom", phones(conversion, gt1, _GT1_PHONES))
     return entry

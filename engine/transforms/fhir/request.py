@@ -23,6 +23,7 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.order_history import map_order_history
@@ -188,7 +189,8 @@ def _add_requester(
             "organization": facility.reference,
         }
         parts = (doctor.full_url, facility.full_url)
-        doctor = conversion.party_own(obr, role, *parts)
+        party = own_party(conversion.context.site, role, *parts)
+        doctor = conversion.party(obr, party)
     requester = doctor or facility
     if requester is not None:
         resource["requester"] = requester.reference
@@ -209,7 +211,7 @@ def _facility(conversion: Conversion, orc: Node) -> Entry | None:
             for point in contact_points(conversion.feed, one)
         ]
         if points:
-            entry.resource.setdefault("telecom", points)
+            entry.enrich("telecom", points)
     return entry
 
 
@@ -217,7 +219,7 @@ def _add_address(conversion: Conversion, orc: Node, field: int, entry: Entry) ->
     source = orc.first(field)
     where = address(conversion.feed, source) if source else {}
     if where:
-        entry.resource.setdefault("address", [where])
+        entry.enrich("address", [where])
 
 
 def _add_callback(

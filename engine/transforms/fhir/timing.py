@@ -20,9 +20,7 @@ _OLD: Final = ((7, "ORC"), (27, "OBR"))
 """Fields of type TQ."""
 
 
-def add_timing(
-    conversion: Conversion, nodes: list[Node], resource: Element
-) -> None:
+def add_timing(conversion: Conversion, nodes: list[Node], resource: Element) -> None:
     """Add what TQ1, ORC-7 and OBR-27 say to a ServiceRequest; the first one wins.
 
     Args:
