@@ -194,7 +194,9 @@ def compare(load, rows):
         answered=len(load.answered),
         journalled=len(rows),
         missing=[name for name in load.answered if name not in held],
-        altered=[name for name, sha in held.items() if known.get(name) not in {None, sha}],
+        altered=[
+            name for name, sha in held.items() if known.get(name) not in {None, sha}
+        ],
         repeated=[name for name, count in times.items() if count > 1],
         phantom=[name for name in held if name not in known],
     )
