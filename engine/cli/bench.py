@@ -153,14 +153,14 @@ class _Bench:
     def drain(self) -> None:
         """Wait until everything sent was delivered."""
         from engine.cli.site import store
-        from engine.store import search
+        from engine.store import queues
 
         end = time.monotonic() + DRAIN_SECONDS
         with store() as database:
             while time.monotonic() < end:
                 with database.reading() as connection:
                     states: defaultdict[str, int] = defaultdict(int)
-                    for row in search.counts(connection):
+                    for row in queues.counts(connection):
                         states[row.state] += row.count
                 if states["delivered"] + states["error"] + states["held"] >= self.sent:
                     return
@@ -197,7 +197,7 @@ class _Bench:
         return rate
 
     def _theirs(self, connections: int) -> float:
-        """Return the answers per second of python-hl7's server, which stores nothing."""
+        """Return the answers per second of python-hl7's server; it stores nothing."""
         (port,) = free_ports(1)
         command = [sys.executable, str(BENCH / "python_hl7_server.py"), str(port)]
         with ChildProcess(command, self.engine.log) as peer:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from engine.cli.invocation import Exit, Stop
 
@@ -29,7 +29,7 @@ class ChildProcess:
     _process: subprocess.Popen[bytes] | None = None
     _output: IO[bytes] | None = None
 
-    def __enter__(self) -> "ChildProcess":
+    def __enter__(self) -> Self:
         self._output = self.log.open("ab")
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             self.command,

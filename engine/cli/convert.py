@@ -144,7 +144,8 @@ def _print_document(mapped: "list[Mapped]", template: str, loss: Path | None) ->
                 resources.get(entry.full_url, {}) | entry.resource
             )
     plan = documents_of(template, Facts(resources))
-    findings, losses = list(plan.findings), []
+    findings = list(plan.findings)
+    losses: list[Loss] = []
     for planned in plan.documents:
         version = Version(planned.series)
         made = render(planned.template, planned.facts, site, version, now())

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from engine.cli.kinds import duration
 from engine.cli.output import emit_one
 from engine.peers.fhir_memory import Memory, serve
 from engine.peers.receiving import Receiver
-from engine.peers.sending import Feed, Sender
+from engine.peers.sending import Feed, Sender, Tally
 from engine.peers.synthetic import Made, Plan, make_feed
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Demo:
                 self.receiver.hang_up()
             await asyncio.sleep(DOWN_SECONDS)
 
-    def _senders(self) -> "list[Callable[[], None]]":
+    def _senders(self) -> list[Coroutine[object, object, Tally]]:
         """Return what sends each feed to its channel, over and over."""
         adt = [made.data for made in self.feed if made.trigger.startswith("ADT")]
         oru = [made.data for made in self.feed if made.trigger.startswith("ORU")]

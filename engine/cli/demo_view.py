@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from engine.cli.invocation import note
 from engine.cli.output import Row
@@ -12,6 +12,8 @@ from engine.cli.site import store
 from engine.cli.watching import overview
 
 if TYPE_CHECKING:
+    from rich.console import Group
+
     from engine.cli.demo import Demo
 
 COLUMNS = ("received", "processed", "filtered", "held", "error", "delivered", "waiting")
@@ -81,7 +83,7 @@ class View:
         self._live = Live(console=console, auto_refresh=False) if live else None
         self._spoke = 0.0
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> Self:
         if self._live:
             self._live.start()
         return self
@@ -100,7 +102,7 @@ class View:
             note(f"{counts}  bundles {seen.bundles:,}  tasks {seen.tasks}")
 
 
-def _screen(seen: Seen, folder: Path) -> object:
+def _screen(seen: Seen, folder: Path) -> "Group":
     """Return the table of channels with the two queues below it."""
     from rich.console import Group
     from rich.table import Table
@@ -121,7 +123,7 @@ def _screen(seen: Seen, folder: Path) -> object:
     lines.append(
         f"error queue     {total}"
         + "".join(
-            f"\n                {count} × {cause}" for _, cause, count in seen.errors
+            f"\n                {count} x {cause}" for _, cause, count in seen.errors
         )
     )
     lines.append(f"                interop errors list {config}")

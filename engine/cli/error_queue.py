@@ -24,11 +24,11 @@ def errors_command() -> None:
 @errors_command.command("list")
 def list_groups() -> None:
     """List the causes with open entries, most first."""
-    from engine.store import error_queue, search
+    from engine.store import error_queue, queues
 
     with store() as database, database.reading() as connection:
         groups = error_queue.groups(connection)
-        waiting = [w for w in search.waiting(connection) if w.ready and w.next_due]
+        waiting = [w for w in queues.waiting(connection) if w.ready and w.next_due]
     at = now()
     rows: list[Row] = [
         {
@@ -80,7 +80,7 @@ def retry(
     group: str, sample: int | None, reason: str, *, yes: bool, dry_run: bool
 ) -> None:
     """Process the messages of a group again, or send its deliveries again."""
-    from engine.store import deliveries, messages
+    from engine.store import delivery_moves, messages
 
     with store() as database:
         found = _entries(database, group, sample)
@@ -95,7 +95,7 @@ def retry(
                     connection, database.sealer, processed, asked
                 )
             if sent:
-                count += deliveries.resend(connection, database.sealer, sent, asked)
+                count += delivery_moves.resend(connection, database.sealer, sent, asked)
     emit([{"group": group, "retried": count}], ["group", "retried"])
 
 
@@ -109,7 +109,7 @@ def discard(
     group: str, reason: str, sample: int | None, *, yes: bool, dry_run: bool
 ) -> None:
     """Give up the messages or deliveries of a group, for good."""
-    from engine.store import deliveries, messages
+    from engine.store import delivery_moves, messages
 
     with store() as database:
         found = _entries(database, group, sample)
@@ -122,7 +122,9 @@ def discard(
             if processed:
                 count += messages.discard(connection, database.sealer, processed, asked)
             if sent:
-                count += deliveries.discard(connection, database.sealer, sent, asked)
+                count += delivery_moves.discard(
+                    connection, database.sealer, sent, asked
+                )
     emit([{"group": group, "discarded": count}], ["group", "discarded"])
 
 

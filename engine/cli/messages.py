@@ -50,14 +50,14 @@ def search(query: tuple[str, ...], limit: int) -> None:
 @click.argument("message_id", type=int)
 def show(message_id: int) -> None:
     """Show one message: its life, its deliveries, its content masked."""
-    from engine.store import journal, search
+    from engine.store import journal, queues, search
 
     with store() as database, database.reading() as connection:
         found = search.message(connection, message_id)
         data = journal.content(connection, database.sealer, message_id)
         past = search.attempts(connection, database.sealer, message_id)
-        wanted = search.DeliveryFilter(message_id=message_id)
-        sent = search.deliveries(connection, wanted)
+        wanted = queues.DeliveryFilter(message_id=message_id)
+        sent = queues.deliveries(connection, wanted)
     if found is None:
         raise Stop(f"there is no message {message_id}", Exit.PROBLEMS)
     deliveries = [

@@ -31,6 +31,9 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "parked": ("deliveries", "Persons whose deliveries wait behind a failure."),
         "channel": ("watching", "List, start and pause channels."),
     },
+    "Persons": {
+        "mpi": ("mpi", "The master patient index and the mismatch queue."),
+    },
 }
 """Section to command to (module, one line), in the order of ``interop --help``."""
 

@@ -134,12 +134,12 @@ def alive(database: "Database") -> list[Row]:
 
 def overview(database: "Database") -> list[Row]:
     """Return one row for each channel: counts by state, what waits, how old."""
-    from engine.store import reports, search
+    from engine.store import queues, reports
 
     with database.reading() as connection:
-        counts = search.counts(connection)
-        intake = search.intake(connection)
-        waiting = search.waiting(connection)
+        counts = queues.counts(connection)
+        intake = queues.intake(connection)
+        waiting = queues.waiting(connection)
         wanted = reports.run_states(connection)
     tally: defaultdict[str, defaultdict[str, int]]
     tally = defaultdict(lambda: defaultdict(int))

@@ -17,29 +17,11 @@ _ENDS: Final = (
     *("ton", "vale", "water", "well", "wick", "wood", "worth"),
 )
 _GIVEN: Final = {
-    "F": (
-        "Ada",
-        "Bea",
-        "Cleo",
-        "Dora",
-        "Etta",
-        "Fern",
-        "Greta",
-        "Hope",
-        "Iris",
-        "June",
+    "F": tuple(
+        ["Ada", "Bea", "Cleo", "Dora", "Etta", "Fern", "Greta", "Hope", "Iris", "June"]
     ),
-    "M": (
-        "Abel",
-        "Bert",
-        "Cyril",
-        "Dale",
-        "Emil",
-        "Finn",
-        "Glen",
-        "Hugo",
-        "Ivo",
-        "Jude",
+    "M": tuple(
+        ["Abel", "Bert", "Cyril", "Dale", "Emil", "Finn", "Glen", "Hugo", "Ivo", "Jude"]
     ),
 }
 
@@ -59,7 +41,7 @@ def _admission(control_id: str, person: int) -> bytes:
     spread = (person * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
     sex = "FM"[spread >> 7 & 1]
     family = _STARTS[(spread >> 11) % len(_STARTS)] + _ENDS[(spread >> 19) % len(_ENDS)]
-    given = _GIVEN[sex][(spread >> 31) % 10]
+    given = _GIVEN[sex][(spread >> 31) % len(_GIVEN[sex])]
     middle = chr(65 + (spread >> 37) % 26)
     born = date(1930, 1, 1) + timedelta(days=(spread >> 41) % 33_000)
     street = f"{spread % 9000 + 1} Imaginary Lane^Apt {spread % 40 + 1}"
