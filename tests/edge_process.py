@@ -20,7 +20,8 @@ from engine.channels.endpoints import (
     MllpDestination,
     MllpSource,
 )
-from engine.channels.logs import configure_logs, follow_twisted
+from engine.channels.logs import configure_logs
+from engine.channels.twisted_logs import follow_twisted
 from engine.settings import Settings
 from engine.store.database import open_database
 

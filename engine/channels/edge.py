@@ -1,6 +1,5 @@
 """The edge process: every socket, the journal writer, the deliver loop."""
 
-import argparse
 import os
 import random
 import resource
@@ -22,6 +21,7 @@ from twisted.internet.threads import deferToThread, deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from engine.channels.arguments import read_arguments
 from engine.channels.channel import Channel
 from engine.channels.clock import Ulids, utc_now
 from engine.channels.deliver import DeliverLoop, Route
@@ -30,10 +30,11 @@ from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
 from engine.channels.journal_writer import JournalWriter
 from engine.channels.listeners import Places
-from engine.channels.logs import configure_logs, follow_twisted
+from engine.channels.logs import configure_logs
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
 from engine.channels.tls import Profile, profiles_of
+from engine.channels.twisted_logs import follow_twisted
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError
 from engine.settings import Settings
@@ -370,16 +371,6 @@ def _run(
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(edge.reload))
     reactor.run()
     return 0
-
-
-def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options that edge and workers share."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--config", type=Path, required=True)
-    options.add_argument("--environment")
-    options.add_argument("--bells", type=Path, help="folder of the wake-up sockets")
-    options.add_argument("--name", default="", help="of this worker")
-    return options.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-import orjson
-
 from engine.channels.channel import Channel, Destination
+from engine.channels.known import PARTIES, closed, opened
 from engine.channels.outcomes import failed, outcome
 from engine.channels.prepared import Prepared, Stage
-from engine.channels.render import Rendered, Work, render
+from engine.channels.render import render
+from engine.channels.rendering import Rendered, Work
 from engine.channels.search_keys import person_keys
 from engine.channels.view import View
 from engine.hl7.timestamps import read_timestamp
@@ -28,7 +28,7 @@ from engine.store.resources import KnownResource
 from engine.store.results import Outcome
 from engine.store.words import OnFailure
 from engine.transforms.ccda.site import CdaSite
-from engine.transforms.fhir.bundle import stamp_person, write_json
+from engine.transforms.fhir.bundle import stamp_person
 from engine.transforms.fhir.mapped import Entry, Mapped
 from engine.transforms.fhir.update import merge_update
 from engine.transforms.scope import Value
@@ -38,14 +38,13 @@ from engine.transforms.scope import Value
 class Desk:
     """What finishing the messages of one channel needs, made once per revision.
 
-    ``person_system`` is the URI of the enterprise identifier, ``site`` the name that
-    the full URLs are derived from.
+    ``person_system`` is the URI of the enterprise identifier; ``validator`` gives the
+    second output gate of a message in the sample, None for the others.
     """
 
     channel: Channel
     reading: Reading
     model: Model
-    site: str
     person_system: str
     cda: CdaSite | None
     validator: Callable[[int], Callable[[bytes], list[str]] | None]
@@ -178,7 +177,6 @@ def _stamp(prepared: Prepared, mapped: Mapped, desk: Desk, decision: Decision) -
             mapped,
             desk.person_system,
             found.enterprise_id,
-            site=desk.site,
             segment=position,
         )
         _stamp_prior(prepared, mapped, desk, found, position)
@@ -197,7 +195,6 @@ def _stamp_prior(
                 mapped,
                 desk.person_system,
                 retired,
-                site=desk.site,
                 segment=offset,
             )
             return
@@ -220,14 +217,18 @@ def _latest(
     """Apply each update to what is known, and return the new latest versions.
 
     An update older than what is known is dropped: the known version is sent again.
+    Parties that a message only refers to are kept beside, by full URL, so that later
+    documents can name them.
     """
     entries = [each for each in mapped.entries if each.method == "PUT"]
     known = view.known([(each.kind, each.criteria) for each in entries])
     happened = _happened(prepared)
-    return tuple(
+    updates = [
         _applied(entry, known.get((entry.kind, entry.criteria)), happened, person)
         for entry in entries
-    )
+    ]
+    parties = [_party(entry) for entry in mapped.entries if entry.kind in PARTIES]
+    return (*updates, *parties)
 
 
 def _applied(
@@ -240,17 +241,21 @@ def _applied(
         and happened < before.source_time
     )
     if before is not None:
-        known = orjson.loads(before.content)
+        known = opened(before).resource
         entry.resource = (
             known if late else merge_update(known, entry.resource, entry.nulls)
         )
     return KnownResource(
         entry.kind,
         entry.criteria,
-        write_json(entry.resource),
+        closed(entry),
         person=person,
         source_time=before.source_time if late and before else happened,
     )
+
+
+def _party(entry: Entry) -> KnownResource:
+    return KnownResource(entry.kind, entry.full_url, closed(entry))
 
 
 def _happened(prepared: Prepared) -> datetime | None:

@@ -29,10 +29,14 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class ExpressionKind:
-    """An expression: the type it must give, and the place whose names it may use."""
+    """An expression: the type it must give, and the place whose names it may use.
 
-    type: Type
-    place: str = "processing"
+    Without a place it is the one around it. ``loop`` names a ``for-each`` around it:
+    ``identifier`` walks over the field of ``from``, ``inner`` over what the step says.
+    """
+
+    type: Type = Type.ANY
+    place: str = ""
     loop: str = ""
 
 
@@ -187,6 +191,7 @@ CONDITION: Final = ExpressionKind(Type.BOOLEAN)
 TEXT_VALUE: Final = ExpressionKind(Type.TEXT)
 IDENTIFIER_TEXT: Final = ExpressionKind(Type.TEXT, loop="identifier")
 IDENTIFIER_CONDITION: Final = ExpressionKind(Type.BOOLEAN, loop="identifier")
+INNER_CONDITION: Final = ExpressionKind(Type.BOOLEAN, loop="inner")
 DESTINATION_CONDITION: Final = ExpressionKind(Type.BOOLEAN, "destination")
 DESTINATION_TEXT: Final = ExpressionKind(Type.TEXT, "destination")
 ERROR_CONDITION: Final = ExpressionKind(Type.BOOLEAN, "error")

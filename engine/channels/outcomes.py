@@ -8,7 +8,7 @@ from engine.channels.channel import Channel
 from engine.channels.prepared import Prepared, Stage
 from engine.channels.search_keys import person_keys, search_keys
 from engine.errors import EngineError, TransformError
-from engine.store.journal import Claimed
+from engine.store.claims import Claimed
 from engine.store.message_state import MessageState
 from engine.store.results import Failure, Outcome, TableMiss
 

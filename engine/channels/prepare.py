@@ -15,13 +15,13 @@ from engine.channels.prepared import Ended, Prepared, Stage
 from engine.channels.steps import Call, StepRunner
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, parse
-from engine.store.journal import Claimed
+from engine.store.claims import Claimed
 from engine.store.message_state import MessageState
 from engine.store.results import Failure
 from engine.store.words import Verdict as JournalVerdict
 from engine.transforms.edits import Ending, run_steps
-from engine.transforms.fhir.conversion import map_message
 from engine.transforms.fhir.mapped import MapContext
+from engine.transforms.fhir.mapping import map_message
 from engine.transforms.fhir_rows import run_rows
 from engine.transforms.scope import EditContext, PythonCall, message_names
 

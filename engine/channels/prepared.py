@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from engine.errors import TransformError
 from engine.hl7 import Message
-from engine.store.journal import Claimed
+from engine.store.claims import Claimed
 from engine.store.results import Outcome
 from engine.transforms.fhir.mapped import Mapped
 from engine.transforms.scope import EditContext

@@ -5,19 +5,17 @@ it, mostly one.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from engine.channels.channel import Destination
+from engine.channels.documents import cda
+from engine.channels.outgoing import encoded
 from engine.channels.path_template import fill
-from engine.channels.prepared import Prepared
-from engine.channels.view import View
+from engine.channels.rendering import FHIR_JSON, FHIR_NDJSON, HL7, Rendered, Work
 from engine.errors import TransformError
 from engine.hl7 import Finding, Message
-from engine.hl7.charsets import encode_message
-from engine.store.results import NewDocument
-from engine.transforms.ccda.site import CdaSite
 from engine.transforms.edits import run_steps
 from engine.transforms.fhir.bundle import (
     collection,
@@ -27,50 +25,6 @@ from engine.transforms.fhir.bundle import (
 )
 from engine.transforms.fhir.checks import check_bundle
 from engine.transforms.fhir.mapped import Entry
-
-HL7: Final = "x-application/hl7-v2+er7"
-FHIR_JSON: Final = "application/fhir+json"
-FHIR_NDJSON: Final = "application/fhir+ndjson"
-CDA_XML: Final = "application/xml"
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """One document, its media type and what the destination calls it."""
-
-    content: bytes
-    content_type: str
-    name: str = ""
-
-
-@dataclass(slots=True)
-class Work:
-    """One message while it is rendered for its destinations.
-
-    ``names`` are the context names as text, for path templates. ``validator`` is the
-    sampled second gate, None when this message is not in the sample.
-    """
-
-    prepared: Prepared
-    names: Mapping[str, str]
-    person: str
-    view: View
-    cda: CdaSite | None = None
-    validator: Callable[[bytes], list[str]] | None = None
-    findings: list[Finding] = field(default_factory=list)
-    versions: list[NewDocument] = field(default_factory=list)
-
-    def entries(self) -> list[Entry]:
-        """Return the mapped resources.
-
-        Raises:
-            TransformError: the built-in map does not know this trigger.
-        """
-        if self.prepared.mapped is None:
-            raise self.prepared.refusal or TransformError(
-                "the message was not mapped", "trigger-not-mapped"
-            )
-        return self.prepared.mapped.entries
 
 
 def render(destination: Destination, work: Work) -> list[Rendered]:
@@ -119,7 +73,7 @@ def _mllp(destination: Destination, work: Work) -> list[Rendered]:
     message = _edited(destination, work)
     if destination.mllp.version:
         message.segments[0].put(12, destination.mllp.version)
-    content = encode_message(
+    content = encoded(
         message, destination.mllp.charset, destination.mllp.unrepresentable
     )
     return [Rendered(content, HL7, message.control_id)]
@@ -145,10 +99,6 @@ def _formatted(destination: Destination, work: Work, written: str) -> Rendered:
     return Rendered(write_json(collection(work.entries())), FHIR_JSON)
 
 
-def _cda(destination: Destination, work: Work) -> list[Rendered]:
-    return work.documents.render(destination, work)
-
-
 def _edited(destination: Destination, work: Work) -> Message:
     """Return this destination's copy of the message, with its own steps done."""
     if not destination.edit:
@@ -164,6 +114,6 @@ def _edited(destination: Destination, work: Work) -> Message:
 
 _RENDERERS: Final[Mapping[str, Callable[[Destination, Work], list[Rendered]]]] = (
     MappingProxyType(
-        {"fhir": _fhir, "mllp": _mllp, "file": _file, "http": _http, "cda": _cda}
+        {"fhir": _fhir, "cda": cda, "mllp": _mllp, "file": _file, "http": _http}
     )
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from engine.store import resources, results
 from engine.store.database import Connection
 from engine.store.message_state import MessageState
-from engine.store.patients import SqlPatientIndex, mint
+from engine.store.patients import PatientCache, SqlPatientIndex, mint
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.results import Outcome
 from engine.store.seal import Sealer
@@ -23,13 +23,14 @@ class StoreView:
 
     connection: Connection
     sealer: Sealer
+    cache: PatientCache
     index: SqlPatientIndex = field(init=False)
     _resources: dict[Key, KnownResource] = field(default_factory=dict)
     _documents: dict[str, NewDocument] = field(default_factory=dict)
     _waiting: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.index = SqlPatientIndex(self.connection, self.sealer)
+        self.index = SqlPatientIndex(self.connection, self.sealer, self.cache)
 
     def mint(self) -> str:
         """Return an enterprise identifier that was never used."""

@@ -5,80 +5,241 @@ kills the worker is found. The second holds the write lock: identity, rendering 
 everything they lead to, one transaction for the whole batch.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import FrameType
 from typing import Final
 
-from engine.channels.finish import Desk, Finished, finish
-from engine.channels.prepare import Feed, prepare
+import orjson
+import structlog
+
+from engine.channels.arguments import Arguments, read_arguments
+from engine.channels.assemble import Line, lines_of
+from engine.channels.clock import utc_now
+from engine.channels.finish import Finished, finish
+from engine.channels.load import load_site
+from engine.channels.logs import configure_logs
+from engine.channels.prepare import prepare
 from engine.channels.prepared import Ended, Prepared
 from engine.channels.store_view import StoreView
-from engine.store import journal, results
-from engine.store.database import Connection, Database
+from engine.channels.wake import Bell, Ringer
+from engine.errors import ConfigurationError
+from engine.store import claims, leases, results
+from engine.store.database import Connection, Database, open_database
+from engine.store.leases import Lease
 from engine.store.message_state import MessageState
-from engine.store.patients import apply
+from engine.store.patient_changes import apply
+from engine.store.patients import PatientCache
+from engine.store.reports import Report, report, run_states
 from engine.store.results import Batch, Outcome
+from engine.store.seal import load_or_create_key
+from engine.store.words import RunState
 
 BATCH: Final = 64
 """Messages of one commit; more would keep settlement waiting for the write lock."""
 
+IDLE_SECONDS: Final = 0.5
+REPORT_SECONDS: Final = 2.0
+LEASE: Final = timedelta(seconds=15)
+RENEW: Final = timedelta(seconds=5)
+WRONG_CONFIGURATION: Final = 3
+
 _DECIDED: Final = (MessageState.PROCESSED, MessageState.HELD)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One channel as a worker runs it: the two halves of its processing."""
-
-    feed: Feed
-    desk: Desk
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Worker:
-    """Processes the messages of some channels, each in accept order.
+    """Processes the messages of the channels it can get hold of, in accept order.
 
     Attributes:
         database: the open store.
         lines: channel name to what processes it; replaced as a whole on reload.
         clock: aware UTC now.
+        owner: unique name of this worker; it holds the leases.
+        silenced: channels that shall not be processed now.
     """
 
     database: Database
     lines: Mapping[str, Line]
     clock: Callable[[], datetime]
+    owner: str = "worker"
+    silenced: frozenset[str] = frozenset()
+    processed: int = 0
+    _patients: PatientCache = field(default_factory=PatientCache)
+    _leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
 
     def turn(self) -> int:
         """Process one batch of every channel; return how many messages that were."""
-        return sum(self.batch(name) for name in self.lines)
+        done = sum(self.batch(name) for name in self.lines if name not in self.silenced)
+        self.processed += done
+        return done
 
     def batch(self, name: str, limit: int = BATCH) -> int:
         """Process the next messages of one channel; return how many."""
-        line = self.lines[name]
+        line, sealer = self.lines[name], self.database.sealer
         with self.database.engine() as connection:
-            claimed = journal.claim(connection, self.database.sealer, name, limit)
+            lease = self._lease(connection, name)
+            if lease is None:
+                return 0
+            claimed = claims.claim(connection, sealer, name, limit)
         if not claimed:
             return 0
         prepared = [prepare(each, line.feed) for each in claimed]
         with self.database.engine() as connection:
-            self._finish(connection, name, prepared)
+            self._finish(connection, lease, name, prepared)
         return len(claimed)
 
+    def _lease(self, connection: Connection, name: str) -> Lease | None:
+        """Return our hold on a channel, renewed when it is due; None: another's."""
+        now = self.clock()
+        held = self._leases.get(name)
+        if held is not None and now - held[1] < RENEW:
+            return held[0]
+        lease = leases.acquire(
+            connection, f"channel|{name}", self.owner, now, now + LEASE
+        )
+        if lease is None:
+            self._leases.pop(name, None)
+        else:
+            self._leases[name] = lease, now
+        return lease
+
     def _finish(
-        self, connection: Connection, name: str, prepared: list[Prepared | Ended]
+        self,
+        connection: Connection,
+        lease: Lease,
+        name: str,
+        prepared: list[Prepared | Ended],
     ) -> None:
         now, sealer = self.clock(), self.database.sealer
-        view = StoreView(connection, sealer)
+        view = StoreView(connection, sealer, self._patients)
         outcomes: list[Outcome] = []
         for each in prepared:
             finished = self._finished(each, name, view)
             outcomes.append(finished.outcome)
             view.remember(finished.outcome)
             if finished.decision and finished.outcome.state in _DECIDED:
-                apply(connection, sealer, finished.decision, now)
-        results.record(connection, sealer, Batch(name, outcomes), now)
+                apply(view.index, finished.decision, now)
+        view.index.flush()
+        results.record(connection, sealer, Batch(name, outcomes, lease=lease), now)
 
     def _finished(self, half: Prepared | Ended, name: str, view: StoreView) -> Finished:
         if isinstance(half, Ended):
             return Finished(half.outcome)
         return finish(half, self.lines[name].desk, view)
+
+
+@dataclass(slots=True)
+class Process:
+    """The loop around a worker: wake-ups, signals, reports, reload."""
+
+    worker: Worker
+    node: str
+    name: str
+    reload: Callable[[], Mapping[str, Line]]
+    bell: Bell | None
+    edge: Ringer
+    started_at: datetime
+    stopping: bool = False
+    reloading: bool = False
+    _reported: float = 0.0
+
+    def run(self) -> None:
+        """Work until told to stop, or until the supervisor is gone."""
+        parent = os.getppid()
+        while not self.stopping and (self.bell is None or os.getppid() == parent):
+            if self.reloading:
+                self._reload()
+            self._report()
+            if self.worker.turn():
+                self.edge.ring()
+            elif self.bell is not None:
+                self.bell.wait(IDLE_SECONDS)
+            else:
+                time.sleep(IDLE_SECONDS)
+
+    def stop(self, _number: int, _frame: FrameType | None) -> None:
+        """Finish the batch in hand, then end."""
+        self.stopping = True
+
+    def ask_reload(self, _number: int, _frame: FrameType | None) -> None:
+        """Read the configuration again before the next batch."""
+        self.reloading = True
+
+    def _reload(self) -> None:
+        self.reloading = False
+        try:
+            self.worker.lines = self.reload()
+        except ConfigurationError as error:
+            _log.error("reload_refused", reason=str(error), faults=error.faults)
+        else:
+            _log.info("reloaded", channels=len(self.worker.lines))
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        if now - self._reported < REPORT_SECONDS:
+            return
+        self._reported = now
+        detail = orjson.dumps({"processed": self.worker.processed}).decode()
+        sent = Report(
+            self.node, "worker", self.name, os.getpid(), self.started_at, utc_now(),
+            detail,
+        )  # fmt: skip
+        with self.worker.database.engine() as connection:
+            report(connection, sent)
+            wanted = run_states(connection)
+        self.worker.silenced = frozenset(
+            channel
+            for (channel, destination), told in wanted.items()
+            if not destination and told.state is RunState.STOPPED
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one worker until it is told to stop; return the exit code."""
+    asked = read_arguments(arguments)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        return _run(asked)
+    except ConfigurationError as error:
+        _log.error("not_started", reason=str(error), faults=error.faults)
+        return WRONG_CONFIGURATION
+
+
+def _run(asked: Arguments) -> int:
+    site = load_site(asked.config, asked.environment)
+    settings = site.settings
+    configure_logs(settings.log_level, settings.log_format)
+    key = load_or_create_key(settings.key_file)
+    database = open_database(settings.store_url, key, role="worker")
+    name = asked.name or "worker"
+    owner = f"{settings.node_name}/{name}"
+    process = Process(
+        Worker(database, lines_of(site), utc_now, owner),
+        settings.node_name,
+        name,
+        lambda: lines_of(load_site(asked.config, asked.environment)),
+        Bell(asked.bells, name) if asked.bells else None,
+        Ringer(asked.bells, "edge"),
+        utc_now(),
+    )
+    signal.signal(signal.SIGTERM, process.stop)
+    signal.signal(signal.SIGINT, process.stop)
+    signal.signal(signal.SIGHUP, process.ask_reload)
+    _log.info("worker_started", name=name, channels=len(process.worker.lines))
+    try:
+        process.run()
+    finally:
+        database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,7 @@ from engine.cli.site import confirm, order, store
 
 if TYPE_CHECKING:
     from engine.store.database import Database
-    from engine.store.search import DeliveryFilter, DeliveryRow
+    from engine.store.queues import DeliveryFilter, DeliveryRow
 
 PAGE = 100
 COLUMNS = ["id", "message", "channel", "destination", "state", "attempts", "sentence"]
@@ -37,7 +37,7 @@ def list_deliveries(
 ) -> None:
     """List deliveries by number."""
     from engine.store.delivery_state import State
-    from engine.store.search import DeliveryFilter
+    from engine.store.queues import DeliveryFilter
 
     known = State(state) if state else None
     wanted = DeliveryFilter(channel, destination, known, message_id)
@@ -52,12 +52,12 @@ def list_deliveries(
 )
 def show(delivery_id: int, *, document: bool) -> None:
     """Show one delivery; --document prints its bytes and is audited."""
-    from engine.store import audit, deliveries, search
+    from engine.store import audit, delivery_moves, queues
 
     with store() as database:
         with database.reading() as connection:
-            found = search.delivery(connection, delivery_id)
-            sent = deliveries.content(connection, database.sealer, delivery_id)
+            found = queues.delivery(connection, delivery_id)
+            sent = delivery_moves.content(connection, database.sealer, delivery_id)
         if found is None:
             raise Stop(f"there is no delivery {delivery_id}", Exit.PROBLEMS)
         if not document:
@@ -101,10 +101,10 @@ def parked_command() -> None:
 @click.option("--person", default="", help="Enterprise identifier.")
 def list_parked(person: str) -> None:
     """List parked persons, longest first, and what waits behind each."""
-    from engine.store import search
+    from engine.store import queues
 
     with store() as database, database.reading() as connection:
-        lanes = search.parked(connection, person=person)
+        lanes = queues.parked(connection, person=person)
     columns = ["person", "channel", "destination", "delivery", "since", "behind"]
     emit(
         (
@@ -132,10 +132,10 @@ def list_parked(person: str) -> None:
 @click.option("--dry-run", is_flag=True)
 def release(person: str, reason: str, *, yes: bool, dry_run: bool) -> None:
     """Send what parked this person again; what waits follows in order."""
-    from engine.store import search
+    from engine.store import queues
 
     with store() as database, database.reading() as connection:
-        lanes = search.parked(connection, person=person)
+        lanes = queues.parked(connection, person=person)
     if not lanes:
         raise Stop(f"nobody with the identifier {person} is parked", Exit.PROBLEMS)
     ids = tuple(lane.delivery_id for lane in lanes)
@@ -145,11 +145,11 @@ def release(person: str, reason: str, *, yes: bool, dry_run: bool) -> None:
 def _move(
     what: str, ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool
 ) -> None:
-    from engine.store import deliveries
+    from engine.store import delivery_moves
 
     if not confirm(len(ids), f"{what} deliveries", yes=yes, dry_run=dry_run):
         return
-    act = deliveries.resend if what == "resend" else deliveries.discard
+    act = delivery_moves.resend if what == "resend" else delivery_moves.discard
     with store() as database, database.engine() as connection:
         count = act(connection, database.sealer, ids, order(reason))
     emit_one({"moved": count, "what": what})
@@ -158,13 +158,13 @@ def _move(
 def _pages(
     database: "Database", wanted: "DeliveryFilter", limit: int
 ) -> "Iterator[DeliveryRow]":
-    from engine.store import search
+    from engine.store import queues
 
     after = 0
     while limit > 0:
         size = min(PAGE, limit)
         with database.reading() as connection:
-            page = search.deliveries(connection, wanted, after=after, limit=size)
+            page = queues.deliveries(connection, wanted, after=after, limit=size)
         yield from page
         if len(page) < size:
             return

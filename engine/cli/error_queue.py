@@ -7,10 +7,9 @@ import rich_click as click
 from engine.cli.invocation import Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, output_format
 from engine.cli.site import confirm, order, store
+from engine.cli.watching import age
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from engine.store.database import Database
     from engine.store.error_queue import Entry
 
@@ -25,11 +24,11 @@ def errors_command() -> None:
 @errors_command.command("list")
 def list_groups() -> None:
     """List the causes with open entries, most first."""
-    from engine.store import error_queue, search
+    from engine.store import error_queue, queues
 
     with store() as database, database.reading() as connection:
         groups = error_queue.groups(connection)
-        waiting = [w for w in search.waiting(connection) if w.ready and w.next_due]
+        waiting = [w for w in queues.waiting(connection) if w.ready and w.next_due]
     at = now()
     rows: list[Row] = [
         {
@@ -40,7 +39,7 @@ def list_groups() -> None:
             "stage": group.stage,
             "code": group.code,
             "count": group.open,
-            "oldest": _age(group.oldest, at),
+            "oldest": age(group.oldest, at),
             "parked": group.parked,
             "owner": group.assignee,
         }
@@ -81,7 +80,7 @@ def retry(
     group: str, sample: int | None, reason: str, *, yes: bool, dry_run: bool
 ) -> None:
     """Process the messages of a group again, or send its deliveries again."""
-    from engine.store import deliveries, messages
+    from engine.store import delivery_moves, messages
 
     with store() as database:
         found = _entries(database, group, sample)
@@ -96,7 +95,7 @@ def retry(
                     connection, database.sealer, processed, asked
                 )
             if sent:
-                count += deliveries.resend(connection, database.sealer, sent, asked)
+                count += delivery_moves.resend(connection, database.sealer, sent, asked)
     emit([{"group": group, "retried": count}], ["group", "retried"])
 
 
@@ -110,7 +109,7 @@ def discard(
     group: str, reason: str, sample: int | None, *, yes: bool, dry_run: bool
 ) -> None:
     """Give up the messages or deliveries of a group, for good."""
-    from engine.store import deliveries, messages
+    from engine.store import delivery_moves, messages
 
     with store() as database:
         found = _entries(database, group, sample)
@@ -123,7 +122,9 @@ def discard(
             if processed:
                 count += messages.discard(connection, database.sealer, processed, asked)
             if sent:
-                count += deliveries.discard(connection, database.sealer, sent, asked)
+                count += delivery_moves.discard(
+                    connection, database.sealer, sent, asked
+                )
     emit([{"group": group, "discarded": count}], ["group", "discarded"])
 
 
@@ -188,12 +189,3 @@ def _row(entry: "Entry") -> Row:
         "label": entry.label,
         "owner": entry.assignee,
     }
-
-
-def _age(since: "datetime", at: "datetime") -> str:
-    """Return how long ago, in the largest unit that fits."""
-    seconds = max(0, int((at - since).total_seconds()))
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

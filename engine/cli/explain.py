@@ -114,7 +114,9 @@ def _leaves(segment: Segment, number: int, path: str, version: str) -> Iterator[
         place = f"{path}[{index}]" if len(repetitions) > 1 else path
         count = repetition.component_count
         for component in range(1, count + 1):
-            value = '""' if repetition.is_null(component) else repetition.text(component)
+            value = (
+                '""' if repetition.is_null(component) else repetition.text(component)
+            )
             if not value and count > 1:
                 continue
             at = (segment.id, number, component if count > 1 else 0)

@@ -11,6 +11,7 @@ from engine.cli.invocation import Exit, Group, Stop, invocation
 from engine.cli.kinds import moment
 from engine.cli.output import Row, emit, emit_one, output_format
 from engine.cli.site import confirm, order, store
+from engine.errors import ParseError
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -49,25 +50,37 @@ def search(query: tuple[str, ...], limit: int) -> None:
 @click.argument("message_id", type=int)
 def show(message_id: int) -> None:
     """Show one message: its life, its deliveries, its content masked."""
-    from engine.hl7.masking import mask
-    from engine.store import journal, search
+    from engine.store import journal, queues, search
 
     with store() as database, database.reading() as connection:
         found = search.message(connection, message_id)
         data = journal.content(connection, database.sealer, message_id)
         past = search.attempts(connection, database.sealer, message_id)
-        wanted = search.DeliveryFilter(message_id=message_id)
-        sent = search.deliveries(connection, wanted)
+        wanted = queues.DeliveryFilter(message_id=message_id)
+        sent = queues.deliveries(connection, wanted)
     if found is None:
         raise Stop(f"there is no message {message_id}", Exit.PROBLEMS)
     deliveries = [
         f"{d.id} {d.destination} {d.state} {d.sentence}".strip() for d in sent
     ]
     attempts = [f"{a.attempt} {a.state} {a.stage} {a.reason}".strip() for a in past]
-    text = "" if data is None else mask(data, reveal=invocation().reveal)
+    text = "" if data is None else shown(data)
     content = text if output_format() != "table" else "\n" + text.replace("\r", "\n")
     more = {"attempts": attempts, "deliveries": deliveries, "hl7": content}
     emit_one({**_row(found), **more})
+
+
+def shown(data: bytes) -> str:
+    """Return a message as text, masked without ``--reveal``."""
+    from engine.hl7 import parse
+    from engine.hl7.masking import mask
+
+    if invocation().reveal:
+        return data.decode("utf-8", "replace")
+    try:
+        return mask(parse(data))
+    except ParseError:
+        return f"{len(data)} bytes that are not a message; --reveal shows them"
 
 
 @messages_command.command("tail")

@@ -7,7 +7,14 @@ import click
 from typing_extensions import override
 
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Start and look after": {
+        "demo": ("demo", "Run everything on synthetic data, in a temporary folder."),
+        "status": ("watching", "Show channels, queues and processes in one screen."),
+        "health": ("watching", "Tell by the exit code whether the engine works."),
+        "doctor": ("doctor", "Look for what could be wrong here, each with its fix."),
+    },
     "Build and test channels": {
+        "convert": ("convert", "Convert messages to FHIR, C-CDA or HL7 on stdout."),
         "explain": ("explain", "Tell in words what is in a message."),
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
@@ -15,12 +22,17 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Send, receive, measure": {
         "send": ("send", "Send messages over MLLP and count the answers."),
         "listen": ("listen", "Be a stand-in receiver of HL7 v2 or FHIR."),
+        "bench": ("bench", "Measure throughput and CPU, with the circumstances."),
     },
     "Messages and queues": {
         "messages": ("messages", "Search, show and follow messages."),
         "errors": ("error_queue", "The error queue, by cause."),
         "deliveries": ("deliveries", "What is on its way out, and what waits."),
         "parked": ("deliveries", "Persons whose deliveries wait behind a failure."),
+        "channel": ("watching", "List, start and pause channels."),
+    },
+    "Persons": {
+        "mpi": ("mpi", "The master patient index and the mismatch queue."),
     },
 }
 """Section to command to (module, one line), in the order of ``interop --help``."""

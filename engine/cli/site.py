@@ -13,8 +13,8 @@ from engine.cli.invocation import Exit, Stop, invocation, now
 
 if TYPE_CHECKING:
     from engine.settings import Settings
+    from engine.store.audit import Order
     from engine.store.database import Database
-    from engine.store.deliveries import Order
 
 MANY = 20
 """More than this at once is confirmed by typing the number."""
@@ -48,7 +48,7 @@ def store(*, create: bool = False) -> "Iterator[Database]":
 
 def order(reason: str) -> "Order":
     """Return who asks for a move, when and why, as the audit trail keeps it."""
-    from engine.store.deliveries import Order
+    from engine.store.audit import Order
 
     return Order(actor=getpass.getuser(), now=now(), reason=reason)
 

@@ -262,7 +262,8 @@ def parse_acknowledgment(data: bytes) -> Answer:
     faults = [_read_fault(err) for err in message.all("ERR")]
     if not faults and msa.text(6):
         faults = [AckFault(msa.text(6), text=msa.text(6, 2))]
-    return Answer(msa.text(1), msa.text(2), tuple(faults), msa.text(3), msa.text(4))
+    control_id = decode(msa.raw(2), msa.delimiters, message.charset)
+    return Answer(msa.text(1), control_id, tuple(faults), msa.text(3), msa.text(4))
 
 
 def _read_fault(err: Segment) -> AckFault:
@@ -273,12 +274,10 @@ def _read_fault(err: Segment) -> AckFault:
             location="^".join(place for place in places if place),
             text=err.text(1, 4, 2),
         )
-    component = err.delimiters.component
-    location = err.raw(2)
     return AckFault(
         code=err.text(3),
         severity=err.text(4) or "E",
-        location=location.replace(component, "^") if component else location,
+        location=err.raw(2).replace(err.delimiters.component, "^"),
         text=err.text(8) or err.text(7) or err.text(3, 2),
         application_code=err.text(5),
     )
@@ -327,8 +326,6 @@ def _err(fault: AckFault, marks: Delimiters, version: str) -> list[bytes]:
 
 def _condition(fault: AckFault, marks: Delimiters) -> bytes:
     """Return the table 0357 code as CWE."""
-    if not marks.component:
-        return _plain(fault.code, marks)
     parts = (fault.code, CONDITIONS.get(fault.code, ""), "HL70357")
     return marks.component.encode().join(_plain(part, marks) for part in parts)
 

@@ -8,6 +8,7 @@ and so may both bytes of a kanji in ISO 2022.
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -101,16 +102,12 @@ def decode(data: bytes, declared: Sequence[str], fallback: str = "8859/1") -> De
         return Decoded(data.decode("ascii"), "ascii")
     wanted = _declared(declared)
     last = codec_for(fallback) or "iso8859-1"
-    alternates = (*_ALTERNATES.get(wanted, ()), "utf-8", last, "iso8859-1")
-    if wanted:
-        alternates = (wanted, *alternates)
-    for codec in alternates:
-        try:
-            text = data.decode(codec)
-        except UnicodeDecodeError:
-            continue
-        return Decoded(text, codec, _findings(declared, wanted, codec))
-    raise AssertionError("ISO 8859-1 decodes every byte")
+    alternates = (*_ALTERNATES.get(wanted, ()), "utf-8", last)
+    for codec in (wanted, *alternates) if wanted else alternates:
+        with suppress(UnicodeDecodeError):
+            return Decoded(data.decode(codec), codec, _odd(declared, wanted, codec))
+    text, codec = data.decode("iso8859-1"), "iso8859-1"  # reads every byte
+    return Decoded(text, codec, _odd(declared, wanted, codec))
 
 
 def encode(text: str, codec: str, unrepresentable: str = "error") -> bytes:
@@ -145,7 +142,7 @@ def _declared(declared: Sequence[str]) -> str:
     return codecs[0] if codecs else ""
 
 
-def _findings(declared: Sequence[str], wanted: str, codec: str) -> tuple[Finding, ...]:
+def _odd(declared: Sequence[str], wanted: str, codec: str) -> tuple[Finding, ...]:
     if wanted:
         return () if codec == wanted else _MISMATCH
     return _UNKNOWN if declared else _ASSUMED

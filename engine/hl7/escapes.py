@@ -81,7 +81,7 @@ def decode(
     for literal, name in _pieces(text, escape):
         parts.append(_shifted(literal, shift, codec) if shift else literal)
         if name is None:
-            break
+            continue
         if name in _SETS:
             shift = _SETS[name]
         elif name == ".br" and line_break:

@@ -39,9 +39,7 @@ class Header:
 
     def part(self, number: int, component: int = 1) -> str:
         """Return one component, its bytes read as ISO 8859-1, escapes untouched."""
-        text = self.raw(number).decode("latin-1")
-        mark = self.delimiters.component
-        parts = text.split(mark) if mark else [text]
+        parts = self.raw(number).decode("latin-1").split(self.delimiters.component)
         return parts[component - 1] if component <= len(parts) else ""
 
     @property
@@ -108,9 +106,7 @@ def read_header(data: bytes) -> Header:
         end = data.find(b"\n", start)
     msh = data[start:end] if end >= 0 else data[start:]
     if msh.startswith(_USUAL):
-        fields = _cut(msh, b"|")
-        if len(fields[1]) == len(STANDARD.encoding_characters):
-            return Header(STANDARD, fields)
+        return Header(STANDARD, _cut(msh, b"|"))
     return _read_unusual(msh)
 
 

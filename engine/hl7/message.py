@@ -76,13 +76,18 @@ class Message:
         return ""
 
     def values(self, path: Path) -> list[str]:
-        """Return the decoded texts a path with ``[*]`` means, missing ones ``""``."""
+        """Return the decoded texts a path with ``[*]`` means, missing ones ``""``.
+
+        A field that was not sent has no repetitions.
+        """
         found: list[str] = []
         for segment in self.find(path):
             repetitions = segment.positions(path.field)
             if path.repetition != ALL:
                 number = max(path.repetition, 1)
                 repetitions = repetitions[number - 1 : number]
+            elif not segment.raw(path.field):
+                continue
             found.extend(
                 each.text(path.component or 1, path.subcomponent or 1)
                 for each in repetitions
@@ -116,7 +121,11 @@ class Message:
         return self.encoded(path) == NULL
 
     def set_text(self, path: Path, text: str) -> bool:
-        """Write one value, escaped; tell whether the segment was there."""
+        """Write one value, escaped; tell whether the segment was there.
+
+        Raises:
+            TransformError: the message has no delimiter for it; see `Segment.put`.
+        """
         return self.set_encoded(path, encode(text, self.delimiters))
 
     def set_encoded(self, path: Path, raw: str) -> bool:

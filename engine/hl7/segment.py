@@ -1,5 +1,6 @@
 """One segment and the repetitions of its fields, split and decoded when asked."""
 
+from engine.errors import TransformError
 from engine.hl7.delimiters import Delimiters
 from engine.hl7.escapes import decode
 
@@ -113,6 +114,10 @@ class Segment:
         """Return the numbers of the fields that carry anything, null included."""
         return [number for number, raw in enumerate(self._all()) if number and raw]
 
+    def encoded_fields(self) -> list[str]:
+        """Return the encoded text of every field, the segment id at 0; read only."""
+        return self._fields or self._all()
+
     def raw(self, field: int) -> str:
         """Return the encoded text of a field, ``""`` when it was not sent."""
         fields = self._fields or self._all()
@@ -174,7 +179,15 @@ class Segment:
             raw: encoded text; the caller escapes it.
             place: repetition, component and subcomponent; those left out mean the whole
                 of the level above.
+
+        Raises:
+            TransformError: the field is the id or names the delimiters, or the message
+                defines no delimiter for the place.
         """
+        if field < (3 if self.id in HEADERS else 1):
+            raise TransformError(
+                f"{self.id}-{field} cannot be written", code="unrepresentable"
+            )
         fields = self._all()
         fields.extend([""] * (field + 1 - len(fields)))
         marks = (
@@ -208,6 +221,11 @@ def _replaced(
     if not place:
         return new
     mark, number = marks[0], place[0]
+    if not mark and number > 1:
+        raise TransformError(
+            "MSH-2 defines no delimiter for a part that has to be written",
+            code="unrepresentable",
+        )
     parts = old.split(mark) if mark else [old]
     parts.extend([""] * (number - len(parts)))
     parts[number - 1] = _replaced(parts[number - 1], new, place[1:], marks[1:])

@@ -76,10 +76,14 @@ class Timestamp(NamedTuple):
         if self.offset_minutes is not None:
             zone = timezone(timedelta(minutes=self.offset_minutes))
         micro = int(self.fraction[1:7].ljust(6, "0")) if self.fraction else 0
-        return datetime(
-            self.year, self.month, self.day, self.hour, self.minute,
-            min(self.second, 59), micro, tzinfo=zone or UTC,
-        ).astimezone(UTC)  # fmt: skip
+        moment = datetime(
+            self.year, self.month, self.day, self.hour, self.minute, self.second, micro,
+            tzinfo=zone or UTC,
+        )  # fmt: skip
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:  # 99991231 is written for "without end"
+            return moment.replace(tzinfo=UTC)
 
 
 def read_timestamp(text: str) -> Timestamp | None:

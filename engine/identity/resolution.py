@@ -81,7 +81,7 @@ def decide_unknown(
         return _new(registration, keys, Reason.PLACEHOLDER_DATA)
     ranking = rank(traits, keys, index, model)
     if ranking.linkable:
-        return _joined(registration, keys, ranking)
+        return _joined(registration, keys, ranking, index)
     doubt = _question(registration, traits, ranking)
     if doubt is None:
         return _new(registration, keys, Reason.NO_CANDIDATE)
@@ -102,7 +102,12 @@ def _new(registration: Registration, keys: list[int], reason: Reason) -> Decisio
     )
 
 
-def _joined(registration: Registration, keys: list[int], ranking: Ranking) -> Decision:
+def _joined(
+    registration: Registration,
+    keys: list[int],
+    ranking: Ranking,
+    index: PatientIndex,
+) -> Decision:
     """Link to the best; ask whether the other persons are the same, too."""
     best = ranking.linkable[0]
     person = best.record.person
@@ -117,7 +122,11 @@ def _joined(registration: Registration, keys: list[int], ranking: Ranking) -> De
     decision = _with_death(decision, best.record)
     if len(ranking.linkable) == 1:
         return decision
-    doubt = _asked(registration, ranking.linkable[1:], best.record.authority)
+    apart = index.told_apart(best.record.number, best.record.traits)
+    rivals = tuple(r for r in ranking.linkable[1:] if r.record.number not in apart)
+    if not rivals:
+        return decision
+    doubt = _asked(registration, rivals, best.record.authority)
     return _with_doubt(decision, doubt)
 
 

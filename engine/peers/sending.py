@@ -176,7 +176,8 @@ class Sender:
                 await asyncio.sleep(attempt * 0.5)
                 wire = wire or await _connect(self.host, self.port, self.tls)
                 begin = perf_counter()
-                answer = await asyncio.wait_for(wire.ask(message), self.timeout)
+                async with asyncio.timeout(self.timeout):
+                    answer = await wire.ask(message)
             except (OSError, EOFError, FrameError, TimeoutError) as error:
                 if wire is not None:
                     wire.close()

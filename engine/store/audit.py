@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from engine.errors import EngineError
 from engine.store.counters import reserve
+from engine.store.dialect import bulk
 from engine.store.schema import Found
 from engine.store.seal import Sealer
 from engine.store.tables import audit
@@ -93,7 +94,7 @@ def write(connection: Connection, sealer: Sealer, acts: Sequence[Act]) -> None:
                 "hash": link,
             }
         )
-    connection.execute(_INSERT, rows)
+    bulk(connection, _INSERT, rows)
 
 
 def _canonical(number: int, act: Act, detail: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from engine.store.dialect import put
-from engine.store.journal import JournalRow, read_row
+from engine.store.journal import ROW_COLUMNS, JournalRow, read_row
 from engine.store.schema import Found
 from engine.store.seal import Sealer
 from engine.store.tables import journal_message, message, progress, redo
@@ -30,7 +30,8 @@ class Claimed:
 
 _AGAIN: Final = (
     select(
-        journal_message,
+        *ROW_COLUMNS,
+        journal_message.c.content,
         redo.c.tries,
         func.coalesce(message.c.attempt, 0).label("attempt"),
     )
@@ -44,7 +45,7 @@ _AGAIN: Final = (
 """The oldest messages of a channel that are to be processed again."""
 
 _NEW: Final = (
-    select(journal_message)
+    select(*ROW_COLUMNS, journal_message.c.content)
     .where(
         journal_message.c.channel == bindparam("channel"),
         journal_message.c.id > bindparam("last_id"),

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.store.counters import DELIVERY, Counted, reserve, shift, tally
 from engine.store.delivery_state import State
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.schema import Found
 from engine.store.seal import Sealer, fingerprint
-from engine.store.tables import delivery, lane, run_state
+from engine.store.tables import delivery, lane, rendered, run_state
 from engine.store.words import LaneState, OnFailure, RunState
 
 
@@ -72,8 +72,24 @@ class Leased:
 
 
 _INSERT: Final = insert(delivery)
+_INSERT_RENDERED: Final = insert(rendered)
 _DUE: Final = (
-    select(lane.c.id, lane.c.head_id, lane.c.person)
+    select(
+        lane.c.id,
+        lane.c.person,
+        delivery.c.id,
+        delivery.c.epoch,
+        delivery.c.message_id,
+        delivery.c.attempts,
+        rendered.c.content,
+        delivery.c.content_type,
+        rendered.c.name,
+        delivery.c.on_failure,
+        delivery.c.queued_at,
+    )
+    .select_from(lane)
+    .join(delivery, delivery.c.id == lane.c.head_id)
+    .join(rendered, rendered.c.delivery_id == delivery.c.id)
     .where(
         lane.c.channel == bindparam("channel"),
         lane.c.destination == bindparam("destination"),
@@ -84,36 +100,24 @@ _DUE: Final = (
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
-"""The lanes of one destination whose heads are due."""
+"""The heads of one destination's lanes that are due."""
 
-_LEASE_LANES: Final = (
+_LEASE_LANE: Final = (
     update(lane)
-    .where(lane.c.id.in_(bindparam("ids", expanding=True)))
-    .values(state=LaneState.LEASED.value, next_at=bindparam("until"))
+    .where(lane.c.id == bindparam("lane"))
+    .values(state=bindparam("stands"), next_at=bindparam("until"))
 )
 _LEASE: Final = (
     update(delivery)
-    .where(delivery.c.id.in_(bindparam("ids", expanding=True)))
+    .where(delivery.c.id == bindparam("number"))
     .values(
-        state=State.LEASED.value,
-        attempts=delivery.c.attempts + 1,
-        epoch=delivery.c.epoch + 1,
+        state=bindparam("becomes"),
+        attempts=bindparam("tried"),
+        epoch=bindparam("at_epoch"),
         owner=bindparam("holder"),
     )
-    .returning(
-        delivery.c.id,
-        delivery.c.epoch,
-        delivery.c.message_id,
-        delivery.c.lane_id,
-        delivery.c.attempts,
-        delivery.c.content,
-        delivery.c.content_type,
-        delivery.c.name,
-        delivery.c.on_failure,
-        delivery.c.queued_at,
-    )
 )
-"""The heads, counted as attempted before the attempt."""
+"""The head, counted as attempted before the attempt."""
 
 _STANDS: Final = select(run_state.c.state).where(
     run_state.c.channel == bindparam("channel"),
@@ -136,51 +140,48 @@ def enqueue(
         return []
     ids = list(reserve(connection, "delivery", len(documents)))
     rows: list[dict[str, object]] = []
+    contents: list[dict[str, object]] = []
     lanes: dict[int, dict[str, object]] = {}
     changes: dict[Counted, int] = {}
     for number, (message_id, attempt, ordinal, new) in zip(ids, documents, strict=True):
         place = f"lane|{new.channel}|{new.destination}|{new.order_key}"
         lane_id = sealer.blind_number(place)
-        row = _new_row(sealer, number, new, now)
+        row = _new_row(number, new, now)
         row.update(
             message_id=message_id, attempt=attempt, ordinal=ordinal, lane_id=lane_id
         )
         rows.append(row)
+        contents.append(_rendered_row(sealer, number, new))
         lanes.setdefault(lane_id, _new_lane(lane_id, number, new, now))
         shift(changes, None, counted(new.channel, new.destination, State.QUEUED))
     ordered = [lanes[lane_id] for lane_id in sorted(lanes)]
     put(connection, lane, ordered, replace=("person",))  # locks those that exist
-    connection.execute(_INSERT, rows)
+    bulk(connection, _INSERT, rows)
+    bulk(connection, _INSERT_RENDERED, contents)
     tally(connection, changes)
     return ids
 
 
-def _new_row(
-    sealer: Sealer, number: int, new: NewDelivery, now: datetime
-) -> dict[str, object]:
-    where = f"delivery|{number}|{new.channel}"
+def _new_row(number: int, new: NewDelivery, now: datetime) -> dict[str, object]:
     return {
         "id": number,
         "channel": new.channel,
         "destination": new.destination,
         "state": State.QUEUED.value,
-        "attempts": 0,
-        "not_before": None,
-        "aside": 0,
-        "owner": "",
-        "epoch": 0,
         "content_type": new.content_type,
         "sha256": fingerprint(new.content),
-        "name": sealer.seal(new.name.encode(), where + "|name") if new.name else None,
-        "content": sealer.seal(new.content, where),
-        "answer": None,
-        "class": "",
-        "code": "",
-        "sentence": "",
         "note": new.note,
         "on_failure": new.on_failure.value,
         "queued_at": now,
-        "settled_at": None,
+    }
+
+
+def _rendered_row(sealer: Sealer, number: int, new: NewDelivery) -> dict[str, object]:
+    where = f"delivery|{number}|{new.channel}"
+    return {
+        "delivery_id": number,
+        "name": sealer.seal(new.name.encode(), where + "|name") if new.name else None,
+        "content": sealer.seal(new.content, where),
     }
 
 
@@ -215,42 +216,58 @@ def claim_heads(
     stands = connection.execute(_STANDS, place).scalar()
     if stands not in (None, RunState.RUNNING.value):
         return []
-    due = connection.execute(_DUE, place | {"now": turn.now, "limit": limit}).all()
-    if not due:
+    due = place | {"now": turn.now, "limit": limit}
+    leased = [_leased(sealer, turn, row) for row in connection.execute(_DUE, due)]
+    if not leased:
         return []
-    connection.execute(
-        _LEASE_LANES, {"ids": [row.id for row in due], "until": turn.until}
-    )
-    heads = {row.head_id: row.person for row in due}
-    rows = connection.execute(_LEASE, {"ids": list(heads), "holder": turn.owner}).all()
-    leased = {row.id: _leased(sealer, turn, row, heads[row.id]) for row in rows}
+    bulk(connection, _LEASE_LANE, [_lane_row(one, turn) for one in leased])
+    bulk(connection, _LEASE, [_lease_row(one, turn) for one in leased])
     tally(
         connection,
         {
-            counted(turn.channel, turn.destination, State.QUEUED): -len(rows),
-            counted(turn.channel, turn.destination, State.LEASED): len(rows),
+            counted(turn.channel, turn.destination, State.QUEUED): -len(leased),
+            counted(turn.channel, turn.destination, State.LEASED): len(leased),
         },
     )
-    return [leased[number] for number in heads if number in leased]
+    return leased
 
 
-def _leased(sealer: Sealer, turn: Turn, row: Found, person: str) -> Leased:
-    where = f"delivery|{row.id}|{turn.channel}"
+def _leased(sealer: Sealer, turn: Turn, row: Found) -> Leased:
+    lane_id, person, number, epoch, message_id, attempts = row[:6]
+    content, content_type, name, on_failure, queued_at = row[6:]
+    where = f"delivery|{number}|{turn.channel}"
     return Leased(
-        id=row.id,
-        epoch=row.epoch,
-        message_id=row.message_id,
+        id=number,
+        epoch=epoch + 1,
+        message_id=message_id,
         channel=turn.channel,
         destination=turn.destination,
-        lane_id=row.lane_id,
-        attempts=row.attempts,
-        content=sealer.open(row.content, where),
-        content_type=row.content_type,
-        name=sealer.open(row.name, where + "|name").decode() if row.name else "",
+        lane_id=lane_id,
+        attempts=attempts + 1,
+        content=sealer.open(content, where),
+        content_type=content_type,
+        name=sealer.open(name, where + "|name").decode() if name else "",
         person=person,
-        on_failure=OnFailure(row.on_failure),
-        queued_at=row.queued_at,
+        on_failure=_ON_FAILURE[on_failure],
+        queued_at=queued_at,
     )
+
+
+_ON_FAILURE: Final = {word.value: word for word in OnFailure}
+
+
+def _lane_row(one: Leased, turn: Turn) -> dict[str, object]:
+    return {"lane": one.lane_id, "stands": LaneState.LEASED.value, "until": turn.until}
+
+
+def _lease_row(one: Leased, turn: Turn) -> dict[str, object]:
+    return {
+        "number": one.id,
+        "becomes": State.LEASED.value,
+        "tried": one.attempts,
+        "at_epoch": one.epoch,
+        "holder": turn.owner,
+    }
 
 
 def next_due(connection: Connection, channel: str, destination: str) -> datetime | None:

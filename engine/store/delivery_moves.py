@@ -12,7 +12,7 @@ from engine.store.deliveries import counted
 from engine.store.delivery_state import Event, State, advance
 from engine.store.schema import Found
 from engine.store.seal import Sealer
-from engine.store.tables import delivery
+from engine.store.tables import delivery, rendered
 
 _NAMED: Final = (
     select(
@@ -40,9 +40,12 @@ _MOVE: Final = (
         aside=0,
     )
 )
-_CONTENT: Final = select(
-    delivery.c.content, delivery.c.name, delivery.c.answer, delivery.c.channel
-).where(delivery.c.id == bindparam("number"))
+_CONTENT: Final = (
+    select(rendered.c.content, rendered.c.name, delivery.c.answer, delivery.c.channel)
+    .select_from(delivery)
+    .join(rendered, rendered.c.delivery_id == delivery.c.id, isouter=True)
+    .where(delivery.c.id == bindparam("number"))
+)
 
 
 def resend(

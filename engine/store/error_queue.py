@@ -12,7 +12,7 @@ from sqlalchemy import update as sql_update
 
 from engine.store.audit import Order
 from engine.store.counters import chunks, reserve
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.schema import Found, is_word, read
 from engine.store.seal import Sealer
 from engine.store.tables import comment as comments_table
@@ -110,7 +110,7 @@ def open_entries(
         _entry_row(number, key, entry, now)
         for number, key, entry in zip(ids, keys, entries, strict=True)
     ]
-    connection.execute(_INSERT, rows)
+    bulk(connection, _INSERT, rows)
     groups = dict(zip(keys, entries, strict=True))
     counted = Counter(keys)
     put(
@@ -154,9 +154,6 @@ def _entry_row(
         "label": entry.label,
         "assignee": entry.assignee,
         "opened_at": now,
-        "closed_at": None,
-        "closed_by": "",
-        "resolution": "",
     }
 
 

@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from engine.store.counters import reserve_journal
-from engine.store.dialect import put
-from engine.store.schema import Found, read
+from engine.store.dialect import bulk, put
+from engine.store.schema import Found
 from engine.store.seal import Sealer, fingerprint
 from engine.store.tables import dedupe, intake, journal_message
 from engine.store.tables import link_sequence as link_sequences
@@ -74,9 +82,9 @@ class JournalRow:
     trigger_event: str
     size: int
     sha256: bytes
-    verdict: Verdict
     cause: str
     ack_code: str
+    verdict: Verdict
     findings: tuple[str, ...]
 
 
@@ -93,17 +101,19 @@ _KNOWN: Final = select(
 
 _INSERT: Final = insert(journal_message)
 
-_COLUMNS: Final = [
-    column for column in journal_message.c if column.name in JournalRow.__slots__
-]
-_ROW: Final = select(*_COLUMNS).where(journal_message.c.id == bindparam("message_id"))
+ROW_COLUMNS: Final = [journal_message.c[name] for name in JournalRow.__slots__]
+"""What `read_row` wants first in a row, in this order."""
+
+_VERDICTS: Final = {verdict.value: verdict for verdict in Verdict}
+_BY_ID: Final = journal_message.c.id == bindparam("message_id")
+_ROW: Final = select(*ROW_COLUMNS).where(_BY_ID)
 _REPEATED: Final = (
     update(dedupe)
     .where(dedupe.c.key == bindparam("of"), dedupe.c.content_hash == bindparam("hash"))
-    .values(repeats=dedupe.c.repeats + 1)
+    .values(repeats=dedupe.c.repeats + literal_column("1"))
 )
 _CONTENT: Final = select(journal_message.c.content, journal_message.c.channel).where(
-    journal_message.c.id == bindparam("message_id")
+    _BY_ID
 )
 
 Seen = tuple[int, str]
@@ -139,8 +149,7 @@ def append(
             used.add(key)
             seen[key, arrival.content_hash[:_HASH_BYTES]] = (number, code)
     _write(connection, sealer, fresh, appended)
-    if repeated:
-        connection.execute(_REPEATED, repeated)
+    bulk(connection, _REPEATED, repeated)
     _count(connection, arrivals, appended)
     return appended
 
@@ -184,7 +193,7 @@ def _write(
         _message_row(sealer, number, arrival, new[number])
         for number, arrival, _ in fresh
     ]
-    connection.execute(_INSERT, rows)
+    bulk(connection, _INSERT, rows)
     keys: list[dict[str, object]] = [
         {
             "key": key,
@@ -252,14 +261,11 @@ def _count(
 
 
 def read_row(found: Found) -> JournalRow:
-    """Return a journalled message from a row that has its columns."""
-    return read(
-        JournalRow,
-        JournalRow.__slots__,
-        found,
-        verdict=Verdict(found.verdict),
-        findings=tuple(found.findings.split()),
-    )
+    """Return a journalled message from a row that begins with `ROW_COLUMNS`."""
+    last = len(ROW_COLUMNS) - 2
+    verdict, findings = found[last : last + 2]
+    known = (_VERDICTS[verdict], tuple(findings.split()))
+    return JournalRow(*(*found[:last], *known))
 
 
 def row(connection: Connection, message_id: int) -> JournalRow | None:
@@ -296,12 +302,11 @@ def prune_duplicates(connection: Connection, before: datetime, limit: int) -> in
         .order_by(dedupe.c.received_at)
         .limit(limit)
     )
-    rows = [
+    rows: list[dict[str, object]] = [
         {"old_key": row.key, "old_hash": row.content_hash}
         for row in connection.execute(old)
     ]
-    if rows:
-        connection.execute(_FORGET, rows)
+    bulk(connection, _FORGET, rows)
     return len(rows)
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from engine.store.counters import chunks
 from engine.store.delivery_state import State
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.schema import Found, is_word
 from engine.store.tables import delivery, lane, message
 from engine.store.words import LaneState, OnFailure
@@ -93,7 +93,7 @@ _MOVE: Final = (
         head_id=bindparam("head"), state=bindparam("stands"), next_at=bindparam("at")
     )
 )
-_DELETE: Final = delete(lane).where(lane.c.id.in_(bindparam("ids", expanding=True)))
+_DELETE: Final = delete(lane).where(lane.c.id == bindparam("lane"))
 _MISSING: Final = (
     select(delivery.c.lane_id, delivery.c.channel, delivery.c.destination)
     .add_columns(func.max(message.c.person).label("person"))
@@ -108,17 +108,21 @@ _MISSING: Final = (
 )
 
 
-def refresh(connection: Connection, lane_ids: Collection[int], now: datetime) -> None:
-    """Give lanes their heads by the rule of this module."""
+def refresh(
+    connection: Connection,
+    lane_ids: Collection[int],
+    now: datetime,
+    *,
+    locked: bool = False,
+) -> None:
+    """Give lanes their heads by the rule of this module, locking them if need be."""
     for ids in chunks(lane_ids):
-        connection.execute(_LOCK, {"ids": ids})
+        if not locked:
+            connection.execute(_LOCK, {"ids": ids})
         rows = connection.execute(_HEADS, {"ids": ids, "now": now}).all()
         moves = [move for row in rows if (move := _move(row, now)) is not None]
-        if moves:
-            connection.execute(_MOVE, moves)
-        empty = [row.id for row in rows if _is_empty(row)]
-        if empty:
-            connection.execute(_DELETE, {"ids": empty})
+        bulk(connection, _MOVE, moves)
+        bulk(connection, _DELETE, [{"lane": row.id} for row in rows if _is_empty(row)])
 
 
 def _keeps_head(row: Found) -> bool:

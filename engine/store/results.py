@@ -14,7 +14,7 @@ from engine.store.audit import Act, Order
 from engine.store.counters import MESSAGE, Counted, shift, tally
 from engine.store.deliveries import NewDelivery, enqueue
 from engine.store.delivery_moves import drop_unsent
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.error_queue import NewEntry
 from engine.store.leases import Lease
 from engine.store.message_state import MessageEvent, MessageState, advance_message
@@ -116,6 +116,9 @@ class Batch:
     lease: Lease | None = None
 
 
+PERSON: Final = "person"
+"""The kind of search key that every message of a person has."""
+
 _EVENTS: Final = MappingProxyType(
     {
         MessageState.FILTERED: MessageEvent.FILTER,
@@ -208,7 +211,7 @@ def _write_states(
         )
     if states:
         put(connection, message, states, replace=_CHANGES)
-        connection.execute(_ATTEMPT, tries)
+        bulk(connection, _ATTEMPT, tries)
     tally(connection, changes)
     holds: list[dict[str, object]] = [
         {"key": _person_key(sealer, key), "message_id": one.message_id, "since": now}
@@ -269,7 +272,8 @@ def _write_keys(
     found = {
         (key_number(sealer, key), outcome.message_id)
         for outcome in outcomes
-        for key in outcome.keys
+        for key in (*outcome.keys, SearchKey(PERSON, outcome.person))
+        if key.value
     }
     put(
         connection,

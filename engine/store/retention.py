@@ -12,7 +12,7 @@ from engine.store.delivery_state import State
 from engine.store.dialect import put
 from engine.store.message_state import MessageState
 from engine.store.seal import Sealer
-from engine.store.tables import delivery, journal_message, message, release
+from engine.store.tables import delivery, journal_message, message, release, rendered
 
 _UNDONE: Final = [State.QUEUED.value, State.LEASED.value, State.FAILED.value]
 _DONE: Final = [MessageState.PROCESSED.value, MessageState.FILTERED.value]
@@ -34,10 +34,14 @@ _CANDIDATES: Final = (
 )
 """Messages that are done with, all their deliveries included."""
 
-_FORGET: Final = (
+_THEIRS: Final = select(delivery.c.id).where(
+    delivery.c.message_id.in_(bindparam("ids", expanding=True))
+)
+_FORGET: Final = delete(rendered).where(rendered.c.delivery_id.in_(_THEIRS))
+_FORGET_ANSWERS: Final = (
     update(delivery)
     .where(delivery.c.message_id.in_(bindparam("ids", expanding=True)))
-    .values(content=None, name=None, answer=None)
+    .values(answer=None)
 )
 _RELEASED: Final = (
     select(release.c.message_id)
@@ -73,6 +77,7 @@ def decide(
     ids = list(connection.execute(_CANDIDATES, where).scalars())
     if ids:
         connection.execute(_FORGET, {"ids": ids})
+        connection.execute(_FORGET_ANSWERS, {"ids": ids})
         put(connection, release, [{"message_id": number} for number in ids])
         subject = f"messages {ids[0]} to {ids[-1]}, {len(ids)} in all"
         act = Act(order.now, order.actor, "retention.release", subject, order.reason)

@@ -7,7 +7,7 @@ in UTC, so that both databases sort and compare them the same way.
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -31,11 +31,16 @@ JOURNAL: Final = MetaData(schema="journal")
 ENGINE: Final = MetaData(schema="engine")
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-Found = Row[*tuple[object, ...]]
-"""A row as a statement found it; its columns are attributes."""
+Found = Row[*tuple[Any, ...]]
+"""A row as a statement found it; the statement knows its types."""
 
 ROW_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite makes only an INTEGER primary key the row id itself."""
+
+
+def microseconds(at: datetime) -> int:
+    """Return an instant as it is stored."""
+    return round(at.timestamp() * 1_000_000)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -49,7 +54,7 @@ class Instant(TypeDecorator[datetime]):
         self, value: datetime | None, dialect: Dialect
     ) -> int | None:
         """Return the stored number."""
-        return None if value is None else round(value.timestamp() * 1_000_000)
+        return None if value is None else microseconds(value)
 
     @override
     def process_result_value(
@@ -79,14 +84,22 @@ def row_id(name: str = "id") -> Column[int]:
 
 
 def word(name: str, *, primary_key: bool = False) -> Column[str]:
-    """Return a text column without PHI."""
-    return Column(name, Text, primary_key=primary_key, nullable=False)
+    """Return a text column without PHI; what an INSERT leaves out is empty."""
+    default = None if primary_key else ""
+    return Column(
+        name, Text, primary_key=primary_key, nullable=False, server_default=default
+    )
 
 
 def number(name: str, *, primary_key: bool = False) -> Column[int]:
-    """Return a 64-bit integer column."""
+    """Return a 64-bit integer column; what an INSERT leaves out is 0."""
     return Column(
-        name, BigInteger, primary_key=primary_key, autoincrement=False, nullable=False
+        name,
+        BigInteger,
+        primary_key=primary_key,
+        autoincrement=False,
+        nullable=False,
+        server_default=None if primary_key else "0",
     )
 
 

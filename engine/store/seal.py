@@ -7,7 +7,6 @@ open there.
 """
 
 import hashlib
-import hmac
 import os
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from engine.errors import ConfigurationError, EngineError
@@ -25,6 +25,9 @@ _NONCE_BYTES: Final = 12
 _PLAIN: Final = b"\x01"
 _ZSTD: Final = b"\x02"
 _WORTH_COMPRESSING_BYTES: Final = 160
+_SMALL_BYTES: Final = 4096
+"""Up to here a compressor with small tables is a third faster."""
+
 _MAX_OPENED_BYTES: Final = 1 << 30
 
 
@@ -34,20 +37,35 @@ class Sealer:
     Nonces are random: one key is good for about four thousand million texts.
     """
 
-    __slots__ = ("_aead", "_blind_key", "_chain_key", "_compress", "_decompress")
+    __slots__ = (
+        "_aead",
+        "_blind",
+        "_chain",
+        "_compress",
+        "_compress_small",
+        "_decompress",
+    )
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(_derived(key, b"content"))
-        self._blind_key = _derived(key, b"blind index")
-        self._chain_key = _derived(key, b"audit chain")
+        self._blind = HMAC(_derived(key, b"blind index"), SHA256())
+        self._chain = HMAC(_derived(key, b"audit chain"), SHA256())
         self._compress = zstandard.ZstdCompressor(level=3).compress
+        small = zstandard.ZstdCompressionParameters.from_level(
+            3, source_size=_SMALL_BYTES
+        )
+        self._compress_small = zstandard.ZstdCompressor(
+            compression_params=small
+        ).compress
         self._decompress = zstandard.ZstdDecompressor().decompress
 
     def seal(self, content: bytes, context: str) -> bytes:
         """Return the sealed form: one byte of method, nonce, ciphertext and tag."""
         method = _PLAIN
         if len(content) >= _WORTH_COMPRESSING_BYTES:
-            method, content = _ZSTD, self._compress(content)
+            small = len(content) <= _SMALL_BYTES
+            method = _ZSTD
+            content = (self._compress_small if small else self._compress)(content)
         nonce = os.urandom(_NONCE_BYTES)
         bound = method + context.encode()
         return method + nonce + self._aead.encrypt(nonce, content, bound)
@@ -73,7 +91,9 @@ class Sealer:
 
     def blind(self, value: str) -> bytes:
         """Return a keyed hash of 16 bytes: equal values have equal ones."""
-        return hmac.digest(self._blind_key, value.encode(), "sha256")[:16]
+        blind = self._blind.copy()
+        blind.update(value.encode())
+        return blind.finalize()[:16]
 
     def blind_number(self, value: str) -> int:
         """Return a keyed hash as a positive 63-bit number, for narrow indexes."""
@@ -81,7 +101,9 @@ class Sealer:
 
     def chain(self, previous: bytes, row: bytes) -> bytes:
         """Return the next link of the audit chain."""
-        return hmac.digest(self._chain_key, previous + row, "sha256")
+        chain = self._chain.copy()
+        chain.update(previous + row)
+        return chain.finalize()
 
 
 def load_or_create_key(path: Path) -> bytes:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from engine.store.message_state import MessageState
 from engine.store.queues import NOT_DONE, UNFINISHED
-from engine.store.results import SearchKey, key_number
+from engine.store.results import PERSON, SearchKey, key_number
 from engine.store.schema import Found, is_word, read
 from engine.store.seal import Sealer
 from engine.store.tables import attempt as attempt_rows
@@ -139,11 +139,11 @@ def _candidates(
     sealer: Sealer, wanted: MessageFilter
 ) -> tuple[Select[int], ColumnElement[int]]:
     """Return the narrowest list of message numbers, and its column."""
-    if wanted.keys:
-        return _by_keys(sealer, wanted.keys)
+    keys = wanted.keys
     if wanted.person:
-        column = message_rows.c.id
-        return select(column).where(message_rows.c.person == wanted.person), column
+        keys = (*keys, SearchKey(PERSON, wanted.person))
+    if keys:
+        return _by_keys(sealer, keys)
     if wanted.state is MessageState.RECEIVED:
         return select(UNFINISHED.c.id), UNFINISHED.c.id
     if wanted.state in (MessageState.HELD, MessageState.ERROR):

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from engine.store import error_queue, lanes, reports
 from engine.store.audit import Order
 from engine.store.counters import Counted, shift, tally
 from engine.store.deliveries import Leased, counted
 from engine.store.delivery_state import Event, State, advance
+from engine.store.dialect import bulk
 from engine.store.error_queue import NewEntry
 from engine.store.schema import Found
 from engine.store.seal import Sealer
@@ -62,7 +63,7 @@ _SETTLE: Final = (
             "state": bindparam("becomes"),
             "not_before": bindparam("wait"),
             "aside": bindparam("beside"),
-            "owner": "",
+            "owner": literal_column("''"),
             "answer": bindparam("answered"),
             "class": bindparam("kind"),
             "code": bindparam("cause"),
@@ -89,8 +90,10 @@ def settle(
     held = _still_held(connection, [one.leased for one in settlements])
     good = [one for one in settlements if one.leased.id in held]
     if good:
-        connection.execute(_SETTLE, [_row(sealer, one, now) for one in good])
-        lanes.refresh(connection, {one.leased.lane_id for one in good}, now)
+        bulk(connection, _SETTLE, [_row(sealer, one, now) for one in good])
+        lanes.refresh(
+            connection, {one.leased.lane_id for one in good}, now, locked=True
+        )
         _count(connection, good)
         failed = [one for one in good if one.event is Event.PARK]
         error_queue.open_entries(connection, [_entry(one) for one in failed], now)

@@ -100,7 +100,6 @@ message = Table(
         "id",
         where="state IN ('received', 'held', 'error')",
     ),
-    Index("message_by_person", "person", "id"),
     partial_index("message_behind", "behind", where="behind IS NOT NULL"),
 )
 
@@ -192,8 +191,6 @@ delivery = Table(
     number("epoch"),
     word("content_type"),
     digest("sha256"),
-    sealed("name"),
-    sealed("content"),
     sealed("answer"),
     word("class"),
     word("code"),
@@ -208,6 +205,15 @@ delivery = Table(
     partial_index("delivery_queued", "lane_id", "id", where="state = 'queued'"),
     partial_index("delivery_failed", "id", where="state = 'failed'"),
 )
+
+rendered = Table(
+    "rendered",
+    ENGINE,
+    row_id("delivery_id"),
+    sealed("name"),
+    sealed("content"),
+)
+"""What deliveries carry: apart, so that a change of state rewrites little."""
 
 # ---- engine: what persons look at
 
@@ -299,6 +305,7 @@ resource = Table(
     when("source_time", nullable=True),
     number("message_id"),
     Index("resource_by_person", "person"),
+    sqlite_with_rowid=False,
 )
 
 document = Table(

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from engine.hl7.timestamps import Precision, Timestamp, read_timestamp
 from engine.transforms.calls import Call
 from engine.transforms.scope import EditContext, Value, timestamp_of
-from engine.transforms.terms import Evaluate, instant_of
+from engine.transforms.terms import Evaluate, hl7_time, instant_of
 from engine.transforms.text_functions import whole
 
 _LETTERS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType(
@@ -29,7 +29,7 @@ _LETTERS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType(
 )
 """strftime letters: how each is read, and the precision it needs to be written."""
 _PLACEHOLDER: Final = re.compile(r"%(.?)", re.DOTALL)
-_PATTERN_HINT: Final = "use %Y %m %d %H %M %S %z %j"
+PATTERN_HINT: Final = "use %Y %m %d %H %M %S %z %j"
 _ORDER: Final = "YmdHMS"
 _PATTERN_AT: Final = 1
 
@@ -52,9 +52,9 @@ def _reading(
     read: Reading = read_timestamp
     if len(call.arguments) > 1:
         pattern = call.literal(_PATTERN_AT)
-        fault = pattern_fault(pattern) or _gap(pattern)
+        fault = reading_fault(pattern)
         if fault:
-            call.fault(_PATTERN_AT, fault, _PATTERN_HINT)
+            call.fault(_PATTERN_AT, fault, PATTERN_HINT)
             return None
         read = reader_of(pattern)
     evaluate, note = (
@@ -97,6 +97,11 @@ def pattern_fault(pattern: str) -> str:
     if bad:
         return f"'%{bad[0]}' is not a date letter"
     return "" if letters else "this pattern has no date letters"
+
+
+def reading_fault(pattern: str) -> str:
+    """Return why a date cannot be read by a pattern, or ``""``."""
+    return pattern_fault(pattern) or _gap(pattern)
 
 
 def _gap(pattern: str) -> str:
@@ -151,26 +156,32 @@ def format_date(call: Call) -> Evaluate | None:
     pattern = call.literal(_PATTERN_AT)
     fault = pattern_fault(pattern)
     if fault:
-        call.fault(_PATTERN_AT, fault, _PATTERN_HINT)
+        call.fault(_PATTERN_AT, fault, PATTERN_HINT)
         return None
     evaluate = call.arguments[0].evaluate
-    letters = [letter for letter in _PLACEHOLDER.findall(pattern) if letter != "%"]
-    needed = max((_LETTERS[letter][1] for letter in letters), default=0)
 
     def run(context: EditContext) -> Value:
         moment = evaluate(context)
         if not isinstance(moment, Timestamp):
             return ""
-        if moment.precision < needed:
+        text = shown(moment, pattern)
+        if text is None:
             context.notes.append("format_date() needs a more precise date")
-            return ""
-        return written(moment, pattern)
+        return text or ""
 
     return run
 
 
-def written(moment: Timestamp, pattern: str) -> str:
-    """Return the time as the pattern writes it."""
+def shown(moment: Timestamp, pattern: str) -> str | None:
+    """Return the time as a pattern writes it, or in HL7 form where there is none.
+
+    None when the pattern asks for more than the time says.
+    """
+    if not pattern:
+        return hl7_time(moment)
+    letters = [letter for letter in _PLACEHOLDER.findall(pattern) if letter != "%"]
+    if any(moment.precision < _LETTERS[letter][1] for letter in letters):
+        return None
     parts = {
         "Y": f"{moment.year:04}",
         "m": f"{moment.month:02}",
@@ -197,15 +208,22 @@ def to_zone(call: Call) -> Evaluate | None:
 
     def run(context: EditContext) -> Value:
         moment = evaluate(context)
-        if not isinstance(moment, Timestamp) or moment.precision < Precision.HOUR:
+        if not isinstance(moment, Timestamp):
             return None
-        try:
-            moved = timestamp_of(instant_of(moment, context.zone).astimezone(zone))
-        except OverflowError:
-            return None
-        return moved._replace(precision=moment.precision, fraction=moment.fraction)
+        return in_zone(moment, zone, context.zone)
 
     return run
+
+
+def in_zone(moment: Timestamp, zone: tzinfo, default: tzinfo) -> Timestamp | None:
+    """Return a time as a clock in another zone shows it; None for a mere date."""
+    if moment.precision < Precision.HOUR:
+        return None
+    try:
+        moved = timestamp_of(instant_of(moment, default).astimezone(zone))
+    except OverflowError:
+        return None
+    return moved._replace(precision=moment.precision, fraction=moment.fraction)
 
 
 def age(call: Call) -> Evaluate:

@@ -1,9 +1,29 @@
-"""Rows of ``map``: what a site changes in the resources of the built-in map."""
+"""Rows of ``map``: what a site changes in the resources of the built-in map.
 
-from collections.abc import Callable
+Spec:
+    channel-format.md 6.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
 
+from engine.errors import TransformError
+from engine.hl7 import Message, Segment
+from engine.hl7.timestamps import Precision, Timestamp
 from engine.transforms.expressions import Expression
+from engine.transforms.fhir.keys import criteria, key, own_system
+from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
+from engine.transforms.fhir.paths import FhirPath, remove, write
+from engine.transforms.scope import EditContext, LoopItem, Type, Value
+
+Run = Callable[[Mapped, EditContext], None]
+Source = Expression | str
+"""What a row writes: an expression, or the text after ``value``."""
+
+_NUMBERS: Final = frozenset({"integer", "positiveInt", "unsignedInt"})
+_TIMES: Final = frozenset({"dateTime", "instant"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,5 +32,189 @@ class MapRow:
 
     name: str
     line: str
-    run: Callable[..., None] = field(repr=False, compare=False)
+    run: Run = field(repr=False, compare=False)
     when: Expression | None = None
+
+
+def run_rows(rows: Sequence[MapRow], mapped: Mapped, context: EditContext) -> None:
+    """Run rows in order over the resources of one message.
+
+    Raises:
+        TransformError: a row could not write what it says.
+    """
+    if not rows:
+        return
+    context.reference = _references(mapped)
+    for row in rows:
+        if row.when is None or row.when.evaluate(context) is True:
+            row.run(mapped, context)
+
+
+def misfit(path: FhirPath, given: Type) -> str:
+    """Return why an expression's type cannot stand at a path, or ``""``."""
+    name = path.steps[-1].name if path.steps else path.type
+    if path.leaf == "boolean" and given not in (Type.BOOLEAN, Type.ANY):
+        return f"{name} needs true or false, the expression gives {given}"
+    if path.leaf == "Reference" and given not in (Type.REFERENCE, Type.ANY):
+        return f"{name} needs reference(...), the expression gives {given}"
+    if path.leaf in _NUMBERS | {"decimal"} and given in (Type.BOOLEAN, Type.LIST):
+        return f"{name} needs a number, the expression gives {given}"
+    if path.leaf[:1].isupper() and path.leaf != "Reference":
+        return f"{name} is a {path.leaf}: write one of its elements"
+    return ""
+
+
+def set_row(line: str, path: FhirPath, source: Source) -> MapRow:
+    """Return a row that writes one element of every resource it means."""
+    return MapRow("set", line, _writer(path, source, append=False))
+
+
+def append_row(line: str, path: FhirPath, source: Source) -> MapRow:
+    """Return a row that adds to a repeating element."""
+    return MapRow("append", line, _writer(path, source, append=True))
+
+
+def remove_row(line: str, path: FhirPath) -> MapRow:
+    """Return a row that drops an element, or all resources of a type."""
+
+    def run(mapped: Mapped, context: EditContext) -> None:
+        chosen = _chosen(mapped, path.type, context)
+        if not path.steps:
+            dropped = {id(entry) for entry in chosen}
+            mapped.entries[:] = [
+                entry for entry in mapped.entries if id(entry) not in dropped
+            ]
+            return
+        for entry in chosen:
+            remove(entry.resource, path)
+
+    return MapRow("remove", line, run)
+
+
+def add_row(
+    line: str, kind: str, fields: Sequence[tuple[FhirPath, Source]], site: str
+) -> MapRow:
+    """Return a row that adds a resource; its identity follows message and row."""
+
+    def run(mapped: Mapped, context: EditContext) -> None:
+        resource: Element = {"resourceType": kind}
+        for path, source in fields:
+            value = _json(path, source, context)
+            if value is not None:
+                write(resource, path, value, append=False)
+        system, number = own_system(site), _row_number(line, context)
+        known = resource.setdefault("identifier", [])
+        if isinstance(known, list):
+            known.append({"system": system, "value": number})
+        url = "urn:uuid:" + key(site, kind, system, number)
+        query, position = criteria(system, number), _position(context)
+        mapped.entries.append(Entry(resource, url, "PUT", query, position))
+
+    return MapRow("add", line, run)
+
+
+def for_each_row(line: str, segment_id: str, rows: Sequence[MapRow]) -> MapRow:
+    """Return a row that runs others once for each segment of a kind."""
+
+    def run(mapped: Mapped, context: EditContext) -> None:
+        outer = context.index
+        for index, segment in enumerate(context.message.all(segment_id), 1):
+            context.loops.append(LoopItem(segment))
+            context.index = index
+            run_rows(rows, mapped, context)
+            context.loops.pop()
+        context.index = outer
+
+    return MapRow("for-each", line, run)
+
+
+def choose_row(
+    line: str, branches: Sequence[tuple[Expression | None, Sequence[MapRow]]]
+) -> MapRow:
+    """Return a row that runs the first branch whose condition is true."""
+
+    def run(mapped: Mapped, context: EditContext) -> None:
+        for when, rows in branches:
+            if when is None or when.evaluate(context) is True:
+                run_rows(rows, mapped, context)
+                return
+
+    return MapRow("choose", line, run)
+
+
+def _writer(path: FhirPath, source: Source, *, append: bool) -> Run:
+    def run(mapped: Mapped, context: EditContext) -> None:
+        for entry in _chosen(mapped, path.type, context):
+            value = _json(path, source, context)
+            if value is not None:
+                write(entry.resource, path, value, append=append)
+
+    return run
+
+
+def _chosen(mapped: Mapped, kind: str, context: EditContext) -> list[Entry]:
+    """Return the resources a row means: in a loop, those of the current segment."""
+    found = mapped.all(kind)
+    position = _position(context)
+    if position < 0:
+        return found
+    own = [entry for entry in found if entry.segment == position]
+    return own or (found if len(found) == 1 else [])
+
+
+def _position(context: EditContext) -> int:
+    if not context.loops:
+        return -1
+    return _index(context.message, context.loops[-1].segment)
+
+
+def _index(message: Message, wanted: Segment) -> int:
+    return next(i for i, each in enumerate(message.segments) if each is wanted)
+
+
+def _row_number(line: str, context: EditContext) -> str:
+    message = context.message
+    parts = (message["MSH-4"], message.control_id, line, str(context.index))
+    return "-".join(parts)
+
+
+def _references(mapped: Mapped) -> Callable[[str, str], Element | None]:
+    def reference(kind: str, wanted: str) -> Element | None:
+        for entry in mapped.all(kind):
+            if not wanted or wanted in entry.criteria:
+                return entry.reference
+        return None
+
+    return reference
+
+
+def _json(path: FhirPath, source: Source, context: EditContext) -> object:
+    """Return what a source gives as JSON of the path's type; None when missing."""
+    value: Value = source if isinstance(source, str) else source.evaluate(context)
+    if value is None or value in ("", []):
+        return None
+    if isinstance(value, Timestamp):
+        return _time(value, path.leaf)
+    if path.leaf == "boolean" and isinstance(value, str):
+        return value == "true"
+    if path.leaf in _NUMBERS or path.leaf == "decimal":
+        return _number(path, value)
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _number(path: FhirPath, value: Value) -> object:
+    text = str(value)
+    try:
+        number = Decimal(text)
+    except ArithmeticError as error:
+        raise TransformError(
+            f"{path.type}.{path.steps[-1].name} needs a number", "row-not-a-number"
+        ) from error
+    return int(number) if path.leaf in _NUMBERS else Digits(text)
+
+
+def _time(value: Timestamp, leaf: str) -> str:
+    """Return a time as FHIR writes it; a time of day needs an offset."""
+    if leaf not in _TIMES or value.precision < Precision.HOUR or not value.offset_text:
+        return value.date_text
+    return f"{value.date_text}T{value.time_text}{value.offset_text}"

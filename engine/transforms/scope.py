@@ -108,7 +108,8 @@ class EditContext:
     The caller fills the first five; the lists and dicts after them collect. ``changes``
     is None where nobody wants a trace; ``stopping`` is a miss that must stop the
     message. ``run_python`` runs one Python step: it gets the call and this context,
-    edits the message and returns the step's answer. ``reference`` is there for rows of
+    edits the message and returns the step's answer. ``pseudonym`` makes a word nobody
+    can reverse without the site's key. ``reference`` is there for rows of
     ``map`` only. ``clock`` is a monotonic clock in seconds; without it steps have no
     time budget.
     """
@@ -125,6 +126,7 @@ class EditContext:
     notes: list[str] = field(default_factory=list)
     index_keys: dict[str, str] = field(default_factory=dict)
     run_python: "Callable[[PythonCall, EditContext], object] | None" = None
+    pseudonym: Callable[[str], str] | None = None
     reference: Callable[[str, str], dict[str, object] | None] | None = None
     clock: Callable[[], float] | None = None
     loops: list[LoopItem] = field(default_factory=list)

@@ -14,9 +14,10 @@ from engine.transforms.fhir.mapped import ENTERPRISE, Digits, Element, Entry, Ma
 from engine.transforms.fhir.systems import IDENTIFIER_TYPE
 
 
-def write_json(document: Element) -> bytes:
+def write_json(document: Element, *, indented: bool = False) -> bytes:
     """Return a resource or Bundle as UTF-8 JSON; decimals keep their digits."""
-    return orjson.dumps(document, default=_literal, option=_SUBCLASSES)
+    option = _SUBCLASSES | orjson.OPT_INDENT_2 if indented else _SUBCLASSES
+    return orjson.dumps(document, default=_literal, option=option)
 
 
 _SUBCLASSES: Final = orjson.OPT_PASSTHROUGH_SUBCLASS

@@ -1,13 +1,21 @@
 """One message on its way to resources: what the mappers share and fill."""
 
+from datetime import UTC
+
 from engine.hl7 import Message, Repetition
 from engine.hl7.conformance import Finding
 from engine.hl7.segment import NULL
 from engine.transforms.fhir.datatypes import concept, plain, put
-from engine.transforms.fhir.feed import Feed
+from engine.transforms.fhir.feed import Feed, feed_of
 from engine.transforms.fhir.groups import Node, Tree, grow
-from engine.transforms.fhir.keys import criteria, key, own_system
-from engine.transforms.fhir.mapped import Element, Entry, MapContext, Mapped
+from engine.transforms.fhir.keys import criteria, key, own_key, own_party
+from engine.transforms.fhir.mapped import (
+    Element,
+    Entry,
+    MapContext,
+    Mapped,
+    Party,
+)
 from engine.transforms.fhir.plan import Plan
 from engine.transforms.fhir.times import Moment
 from engine.transforms.trace import Loss
@@ -45,7 +53,7 @@ class Conversion:
         self.message = message
         self.context = context
         self.plan = plan
-        self.feed = Feed(context, message.segments[0])
+        self.feed: Feed = feed_of(message, context)
         self.tree: Tree = grow(message, plan.parents)
         self.mapped = Mapped(context.site)
         self._by_url: dict[str, Entry] = {}
@@ -84,47 +92,36 @@ class Conversion:
 
     def upsert_own(self, node: Node, resource: Element, *parts: str) -> Entry:
         """Add a resource under a key of ours, which becomes one more identifier."""
-        value = self.own_key(resource, *parts)
-        system = own_system(self.context.site)
-        one: Element = {"system": system, "value": value}
-        known = resource.get("identifier")
-        resource["identifier"] = [*known, one] if isinstance(known, list) else [one]
-        url = "urn:uuid:" + value
-        entry = Entry(resource, url, "PUT", criteria(system, value), node.position)
+        party = own_party(self.context.site, resource, *parts)
+        position = node.position
+        entry = Entry(party.resource, party.full_url, "PUT", party.criteria, position)
         return self._add(entry)
 
     def upsert_unnamed(self, node: Node, resource: Element, *parts: str) -> Entry:
         """Add a resource of a type without identifiers, under an id of ours."""
-        value = resource["id"] = self.own_key(resource, *parts)
+        kind = str(resource["resourceType"])
+        value = resource["id"] = own_key(self.context.site, kind, *parts)
         entry = Entry(resource, "urn:uuid:" + value, "PUT", "", node.position)
         return self._add(entry)
 
-    def party(self, node: Node, resource: Element, system: str, value: str) -> Entry:
-        """Add somebody or something only referred to; created if it is not there."""
-        kind = str(resource["resourceType"])
-        url = "urn:uuid:" + key(self.context.site, kind, system, value)
-        entry = Entry(resource, url, "POST", criteria(system, value), node.position)
-        return self._add(entry)
+    def add_parties(self, node: Node, parties: tuple[Party, ...]) -> Entry | None:
+        """Add what a message only refers to; return the entry of the last one."""
+        entry: Entry | None = None
+        for resource, full_url, criteria_ in parties:
+            entry = self._by_url.get(full_url)
+            if entry is None:
+                entry = Entry(resource, full_url, "POST", criteria_, node.position)
+                self._by_url[full_url] = entry
+                self.mapped.entries.append(entry)
+            elif entry.resource is not resource:
+                entry.resource = {**resource, **entry.resource}
+        return entry
 
-    def party_own(self, node: Node, resource: Element, *parts: str) -> Entry:
-        """Add a party under a key of ours, which becomes its identifier."""
-        value = self.own_key(resource, *parts)
-        system = own_system(self.context.site)
-        known = resource.get("identifier")
-        one: Element = {"system": system, "value": value}
-        resource["identifier"] = [*known, one] if isinstance(known, list) else [one]
-        url = "urn:uuid:" + value
-        entry = Entry(resource, url, "POST", criteria(system, value), node.position)
-        return self._add(entry)
-
-    def own_key(self, resource: Element, *parts: str) -> str:
-        """Return the key of a resource without an identifier of its own."""
-        kind = str(resource["resourceType"])
-        return key(self.context.site, kind, "key", "|".join(parts))
-
-    def known(self, url: str) -> Entry | None:
-        """Return the entry with a full URL, if this message made it already."""
-        return self._by_url.get(url)
+    def party(self, node: Node, party: Party) -> Entry:
+        """Add one party; created by the server if it is not there."""
+        entry = self.add_parties(node, (party,))
+        assert entry is not None
+        return entry
 
     def holds(self, kind: str, system: str, value: str) -> bool:
         """Whether this message already made the resource with that identifier."""
@@ -136,8 +133,7 @@ class Conversion:
             self._by_url[entry.full_url] = entry
             self.mapped.entries.append(entry)
             return entry
-        for name, value in entry.resource.items():
-            known.resource.setdefault(name, value)
+        known.resource = {**entry.resource, **known.resource}
         return known
 
     @property
@@ -145,6 +141,10 @@ class Conversion:
         """Sender and control id: what names this message."""
         header = self.message.segments[0]
         return f"{self.feed.sender}|{header.text(3)}|{header.text(10)}"
+
+    def recorded(self) -> str:
+        """Return when this message was taken in, as an instant."""
+        return self.context.received_at.astimezone(UTC).isoformat()
 
     # ---- reading
 
@@ -211,6 +211,12 @@ class Conversion:
         for field in node.segment.populated():
             node.take(field)
             self.lose(node, field, reason)
+
+    def list_cuts(self, node: Node) -> None:
+        """List the times inside a segment's fields that were cut to their date."""
+        for text in self.feed.cuts:
+            self.mapped.losses.append(Loss(node.path(), "cut-to-date", text))
+        self.feed.cuts.clear()
 
     def find(self, code: str, node: Node, field: int, text: str) -> None:
         """Remark something odd about the message; no patient data in ``text``."""

@@ -24,6 +24,7 @@ from engine.transforms.fhir.vocabulary import (
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FORMATTING: Final = re.compile(r"\\(\.br|\.sp(?:\+?\d*)|\.ce|H|N|\.in[+-]?\d*)\\")
+_ONE_CODING: Final = 3
 _FAMILY_PARTS: Final = ("own-prefix", "own-name", "partner-prefix", "partner-name")
 
 
@@ -33,8 +34,19 @@ def put(element: Element, name: str, value: object) -> None:
         element[name] = value
 
 
+def append(element: Element, name: str, value: Element) -> None:
+    """Add to a list element of a resource, made where it is not there."""
+    known = element.get(name)
+    if isinstance(known, list):
+        known.append(value)
+    else:
+        element[name] = [value]
+
+
 def plain(text: str) -> str:
     """Return text that FHIR takes as a string, or ``""``."""
+    if not text:
+        return ""
     text = text.strip()
     return text if text.isprintable() else _UNPRINTABLE.sub("", text).strip()
 
@@ -79,7 +91,7 @@ def period(feed: Feed, start: str, end: str) -> Element:
 def concept(
     feed: Feed, source: Repetition, table: str = "", field: str = ""
 ) -> Element:
-    """Return a coded field as CodeableConcept.
+    """Return a coded field as CodeableConcept; it is shared, so nobody may change it.
 
     Args:
         feed: the sender.
@@ -87,30 +99,43 @@ def concept(
         table: HL7 table a code without a coding system is read with, such as ``0007``.
         field: name of the sender's own code system where the table has no such code.
     """
+    place = (source.raw, table, field)
+    found = feed.concepts.get(place)
+    if found is None:
+        found = _concept(feed, source, table, field)
+        feed.remember_concept(place, found)
+    return found
+
+
+def _concept(feed: Feed, source: Repetition, table: str, field: str) -> Element:
     if source.component_count == 1:
         return _bare(feed, source.text(), table, field)
     value = Cwe.of(source)
-    codings = [
-        coding
-        for coding in (
-            coding_of(feed, value, table, field),
-            _coding(feed, (value.alternate_code, value.alternate_text,
-                           value.alternate_system, value.alternate_version,
-                           value.alternate_system_oid), "", field),
-            _coding(feed, (value.second_alternate_code, value.second_alternate_text,
-                           value.second_alternate_system,
-                           value.second_alternate_version,
-                           value.second_alternate_system_oid), "", field),
-        )
-        if coding
-    ]  # fmt: skip
-    found: Element = {}
-    put(found, "coding", codings)
-    text = plain(value.original_text or value.text)
-    if not text and not codings:
-        text = plain(value.alternate_text or value.second_alternate_text)
-    put(found, "text", text)
+    codings: list[Element] = []
+    if first := coding_of(feed, value, table, field):
+        codings.append(first)
+    if source.component_count > _ONE_CODING:
+        codings += _alternates(feed, value, field)
+    found: Element = {"coding": codings} if codings else {}
+    text = value.original_text or value.text or value.alternate_text
+    put(found, "text", plain(text or value.second_alternate_text))
     return found
+
+
+def _alternates(feed: Feed, value: Cwe, field: str) -> list[Element]:
+    """Return the second and third coding of a coded value."""
+    both = (
+        (
+            value.alternate_code, value.alternate_text, value.alternate_system,
+            value.alternate_version, value.alternate_system_oid,
+        ),
+        (
+            value.second_alternate_code, value.second_alternate_text,
+            value.second_alternate_system, value.second_alternate_version,
+            value.second_alternate_system_oid,
+        ),
+    )  # fmt: skip
+    return [one for parts in both if (one := _coding(feed, parts, "", field))]
 
 
 def coding_of(feed: Feed, value: Cwe, table: str = "", field: str = "") -> Element:
@@ -189,9 +214,16 @@ def identifier(feed: Feed, value: Cx, type_code: str = "") -> Element:
     put(found, "period", period(feed, value.effective, value.expiration))
     put(found, "assigner", assigner(value.assigning_authority))
     if value.check_digit:
-        found["extension"] = [
-            extension("identifier-checkDigit", "String", plain(value.check_digit))
-        ]
+        append(
+            found,
+            "extension",
+            extension("identifier-checkDigit", "String", plain(value.check_digit)),
+        )
+    if value.check_digit_scheme:
+        scheme = plain(value.check_digit_scheme)
+        append(
+            found, "extension", extension("namingsystem-checkDigit", "String", scheme)
+        )
     return found
 
 
@@ -303,14 +335,25 @@ def address(feed: Feed, source: Repetition) -> Element:
         found["extension"] = [extension("iso21090-ADXP-censusTract", "String", tract)]
     if not found:
         return {}
-    put(found, "use", ADDRESS_USE.get(value.type_code))
-    put(found, "type", ADDRESS_TYPE.get(value.type_code))
+    _add_address_kind(found, value.type_code)
     if value.effective or value.expiration:
         put(found, "period", period(feed, value.effective, value.expiration))
     elif value.validity:
         start, end = [*source.sub(12), ""][:2]
         put(found, "period", period(feed, start, end))
     return found
+
+
+def _add_address_kind(found: Element, type_code: str) -> None:
+    """Set use and type from XAD.7; what is neither is kept as sent."""
+    use, kind = ADDRESS_USE.get(type_code), ADDRESS_TYPE.get(type_code)
+    put(found, "use", use)
+    put(found, "type", kind)
+    if type_code and not use and not kind:
+        sent = coded(HL7 + "v2-0190", code(type_code))
+        append(
+            found, "extension", extension("alternate-codes", "CodeableConcept", sent)
+        )
 
 
 def contact_points(feed: Feed, source: Repetition, use: str = "") -> list[Element]:

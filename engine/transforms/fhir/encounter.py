@@ -12,6 +12,7 @@ from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cwe, Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
+    append,
     code,
     coded,
     coding_of,
@@ -23,6 +24,7 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Digits, Element, Entry
 from engine.transforms.fhir.parties import practitioners
 from engine.transforms.fhir.places import place
@@ -237,7 +239,8 @@ def _destination(conversion: Conversion, pv1: Node, source: Repetition) -> Eleme
         "mode": "kind",
         "type": [coded(system, value, plain(parts[1]))],
     }
-    return conversion.party_own(pv1, resource, "discharged to", value).reference
+    party = own_party(feed.site, resource, "discharged to", value)
+    return conversion.party(pv1, party).reference
 
 
 def _add_locations(conversion: Conversion, pv1: Node, resource: Element) -> None:
@@ -285,10 +288,10 @@ def _add_more(conversion: Conversion, pv2: Node, resource: Element) -> None:
     if pv2.has(1) and (source := pv2.first(1)):
         found = place(conversion, pv2, source)
         if found is not None:
-            _append(resource, "location", {"location": found.reference,
+            append(resource, "location", {"location": found.reference,
                                            "status": "planned"})  # fmt: skip
     for entry in practitioners(conversion, pv2, 13):
-        _append(resource, "participant", participant(entry, "REF", "referrer"))
+        append(resource, "participant", participant(entry, "REF", "referrer"))
     if pv2.has(25):
         priority = conversion.concept(pv2, 25, "0217")
         put(resource, "priority", translated(priority, ENCOUNTER_PRIORITY, V3_PRIORITY))
@@ -325,8 +328,3 @@ def _add_words(conversion: Conversion, pv2: Node, resource: Element) -> None:
         resource["meta"] = {"security": [label]}
     elif protected:
         conversion.lose(pv2, 22, "vocabulary-miss")
-
-
-def _append(resource: Element, name: str, value: Element) -> None:
-    known = resource.get(name)
-    resource[name] = [*(known if isinstance(known, list) else ()), value]

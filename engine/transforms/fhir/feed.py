@@ -1,10 +1,12 @@
 """What a sender means by its words: its systems, its zone, its switches."""
 
+from collections.abc import Callable
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from engine.hl7 import Message, Repetition
 from engine.hl7.datatypes import Hd
-from engine.hl7.segment import Segment
-from engine.transforms.fhir.mapped import Lookup, MapContext, MapOptions
+from engine.transforms.fhir.mapped import Element, Lookup, MapContext, Party, unknown
 from engine.transforms.fhir.systems import (
     OID,
     WELL_KNOWN,
@@ -16,26 +18,121 @@ from engine.transforms.fhir.systems import (
 )
 from engine.transforms.fhir.times import Moment, moment, offset_of
 
+_MOST: Final = 4096
+"""How many values of a kind are remembered before all are forgotten."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def _remember(memory: dict[Key, Value], key: Key, value: Value) -> None:
+    if len(memory) >= _MOST:
+        memory.clear()
+    memory[key] = value
+
+
+def feed_of(message: Message, context: MapContext) -> "Feed":
+    """Return the feed a message belongs to, the same object for equal senders."""
+    header = message.segments[0]
+    sender = header.text(4) or header.text(3) or context.sender
+    place = (
+        context.site, sender, context.authorities, context.systems, context.time_zone,
+        offset_of(header.text(7)), header.raw(1) + header.raw(2), message.charset,
+    )  # fmt: skip
+    feed = _FEEDS.get(place)
+    if feed is None:
+        feed = Feed(
+            context.site,
+            sender,
+            authorities=context.authorities,
+            systems=context.systems,
+            zone=context.time_zone,
+            offset=place[5],
+        )
+        if len(_FEEDS) >= _MOST_FEEDS:
+            _FEEDS.clear()
+        _FEEDS[place] = feed
+    feed.cuts.clear()
+    return feed
+
+
+_MOST_FEEDS: Final = 64
+
 
 class Feed:
-    """The sender of one message, as the data types need to know it.
+    """The sender of a message, as the data types need to know it.
 
-    ``cuts`` gathers the times of day that had to be cut to their date for want of a
-    zone; whoever reads a field takes them from there into the loss report.
+    One Feed serves all messages of a sender and remembers what it made of the words
+    that come again: codes, units, doctors, wards. ``cuts`` gathers the times of day
+    that had to be cut to their date for want of a zone; whoever reads a field takes
+    them from there into the loss report.
     """
 
-    __slots__ = ("_authorities", "_offset", "_systems", "_zone", "cuts", "options",
-                 "sender", "site")  # fmt: skip
+    __slots__ = ("_authorities", "_offset", "_systems", "_zone", "concepts", "cuts",
+                 "elements", "parties", "sender", "site")  # fmt: skip
 
-    def __init__(self, context: MapContext, header: Segment) -> None:
-        self.site = context.site
-        self.sender = header.text(4) or header.text(3) or context.sender
-        self.options: MapOptions = context.options
+    def __init__(
+        self,
+        site: str,
+        sender: str,
+        *,
+        authorities: Lookup = unknown,
+        systems: Lookup = unknown,
+        zone: ZoneInfo | None = None,
+        offset: str = "",
+    ) -> None:
+        self.site = site
+        self.sender = sender
+        self._authorities = authorities
+        self._systems = systems
+        self._zone = zone
+        self._offset = offset
         self.cuts: list[str] = []
-        self._authorities: Lookup = context.authorities
-        self._systems: Lookup = context.systems
-        self._zone: ZoneInfo | None = context.time_zone
-        self._offset = offset_of(header.text(7))
+        self.concepts: dict[tuple[str, str, str], Element] = {}
+        self.elements: dict[tuple[str, str], Element] = {}
+        self.parties: dict[tuple[str, str], tuple[Party, ...]] = {}
+
+    def recall_parties(
+        self,
+        kind: str,
+        source: Repetition,
+        build: Callable[["Feed", Repetition], tuple[Party, ...]],
+    ) -> tuple[Party, ...]:
+        """Return what ``build`` makes of a value, remembered from the last time.
+
+        Args:
+            kind: name of the data type, so that equal text of two types differs.
+            source: the value.
+            build: makes the parties; called again where a time had to be cut, so that
+                the cut is listed each time.
+        """
+        place = (kind, source.raw)
+        found = self.parties.get(place)
+        if found is None:
+            cuts = len(self.cuts)
+            found = build(self, source)
+            if len(self.cuts) == cuts:
+                _remember(self.parties, place, found)
+        return found
+
+    def recall_element(
+        self,
+        kind: str,
+        source: Repetition,
+        build: Callable[["Feed", Repetition], Element],
+    ) -> Element:
+        """Return the element ``build`` makes of a value; nobody may change it."""
+        place = (kind, source.raw)
+        found = self.elements.get(place)
+        if found is None:
+            found = build(self, source)
+            _remember(self.elements, place, found)
+        return found
+
+    def remember_concept(self, place: tuple[str, str, str], found: Element) -> Element:
+        """Keep a coded value for the next message; nobody may change it."""
+        _remember(self.concepts, place, found)
+        return found
 
     def moment(self, text: str) -> Moment:
         """Return a time as FHIR writes it, see `times.moment`."""
@@ -89,3 +186,7 @@ class Feed:
     def licence_system(self, state: str) -> str:
         """Return the system of a driver's licence number issued by a state."""
         return licence_system(state) or self.identifier_system(Hd(state), "DL")
+
+
+_FEEDS: Final[dict[tuple[object, ...], Feed]] = {}
+"""A memory, not a state: what is in it only saves making it again."""

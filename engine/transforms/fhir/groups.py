@@ -6,7 +6,7 @@ from typing import Final
 from engine.hl7 import Message, Repetition, Segment
 from engine.hl7.segment import NULL
 
-ROOT: Final = ""
+_NOTHING: Final = ("", NULL)
 
 
 class Node:
@@ -16,13 +16,15 @@ class Node:
     is listed as lost. ``number`` counts the segments of one kind from 1.
     """
 
-    __slots__ = ("children", "id", "number", "parent", "position", "segment", "taken")
+    __slots__ = ("_fields", "children", "id", "number", "parent", "position",
+                 "segment", "taken")  # fmt: skip
 
     def __init__(
         self, segment_id: str, segment: Segment, position: int, number: int
     ) -> None:
         self.id = segment_id
         self.segment = segment
+        self._fields = segment.encoded_fields()
         self.position = position
         self.number = number
         self.taken = 0
@@ -32,27 +34,40 @@ class Node:
     def text(self, field: int, component: int = 1, subcomponent: int = 1) -> str:
         """Return one decoded leaf of the first repetition, and take the field."""
         self.taken |= 1 << field
-        if not self.segment.raw(field):
+        fields = self._fields
+        if field >= len(fields) or not fields[field]:
             return ""
         return self.segment.text(field, component, subcomponent)
 
     def first(self, field: int) -> Repetition | None:
         """Return the first repetition that carries a value, and take the field."""
         self.taken |= 1 << field
-        if not self.segment.raw(field):
+        fields = self._fields
+        if field >= len(fields) or not fields[field]:
             return None
         return self.segment.first(field)
 
     def all(self, field: int) -> list[Repetition]:
         """Return the repetitions that carry a value, and take the field."""
         self.taken |= 1 << field
-        if not self.segment.raw(field):
+        fields = self._fields
+        if field >= len(fields) or not fields[field]:
             return []
         return self.segment.repetitions(field)
 
     def has(self, field: int) -> bool:
         """Whether a field carries a value; asking does not take it."""
-        return self.segment.raw(field) not in ("", NULL)
+        fields = self._fields
+        return field < len(fields) and fields[field] not in _NOTHING
+
+    def untaken(self) -> list[int]:
+        """Return the numbers of the populated fields that nobody read."""
+        taken = self.taken
+        return [
+            number
+            for number, raw in enumerate(self._fields)
+            if raw and number and not taken >> number & 1
+        ]
 
     def take(self, *fields: int) -> None:
         """Mark fields as used whose content the structure itself carries."""

@@ -6,7 +6,6 @@ Spec:
 """
 
 from base64 import b64encode
-from datetime import UTC
 from typing import Final
 
 from engine.hl7.datatypes import Cwe, Hd, Xon
@@ -15,11 +14,13 @@ from engine.transforms.fhir.datatypes import (
     code,
     coded,
     coding_of,
+    designator_identifiers,
     extension,
     plain,
     put,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import (
     device_of_designator,
@@ -68,9 +69,9 @@ def _sender(conversion: Conversion, msh: Node) -> Entry | None:
     source = msh.first(4)
     if source is None:
         return None
-    entry = organization_of_designator(conversion, msh, Hd.of(source))
+    entry = organization_of_designator(conversion, msh, source)
     if entry is not None and (country := conversion.string(msh, 17)):
-        entry.resource.setdefault("address", [{"country": country}])
+        entry.enrich("address", [{"country": country}])
     return entry
 
 
@@ -120,7 +121,7 @@ def _destination(conversion: Conversion, msh: Node) -> Element:
     found: Element = {}
     application = msh.first(5) if msh.has(5) else None
     value = Hd.of(application) if application else Hd()
-    device = device_of_designator(conversion, msh, value)
+    device = device_of_designator(conversion, msh, application) if application else None
     put(found, "name", plain(value.namespace))
     if device is not None:
         found["target"] = device.reference
@@ -128,7 +129,7 @@ def _destination(conversion: Conversion, msh: Node) -> Element:
     if msh.has(23) and (source := msh.first(23)):
         receiver = organization(conversion, msh, source)
     elif msh.has(6) and (source := msh.first(6)):
-        receiver = organization_of_designator(conversion, msh, Hd.of(source))
+        receiver = organization_of_designator(conversion, msh, source)
     else:
         receiver = None
     if receiver is not None:
@@ -176,7 +177,8 @@ def _software(conversion: Conversion, sft: Node) -> Entry:
     put(resource, "version", _version(conversion, sft))
     if note := conversion.string(sft, 5):
         resource["note"] = [{"text": note}]
-    return conversion.party_own(sft, resource, sft.segment.encoded)
+    party = own_party(conversion.context.site, resource, sft.segment.encoded)
+    return conversion.party(sft, party)
 
 
 def _version(conversion: Conversion, sft: Node) -> list[Element]:
@@ -198,7 +200,9 @@ def _entities(conversion: Conversion, msh: Node, devices: list[Entry]) -> list[E
     found: list[Element] = []
     if conversion.context.options.source_message != "none":
         document = _document(conversion, msh)
-        found.append({"role": "source", "what": document.reference})
+        number = document.resource["masterIdentifier"]
+        what: Element = {**document.reference, "identifier": number}
+        found.append({"role": "source", "what": what})
     for device in devices:
         found.append({"role": "derivation", "what": device.reference})
     return found
@@ -242,15 +246,11 @@ def _source(
         _add_event(conversion, evn, resource)
     elif sent.text:
         resource["occurredDateTime"] = sent.text
-    resource["recorded"] = sent.instant or _received(conversion)
+    resource["recorded"] = sent.instant or conversion.recorded()
     resource["activity"] = {"coding": [{**_event(msh), "display": display}]}
     resource["agent"] = _agents(conversion, msh, sender, evn)
     put(resource, "entity", entities)
     conversion.upsert_unnamed(msh, resource, conversion.message_key, "source")
-
-
-def _received(conversion: Conversion) -> str:
-    return conversion.context.received_at.astimezone(UTC).isoformat()
 
 
 def _agents(
@@ -264,8 +264,7 @@ def _agents(
     if who is not None:
         found.append({"type": author, "who": who.reference})
     application = msh.first(3)
-    value = Hd.of(application) if application else Hd()
-    device = device_of_designator(conversion, msh, value)
+    device = device_of_designator(conversion, msh, application) if application else None
     if device is not None:
         kind = coded(_PARTICIPANT, "transmitter")
         found.append({"type": kind, "who": device.reference})
@@ -290,11 +289,15 @@ def _add_event(conversion: Conversion, evn: Node, resource: Element) -> None:
         name = plain(value.namespace or value.universal_id)
         place: Element = {
             "resourceType": "Location",
-            "identifier": [{"system": system, "value": name}],
+            "identifier": [
+                {"system": system, "value": name},
+                *designator_identifiers(conversion.feed, value),
+            ],
             "name": name,
             "mode": "instance",
         }
-        entry = conversion.party(evn, place, system, name)
+        one: Element = {"system": system, "value": name}
+        entry = conversion.party(evn, named_party(conversion.context.site, place, one))
         resource["location"] = entry.reference
 
 
@@ -313,11 +316,12 @@ def _transformation(
         "deviceName": [{"name": _PRODUCT, "type": "manufacturer-name"}],
         "version": [{"value": version}],
     }
-    engine = conversion.party(msh, device, system, version)
+    one: Element = {"system": system, "value": version}
+    engine = conversion.party(msh, named_party(conversion.context.site, device, one))
     resource: Element = {
         "resourceType": "Provenance",
         "target": targets,
-        "recorded": _received(conversion),
+        "recorded": conversion.recorded(),
         "activity": {"coding": [_TRANSFORMATION]},
         "agent": [{"type": coded(_PARTICIPANT, "assembler"), "who": engine.reference}],
     }

@@ -8,6 +8,7 @@ from functools import lru_cache
 from hashlib import sha1
 from typing import Final
 
+from engine.transforms.fhir.mapped import Element, Party
 from engine.transforms.fhir.systems import escaped
 
 _URL_NAMESPACE: Final = bytes.fromhex("6ba7b8119dad11d180b400c04fd430c8")
@@ -54,3 +55,25 @@ def _token(text: str) -> str:
         if mark in text:
             text = text.replace(mark, "\\" + mark)
     return escaped(text).replace("%3A", ":").replace("%2F", "/")
+
+
+def own_key(site: str, kind: str, *parts: str) -> str:
+    """Return the UUID of a resource without an identifier of its own."""
+    return key(site, kind, "key", "|".join(parts))
+
+
+def named_party(site: str, resource: Element, one: Element) -> Party:
+    """Return a party that is known by one of its identifiers."""
+    system, value = str(one["system"]), str(one["value"])
+    url = "urn:uuid:" + key(site, str(resource["resourceType"]), system, value)
+    return Party(resource, url, criteria(system, value))
+
+
+def own_party(site: str, resource: Element, *parts: str) -> Party:
+    """Return a party known by a key of ours, which becomes an identifier."""
+    value = own_key(site, str(resource["resourceType"]), *parts)
+    system = own_system(site)
+    known = resource.get("identifier")
+    one: Element = {"system": system, "value": value}
+    resource["identifier"] = [*known, one] if isinstance(known, list) else [one]
+    return Party(resource, "urn:uuid:" + value, criteria(system, value))

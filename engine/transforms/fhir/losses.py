@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.transforms.fhir.conversion import Conversion
-from engine.transforms.fhir.groups import Node
 
 NO_HOME: Final = "no-fhir-home"
 CONTEXT: Final = "context"
@@ -36,16 +35,9 @@ def account(conversion: Conversion) -> None:
     """List what no mapper took."""
     listed = {loss.path for loss in conversion.mapped.losses}
     for node in conversion.tree.nodes:
-        if conversion.feed.cuts:
-            conversion.feed.cuts.clear()
-        _account(conversion, node, listed)
-
-
-def _account(conversion: Conversion, node: Node, listed: set[str]) -> None:
-    taken = node.taken
-    for field in node.segment.populated():
-        if not taken >> field & 1 and node.path(field) not in listed:
-            conversion.lose(node, field, reason(node.id, field))
+        for field in node.untaken():
+            if node.path(field) not in listed:
+                conversion.lose(node, field, reason(node.id, field))
 
 
 def reason(segment_id: str, field: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from engine.hl7.conformance import Finding
@@ -93,20 +93,33 @@ class Entry:
     segment: int = -1
     nulls: list[str] = field(default_factory=list)
     reference: Element = field(init=False)
+    kind: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.reference = {"reference": self.full_url}
+        self.kind = str(self.resource["resourceType"])
 
-    @property
-    def kind(self) -> str:
-        """The resource type."""
-        return str(self.resource["resourceType"])
+    def enrich(self, name: str, value: object) -> None:
+        """Add an element the resource lacks; the resource itself may be shared."""
+        if value and name not in self.resource:
+            self.resource = {**self.resource, name: value}
 
     def move(self, full_url: str, criteria: str) -> None:
         """Give the resource another identity; references to it follow."""
         self.full_url = full_url
         self.criteria = criteria
         self.reference["reference"] = full_url
+
+
+class Party(NamedTuple):
+    """Somebody or something a message refers to, the same in every message.
+
+    The resource is shared between messages: whoever adds to it makes a copy.
+    """
+
+    resource: Element
+    full_url: str
+    criteria: str
 
 
 @dataclass(slots=True)

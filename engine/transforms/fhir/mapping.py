@@ -9,23 +9,35 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from engine.hl7 import Message
+from engine.transforms.fhir.allergy import map_allergy
+from engine.transforms.fhir.condition import map_diagnosis
 from engine.transforms.fhir.conversion import Conversion, Subject
+from engine.transforms.fhir.coverage import map_financial_class, map_insurance
+from engine.transforms.fhir.document import map_document
 from engine.transforms.fhir.encounter import map_encounter
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.header import map_header
 from engine.transforms.fhir.losses import account
 from engine.transforms.fhir.mapped import MapContext, Mapped
+from engine.transforms.fhir.merge import map_merge
 from engine.transforms.fhir.observation import Order, map_observations
 from engine.transforms.fhir.patient import map_account, map_living_will, map_patient
 from engine.transforms.fhir.plan import plan_for
+from engine.transforms.fhir.procedure import map_procedure
+from engine.transforms.fhir.related import map_guarantor, map_next_of_kin
 from engine.transforms.fhir.report import map_report
+from engine.transforms.fhir.roles import (
+    map_case_manager,
+    map_participation,
+    map_role,
+)
 
 Mapper: TypeAlias = Callable[[Conversion, Node], None]
 
 
 def _map_loose_observations(conversion: Conversion, obx: Node) -> None:
     """Add OBX that belong to no order: they are about the patient (T33)."""
-    if obx.taken:
+    if obx.taken or (obx.parent is not None and obx.parent.id == "TXA"):
         return
     owner = obx.parent
     siblings = (
@@ -43,8 +55,21 @@ MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
     {
         "PID": map_account,
         "PD1": map_living_will,
+        "NK1": map_next_of_kin,
+        "PV1": map_financial_class,
+        "ROL": map_role,
+        "PRT": map_participation,
+        "MRG": map_merge,
+        "AL1": map_allergy,
+        "IAM": map_allergy,
+        "DG1": map_diagnosis,
+        "PR1": map_procedure,
+        "IN1": map_insurance,
+        "IN3": map_case_manager,
+        "GT1": map_guarantor,
         "OBR": map_report,
         "OBX": _map_loose_observations,
+        "TXA": map_document,
     }
 )
 """What each segment kind makes, once patient and visit are there."""

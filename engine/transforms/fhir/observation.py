@@ -15,6 +15,7 @@ from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     address,
     alternate_codes,
+    append,
     coded,
     concept,
     entity_identifier,
@@ -24,6 +25,7 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.observation_values import TEXT_KINDS, joined, read_value
@@ -183,12 +185,11 @@ def _add_effective(
     else:
         resource.update(order.effective)
     if node.has(19) and (when := conversion.when(node, 19)):
-        _extend(resource, extension("observation-analysis-date-time", "DateTime", when))
-
-
-def _extend(resource: Element, one: Element) -> None:
-    known = resource.get("extension")
-    resource["extension"] = [*(known if isinstance(known, list) else ()), one]
+        append(
+            resource,
+            "extension",
+            extension("observation-analysis-date-time", "DateTime", when),
+        )
 
 
 def _add_value(conversion: Conversion, lines: list[Node], resource: Element) -> None:
@@ -224,7 +225,7 @@ def _add_values(
     if not several:
         name, value = read_value(conversion, node, sources, units)
         if name == "extension" and isinstance(value, dict):
-            _extend(resource, value)
+            append(resource, "extension", value)
         elif value not in ("", None):
             resource[name] = value
         return
@@ -254,11 +255,11 @@ def _add_judgement(conversion: Conversion, node: Node, resource: Element) -> Non
     if node.has(10):
         for one in conversion.concepts(node, 10, "0080"):
             name = "observation-nature-of-abnormal-test"
-            _extend(resource, extension(name, "CodeableConcept", one))
+            append(resource, "extension", extension(name, "CodeableConcept", one))
     if node.has(4) and (text := conversion.string(node, 4)):
         inner: Element = {"url": "original-sub-identifier", "valueString": text}
         url = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
-        _extend(resource, {"url": url, "extension": [inner]})
+        append(resource, "extension", {"url": url, "extension": [inner]})
 
 
 def _add_circumstances(
@@ -315,7 +316,7 @@ def _laboratory(conversion: Conversion, node: Node) -> Entry | None:
         place = node.first(24)
         where = address(conversion.feed, place) if place else {}
         if entry is not None and where:
-            entry.resource.setdefault("address", [where])
+            entry.enrich("address", [where])
         elif entry is None:
             node.leave(24)
     return entry
@@ -336,7 +337,9 @@ def _director(
     if laboratory is not None:
         resource["organization"] = laboratory.reference
     place = laboratory.full_url if laboratory else ""
-    return [conversion.party_own(node, resource, person.full_url, "MDIR", place)]
+    site = conversion.context.site
+    director = own_party(site, resource, person.full_url, "MDIR", place)
+    return [conversion.party(node, director)]
 
 
 def _group(order: Order) -> None:

@@ -1,4 +1,8 @@
-"""Practitioners, organizations and devices: parties that a message only refers to."""
+"""Practitioners, organizations and devices: parties that a message only refers to.
+
+The same doctor, laboratory or application comes again in every message of a feed, so
+what was made of one is remembered by `Feed`.
+"""
 
 from typing import Final
 
@@ -18,12 +22,20 @@ from engine.transforms.fhir.datatypes import (
     put,
     strings,
 )
+from engine.transforms.fhir.feed import Feed
 from engine.transforms.fhir.groups import Node
-from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.keys import named_party, own_party
+from engine.transforms.fhir.mapped import Element, Entry, Party
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vocabulary import NAME_USE
 
 _DEGREE: Final = HL7 + "v2-0360"
+_DEGREES: Final = frozenset(
+    ("AA", "AAS", "BA", "BN", "BS", "BSN", "CNM", "CNP", "CNS", "CRN", "DDS", "DO",
+     "EMT", "JD", "MA", "MBA", "MD", "MED", "MS", "MSN", "MT", "NP", "PA", "PHD", "PHE",
+     "PHS", "RN", "RPH")
+)  # fmt: skip
+_NO_HD: Final = Hd()
 
 
 def practitioner(
@@ -34,68 +46,8 @@ def practitioner(
     Spec:
         HL7 v2-to-FHIR 1.0.0, data type map XCN[Practitioner].
     """
-    value = Xcn.of(source)
-    feed = conversion.feed
-    resource: Element = {"resourceType": "Practitioner"}
-    one = identifier(
-        feed,
-        Cx(value.identifier, value.check_digit, "", value.assigning_authority,
-           value.type_code, Hd(), "", "", "", ""),
-    )  # fmt: skip
-    name = _name(conversion, value, source)
-    put(resource, "name", [name] if name else [])
-    if degree := plain(value.degree):
-        resource["qualification"] = [{"code": _degree(degree)}]
-    return _party(conversion, node, resource, one, str(name))
-
-
-def _degree(text: str) -> Element:
-    found: Element = {"text": text}
-    letters = text.replace(".", "").upper()
-    if letters.isalpha() and letters in _DEGREES:
-        found = {**coded(_DEGREE, letters), "text": text}
-    return found
-
-
-_DEGREES: Final = frozenset(
-    ["AA", "AAS", "BA", "BN", "BS", "BSN", "CNM", "CNP", "CNS", "CRN", "DDS", "DO", "EMT", "JD", "MA", "MBA", "MD", "MED", "MS", "MSN", "NP", "PA", "PHD", "PHE", "PHS", "RN", "RPH", "MT"]
-)
-
-
-def _name(conversion: Conversion, value: Xcn, source: Repetition) -> Element:
-    feed = conversion.feed
-    name: Element = {}
-    put(name, "use", NAME_USE.get(value.name_type))
-    put(name, "family", plain(value.family))
-    if len(value.family_parts) > 1:
-        put(name, "_family", family_parts(value.family_parts[1:]))
-    put(name, "given", strings(value.given, value.further_given))
-    put(name, "prefix", strings(value.prefix))
-    put(name, "suffix", strings(value.suffix, value.professional_suffix))
-    if not name.keys() - {"use"}:
-        return {}
-    if value.effective or value.expiration:
-        put(name, "period", period(feed, value.effective, value.expiration))
-    elif value.validity:
-        start, end = [*source.sub(17), ""][:2]
-        put(name, "period", period(feed, start, end))
-    if value.assembly in ("G", "F"):
-        kind = value.assembly
-        name["extension"] = [extension("humanname-assembly-order", "Code", kind)]
-    return name
-
-
-def _party(
-    conversion: Conversion, node: Node, resource: Element, one: Element, key: str
-) -> Entry | None:
-    """Add a party under its identifier, or under a key of what else is known."""
-    if one:
-        resource["identifier"] = [one]
-        system, value = str(one["system"]), str(one["value"])
-        return conversion.party(node, resource, system, value)
-    if len(resource) == 1:
-        return None
-    return conversion.party_own(node, resource, key)
+    found = conversion.feed.recall_parties("XCN", source, _practitioner)
+    return conversion.add_parties(node, found)
 
 
 def practitioners(conversion: Conversion, node: Node, field: int) -> list[Entry]:
@@ -110,9 +62,115 @@ def named_person(
     conversion: Conversion, node: Node, source: Repetition
 ) -> Entry | None:
     """Return the Practitioner of an NDL, whose first component is a CNN."""
+    found = conversion.feed.recall_parties("NDL", source, _named_person)
+    return conversion.add_parties(node, found)
+
+
+def organization(
+    conversion: Conversion, node: Node, source: Repetition
+) -> Entry | None:
+    """Return the Organization one XON speaks of; None where it says nothing."""
+    found = conversion.feed.recall_parties("XON", source, _organization)
+    return conversion.add_parties(node, found)
+
+
+def organization_of_code(
+    conversion: Conversion, node: Node, source: Repetition
+) -> Entry | None:
+    """Return the Organization a CWE names, such as OBX-15."""
+    found = conversion.feed.recall_parties("CWE Organization", source, _coded_firm)
+    return conversion.add_parties(node, found)
+
+
+def organization_of_designator(
+    conversion: Conversion, node: Node, source: Repetition
+) -> Entry | None:
+    """Return the Organization an HD names, such as MSH-4."""
+    found = conversion.feed.recall_parties("HD Organization", source, _designated_firm)
+    return conversion.add_parties(node, found)
+
+
+def device_of_designator(
+    conversion: Conversion, node: Node, source: Repetition
+) -> Entry | None:
+    """Return the Device an HD names, such as the application of MSH-3."""
+    found = conversion.feed.recall_parties("HD Device", source, _application)
+    return conversion.add_parties(node, found)
+
+
+def device_of_entity(
+    conversion: Conversion, node: Node, source: Repetition
+) -> Entry | None:
+    """Return the Device an EI identifies, such as OBX-18."""
+    found = conversion.feed.recall_parties("EI Device", source, _instrument)
+    return conversion.add_parties(node, found)
+
+
+def device_of_code(
+    conversion: Conversion, node: Node, source: Repetition
+) -> Entry | None:
+    """Return the Device a CWE names, such as ORC-18."""
+    found = conversion.feed.recall_parties("CWE Device", source, _coded_device)
+    return conversion.add_parties(node, found)
+
+
+def _party(feed: Feed, resource: Element, one: Element, key: str) -> tuple[Party, ...]:
+    """Return a party under its identifier, or under a key of what else is known."""
+    if one:
+        resource["identifier"] = [one]
+        return (named_party(feed.site, resource, one),)
+    if len(resource) == 1:
+        return ()
+    return (own_party(feed.site, resource, key),)
+
+
+def _practitioner(feed: Feed, source: Repetition) -> tuple[Party, ...]:
+    value = Xcn.of(source)
+    resource: Element = {"resourceType": "Practitioner"}
+    numbered = Cx(
+        value.identifier, value.check_digit, value.check_digit_scheme,
+        value.assigning_authority, value.type_code, _NO_HD, "", "", "", "",
+    )  # fmt: skip
+    one = identifier(feed, numbered)
+    name = _name(feed, value, source)
+    put(resource, "name", [name] if name else [])
+    if degree := plain(value.degree):
+        resource["qualification"] = [{"code": _degree(degree)}]
+    return _party(feed, resource, one, str(name))
+
+
+def _degree(text: str) -> Element:
+    letters = text.replace(".", "").upper()
+    if letters in _DEGREES:
+        return {**coded(_DEGREE, letters), "text": text}
+    return {"text": text}
+
+
+def _name(feed: Feed, value: Xcn, source: Repetition) -> Element:
+    name: Element = {}
+    put(name, "use", NAME_USE.get(value.name_type))
+    put(name, "family", plain(value.family))
+    if len(value.family_parts) > 1:
+        put(name, "_family", family_parts(value.family_parts[1:]))
+    put(name, "given", strings(value.given, value.further_given))
+    put(name, "prefix", strings(value.prefix))
+    put(name, "suffix", strings(value.suffix, value.professional_suffix))
+    if not name.keys() - {"use"}:
+        return {}
+    start, end = value.effective, value.expiration
+    known = period(feed, start, end) if start or end else {}
+    if not known and value.validity:
+        start, end = [*source.sub(17), ""][:2]
+        known = period(feed, start, end)
+    put(name, "period", known)
+    if value.assembly in ("G", "F"):
+        kind = value.assembly
+        name["extension"] = [extension("humanname-assembly-order", "Code", kind)]
+    return name
+
+
+def _named_person(feed: Feed, source: Repetition) -> tuple[Party, ...]:
     parts = [*source.sub(1), *[""] * 9][:9]
-    if not any(parts):
-        return None
     name: Element = {}
     put(name, "family", plain(parts[1]))
     put(name, "given", strings(parts[2], parts[3]))
@@ -120,74 +178,69 @@ def named_person(
     put(name, "suffix", strings(parts[4], parts[6]))
     resource: Element = {"resourceType": "Practitioner"}
     put(resource, "name", [name] if name else [])
-    one = identifier(
-        conversion.feed,
-        Cx(parts[0], "", "", Hd(parts[8]), "", Hd(), "", "", "", ""),
-    )
-    return _party(conversion, node, resource, one, str(name))
+    numbered = Cx(parts[0], "", "", Hd(parts[8]), "", _NO_HD, "", "", "", "")
+    return _party(feed, resource, identifier(feed, numbered), str(name))
 
 
-def organization(
-    conversion: Conversion, node: Node, source: Repetition
-) -> Entry | None:
-    """Return the Organization one XON speaks of; None where it says nothing."""
+def _organization(feed: Feed, source: Repetition) -> tuple[Party, ...]:
     value = Xon.of(source)
     resource: Element = {"resourceType": "Organization"}
     put(resource, "name", plain(value.name))
-    one = organization_identifier(conversion.feed, value)
-    if one and not value.name:
-        resource["name"] = str(one["value"])
-    return _party(conversion, node, resource, one, plain(value.name))
+    one = organization_identifier(feed, value)
+    if one and "name" not in resource:
+        resource["name"] = one["value"]
+    return _party(feed, resource, one, plain(value.name))
 
 
-def organization_of_code(
-    conversion: Conversion, node: Node, source: Repetition
-) -> Entry | None:
-    """Return the Organization a CWE names, such as OBX-15."""
+def _coded_firm(feed: Feed, source: Repetition) -> tuple[Party, ...]:
     value = Cwe.of(source)
     resource: Element = {"resourceType": "Organization"}
     name = plain(value.original_text or value.text or value.code)
     put(resource, "name", name)
-    one = identifier(
-        conversion.feed,
-        Cx(value.code, "", "", Hd(value.system, value.system_oid), "", Hd(), "", "",
-           "", ""),
-    )  # fmt: skip
-    return _party(conversion, node, resource, one, name)
+    return _party(feed, resource, _code_identifier(feed, value), name)
 
 
-def organization_of_designator(
-    conversion: Conversion, node: Node, value: Hd
-) -> Entry | None:
-    """Return the Organization an HD names, such as MSH-4."""
-    return _designated(conversion, node, value, "Organization", "name")
-
-
-def device_of_designator(conversion: Conversion, node: Node, value: Hd) -> Entry | None:
-    """Return the Device an HD names, such as the application of MSH-3."""
-    return _designated(conversion, node, value, "Device", "")
-
-
-def _designated(
-    conversion: Conversion, node: Node, value: Hd, kind: str, name: str
-) -> Entry | None:
-    identifiers = designator_identifiers(conversion.feed, value)
-    if not identifiers:
-        return None
-    resource: Element = {"resourceType": kind, "identifier": identifiers}
-    if name:
-        put(resource, name, plain(value.namespace or value.universal_id))
-    else:
-        label = plain(value.namespace or value.universal_id)
-        resource["deviceName"] = [{"name": label, "type": "user-friendly-name"}]
-    best = identifiers[-1]
-    return conversion.party(node, resource, str(best["system"]), str(best["value"]))
-
-
-def device_of_entity(
-    conversion: Conversion, node: Node, source: Repetition
-) -> Entry | None:
-    """Return the Device an EI identifies, such as OBX-18."""
-    one = entity_identifier(conversion.feed, Ei.of(source))
+def _coded_device(feed: Feed, source: Repetition) -> tuple[Party, ...]:
+    value = Cwe.of(source)
     resource: Element = {"resourceType": "Device"}
-    return _party(conversion, node, resource, one, "")
+    name = plain(value.text or value.original_text or value.code)
+    if name:
+        resource["deviceName"] = [{"name": name, "type": "user-friendly-name"}]
+    return _party(feed, resource, _code_identifier(feed, value), name)
+
+
+def _code_identifier(feed: Feed, value: Cwe) -> Element:
+    """Return what a CWE calls something as an identifier."""
+    authority = Hd(value.system, value.system_oid)
+    return identifier(
+        feed, Cx(value.code, "", "", authority, "", _NO_HD, "", "", "", "")
+    )
+
+
+def _designated_firm(feed: Feed, source: Repetition) -> tuple[Party, ...]:
+    value = Hd.of(source)
+    identifiers = designator_identifiers(feed, value)
+    if not identifiers:
+        return ()
+    resource: Element = {"resourceType": "Organization", "identifier": identifiers}
+    put(resource, "name", plain(value.namespace or value.universal_id))
+    return (named_party(feed.site, resource, identifiers[-1]),)
+
+
+def _application(feed: Feed, source: Repetition) -> tuple[Party, ...]:
+    value = Hd.of(source)
+    identifiers = designator_identifiers(feed, value)
+    if not identifiers:
+        return ()
+    label = plain(value.namespace or value.universal_id)
+    resource: Element = {
+        "resourceType": "Device",
+        "identifier": identifiers,
+        "deviceName": [{"name": label, "type": "user-friendly-name"}],
+    }
+    return (named_party(feed.site, resource, identifiers[-1]),)
+
+
+def _instrument(feed: Feed, source: Repetition) -> tuple[Party, ...]:
+    one = entity_identifier(feed, Ei.of(source))
+    return _party(feed, {"resourceType": "Device"}, one, "")

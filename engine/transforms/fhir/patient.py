@@ -12,6 +12,7 @@ from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
     address,
     alternate_codes,
+    code,
     coded,
     concept,
     contact_points,
@@ -25,7 +26,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import organization, practitioners
-from engine.transforms.fhir.systems import IDENTIFIER_TYPE, SSN
+from engine.transforms.fhir.systems import HL7, IDENTIFIER_TYPE, SSN
 from engine.transforms.fhir.vocabulary import (
     GENDER,
     MARITAL,
@@ -59,7 +60,7 @@ def map_patient(conversion: Conversion, pid: Node) -> Subject:
     put(resource, "identifier", identifiers)
     _add_names(conversion, pid, resource)
     _add_birth(conversion, pid, resource)
-    _add_gender(pid, resource)
+    add_gender(resource, pid.text(8))
     _add_contact(conversion, pid, resource)
     _add_life(conversion, pid, resource)
     extensions = _extensions(conversion, pid)
@@ -166,15 +167,15 @@ def _add_birth(conversion: Conversion, pid: Node, resource: Element) -> None:
         resource["_birthDate"] = {"extension": [time]}
 
 
-def _add_gender(pid: Node, resource: Element) -> None:
-    sex = pid.text(8).strip()
+def add_gender(resource: Element, sent: str) -> None:
+    """Set gender from table 0001; a code FHIR does not have is kept beside it (T22)."""
+    sex = code(sent)
     if not sex:
         return
     gender = GENDER.get(sex.upper())
     resource["gender"] = gender or "unknown"
     if gender is None or sex not in ("F", "M", "O", "U"):
-        system = "http://terminology.hl7.org/CodeSystem/v2-0001"
-        resource["_gender"] = alternate_codes(coded(system, " ".join(sex.split())))
+        resource["_gender"] = alternate_codes(coded(HL7 + "v2-0001", sex))
 
 
 def _add_contact(conversion: Conversion, pid: Node, resource: Element) -> None:
@@ -218,7 +219,8 @@ def spoken(language: Element) -> list[Element]:
     if isinstance(codings, list):
         tag = _tag(str(codings[0]["code"]))
         if tag and codings[0]["system"] != "urn:ietf:bcp:47":
-            codings.insert(0, {"system": "urn:ietf:bcp:47", "code": tag})
+            known = {"system": "urn:ietf:bcp:47", "code": tag}
+            language = {**language, "coding": [known, *codings]}
     return [{"language": language}]
 
 
@@ -234,7 +236,37 @@ def _tag(text: str) -> str:
 
 _ISO_639_2: Final = dict(
     pair.split("=")
-    for pair in ["eng=en", "spa=es", "fre=fr", "fra=fr", "ger=de", "deu=de", "ita=it", "por=pt", "dut=nl", "nld=nl", "rus=ru", "pol=pl", "chi=zh", "zho=zh", "jpn=ja", "kor=ko", "ara=ar", "hin=hi", "vie=vi", "gre=el", "swe=sv", "nor=no", "dan=da", "fin=fi", "cze=cs", "ces=cs", "tur=tr", "heb=he", "ukr=uk"]
+    for pair in [
+        "eng=en",
+        "spa=es",
+        "fre=fr",
+        "fra=fr",
+        "ger=de",
+        "deu=de",
+        "ita=it",
+        "por=pt",
+        "dut=nl",
+        "nld=nl",
+        "rus=ru",
+        "pol=pl",
+        "chi=zh",
+        "zho=zh",
+        "jpn=ja",
+        "kor=ko",
+        "ara=ar",
+        "hin=hi",
+        "vie=vi",
+        "gre=el",
+        "swe=sv",
+        "nor=no",
+        "dan=da",
+        "fin=fi",
+        "cze=cs",
+        "ces=cs",
+        "tur=tr",
+        "heb=he",
+        "ukr=uk",
+    ]
 )
 
 

@@ -6,19 +6,25 @@ from engine.hl7 import Repetition
 from engine.hl7.datatypes import Pl
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
+    append,
+    assigner,
     code,
     coded,
     entity_identifier,
     plain,
     put,
 )
+from engine.transforms.fhir.feed import Feed
 from engine.transforms.fhir.groups import Node
-from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.keys import named_party, own_party
+from engine.transforms.fhir.mapped import Element, Entry, Party
 from engine.transforms.fhir.systems import HL7, local_system
 
 _PHYSICAL: Final = HL7 + "location-physical-type"
 _BED_STATUS: Final = HL7 + "v2-0116"
 _LOCATION_TYPE: Final = HL7 + "v2-0305"
+_SLEEPS: Final = (3, 2)
+"""PL components that are a bed or a room."""
 
 
 def place(
@@ -37,6 +43,15 @@ def place(
         source: one repetition of PL.
         bed_status: PV1-40, for a place that is a room or a bed.
     """
+    found = conversion.feed.recall_parties("PL", source, _levels)
+    entry = conversion.add_parties(node, found)
+    if entry is not None and bed_status and any(map(source.text, _SLEEPS)):
+        status = {"system": _BED_STATUS, "code": code(bed_status)}
+        entry.enrich("operationalStatus", status)
+    return entry
+
+
+def _levels(feed: Feed, source: Repetition) -> tuple[Party, ...]:
     value = Pl.of(source)
     levels = (
         ("si", value.facility.namespace or value.facility.universal_id),
@@ -46,54 +61,49 @@ def place(
         ("ro", value.room),
         ("bd", value.bed),
     )
-    named = [(kind, plain(name)) for kind, name in levels if plain(name)]
+    named = [(kind, name) for kind, text in levels if (name := plain(text))]
     if not named:
-        return _described(conversion, node, value)
-    feed = conversion.feed
+        return _described(feed, value)
     system = local_system(feed.site, feed.sender, "locations")
-    above: Entry | None = None
+    authority = assigner(value.assigning_authority)
+    found: list[Party] = []
     path = ""
     for depth, (kind, name) in enumerate(named, 1):
         path = f"{path}/{name}" if path else name
+        one: Element = {"system": system, "value": path}
+        put(one, "assigner", authority)
         resource: Element = {
             "resourceType": "Location",
-            "identifier": [{"system": system, "value": path}],
+            "identifier": [one],
             "name": name,
             "mode": "instance",
             "physicalType": coded(_PHYSICAL, kind),
         }
-        if above is not None:
-            resource["partOf"] = above.reference
+        if found:
+            resource["partOf"] = {"reference": found[-1].full_url}
         if depth == len(named):
-            _add_details(conversion, resource, value)
-            if bed_status and kind in ("ro", "bd"):
-                status = code(bed_status)
-                resource["operationalStatus"] = {"system": _BED_STATUS, "code": status}
-        above = conversion.party(node, resource, system, path)
-    return above
+            _add_details(feed, resource, value)
+        found.append(named_party(feed.site, resource, one))
+    return tuple(found)
 
 
-def _add_details(conversion: Conversion, resource: Element, value: Pl) -> None:
+def _add_details(feed: Feed, resource: Element, value: Pl) -> None:
     """Add what a PL says about its lowest level."""
     put(resource, "description", plain(value.description))
     if value.location_type:
         resource["type"] = [coded(_LOCATION_TYPE, code(value.location_type))]
-    one = entity_identifier(conversion.feed, value.identifier)
-    known = resource.get("identifier")
-    if one and isinstance(known, list):
-        known.append(one)
+    if one := entity_identifier(feed, value.identifier):
+        append(resource, "identifier", one)
 
 
-def _described(conversion: Conversion, node: Node, value: Pl) -> Entry | None:
+def _described(feed: Feed, value: Pl) -> tuple[Party, ...]:
     """Return a place known only by its description or identifier."""
     resource: Element = {"resourceType": "Location", "mode": "instance"}
-    _add_details(conversion, resource, value)
+    _add_details(feed, resource, value)
     put(resource, "name", plain(value.description))
-    one = entity_identifier(conversion.feed, value.identifier)
-    if one:
-        resource["identifier"] = [one]
-        system, number = str(one["system"]), str(one["value"])
-        return conversion.party(node, resource, system, number)
-    if not value.description.strip():
-        return None
-    return conversion.party_own(node, resource, value.description)
+    known = resource.get("identifier")
+    if isinstance(known, list):
+        return (named_party(feed.site, resource, known[0]),)
+    if "name" not in resource:
+        return ()
+    return (own_party(feed.site, resource, str(resource["name"])),)

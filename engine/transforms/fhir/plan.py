@@ -22,19 +22,13 @@ class Visit(StrEnum):
 
 
 class Merge(StrEnum):
-    """What an MRG segment does to the resource named first."""
+    """What an MRG segment does to the patient of the PID before it."""
 
     NONE = "none"
     PERSON = "person"
-    ACCOUNT = "account"
-    PERSON_AND_ACCOUNT = "person and account"
-    VISIT = "visit"
-    CHANGE_PERSON = "change person"
-    CHANGE_ACCOUNT = "change account"
-    CHANGE_VISIT = "change visit"
-    MOVE_PERSON = "move person"
-    MOVE_ACCOUNT = "move account"
-    MOVE_VISIT = "move visit"
+    """The prior patient is retired in favour of this one."""
+    NUMBER = "number"
+    """This patient had another number before."""
 
 
 _ORDERED: Final = ("OBR", "RXO", "RXE", "RXA", "RXD", "RXG", "ORC")
@@ -102,6 +96,7 @@ class Plan:
         forced: ``status`` wins even over a discharge time.
         visit: when PV1 becomes an Encounter.
         merge: what MRG does.
+        reports: an OBR makes a DiagnosticReport beside its ServiceRequest.
         relates: DocumentReference.relatesTo code for TXA-13, or "".
         document_status: DocumentReference.status, or "" for what TXA-19 says.
         parents: for each segment id, what it may belong to.
@@ -112,6 +107,7 @@ class Plan:
     forced: bool = False
     visit: Visit = Visit.ALWAYS
     merge: Merge = Merge.NONE
+    reports: bool = True
     relates: str = ""
     document_status: str = ""
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PARENTS)
@@ -119,7 +115,7 @@ class Plan:
 
 _PERSON_ONLY: Final = Plan("ADT_A05", visit=Visit.NUMBERED)
 _RESULTS: Final = Plan("ORU_R01", visit=Visit.NUMBERED)
-_DOCUMENT: Final = Plan("MDM_T02", visit=Visit.NUMBERED)
+_DOCUMENT: Final = Plan("MDM_T02", visit=Visit.NUMBERED, reports=False)
 _MERGES: Final = Plan("ADT_A39", visit=Visit.NUMBERED, merge=Merge.PERSON)
 
 PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
@@ -138,6 +134,9 @@ PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
         "ADT^A31": _PERSON_ONLY,
         "ADT^A34": Plan("ADT_A30", visit=Visit.NUMBERED, merge=Merge.PERSON),
         "ADT^A40": _MERGES,
+        "ADT^A45": Plan("ADT_A45", visit=Visit.NUMBERED),
+        "ADT^A47": Plan("ADT_A30", visit=Visit.NUMBERED, merge=Merge.NUMBER),
+        "ADT^A60": Plan("ADT_A60", visit=Visit.NUMBERED),
         "ORU^R01": _RESULTS,
         "MDM^T01": _DOCUMENT,
         "MDM^T02": _DOCUMENT,

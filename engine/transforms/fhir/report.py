@@ -47,6 +47,8 @@ def map_report(conversion: Conversion, obr: Node) -> None:
     identifiers = request_identifiers(conversion, orc, obr)
     order = Order(key=_order_key(conversion, obr, identifiers))
     request = map_request(conversion, orc, obr, identifiers)
+    if not conversion.plan.reports and not _results_of(obr):
+        return
     report: Element = {"resourceType": "DiagnosticReport"}
     put(report, "identifier", identifiers)
     report["basedOn"] = [request.reference]

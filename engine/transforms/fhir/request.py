@@ -13,6 +13,7 @@ from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     address,
     alternate_codes,
+    append,
     coded,
     contact_points,
     entity_identifier,
@@ -22,10 +23,13 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.notes import notes_of
+from engine.transforms.fhir.order_history import map_order_history
 from engine.transforms.fhir.parties import organization, practitioners
 from engine.transforms.fhir.systems import HL7
+from engine.transforms.fhir.timing import add_timing
 from engine.transforms.fhir.vocabulary import (
     ORDER_CONTROL,
     ORDER_STATUS,
@@ -72,7 +76,7 @@ def map_request(
     resource["intent"] = "reflex-order" if obr.text(11) == "G" else "order"
     if obr.text(11) not in ("", "G"):
         obr.leave(11)
-    _add_priority(conversion, obr, resource)
+    _add_priority(obr, resource)
     put(resource, "code", conversion.concept(obr, 4))
     subject = conversion.about(obr, resource)
     if "subject" not in resource:
@@ -86,9 +90,13 @@ def map_request(
     if orc is not None:
         orc.take(2, 3)
         _add_order(conversion, orc, resource)
-    notes = notes_of(conversion, obr)
-    put(resource, "note", notes + (notes_of(conversion, orc) if orc else []))
-    return _add(conversion, obr, resource, identifiers)
+    order = [obr, orc] if orc else [obr]
+    notes = [note for node in order for note in notes_of(conversion, node)]
+    put(resource, "note", notes)
+    add_timing(conversion, order, resource)
+    request = _add(conversion, obr, resource, identifiers)
+    map_order_history(conversion, orc, obr, request)
+    return request
 
 
 def _add(
@@ -154,17 +162,14 @@ def _alternates(conversion: Conversion, orc: Node | None, obr: Node) -> list[Ele
     return found
 
 
-def _add_priority(conversion: Conversion, obr: Node, resource: Element) -> None:
-    """OBR-5, else the priority in the timing of OBR-27."""
-    for field, component in ((5, 1), (27, 6)):
-        if not obr.has(field):
-            continue
-        sent = obr.text(field, component).strip()
-        if found := PRIORITY.get(sent):
-            resource["priority"] = found
-            return
-        obr.leave(field)
-    _ = conversion
+def _add_priority(obr: Node, resource: Element) -> None:
+    """OBR-5; the priority in the timing comes after it."""
+    if not obr.has(5):
+        return
+    if found := PRIORITY.get(obr.text(5).strip()):
+        resource["priority"] = found
+    else:
+        obr.leave(5)
 
 
 def _add_requester(
@@ -184,7 +189,8 @@ def _add_requester(
             "organization": facility.reference,
         }
         parts = (doctor.full_url, facility.full_url)
-        doctor = conversion.party_own(obr, role, *parts)
+        party = own_party(conversion.context.site, role, *parts)
+        doctor = conversion.party(obr, party)
     requester = doctor or facility
     if requester is not None:
         resource["requester"] = requester.reference
@@ -205,7 +211,7 @@ def _facility(conversion: Conversion, orc: Node) -> Entry | None:
             for point in contact_points(conversion.feed, one)
         ]
         if points:
-            entry.resource.setdefault("telecom", points)
+            entry.enrich("telecom", points)
     return entry
 
 
@@ -213,7 +219,7 @@ def _add_address(conversion: Conversion, orc: Node, field: int, entry: Entry) ->
     source = orc.first(field)
     where = address(conversion.feed, source) if source else {}
     if where:
-        entry.resource.setdefault("address", [where])
+        entry.enrich("address", [where])
 
 
 def _add_callback(
@@ -224,15 +230,10 @@ def _add_callback(
         points = contact_points(conversion.feed, source) if source else []
         if points:
             name = "servicerequest-order-callback-phone-number"
-            _extend(resource, extension(name, "ContactPoint", points[0]))
+            append(resource, "extension", extension(name, "ContactPoint", points[0]))
             if orc is not None and orc.has(14):
                 orc.take(14)
             return
-
-
-def _extend(resource: Element, one: Element) -> None:
-    known = resource.get("extension")
-    resource["extension"] = [*(known if isinstance(known, list) else ()), one]
 
 
 def _add_details(conversion: Conversion, obr: Node, resource: Element) -> None:
@@ -249,7 +250,7 @@ def _add_details(conversion: Conversion, obr: Node, resource: Element) -> None:
     if obr.has(13):
         for one in conversion.concepts(obr, 13):
             inner: Element = {"concept": one}
-            _extend(resource, _supporting(inner))
+            append(resource, "extension", _supporting(inner))
     if obr.has(29) or obr.has(50):
         field = 50 if obr.has(50) else 29
         source = obr.first(field)
@@ -299,13 +300,17 @@ def _add_order(conversion: Conversion, orc: Node, resource: Element) -> None:
             resource["authoredOn"] = when
     if parts:
         url = "http://hl7.org/fhir/StructureDefinition/" + _EVENT
-        _extend(resource, {"url": url, "extension": parts})
+        append(resource, "extension", {"url": url, "extension": parts})
     if orc.has(4) and (source := orc.first(4)):
         value_4 = Ei.within(source.sub(1)) if len(source.sub(1)) > 1 else Ei.of(source)
         one = entity_identifier(conversion.feed, value_4, "PGN")
         put(resource, "requisition", one)
     if orc.has(16) and (reason := conversion.concept(orc, 16)):
-        _extend(resource, extension("request-statusReason", "CodeableConcept", reason))
+        append(
+            resource,
+            "extension",
+            extension("request-statusReason", "CodeableConcept", reason),
+        )
     if orc.has(29):
         kind = translated(conversion.concept(orc, 29, "0482"), _ORDER_TYPE, V3_ROLE)
         put(resource, "locationCode", [kind] if kind else [])

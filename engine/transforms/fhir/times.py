@@ -54,6 +54,7 @@ def moment(text: str, offset: str, zone: ZoneInfo | None) -> Moment:
     return Moment(f"{stamp.date_text}T{stamp.time_text}{offset}")
 
 
+@lru_cache(maxsize=4096)
 def offset_of(text: str) -> str:
     """Return the offset a time was written with as ``+02:00``, or ``""``."""
     stamp = read_timestamp(text)

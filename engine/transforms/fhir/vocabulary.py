@@ -110,7 +110,48 @@ V3_PRIORITY: Final = HL7 + "v3-ActPriority"
 V3_INTERPRETATION: Final = HL7 + "v3-ObservationInterpretation"
 
 INTERPRETATION: Final = frozenset(
-    ["<", ">", "A", "AA", "B", "CAR", "D", "DET", "E", "EX", "EXP", "H", "HH", "HU", "I", "IE", "IND", "L", "LL", "LU", "MS", "N", "NCL", "ND", "NEG", "NR", "NS", "POS", "R", "RR", "S", "SDD", "SYN-R", "SYN-S", "TOX", "U", "VS", "UNE", "W", "WR"]
+    [
+        "<",
+        ">",
+        "A",
+        "AA",
+        "B",
+        "CAR",
+        "D",
+        "DET",
+        "E",
+        "EX",
+        "EXP",
+        "H",
+        "HH",
+        "HU",
+        "I",
+        "IE",
+        "IND",
+        "L",
+        "LL",
+        "LU",
+        "MS",
+        "N",
+        "NCL",
+        "ND",
+        "NEG",
+        "NR",
+        "NS",
+        "POS",
+        "R",
+        "RR",
+        "S",
+        "SDD",
+        "SYN-R",
+        "SYN-S",
+        "TOX",
+        "U",
+        "VS",
+        "UNE",
+        "W",
+        "WR",
+    ]
 )
 """Codes of OBX-8 that v3-ObservationInterpretation has too; the rest stay v2-0078."""
 

@@ -1,0 +1,209 @@
+"""From a checked site to the lines that process its messages."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+from typing import Final
+
+from engine.channels.channel import Channel, MapSwitches
+from engine.channels.finish import Desk
+from engine.channels.load import Site
+from engine.channels.prepare import Feed
+from engine.channels.steps import StepRunner
+from engine.channels.validation import bundle_faults
+from engine.identity.registration import Assigner, Category, Policy, Reading
+from engine.identity.weights import Model
+from engine.settings import Settings
+from engine.store.claims import Claimed
+from engine.transforms.ccda.site import CdaSite, Custodian
+from engine.transforms.code_tables import CodeTable
+from engine.transforms.fhir.mapped import MapContext, MapOptions
+
+AUTHORITIES: Final = "assigning-authority"
+SYSTEMS: Final = "systems"
+OIDS: Final = "oids"
+NOTE_TYPES: Final = "note-types"
+SAMPLE: Final = 500
+"""One message in so many goes through the second validator."""
+
+
+@cache
+def engine_version() -> str:
+    """Return the version of the engine that is running."""
+    try:
+        return version("interop-engine")
+    except PackageNotFoundError:
+        return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One channel as a worker runs it: the two halves of its processing."""
+
+    feed: Feed
+    desk: Desk
+
+
+def lines_of(site: Site) -> dict[str, Line]:
+    """Return what processes each channel of a site."""
+    return {
+        channel.name: line(channel, site.settings, site.models)
+        for channel in site.channels
+    }
+
+
+def line(channel: Channel, settings: Settings, models: Mapping[str, Model]) -> Line:
+    """Return what processes one channel's messages under its revision."""
+    return Line(_feed(channel, settings), _desk(channel, settings, models))
+
+
+def _feed(channel: Channel, settings: Settings) -> Feed:
+    steps = settings.folder / "steps"
+    tables = {name: _plain(table) for name, table in channel.tables.items()}
+    return Feed(
+        channel,
+        channel.time_zone or settings.zone,
+        partial(_map_context, channel, settings, _options(channel.map_options)),
+        StepRunner(steps, tables) if steps.is_dir() else None,
+    )
+
+
+def _desk(channel: Channel, settings: Settings, models: Mapping[str, Model]) -> Desk:
+    return Desk(
+        channel,
+        _reading(channel),
+        models[channel.identity.model],
+        settings.identity_system,
+        cda_site(settings, channel.tables),
+        _sampled,
+    )
+
+
+def _sampled(number: int) -> Callable[[bytes], list[str]] | None:
+    """Return the second validator for a message in the sample."""
+    return bundle_faults if number % SAMPLE == 0 else None
+
+
+def _plain(table: CodeTable) -> dict[str, str]:
+    """Return a table as code to meaning, its first row for each code."""
+    return {code: rows[0].values["to"] for code, rows in table.rows.items()}
+
+
+# ---- map ----
+
+
+def _map_context(
+    channel: Channel, settings: Settings, options: MapOptions, claimed: Claimed
+) -> MapContext:
+    received_at = claimed.row.received_at
+
+    def authority(word: str) -> str | None:
+        return _found(channel.tables, AUTHORITIES, (word,), claimed)
+
+    def system(word: str) -> str | None:
+        words = (f"{channel.name}:{word}", word)
+        return _found(channel.tables, SYSTEMS, words, claimed)
+
+    return MapContext(
+        settings.site,
+        channel.name,
+        channel.time_zone,
+        received_at,
+        authority,
+        system,
+        options,
+        f"urn:id:{settings.site}:message:{claimed.row.id}",
+        engine_version(),
+    )
+
+
+def _found(
+    tables: Mapping[str, CodeTable], name: str, words: Sequence[str], claimed: Claimed
+) -> str | None:
+    table = tables.get(name)
+    if table is None:
+        return None
+    for word in words:
+        found = table.lookup(word, at=claimed.row.received_at)
+        if found is not None:
+            return found
+    return None
+
+
+def _options(switches: MapSwitches) -> MapOptions:
+    return MapOptions(
+        update=switches.update,
+        snapshot=switches.snapshot,
+        text_lines=switches.text_lines,
+        a04_status=switches.a04_status,
+        merge=switches.merge,
+        source_message=switches.source_message,
+        documents=switches.documents,
+        identifier=switches.identifier,
+        profile=switches.profile,
+        unknown_trigger=switches.unknown_trigger,
+    )
+
+
+# ---- identity ----
+
+
+def _reading(channel: Channel) -> Reading:
+    doubt = channel.identity.on_doubt
+    holds = {
+        Category.DUPLICATE: doubt.duplicate,
+        Category.OVERLAP: doubt.overlap,
+        Category.OVERLAY: doubt.overlay,
+        Category.CONFLICTING_MERGE: doubt.conflicting_merge,
+    }
+    policy = Policy(
+        frozenset(category for category, wanted in holds.items() if wanted == "hold"),
+        channel.identity.merge_events == "apply",
+    )
+    return Reading(
+        _assigners(channel.tables.get(AUTHORITIES)),
+        channel.identity.unknown_authority == "hold",
+        policy=policy,
+    )
+
+
+def _assigners(table: CodeTable | None) -> Mapping[str, Assigner]:
+    """Return authorities by namespace, OID and URI."""
+    found: dict[str, Assigner] = {}
+    for code, rows in ({} if table is None else table.rows).items():
+        values = rows[0].values
+        assigner = Assigner(values["to"], values.get("type", ""))
+        names = (code, values.get("oid", ""), values["to"])
+        found |= dict.fromkeys(filter(None, names), assigner)
+    return MappingProxyType(found)
+
+
+# ---- documents ----
+
+
+def cda_site(settings: Settings, tables: Mapping[str, CodeTable]) -> CdaSite | None:
+    """Return what ``[cda]`` says; None where the site writes no documents."""
+    cda = settings.cda
+    if "root" not in cda:
+        return None
+    custodian = cda.get("custodian", {})
+    given = custodian if isinstance(custodian, dict) else {}
+    return CdaSite(
+        root=str(cda["root"]),
+        enterprise=str(cda.get("enterprise", "")),
+        custodian=Custodian(
+            **{str(key).replace("-", "_"): str(value) for key, value in given.items()}
+        ),
+        enterprise_system=settings.identity_system,
+        language=str(cda.get("language", "en-US")),
+        companion_guide=cda.get("templates", "r2.1+cg4.1") == "r2.1+cg4.1",
+        oids=_column(tables.get(OIDS)),
+        note_types=_column(tables.get(NOTE_TYPES)),
+        engine_version=engine_version(),
+    )
+
+
+def _column(table: CodeTable | None) -> dict[str, str]:
+    return {} if table is None else _plain(table)

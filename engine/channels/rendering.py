@@ -1,0 +1,57 @@
+"""One message while it is rendered: what is at hand, and what comes out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from engine.channels.prepared import Prepared
+from engine.channels.view import View
+from engine.errors import TransformError
+from engine.hl7 import Finding
+from engine.store.resources import NewDocument
+from engine.transforms.ccda.site import CdaSite
+from engine.transforms.fhir.mapped import Entry
+
+HL7: Final = "x-application/hl7-v2+er7"
+FHIR_JSON: Final = "application/fhir+json"
+FHIR_NDJSON: Final = "application/fhir+ndjson"
+CDA_XML: Final = "application/xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One document, its media type and what the destination calls it."""
+
+    content: bytes
+    content_type: str
+    name: str = ""
+
+
+@dataclass(slots=True)
+class Work:
+    """One message while it is rendered for its destinations.
+
+    ``names`` are the context names as text, for path templates. ``validator`` is the
+    sampled second gate, None when this message is not in the sample.
+    """
+
+    prepared: Prepared
+    names: Mapping[str, str]
+    person: str
+    view: View
+    cda: CdaSite | None = None
+    validator: Callable[[bytes], list[str]] | None = None
+    findings: list[Finding] = field(default_factory=list)
+    versions: list[NewDocument] = field(default_factory=list)
+
+    def entries(self) -> list[Entry]:
+        """Return the mapped resources.
+
+        Raises:
+            TransformError: the built-in map does not know this trigger.
+        """
+        if self.prepared.mapped is None:
+            raise self.prepared.refusal or TransformError(
+                "the message was not mapped", "trigger-not-mapped"
+            )
+        return self.prepared.mapped.entries

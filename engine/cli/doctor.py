@@ -1,0 +1,176 @@
+"""``interop doctor``: what could be wrong on this machine, each with its fix."""
+
+import os
+import shutil
+import socket
+import ssl
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import rich_click as click
+
+from engine.cli.invocation import Command, Exit, Stop, invocation, now
+from engine.cli.output import emit
+from engine.cli.site import settings
+from engine.errors import ConfigurationError, EngineError
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+
+LEAST_FREE = 1 << 30
+SLOW_FSYNC_MS = 20.0
+OLD_CERTIFICATE_DAYS = 30
+YEARS = (2025, 2100)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at; ``fix`` says what to do when it is not ``ok``."""
+
+    area: str
+    ok: bool
+    says: str
+    fix: str = ""
+
+
+@click.command("doctor", cls=Command)
+def doctor_command() -> None:
+    """Look for what could be wrong here: each finding comes with its fix."""
+    checks = list(_checks())
+    rows = [
+        {
+            "area": check.area,
+            "result": "ok" if check.ok else "problem",
+            "says": check.says,
+            "fix": "" if check.ok else check.fix,
+        }
+        for check in checks
+    ]
+    emit(rows, ["area", "result", "says", "fix"])
+    bad = sum(not check.ok for check in checks)
+    if bad:
+        raise Stop(f"{bad} of {len(checks)} checks found a problem", Exit.PROBLEMS)
+
+
+def _checks() -> Iterator[Check]:
+    version = sys.version.split()[0]
+    yield Check("python", sys.version_info >= (3, 11), version, "use 3.11 or newer")
+    yield _clock()
+    try:
+        site = settings()
+    except (Stop, ConfigurationError) as error:
+        says = getattr(error, "message", str(error))
+        yield Check("configuration", False, says, "interop init DIR, or --config DIR")
+        return
+    yield Check("configuration", True, str(invocation().folder()))
+    yield Check("time zone", True, site.time_zone)
+    yield from _store(site)
+    yield from _channels(site)
+    yield from _certificates(site)
+
+
+def _clock() -> Check:
+    right = now().year in range(*YEARS)
+    fix = "set the clock; run an NTP client"
+    return Check("clock", right, f"{now():%Y-%m-%d %H:%M:%S} UTC", fix)
+
+
+def _store(site: "Settings") -> Iterator[Check]:
+    """Yield what the store's folder or server says."""
+    url = urlsplit(site.store_url)
+    if url.scheme != "sqlite":
+        host, port = url.hostname or "localhost", url.port or 5432
+        reached = _reaches(host, port)
+        fix = "start PostgreSQL, or mend store.url"
+        yield Check("store", reached, f"PostgreSQL on {host}:{port}", fix)
+        return
+    folder = (site.folder / unquote(url.path)[1:]).resolve()
+    exists = folder.is_dir() and os.access(folder, os.W_OK)
+    yield Check("store", exists, str(folder), f"mkdir -p {folder} and make it writable")
+    place = folder if exists else Path(tempfile.gettempdir())
+    free = shutil.disk_usage(place).free
+    says = f"{free / LEAST_FREE:.1f} GiB free"
+    yield Check("disk", free > LEAST_FREE, says, "free space where the store lies")
+    slow = fsync_milliseconds(place)
+    says = f"fdatasync p50 {slow[0]:.2f} ms, p99 {slow[1]:.2f} ms"
+    yield Check("fsync", slow[0] < SLOW_FSYNC_MS, says, "a faster disk for the store")
+    key = site.key_file
+    private = not key.exists() or not key.stat().st_mode & 0o077
+    yield Check("key", private, str(key), f"chmod 600 {key}")
+
+
+def fsync_milliseconds(folder: Path, calls: int = 100) -> tuple[float, float]:
+    """Return the median and the slowest hundredth of an append made durable."""
+    taken: list[float] = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(calls):
+            file.write(b"\xa5" * 1600)
+            file.flush()
+            begin = perf_counter()
+            os.fdatasync(file.fileno())
+            taken.append((perf_counter() - begin) * 1e3)
+    taken.sort()
+    return taken[len(taken) // 2], taken[int(len(taken) * 0.99)]
+
+
+def _channels(site: "Settings") -> Iterator[Check]:
+    """Yield whether the channels load, and whether their ports are free or ours."""
+    from engine.channels.load import load_site
+
+    try:
+        loaded = load_site(site)
+    except EngineError as error:
+        yield Check("channels", False, str(error), "interop check shows every error")
+        return
+    yield Check("channels", True, f"{len(loaded.channels)} load")
+    for channel in loaded.channels.values():
+        source = channel.source.mllp
+        if source is None:
+            continue
+        place = f"{channel.name} on {source.host}:{source.port}"
+        if _reaches(source.host, source.port):
+            yield Check("port", True, f"{place}: something listens, the engine?")
+        else:
+            fix = "another port, or the right to use this one"
+            yield Check("port", _can_bind(source.host, source.port), place, fix)
+
+
+def _reaches(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _can_bind(host: str, port: int) -> bool:
+    try:
+        with socket.create_server((host, port)):
+            return True
+    except OSError:
+        return False
+
+
+def _certificates(site: "Settings") -> Iterator[Check]:
+    """Yield how long each certificate of a TLS profile is still good."""
+    from cryptography import x509
+
+    for name, profile in site.tls.items():
+        if not isinstance(profile, dict) or "certificate" not in profile:
+            continue
+        file = site.folder / str(profile["certificate"])
+        try:
+            content = file.read_bytes()
+            ends = x509.load_pem_x509_certificate(content).not_valid_after_utc
+        except (OSError, ValueError, ssl.SSLError) as error:
+            yield Check("certificate", False, f"{name}: {error}", f"mend {file}")
+            continue
+        left = (ends - now()).days
+        says = f"{name}: {left} days left"
+        yield Check("certificate", left > OLD_CERTIFICATE_DAYS, says, f"renew {file}")

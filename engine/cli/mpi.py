@@ -1,0 +1,314 @@
+"""``interop mpi``: the patient index, its mismatch queue, and the moves of people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from engine.cli.invocation import Exit, Group, Stop, note
+from engine.cli.output import Row, emit, emit_one, masked
+from engine.cli.site import order, store
+
+if TYPE_CHECKING:
+    from engine.identity.index import SourceRecord
+    from engine.store.database import Database
+    from engine.store.worklist import MoveKind, Request, Task
+
+PERSON_COLUMNS = ["person", "record", "authority", "name", "birth", "sex", "bits"]
+EXPORT = ["control_id", "enterprise_id", "outcome", "reasons", "candidate"]
+
+
+@click.group("mpi", cls=Group)
+def mpi_command() -> None:
+    """The master patient index and the mismatch queue.
+
+    Persons are named by enterprise identifier, records and tasks by number. Every move
+    can be taken back.
+    """
+
+
+@mpi_command.command("search")
+@click.argument("family")
+@click.argument("given", required=False, default="")
+@click.option("--birth", default="", help="YYYYMMDD.")
+@click.option("--sex", default="")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+def search(family: str, given: str, birth: str, sex: str, limit: int) -> None:
+    """Find persons who may be meant, the likeliest first, with the match weight."""
+    from engine.hl7 import parse, parse_path
+    from engine.identity.matching import counted, keys_of, match
+    from engine.identity.traits import traits_of
+    from engine.store.patients import SqlPatientIndex, shipped
+
+    message = parse(b"MSH|^~\\&|\rPID|1\r")
+    values = {"PID-5.1": family, "PID-5.2": given, "PID-7": birth, "PID-8": sex}
+    for path, text in values.items():
+        if text:
+            message.set_text(parse_path(path), text)
+    traits = traits_of(message.all("PID")[0])
+    model = shipped()
+    with store() as database, database.reading() as connection:
+        index = SqlPatientIndex(connection, database.sealer)
+        counts = counted(traits, index, model)
+        found = index.candidates(keys_of(traits, index, model))
+        matches = [match(traits, each, counts, model) for each in found]
+    matches.sort(key=lambda each: -each.bits)
+    emit(
+        (
+            {**_person(each.record), "bits": round(each.bits, 1)}
+            for each in matches[:limit]
+        ),
+        PERSON_COLUMNS,
+    )
+
+
+@mpi_command.command("show")
+@click.argument("person")
+def show(person: str) -> None:
+    """Show the records of a person."""
+    from engine.store import links
+    from engine.store.patients import SqlPatientIndex
+
+    with store() as database, database.reading() as connection:
+        index = SqlPatientIndex(connection, database.sealer)
+        today = links.resolved(connection, person)
+        found = index.members(today)
+    if today != person:
+        note(f"{person} was merged into {today}")
+    if not found:
+        raise Stop(f"there is no person {person}", Exit.PROBLEMS)
+    emit((_person(each) for each in found), PERSON_COLUMNS[:-1])
+
+
+@mpi_command.command("tasks")
+@click.option("--category", default="", help="duplicate, overlap, overlay, ...")
+@click.option("--show", "number", type=int, help="One task with its evidence.")
+@click.option("--same", type=int, help="Decide: one person. Needs --reason.")
+@click.option("--different", type=int, help="Decide: different people.")
+@click.option("--undo", type=int, help="Take a decision back.")
+@click.option("--reason", default="", help="Kept in the audit trail.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+def tasks(
+    category: str,
+    number: int | None,
+    same: int | None,
+    different: int | None,
+    undo: int | None,
+    reason: str,
+    limit: int,
+) -> None:
+    """List the open tasks of the mismatch queue, or decide one."""
+    from engine.identity.registration import Category
+    from engine.store import worklist
+
+    decided = next((each for each in (same, different, undo) if each), None)
+    if decided:
+        _decide(decided, same=bool(same), undo=bool(undo), reason=reason)
+        return
+    if number:
+        _show_task(number)
+        return
+    if category and category not in set(Category):
+        hint = "categories: " + ", ".join(Category)
+        raise Stop(f"{category!r} is not a category", Exit.USAGE, hint)
+    wanted = Category(category) if category else None
+    with store() as database, database.reading() as connection:
+        found = worklist.listed(connection, category=wanted, limit=limit)
+    columns = ["id", "category", "reason", "held", "opened_at", "person", "candidates"]
+    emit((_task(each) for each in found), columns)
+    if found:
+        first = found[0].id
+        note(f"next: interop mpi tasks --show {first}")
+        note(f"      interop mpi tasks --same {first} --reason TEXT (or --different)")
+
+
+def _decide(number: int, *, same: bool, undo: bool, reason: str) -> None:
+    """Carry out or take back a decision about one task."""
+    from engine.identity.decision import Ruling
+    from engine.store import worklist
+    from engine.store.patients import SqlPatientIndex
+
+    if not reason:
+        raise Stop("a decision needs a reason", Exit.USAGE, "add --reason TEXT")
+    ruling = Ruling.SAME if same else Ruling.DIFFERENT
+    with store() as database, database.engine() as connection:
+        index = SqlPatientIndex(connection, database.sealer)
+        if undo:
+            done = worklist.undo_task(index, number, order(reason))
+        else:
+            done = worklist.decide_task(index, number, ruling, order(reason))
+    emit_one(_task(done))
+
+
+def _show_task(number: int) -> None:
+    from engine.store import worklist
+    from engine.store.patients import SqlPatientIndex
+
+    with store() as database, database.reading() as connection:
+        found = worklist.shown(SqlPatientIndex(connection, database.sealer), number)
+        index = SqlPatientIndex(connection, database.sealer)
+        persons = dict.fromkeys([found.person, *(c.person for c in found.candidates)])
+        records = [r for person in persons if person for r in index.members(person)]
+    bits = {each.record: round(each.bits, 1) for each in found.candidates}
+    note(f"task {found.id}: {found.category}, {found.reason}, {found.state}")
+    rows = ({**_person(each), "bits": bits.get(each.number)} for each in records)
+    emit(rows, PERSON_COLUMNS)
+
+
+def _move_command(kind: str, does: str, names: tuple[str, ...]) -> None:
+    """Add ``interop mpi KIND``: it shows the preview, then asks or takes ``--yes``."""
+
+    @mpi_command.command(kind, help=does)
+    @click.argument("words", nargs=-1, required=True, metavar=" ".join(names))
+    @click.option("--reason", required=True, help="Kept in the audit trail.")
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @click.option("--dry-run", is_flag=True, help="Only show what would change.")
+    def moves(words: tuple[str, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
+        from engine.store.worklist import MoveKind
+
+        request = _request(MoveKind(kind), words, names)
+        with store() as database:
+            _move(database, request, reason, yes=yes, dry_run=dry_run)
+
+
+def _request(
+    kind: "MoveKind", words: tuple[str, ...], names: tuple[str, ...]
+) -> "Request":
+    from engine.store.worklist import Request
+
+    persons = {"source", "target"} & {name.lower() for name in names}
+    many = any(name.endswith("...") for name in names)
+    if len(words) < len(names) or (len(words) > len(names) and not many):
+        raise Stop(
+            f"give {' '.join(names)}", Exit.USAGE, "interop mpi search finds them"
+        )
+    numbers = words[: len(words) - len(persons)]
+    if not all(word.isdecimal() for word in numbers):
+        raise Stop("records are named by number", Exit.USAGE, "interop mpi show PERSON")
+    named = dict(zip(sorted(persons), words[len(numbers) :], strict=True))
+    records = tuple(map(int, numbers))
+    return Request(kind, records, named.get("source", ""), named.get("target", ""))
+
+
+def _move(
+    database: "Database", request: "Request", reason: str, *, yes: bool, dry_run: bool
+) -> None:
+    from engine.store import worklist
+    from engine.store.patients import SqlPatientIndex
+
+    with database.engine() as connection:
+        index = SqlPatientIndex(connection, database.sealer)
+        shown = worklist.preview(index, request, order(reason))
+    if dry_run:
+        emit_one(shown)
+        return
+    if not yes:
+        note(f"{shown['kind']}: {shown['before']} becomes {shown['after']}")
+        click.confirm("do it", abort=True, err=True)
+    with database.engine() as connection:
+        index = SqlPatientIndex(connection, database.sealer)
+        done = worklist.move(index, request, order(reason))
+    emit_one({**shown, "event": done.number, "target": done.target})
+
+
+for _kind, _does, _names in (
+    ("link", "Bring records to a person.", ("RECORD...", "TARGET")),
+    ("unlink", "Take records off a person, to a new one.", ("RECORD...",)),
+    ("split", "Make a new person of some records.", ("RECORD...",)),
+    ("merge", "Retire one person into another.", ("SOURCE", "TARGET")),
+    ("unmerge", "Bring a retired person back.", ("SOURCE",)),
+    ("different", "Say that two records are two people.", ("RECORD", "RECORD")),
+):
+    _move_command(_kind, _does, _names)
+
+
+@mpi_command.command("export")
+def export() -> None:
+    """Print one line for each person that a message touched; -o csv for evaluation.
+
+    Identifiers are shown with --reveal only.
+    """
+    columns = [*EXPORT, "assigning_authority", "identifier"]
+    with store() as database:
+        emit(_exported(database), columns)
+
+
+@mpi_command.command("evaluate")
+@click.option(
+    "--truth",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="CSV with control_id, event, person, as interop generate writes it.",
+)
+def evaluate(truth: Path) -> None:
+    """Print pairwise precision and recall against known pairs."""
+    from engine.cli.evaluation import score
+
+    with store() as database:
+        rows = list(_exported(database))
+    emit_one(score(truth, rows))
+
+
+def _exported(database: "Database") -> Iterator[Row]:
+    """Yield what each message decided, page by page."""
+    from engine.store import person_lists
+
+    after = 0
+    while True:
+        with database.reading() as connection:
+            page = person_lists.touched(connection, after=after)
+            numbers = [
+                masked(person_lists.number_of(connection, database.sealer, each.key))
+                if each.key
+                else ""
+                for each in page
+            ]
+        for each, number in zip(page, numbers, strict=True):
+            yield {
+                "control_id": each.control_id,
+                "enterprise_id": each.person,
+                "outcome": each.outcome,
+                "reasons": each.reasons,
+                "candidate": each.candidate,
+                "assigning_authority": each.authority,
+                "identifier": number,
+            }
+        if not page:
+            return
+        after = page[-1].message
+
+
+def _person(record: "SourceRecord") -> Row:
+    traits = record.traits
+    name = " ".join(filter(None, (traits.family, traits.given, traits.middle)))
+    return {
+        "person": record.person,
+        "record": record.number,
+        "authority": record.authority,
+        "name": masked(name),
+        "birth": masked(traits.birth),
+        "sex": traits.sex,
+    }
+
+
+def _task(task: "Task") -> Row:
+    return {
+        "id": task.id,
+        "category": str(task.category),
+        "reason": str(task.reason),
+        "state": str(task.state),
+        "held": task.held,
+        "opened_at": task.opened_at,
+        "person": task.person,
+        "record": task.record,
+        "message": task.message,
+        "candidates": [
+            {"record": each.record, "person": each.person, "bits": round(each.bits, 1)}
+            for each in task.candidates
+        ],
+        "assignee": task.assignee,
+        "decision": task.decision,
+        "decided_by": task.decided_by,
+        "decided_at": task.decided_at,
+    }

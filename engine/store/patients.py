@@ -1,0 +1,317 @@
+"""The patient index as the store keeps it: everything `PatientIndex` asks.
+
+One `SqlPatientIndex` lives as long as a transaction and holds back new records until
+`flush`; what may outlive it (assigning authorities, which are never changed) stands in
+a `PatientCache` of the process.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final, Self
+
+from nicknames import NickNamer
+from sqlalchemy import Connection, bindparam, or_, select, text
+
+from engine.identity.blocking import CANDIDATES, ROWS_PER_KEY
+from engine.identity.decision import Ruling
+from engine.identity.index import Identifier, SourceRecord
+from engine.identity.traits import Traits, unpacked
+from engine.identity.weights import Frequencies, Mode, Model, shipped_model
+from engine.store.counters import reserve
+from engine.store.patient_buffer import PatientBuffer
+from engine.store.patient_tables import (
+    NumberState,
+    TaskState,
+    authority,
+    different,
+    record,
+    task,
+)
+from engine.store.plain_sql import fetcher
+from engine.store.seal import Sealer
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BITS: Final = 65
+_NUMBERS_AT_ONCE: Final = 32
+_IDENTITY_LOCK: Final = 7309476
+ALL_RECORDS: Final = 0
+
+
+def mint() -> str:
+    """Return an enterprise identifier: 65 random bits that mean nothing.
+
+    Crockford's base 32 has no letters that are read wrongly aloud.
+    """
+    number = secrets.randbits(_BITS)
+    return "".join(_ALPHABET[number >> place & 31] for place in range(0, _BITS, 5))
+
+
+@lru_cache(maxsize=4)
+def shipped(mode: Mode = Mode.SAFE) -> Model:
+    """Return the model that comes with the engine, with its nicknames and counts."""
+    names = files("engine.identity") / "shipped" / "names.csv"
+    short_forms = NickNamer().nickname_lookup
+    return shipped_model(names.read_text(encoding="utf-8"), short_forms, mode)
+
+
+class PatientCache:
+    """Facts of the index that never change once they are committed."""
+
+    def __init__(self) -> None:
+        self.authorities: dict[str, int] = {}
+        self.keys: dict[int, str] = {}
+
+    def learn(self, number: int, key: str) -> None:
+        """Remember an authority that a committed row names."""
+        self.authorities[key], self.keys[number] = number, key
+
+
+_COLUMNS: Final = "r.id, r.person, r.authority, r.happened, r.traits"
+_MEMBERS: Final = (
+    f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.person = ? ORDER BY r.id"  # noqa: S608 - only columns are written in
+)
+_RECORD: Final = f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.id = ?"  # noqa: S608
+_NEXT: Final = (
+    f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.id > ? "  # noqa: S608
+    "ORDER BY r.id LIMIT 1000"
+)
+_COUNTS: Final = "SELECT key, records FROM engine.name_count WHERE key IN (?, ?, ?)"
+_APART: Final = select(different).where(
+    or_(different.c.low == bindparam("record"), different.c.high == bindparam("record"))
+)
+_IDENTIFYING: Final = select(record.c.id, record.c.identifying).where(
+    record.c.id.in_(bindparam("ids", expanding=True))
+)
+_RULING: Final = (
+    select(task.c.decision)
+    .where(
+        task.c.message == bindparam("message"),
+        task.c.state == TaskState.DECIDED,
+        task.c.decision.in_(list(Ruling)),
+    )
+    .order_by(task.c.id.desc())
+    .limit(1)
+)
+_AUTHORITY: Final = select(authority.c.id, authority.c.key)
+
+
+@lru_cache(maxsize=64)
+def _known(numbers: int) -> str:
+    """Fetch the records that so many identifiers lead to."""
+    marks = ", ".join("?" * numbers)
+    return (
+        f"SELECT {_COLUMNS}, i.key, i.state FROM engine.identifier AS i "  # noqa: S608 - only marks are written in
+        f"JOIN engine.record AS r ON r.id = i.record WHERE i.key IN ({marks})"
+    )
+
+
+@lru_cache(maxsize=64)
+def _candidates(keys: int) -> str:
+    """Fetch the records sharing most of so many block keys, and how many."""
+    blocks = " UNION ALL ".join(
+        f"SELECT record FROM (SELECT record FROM engine.block WHERE key = ? "  # noqa: S608 - only places are written in
+        f"ORDER BY record LIMIT {ROWS_PER_KEY}) AS b{place}"
+        for place in range(keys)
+    )
+    return (
+        f"SELECT {_COLUMNS}, best.shared "  # noqa: S608
+        f"FROM (SELECT record, count(*) AS shared FROM ({blocks}) AS found "
+        "GROUP BY record ORDER BY count(*) DESC, record "
+        f"LIMIT {CANDIDATES}) AS best "
+        "JOIN engine.record AS r ON r.id = best.record "
+        "ORDER BY best.shared DESC, best.record"
+    )
+
+
+class SqlPatientIndex:
+    """`engine.identity.index.PatientIndex` on one connection.
+
+    Use it as a context manager, or call `flush` before the transaction commits.
+
+    On PostgreSQL the first question that may lead to a new person takes a lock that is
+    held until commit: two first messages of one person meet, and give one person. The
+    price is that new people are registered by one transaction at a time.
+    """
+
+    def __init__(
+        self, connection: Connection, sealer: Sealer, cache: PatientCache | None = None
+    ) -> None:
+        self.connection = connection
+        self.sealer = sealer
+        self._cache = cache or PatientCache()
+        self._own: dict[str, int] = {}
+        self._numbers: Iterable[int] = iter(())
+        self._serial = connection.dialect.name == "sqlite"
+        self._secret = sealer.blind("block keys")
+        self.buffer = PatientBuffer()
+        self._fetch = fetcher(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the new records held back so far."""
+        self.buffer.write(self.connection)
+
+    @property
+    def secret(self) -> bytes:
+        """Key of the hashes of block keys."""
+        return self._secret
+
+    def known(
+        self, identifiers: Sequence[Identifier]
+    ) -> dict[Identifier, SourceRecord]:
+        """Return the record of each identifier that has one."""
+        found = self._known(identifiers)
+        if len(found) < len(identifiers) and not self._serial:
+            self._serialise()
+            found = self._known(identifiers)
+        return found
+
+    def _known(
+        self, identifiers: Sequence[Identifier]
+    ) -> dict[Identifier, SourceRecord]:
+        keys = {self.key_of(each): each for each in identifiers}
+        new = self.buffer.numbers
+        found = {
+            each: self.buffer.records[new[key]]
+            for key, each in keys.items()
+            if key in new
+        }
+        asked = [key for key in keys if key not in new]
+        if asked:
+            for row in self._fetch(_known(len(asked)), asked):
+                old = row[-1] == NumberState.OLD
+                found[keys[bytes(row[-2])]] = self.read(row, retired=old)
+        return found
+
+    def candidates(self, keys: Sequence[int]) -> list[SourceRecord]:
+        """Return the records that share most keys."""
+        if not keys:
+            return []
+        self._serialise()
+        rows = self._fetch(_candidates(len(keys)), keys)
+        new = self.buffer.sharing(keys)
+        if not new:
+            return [self.read(row) for row in rows]
+        shared = [(row[-1], self.read(row)) for row in rows]
+        shared += [(count, self.buffer.records[each]) for each, count in new.items()]
+        shared.sort(key=lambda each: (-each[0], each[1].number))
+        return [each for _, each in shared[:CANDIDATES]]
+
+    def members(self, person: str) -> list[SourceRecord]:
+        """Return the records of one active person."""
+        self.flush()
+        return [self.read(row) for row in self._fetch(_MEMBERS, (person,))]
+
+    def record(self, number: int) -> SourceRecord | None:
+        """Return one record."""
+        self.flush()
+        return next(map(self.read, self._fetch(_RECORD, (number,))), None)
+
+    def everyone(self) -> Iterator[SourceRecord]:
+        """Return all records in the order of their numbers."""
+        self.flush()
+        after = 0
+        while rows := self._fetch(_NEXT, (after,)):
+            yield from map(self.read, rows)
+            after = rows[-1][0]
+
+    def frequencies(self, given: str, family: str) -> Frequencies:
+        """Return how often the index has these names, and how many records it has."""
+        names = (self.name_key("given", given), self.name_key("family", family))
+        keys = [*names, ALL_RECORDS]
+        counts: dict[int, int] = dict(self._fetch(_COUNTS, keys))
+        new = self.buffer.names
+        return Frequencies(*(counts.get(key, 0) + new[key] for key in keys))
+
+    def told_apart(self, record: int, traits: Traits) -> frozenset[int]:
+        """Return the records a person decided to be different, and still holds so."""
+        pairs = self.connection.execute(_APART, {"record": record}).all()
+        if not pairs:
+            return frozenset()
+        now = self.identifying(traits)
+        then = {
+            (pair.high if pair.low == record else pair.low): (
+                pair.high_identifying if pair.low == record else pair.low_identifying
+            )
+            for pair in pairs
+            if now
+            == (pair.low_identifying if pair.low == record else pair.high_identifying)
+        }
+        self.flush()
+        others = self.connection.execute(_IDENTIFYING, {"ids": list(then)})
+        return frozenset(row.id for row in others if row.identifying == then[row.id])
+
+    def ruling(self, message: int) -> str:
+        """Return what a person said about the doubt of this message, or ``""``."""
+        found = self.connection.execute(_RULING, {"message": message}).scalar()
+        return found or ""
+
+    # -- what the writing side needs, too ----------------------------------------------
+
+    def read(self, row: Sequence[Any], *, retired: bool = False) -> SourceRecord:
+        """Return the record in a row that begins with the record's columns."""
+        number, person, authority, happened, sealed = row[:5]
+        traits = unpacked(self.sealer.open(bytes(sealed), f"record|{number}").decode())
+        issuer = self.authority_key(authority)
+        return SourceRecord(number, person, issuer, traits, happened, retired)
+
+    def key_of(self, number: Identifier) -> bytes:
+        """Return the keyed hash an identifier is found by."""
+        return self.sealer.blind("identifier|" + "|".join(number))
+
+    def name_key(self, trait: str, name: str) -> int:
+        """Return the keyed hash a name is counted under; never that of all records."""
+        return self.sealer.blind_number(f"{trait}|{name}") | 1
+
+    def identifying(self, traits: Traits) -> bytes:
+        """Return the keyed hash of the identifying traits."""
+        return self.sealer.blind("identifying|" + traits.identifying)
+
+    def next_number(self) -> int:
+        """Return a number for a record or a link event, never used before."""
+        number = next(iter(self._numbers), None)
+        if number is None:
+            block = reserve(self.connection, "link_event", _NUMBERS_AT_ONCE)
+            self._numbers = iter(block)
+            number = next(iter(self._numbers))
+        return number
+
+    def authority_key(self, number: int) -> str:
+        """Return the key of an authority row."""
+        if number not in self._cache.keys:
+            self._load_authorities()
+        return self._cache.keys.get(number) or self._fresh()[number]
+
+    def authority_number(self, key: str) -> int | None:
+        """Return the row of an authority, None while it has none."""
+        if key not in self._cache.authorities and key not in self._own:
+            self._load_authorities()
+        return self._cache.authorities.get(key) or self._own.get(key)
+
+    def authority_added(self, key: str, number: int) -> None:
+        """Remember an authority of this transaction, and no longer."""
+        self._own[key] = number
+
+    def _fresh(self) -> Mapping[int, str]:
+        return {number: key for key, number in self._own.items()}
+
+    def _load_authorities(self) -> None:
+        for row in self.connection.execute(_AUTHORITY):
+            if row.key not in self._own:
+                self._cache.learn(row.id, row.key)
+
+    def _serialise(self) -> None:
+        """Wait for the right to register, on databases with several writers."""
+        if not self._serial:
+            self.connection.execute(
+                text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _IDENTITY_LOCK}
+            )
+            self._serial = True

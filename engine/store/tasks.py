@@ -1,0 +1,190 @@
+"""The mismatch queue's rows: doubts become tasks, and tasks close.
+
+Spec:
+    identity.md 6 and 12.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from engine.identity.decision import Decision, Doubt
+from engine.identity.matching import Match
+from engine.identity.registration import Category
+from engine.store.counters import reserve
+from engine.store.patient_tables import TaskState, task, task_candidate
+from engine.store.patients import SqlPatientIndex
+
+RESCORED: Final = "rescored"
+_OPEN_OF: Final = select(
+    task.c.id, task.c.category, task.c.reason, task.c.message
+).where(task.c.record == bindparam("record"), task.c.state == TaskState.OPEN)
+_CANDIDATES: Final = select(task_candidate.c.task, task_candidate.c.record).where(
+    task_candidate.c.task.in_(bindparam("tasks", expanding=True))
+)
+_CLOSE: Final = (
+    update(task)
+    .where(task.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        state=TaskState.DECIDED,
+        decision=bindparam("word"),
+        decided_by=bindparam("actor"),
+        decided_at=bindparam("now"),
+    )
+)
+_ABOUT_LIKENESS: Final = frozenset({Category.DUPLICATE, Category.OVERLAP})
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open task of a record: its category and reason, its message, candidates."""
+
+    id: int
+    category: str
+    reason: str
+    message: int
+    candidates: frozenset[int]
+
+
+def raise_doubts(
+    patients: SqlPatientIndex, decision: Decision, number: int, now: datetime
+) -> None:
+    """Open a task for each new doubt; close those that a change has answered."""
+    change = decision.change
+    asked_again = (
+        change is not None
+        and change.before is not None
+        and (change.before.identifying != change.traits.identifying)
+    )
+    if not decision.doubts and not asked_again:
+        return
+    known = open_tasks(patients.connection, number)
+    still: set[int] = set()
+    for doubt in decision.doubts:
+        same = _same(doubt, decision, known)
+        still.update(same)
+        if not same:
+            _open(patients, decision, doubt, number, now)
+    if asked_again:
+        answered = [
+            each.id
+            for each in known
+            if each.id not in still and each.category in _ABOUT_LIKENESS
+        ]
+        close(patients.connection, answered, RESCORED, "engine", now)
+
+
+def open_tasks(connection: Connection, number: int) -> list[_Open]:
+    """Return the open tasks that a record raised."""
+    rows = connection.execute(_OPEN_OF, {"record": number}).all()
+    if not rows:
+        return []
+    found: dict[int, set[int]] = {row.id: set() for row in rows}
+    for row in connection.execute(_CANDIDATES, {"tasks": list(found)}):
+        found[row.task].add(row.record)
+    return [
+        _Open(row.id, row.category, row.reason, row.message, frozenset(found[row.id]))
+        for row in rows
+    ]
+
+
+def close(
+    connection: Connection, ids: Sequence[int], word: str, actor: str, now: datetime
+) -> None:
+    """Set tasks decided."""
+    if ids:
+        connection.execute(
+            _CLOSE, {"ids": list(ids), "word": word, "actor": actor, "now": now}
+        )
+
+
+def _same(doubt: Doubt, decision: Decision, known: Sequence[_Open]) -> list[int]:
+    """Return the open tasks that ask the question of a doubt already."""
+    candidates = {each.record.number for each in doubt.matches}
+    return [
+        each.id
+        for each in known
+        if each.category == doubt.category
+        and (
+            each.message == decision.registration.message
+            or (candidates and candidates <= each.candidates)
+        )
+    ]
+
+
+def _open(
+    patients: SqlPatientIndex,
+    decision: Decision,
+    doubt: Doubt,
+    number: int,
+    now: datetime,
+) -> None:
+    registration = decision.registration
+    identity = reserve(patients.connection, "task", 1)[0]
+    best = doubt.matches[0] if doubt.matches else None
+    evidence = patients.sealer.seal(_evidence(decision, doubt), f"task|{identity}")
+    row = {
+        "id": identity,
+        "category": doubt.category,
+        "reason": doubt.reason,
+        "state": TaskState.OPEN,
+        "record": number,
+        "person": decision.enterprise_id,
+        "message": registration.message,
+        "held": int(doubt.held),
+        "millibits": round(best.bits * 1000) if best else 0,
+        "model": decision.model,
+        "opened_at": now,
+        "assignee": "",
+        "decided_by": "",
+        "decision": "",
+        "evidence": evidence,
+    }
+    patients.connection.execute(insert(task), row)
+    candidates = {each.record.number: each for each in doubt.matches}
+    if candidates:
+        patients.connection.execute(
+            insert(task_candidate),
+            [
+                {
+                    "task": identity,
+                    "record": candidate,
+                    "millibits": round(each.bits * 1000),
+                }
+                for candidate, each in candidates.items()
+            ],
+        )
+
+
+def _evidence(decision: Decision, doubt: Doubt) -> bytes:
+    """Return the data of a doubt as of its creation, as JSON."""
+    registration = decision.registration
+    before = decision.record.traits.packed() if decision.record else ""
+    return json.dumps(
+        {
+            "control_id": registration.control_id,
+            "event": registration.event,
+            "happened": registration.happened,
+            "identifiers": [list(each) for each in registration.identifiers],
+            "traits": registration.traits.packed(),
+            "before": before,
+            "candidates": [_candidate(each) for each in doubt.matches],
+        }
+    ).encode()
+
+
+def _candidate(found: Match) -> dict[str, object]:
+    return {
+        "record": found.record.number,
+        "person": found.record.person,
+        "authority": found.record.authority,
+        "traits": found.record.traits.packed(),
+        "levels": found.levels,
+        "bits": found.bits,
+        "counts": list(found.counts),
+        "guarded": found.guarded,
+    }

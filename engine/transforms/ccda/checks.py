@@ -1,0 +1,269 @@
+"""Checks of a finished document that need no files: what schema and rules let pass.
+
+They read the written document and share nothing with the code that wrote it but two
+small grammars, so that a defect there shows here. Each finding is named after a row of
+the table in cda.md 13 and tells the place by element names, never by values.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Final
+
+from lxml import etree
+
+from engine.hl7.conformance import Finding
+from engine.transforms.ccda.attachments import MEDIA_TYPES
+from engine.transforms.ccda.codes import LOINC, is_loinc
+from engine.transforms.ccda.demographics import ETHNICITIES, RACES
+from engine.transforms.ccda.elements import HL7, NAMESPACES
+from engine.transforms.ccda.header import MARITAL_CODES
+from engine.transforms.ccda.parties import RELATION_CLASSES
+from engine.transforms.ccda.site import is_oid
+from engine.transforms.ccda.templates import ASSESSMENT_AND_PLAN, HOSPITAL_COURSE, KNOWN
+from engine.transforms.ccda.units import is_ucum
+
+Node = etree._Element  # noqa: SLF001 - lxml has no public name for its elements
+Problem = tuple[str, Node, str]
+
+_Q: Final = f"{{{HL7}}}"
+_TYPE: Final = f"{{{NAMESPACES['xmlns:xsi']}}}type"
+_TIME: Final = re.compile(r"(\d{4}(?:\d\d){0,5})(?:(?<=\d{14})\.\d+)?([+-]\d{4})?")
+_ZONE: Final = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d")
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_TIMES: Final = frozenset({"effectiveTime", "time", "birthTime", "low", "high"})
+
+
+CHECK_CODES: Final = frozenset(f"V{number:02}" for number in range(1, 17))
+"""The rows of the table; a finding with such a code means a wrong document."""
+
+
+def check(root: Node, *, companion_guide: bool) -> list[Finding]:
+    """Return what is wrong with a document, as findings without patient data.
+
+    Args:
+        root: the document as it was read back.
+        companion_guide: whether the ids of the Companion Guide must be there.
+    """
+    problems: list[Problem] = []
+    for node in root.iter(f"{_Q}*"):
+        name = node.tag[len(_Q) :]
+        if node.attrib:
+            problems += _attributes(name, node)
+        special = _BY_NAME.get(name)
+        if special is not None:
+            problems += special(node)
+    problems += _templates(root, companion_guide=companion_guide)
+    problems += _authors(root)
+    return [Finding(code, _place(node), text) for code, node, text in problems]
+
+
+def _place(node: Node) -> str:
+    names = [node, *node.iterancestors()]
+    return "/".join(etree.QName(one).localname for one in reversed(names[:-1]))
+
+
+def _attributes(name: str, node: Node) -> Iterator[Problem]:
+    """V01, V03, V04, V07, V09: what one element says about itself."""
+    value = node.get("value")
+    if value is not None and _is_time(name, node) and not is_time(value):
+        yield "V01", node, "a time is not in the calendar"
+    system, code = node.get("codeSystem"), node.get("code")
+    if system == LOINC and code and not is_loinc(code):
+        yield "V03", node, "a LOINC code fails form or check digit"
+    unit = node.get("unit")
+    if unit is not None and not is_ucum(unit):
+        yield "V04", node, "a unit is not UCUM"
+    for oid in (system, node.get("root")):
+        if oid is not None and not is_oid(oid) and not _UUID.fullmatch(oid):
+            yield "V07", node, "an identifier root is neither OID nor UUID"
+    if node.get("nullFlavor") and (code or (value and name != "translation")):
+        yield "V09", node, "a nullFlavor stands beside a value"
+
+
+def _is_time(name: str, node: Node) -> bool:
+    if name not in _TIMES:
+        return False
+    if name in ("low", "high"):
+        parent = node.getparent()
+        return parent is not None and (
+            parent.tag[len(_Q) :] in _TIMES or parent.get(_TYPE) == "IVL_TS"
+        )
+    return True
+
+
+def is_time(value: str) -> bool:
+    """Whether a text is an HL7 time that exists."""
+    match = _TIME.fullmatch(value)
+    if match is None:
+        return False
+    digits, offset = match.groups()
+    padded = digits + "00000101000000"[len(digits) :]
+    try:
+        date(int(padded[:4]), int(padded[4:6]), int(padded[6:8]))
+    except ValueError:
+        return False
+    clock = padded[8:10] <= "23" and max(padded[10:12], padded[12:14]) <= "59"
+    return clock and (not offset or _ZONE.fullmatch(offset) is not None)
+
+
+def _interval(node: Node) -> Iterator[Problem]:
+    """V02: an interval does not end before it begins."""
+    low, high = node.find(f"{_Q}low"), node.find(f"{_Q}high")
+    if low is None or high is None:
+        return
+    first, last = low.get("value", ""), high.get("value", "")
+    shared = min(len(first), len(last), len("YYYYMMDD"))
+    if first[:shared] > last[:shared]:
+        yield "V02", node, "an interval ends before it begins"
+
+
+def _patient(node: Node) -> Iterator[Problem]:
+    """V05 and V06: coded demographics in their sets, a name with both parts."""
+    for child in node:
+        name = etree.QName(child).localname
+        allowed = _SETS.get(name)
+        if allowed and child.get("code", "") not in allowed | {""}:
+            yield "V05", child, f"{name} is not in its set"
+        if name == "name" and not child.get("nullFlavor"):
+            for part in ("given", "family"):
+                if child.find(f"{_Q}{part}") is None:
+                    yield "V06", child, f"the patient's name has no {part}"
+
+
+_SETS: Final = {
+    "administrativeGenderCode": frozenset({"F", "M", "UN"}),
+    "maritalStatusCode": MARITAL_CODES,
+    "ethnicGroupCode": frozenset(ETHNICITIES),
+}
+
+
+def _race(node: Node) -> Iterator[Problem]:
+    if etree.QName(node).namespace == HL7 and node.get("code", "") not in {"", *RACES}:
+        yield "V05", node, "raceCode is not a category"
+
+
+def _name(node: Node) -> Iterator[Problem]:
+    """V06: no name and no part of one is empty."""
+    for part in (node, *node):
+        if (
+            not part.get("nullFlavor")
+            and not "".join(map(str, part.itertext())).strip()
+        ):
+            yield "V06", part, "a name or a part of it is empty"
+
+
+def _templates(root: Node, *, companion_guide: bool) -> Iterator[Problem]:
+    """V08: each template with an extension that exists, and with all its ids."""
+    for node in root.iter(f"{_Q}templateId"):
+        template = KNOWN.get(node.get("root", ""))
+        parent = node.getparent()
+        if template is None or parent is None:
+            yield "V08", node, "a template is not one of ours"
+            continue
+        before = node.getprevious()
+        if before is not None and before.get("root") == template.root:
+            continue
+        said = {
+            (one.get("root"), one.get("extension", ""))
+            for one in parent.findall(f"{_Q}templateId[@root='{template.root}']")
+        }
+        if said != set(template.pairs(companion_guide=companion_guide)):
+            yield "V08", node, "a template is not asserted with all its ids"
+
+
+def _section(node: Node) -> Iterator[Problem]:
+    """V09 and V11: text, entries and the references between them."""
+    text = node.find(f"{_Q}text")
+    if text is None or not "".join(map(str, text.itertext())).strip():
+        yield "V11", node, "a section has no text"
+        return
+    entries = node.findall(f"{_Q}entry")
+    if bool(node.get("nullFlavor")) == bool(entries) and _has_entries(node):
+        yield "V09", node, "a section has entries if and only if it has information"
+    ids = {one.get("ID") for one in text.iter() if one.get("ID")}
+    for entry in entries:
+        links = [one.get("value", "") for one in entry.iter(f"{_Q}reference")]
+        if not links:
+            yield "V11", entry, "an entry does not refer to the text"
+        if any(link[:1] != "#" or link[1:] not in ids for link in links):
+            yield "V11", entry, "a reference points outside the text of its section"
+
+
+def _has_entries(node: Node) -> bool:
+    """Whether entries belong to the section: not to those of text alone."""
+    template = node.find(f"{_Q}templateId")
+    return template is None or template.get("root") not in _TEXT_ALONE
+
+
+_TEXT_ALONE: Final = (HOSPITAL_COURSE.root, ASSESSMENT_AND_PLAN.root)
+
+
+def _body(node: Node) -> Iterator[Problem]:
+    """V12: embedded content has a listed type, is marked, decodes and is not empty."""
+    text = node.find(f"{_Q}text")
+    if text is None or text.find(f"{_Q}reference") is not None:
+        return
+    media_type = text.get("mediaType", "")
+    if media_type not in MEDIA_TYPES or text.get("representation") != "B64":
+        yield "V12", text, "embedded content has no listed type or is not marked B64"
+        return
+    try:
+        content = base64.b64decode(text.text or "", validate=True)
+    except ValueError:
+        yield "V12", text, "embedded content is not base64"
+        return
+    if not content:
+        yield "V12", text, "embedded content is empty"
+    elif media_type == "application/pdf" and b"%PDF-" not in content[:1024]:
+        yield "V12", text, "embedded content says PDF and is none"
+
+
+def _participant(node: Node) -> Iterator[Problem]:
+    """V13: the class of a person beside the patient."""
+    entity = node.find(f"{_Q}associatedEntity")
+    classes = {"PRS", "NOK", *RELATION_CLASSES.values()}
+    if entity is not None and entity.get("classCode") not in classes:
+        yield "V13", entity, "a participant has a class outside its set"
+
+
+def _authors(root: Node) -> Iterator[Problem]:
+    """V13: who authored an entry is one of the authors of the document."""
+    path = f"{_Q}author/{_Q}assignedAuthor/{_Q}id"
+    known = {(one.get("root"), one.get("extension")) for one in root.findall(path)}
+    for author in root.iterfind(f"{_Q}component//{path}"):
+        if (author.get("root"), author.get("extension")) not in known:
+            yield "V13", author, "the author of an entry is no author of the document"
+
+
+def _observation(node: Node) -> Iterator[Problem]:
+    """V14: a cancelled result has no value."""
+    status, value = node.find(f"{_Q}statusCode"), node.find(f"{_Q}value")
+    if status is None or value is None or status.get("code") != "cancelled":
+        return
+    if not value.get("nullFlavor"):
+        yield "V14", node, "a cancelled result has a value"
+
+
+def _act(node: Node) -> Iterator[Problem]:
+    """V14: an active concern has no end."""
+    status, high = (
+        node.find(f"{_Q}statusCode"),
+        node.find(f"{_Q}effectiveTime/{_Q}high"),
+    )
+    if status is not None and status.get("code") == "active" and high is not None:
+        yield "V14", node, "an active concern has an end"
+
+
+_BY_NAME: Final[dict[str, Callable[[Node], Iterator[Problem]]]] = {
+    "effectiveTime": _interval,
+    "patient": _patient,
+    "raceCode": _race,
+    "name": _name,
+    "section": _section,
+    "nonXMLBody": _body,
+    "participant": _participant,
+    "observation": _observation,
+    "act": _act,
+}

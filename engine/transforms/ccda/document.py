@@ -1,0 +1,254 @@
+"""Resources to a C-CDA document: which sections in which order, as data.
+
+A document never says more than its resources do: what is not known is written as not
+known, and silence is never turned into a statement.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from lxml import etree
+
+from engine.errors import TransformError
+from engine.hl7.conformance import Finding
+from engine.transforms.ccda.attachments import Attachment, attachments, body
+from engine.transforms.ccda.checks import CHECK_CODES, check
+from engine.transforms.ccda.codes import LOINC, Code
+from engine.transforms.ccda.elements import Element, element, to_xml
+from engine.transforms.ccda.facts import NOTHING, Facts
+from engine.transforms.ccda.header import Heading, header
+from engine.transforms.ccda.note_types import note_type
+from engine.transforms.ccda.rendering import Origin, Rendering
+from engine.transforms.ccda.section import Section, section_component
+from engine.transforms.ccda.sections import allergies, medications, problems
+from engine.transforms.ccda.sections.allergies import ALLERGIES
+from engine.transforms.ccda.sections.encounters import ENCOUNTERS
+from engine.transforms.ccda.sections.hospital import (
+    ASSESSMENT_AND_PLAN,
+    HOSPITAL_COURSE,
+)
+from engine.transforms.ccda.sections.immunizations import IMMUNIZATIONS
+from engine.transforms.ccda.sections.medications import MEDICATIONS
+from engine.transforms.ccda.sections.notes import NOTES
+from engine.transforms.ccda.sections.plan import PLAN
+from engine.transforms.ccda.sections.problems import PROBLEMS
+from engine.transforms.ccda.sections.procedures import PROCEDURES
+from engine.transforms.ccda.sections.results import RESULTS
+from engine.transforms.ccda.sections.social_history import SOCIAL_HISTORY
+from engine.transforms.ccda.sections.vital_signs import VITAL_SIGNS
+from engine.transforms.ccda.site import CdaSite
+from engine.transforms.ccda.templates import (
+    CCD,
+    DISCHARGE_SUMMARY,
+    PROGRESS_NOTE,
+    UNSTRUCTURED,
+    US_REALM_HEADER,
+    Template,
+)
+from engine.transforms.ccda.versions import OWN_DOCUMENTS, Version, content_hash
+from engine.transforms.trace import Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One document and what is to be said about it.
+
+    ``findings`` hold no patient data; ``losses`` may. ``trace`` tells which resource
+    stands in which row.
+    """
+
+    document: bytes
+    findings: tuple[Finding, ...]
+    losses: tuple[Loss, ...]
+    trace: tuple[Origin, ...]
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """The findings of the built-in checks: this document should not be sent."""
+        return tuple(found for found in self.findings if found.code in CHECK_CODES)
+
+    def content_hash(self) -> bytes:
+        """Return a digest of what the document says, whatever its version and time."""
+        return content_hash(self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One document type: its template, its code, and its sections in order.
+
+    Without ``code`` the body is an attachment, which decides the code. ``about_note``
+    asks for the authors of a note, ``care_period`` and ``visit`` are as in `Heading`.
+    The flag beside a section tells whether the document has it even without facts.
+    """
+
+    template: Template
+    code: Code | None
+    title: str
+    sections: tuple[tuple[Section, bool], ...] = ()
+    care_period: bool = False
+    visit: str = ""
+    about_note: bool = False
+
+
+REQUIRED: Final = True
+WITH_FACTS: Final = False
+
+LAYOUTS: Final[Mapping[str, Layout]] = {
+    "unstructured": Layout(UNSTRUCTURED, None, "", visit="known"),
+    "ccd": Layout(
+        CCD,
+        Code("34133-9", LOINC, "Summarization of Episode Note"),
+        "Continuity of Care Document",
+        (
+            (ALLERGIES, REQUIRED),
+            (MEDICATIONS, REQUIRED),
+            (PROBLEMS, REQUIRED),
+            (RESULTS, REQUIRED),
+            (VITAL_SIGNS, REQUIRED),
+            (SOCIAL_HISTORY, REQUIRED),
+            (PROCEDURES, WITH_FACTS),
+            (IMMUNIZATIONS, WITH_FACTS),
+            (ENCOUNTERS, WITH_FACTS),
+            (PLAN, WITH_FACTS),
+            (NOTES, WITH_FACTS),
+        ),
+        care_period=True,
+    ),
+    "discharge-summary": Layout(
+        DISCHARGE_SUMMARY,
+        Code("18842-5", LOINC, "Discharge summary"),
+        "Discharge Summary",
+        (
+            (allergies.IN_DISCHARGE_SUMMARY, REQUIRED),
+            (HOSPITAL_COURSE, REQUIRED),
+            (problems.DISCHARGE, REQUIRED),
+            (problems.ADMISSION, WITH_FACTS),
+            (medications.DISCHARGE, WITH_FACTS),
+            (PROBLEMS, WITH_FACTS),
+            (RESULTS, WITH_FACTS),
+            (VITAL_SIGNS, WITH_FACTS),
+            (PROCEDURES, WITH_FACTS),
+            (IMMUNIZATIONS, WITH_FACTS),
+            (PLAN, REQUIRED),
+            (NOTES, WITH_FACTS),
+        ),
+        visit="discharge",
+    ),
+    "progress-note": Layout(
+        PROGRESS_NOTE,
+        Code("11506-3", LOINC, "Progress note"),
+        "Progress Note",
+        ((ASSESSMENT_AND_PLAN, REQUIRED), (NOTES, WITH_FACTS)),
+        visit="demanded",
+        about_note=True,
+    ),
+}
+
+
+def render(
+    template: str, facts: Facts, site: CdaSite, version: Version, now: datetime
+) -> Rendered:
+    """Return one document made from the facts.
+
+    Args:
+        template: a key of `LAYOUTS`.
+        facts: one person's resources; a note document takes the attachment in focus,
+            else the first there is.
+        site: what the site says about all its documents.
+        version: which document of which series this is.
+        now: aware accept time of the message that causes the rendering.
+
+    Raises:
+        TransformError: there is no such template, no patient, or no attachment that
+            can be sent.
+    """
+    layout = LAYOUTS.get(template)
+    if layout is None:
+        raise TransformError(f"there is no document template {template!r}", "template")
+    if not facts.patient_url:
+        raise TransformError("a document needs a Patient among its facts", "no-patient")
+    rendering = Rendering(site, facts, now)
+    if facts.strangers:
+        rendering.find(
+            "other-person",
+            "",
+            f"{facts.strangers} resources of another person left out",
+        )
+    noted = layout.code is None or layout.about_note
+    attachment = _attachment(facts) if noted else None
+    return _finish(_root(layout, rendering, version, attachment), rendering)
+
+
+def _attachment(facts: Facts) -> Attachment:
+    found = attachments(facts)
+    for attachment in found:
+        if facts.focus in (None, attachment.focus):
+            return attachment
+    raise TransformError("there is no attachment to send", "nothing-to-say")
+
+
+def _root(
+    layout: Layout,
+    rendering: Rendering,
+    version: Version,
+    attachment: Attachment | None,
+) -> Element:
+    note = attachment.holder if attachment else NOTHING
+    inside = (
+        body(attachment, rendering.site)
+        if attachment and layout.code is None
+        else _structured_body(layout, rendering)
+    )
+    return element(
+        "ClinicalDocument",
+        None,
+        header(_heading(layout, rendering, note), rendering, version, note),
+        element("component", None, inside),
+    )
+
+
+def _heading(
+    layout: Layout, rendering: Rendering, note: Mapping[str, object]
+) -> Heading:
+    guide = rendering.site.companion_guide
+    templates = [
+        *US_REALM_HEADER.ids(companion_guide=guide),
+        *layout.template.ids(companion_guide=guide),
+    ]
+    code, translation, title = layout.code, None, layout.title
+    if code is None:
+        code, translation, title = note_type(note, rendering)
+    return Heading(
+        templates, code, title, translation, layout.care_period, layout.visit
+    )
+
+
+def _structured_body(layout: Layout, rendering: Rendering) -> Element:
+    return element(
+        "structuredBody",
+        None,
+        *(
+            section_component(section, rendering, required=required)
+            for section, required in layout.sections
+        ),
+    )
+
+
+def _finish(root: Element, rendering: Rendering) -> Rendered:
+    document, replaced = to_xml(root)
+    if replaced:
+        rendering.find(
+            "forbidden-characters",
+            "",
+            f"{replaced} characters XML cannot carry replaced",
+        )
+    tree = etree.fromstring(document, OWN_DOCUMENTS)
+    found = check(tree, companion_guide=rendering.site.companion_guide)
+    return Rendered(
+        document,
+        (*rendering.findings, *found),
+        tuple(rendering.losses),
+        tuple(rendering.origins),
+    )

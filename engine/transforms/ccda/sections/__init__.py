@@ -1,0 +1,1 @@
+"""One module for each section: resources in, rows and entries out."""

@@ -1,0 +1,124 @@
+"""Encounters: visits that took place, with their diagnoses."""
+
+from typing import Final
+
+from engine.transforms.ccda.codes import (
+    CPT,
+    LOINC,
+    NUBC,
+    Code,
+    Concept,
+    coding_concept,
+    concept,
+)
+from engine.transforms.ccda.elements import Element
+from engine.transforms.ccda.facts import (
+    Resource,
+    child,
+    children,
+    newest_first,
+    text,
+)
+from engine.transforms.ccda.narrative import Table, joined, reference
+from engine.transforms.ccda.people import name_words
+from engine.transforms.ccda.rendering import Rendering
+from engine.transforms.ccda.section import Section, entry
+from engine.transforms.ccda.sections.problems import encounter_diagnosis
+from engine.transforms.ccda.templates import (
+    ENCOUNTER,
+)
+from engine.transforms.ccda.templates import (
+    ENCOUNTERS as ENCOUNTERS_TEMPLATE,
+)
+from engine.transforms.ccda.times import period_of
+
+NOT_HELD: Final = frozenset({"planned", "cancelled"})
+
+
+def _fill(rendering: Rendering, table: Table) -> list[Element]:
+    held = [
+        pair
+        for pair in rendering.facts.of("Encounter")
+        if text(pair[1], "status") not in NOT_HELD
+    ]
+    return [
+        _encounter(rendering, table, url, resource)
+        for url, resource in newest_first(held, "period.start")
+    ]
+
+
+def _encounter(
+    rendering: Rendering, table: Table, url: str, resource: Resource
+) -> Element:
+    row = table.new_id()
+    rendering.originate(table.prefix, row, url)
+    kind = _kind(rendering, resource)
+    period = period_of(child(resource, "period"), rendering, "Encounter.period")
+    source = child(resource, "hospitalization", "dischargeDisposition")
+    path = "Encounter.dischargeDisposition"
+    disposition = concept(source, rendering, path, NUBC)
+    table.add(
+        row,
+        kind.words or "not known",
+        period.words,
+        text(resource, "status"),
+        disposition.words,
+        _place(rendering, resource),
+    )
+    made = entry(
+        "encounter",
+        "EVN",
+        rendering,
+        ENCOUNTER,
+        rendering.own_ids(resource, url, "Encounter.identifier"),
+        kind.element("code", row),
+        reference(row),
+        period.element(),
+        disposition.element("sdtc:dischargeDispositionCode", row)
+        if disposition
+        else None,
+    )
+    made.children += _diagnoses(rendering, table, resource)
+    return made
+
+
+def _kind(rendering: Rendering, resource: Resource) -> Concept:
+    """Return the type of a visit, with its class as a further code."""
+    types = children(resource, "type")
+    path = "Encounter.type"
+    kind = concept(types[0] if types else {}, rendering, path, CPT)
+    whole = coding_concept(child(resource, "class"), rendering, "Encounter.class")
+    classed = (whole.main,) if whole.main else ()
+    return Concept(
+        kind.main, (*kind.others, *classed), kind.text, (*kind.loose, *whole.loose)
+    )
+
+
+def _place(rendering: Rendering, resource: Resource) -> str:
+    """Return the names of the places, marked as text only when there are any."""
+    names = [
+        name_words(rendering.facts.resolve(item, "location"))
+        for item in children(resource, "location")
+    ]
+    return joined(names, ", ")
+
+
+def _diagnoses(rendering: Rendering, table: Table, resource: Resource) -> list[Element]:
+    made = []
+    for item in children(resource, "diagnosis"):
+        reference_text = text(item, "condition", "reference")
+        url = rendering.facts.url_of(reference_text)
+        condition = dict(rendering.facts.of("Condition")).get(url)
+        if condition is not None:
+            made.append(encounter_diagnosis(rendering, table, (url, condition)))
+    return made
+
+
+ENCOUNTERS: Final = Section(
+    "enc",
+    Code("46240-8", LOINC, "History of encounters"),
+    "Encounters",
+    (ENCOUNTERS_TEMPLATE,),
+    ("Visit", "Period", "Status", "Disposition", "Place (text only)"),
+    _fill,
+)

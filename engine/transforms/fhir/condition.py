@@ -1,0 +1,114 @@
+"""DG1 to Condition, and to the diagnoses of an Encounter.
+
+Spec:
+    HL7 v2-to-FHIR 1.0.0, segment maps DG1[Condition] and DG1[Encounter]; fhir.md T20.
+"""
+
+from typing import Final
+
+from engine.hl7.datatypes import Ei
+from engine.transforms.fhir.conversion import Conversion, Subject
+from engine.transforms.fhir.datatypes import (
+    append,
+    code,
+    coded,
+    entity_identifier,
+    extension,
+    put,
+    translated,
+)
+from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.parties import practitioners
+from engine.transforms.fhir.systems import HL7
+
+_VERIFICATION: Final = HL7 + "condition-ver-status"
+_ROLE: Final = HL7 + "diagnosis-role"
+_ROLES: Final = {"A": "AD"}
+
+
+def map_diagnosis(conversion: Conversion, dg1: Node) -> None:
+    """Add the Condition of a DG1 and its place among the visit's diagnoses."""
+    dg1.take(1)
+    concept = _code(conversion, dg1)
+    if not concept:
+        conversion.lose_all(dg1, "unreadable")
+        return
+    resource: Element = {"resourceType": "Condition"}
+    number = _identifier(conversion, dg1, 20)
+    put(resource, "identifier", [number] if number else [])
+    if dg1.text(21) == "D":
+        resource["verificationStatus"] = coded(_VERIFICATION, "entered-in-error")
+    resource["code"] = concept
+    subject = conversion.about(dg1, resource)
+    if "subject" not in resource:
+        resource["subject"] = {"display": "unknown"}
+    if subject.encounter is not None:
+        resource["encounter"] = subject.encounter.reference
+    _add_times(conversion, dg1, resource)
+    doctors = practitioners(conversion, dg1, 16)
+    if doctors:
+        resource["asserter"] = doctors[0].reference
+    if cause := _identifier(conversion, dg1, 22):
+        due = {"type": "Condition", "identifier": cause}
+        append(resource, "extension", extension("condition-dueTo", "Reference", due))
+    entry = _add(conversion, dg1, resource, subject, number)
+    if subject.encounter is not None:
+        _add_to_visit(conversion, dg1, subject.encounter, entry)
+
+
+def _add(
+    conversion: Conversion,
+    dg1: Node,
+    resource: Element,
+    subject: Subject,
+    number: Element,
+) -> Entry:
+    if number:
+        system, value = str(number["system"]), str(number["value"])
+        return conversion.upsert(dg1, resource, system, value)
+    segment = dg1.segment
+    what = segment.raw(3) or segment.raw(4)
+    parts = (subject.key, subject.visit_key, what, segment.raw(6))
+    return conversion.upsert_own(dg1, resource, *parts)
+
+
+def _code(conversion: Conversion, dg1: Node) -> Element:
+    """Return DG1-3, in the method of DG1-2 where it names no system, said as DG1-4."""
+    found = {**conversion.concept(dg1, 3)}
+    codings = found.get("coding")
+    method = dg1.text(2).strip()
+    if method and isinstance(codings, list) and not dg1.segment.text(3, 3):
+        system = conversion.feed.code_system(method)
+        found["coding"] = [{**codings[0], "system": system}, *codings[1:]]
+    if words := conversion.string(dg1, 4):
+        found["text"] = words
+    return found
+
+
+def _identifier(conversion: Conversion, dg1: Node, field: int) -> Element:
+    source = dg1.first(field) if dg1.has(field) else None
+    return entity_identifier(conversion.feed, Ei.of(source)) if source else {}
+
+
+def _add_times(conversion: Conversion, dg1: Node, resource: Element) -> None:
+    conversion.put_time(resource, "onsetDateTime", dg1, 5)
+    if dg1.has(19) and (when := conversion.when(dg1, 19)):
+        resource["recordedDate"] = when
+        one = extension("condition-assertedDate", "DateTime", when)
+        append(resource, "extension", one)
+
+
+def _add_to_visit(
+    conversion: Conversion, dg1: Node, encounter: Entry, condition: Entry
+) -> None:
+    diagnosis: Element = {"condition": condition.reference}
+    if dg1.has(6):
+        use = conversion.concept(dg1, 6, "0052")
+        put(diagnosis, "use", translated(use, _ROLES, _ROLE))
+    rank = code(dg1.text(15))
+    if rank.isdecimal() and int(rank) > 0:
+        diagnosis["rank"] = int(rank)
+    elif rank:
+        dg1.leave(15)
+    append(encounter.resource, "diagnosis", diagnosis)

@@ -1,0 +1,263 @@
+"""IN1, IN2 and PV1-20 to Coverage.
+
+Spec:
+    HL7 v2-to-FHIR 1.0.0, segment maps IN1[Coverage] and PV1[Coverage]; fhir.md D12.
+"""
+
+from typing import Final
+
+from engine.hl7.datatypes import Cwe, Cx, Hd, Xon
+from engine.transforms.fhir.conversion import Conversion, Subject
+from engine.transforms.fhir.datatypes import (
+    address,
+    append,
+    coded,
+    contact_points,
+    extension,
+    identifier,
+    organization_identifier,
+    plain,
+    put,
+    translated,
+)
+from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import named_party, own_party
+from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.parties import organization
+from engine.transforms.fhir.patient import add_gender
+from engine.transforms.fhir.related import addresses, names, phones, social_security
+from engine.transforms.fhir.systems import HL7
+from engine.transforms.fhir.vocabulary import RELATIONSHIP, V3_ROLE
+
+_SUBSCRIBER_RELATION: Final = HL7 + "subscriber-relationship"
+_RELATIONS: Final = {
+    "SEL": "self", "SPO": "spouse", "CHD": "child", "PAR": "parent", "OTH": "other",
+    "18": "self", "01": "spouse", "19": "child",
+}  # fmt: skip
+_CLASS: Final = HL7 + "coverage-class"
+_SUBSCRIBER_ID: Final = (
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-subscriberId"
+)
+_SELF: Final = frozenset(("SEL", "18", "S"))
+_IN2_NUMBERS: Final = ((61, "MB"), (6, "MC"), (8, "MA"))
+
+
+def map_insurance(conversion: Conversion, in1: Node) -> None:
+    """Add the Coverage of an IN1 and the IN2 that follows it."""
+    in1.take(1)
+    subject = conversion.subject_of(in1)
+    if subject.patient is None:
+        conversion.lose_all(in1, "context")
+        return
+    in2 = in1.child("IN2")
+    resource: Element = {"resourceType": "Coverage"}
+    put(resource, "identifier", _numbers(conversion, in1, in2))
+    resource["status"] = "active"
+    _add_type(conversion, in1, resource)
+    _add_holder(conversion, in1, resource)
+    _add_subscriber(conversion, in1, in2, resource, subject)
+    resource["beneficiary"] = subject.patient.reference
+    _add_relation(conversion, in1, resource)
+    span: Element = {}
+    conversion.put_time(span, "start", in1, 12)
+    conversion.put_time(span, "end", in1, 13)
+    put(resource, "period", span)
+    resource["payor"] = _payors(conversion, in1)
+    _add_group(conversion, in1, resource)
+    segment = in1.segment
+    parts = (subject.key, segment.raw(2), segment.raw(36) or segment.raw(49))
+    conversion.upsert_own(in1, resource, *parts)
+
+
+def _numbers(conversion: Conversion, in1: Node, in2: Node | None) -> list[Element]:
+    feed = conversion.feed
+    found: list[Element] = []
+    source = in1.first(2) if in1.has(2) else None
+    if source is not None:
+        value = Cwe.of(source)
+        number = plain(value.code or value.text)
+        if number:
+            system = (
+                feed.code_system(value.system)
+                if value.system
+                else feed.identifier_system(Hd("health-plans"))
+            )
+            plan: Element = {"system": system, "value": number}
+            if value.code and value.text:
+                plan["type"] = {"text": plain(value.text)}
+            found.append(plan)
+    if in1.has(49) and (number := conversion.string(in1, 36)):
+        found.append(identifier(feed, Cx(number, "", "", Hd("policies"), "", Hd(),
+                                         "", "", "", "")))  # fmt: skip
+    for field, kind in _IN2_NUMBERS if in2 is not None else ():
+        member = in2.first(field) if in2 is not None and in2.has(field) else None
+        one = identifier(feed, Cx.of(member), kind) if member else {}
+        found += [one] if one else []
+    return found
+
+
+def _add_type(conversion: Conversion, in1: Node, resource: Element) -> None:
+    """IN1-15; beside it the financial class of the visit."""
+    kind = {**conversion.concept(in1, 15, "0086")}
+    pv1 = conversion.tree.first("PV1")
+    if pv1 is not None and pv1.has(20) and in1.number == 1:
+        also = conversion.concept(pv1, 20, "0064").get("coding")
+        if isinstance(also, list):
+            known = kind.get("coding")
+            kind["coding"] = [*(known if isinstance(known, list) else ()), *also]
+    put(resource, "type", kind)
+
+
+def _add_holder(conversion: Conversion, in1: Node, resource: Element) -> None:
+    """IN1-10 and 11: the employer who holds the policy; a subscriber's number."""
+    source = in1.first(10) if in1.has(10) else None
+    number = identifier(conversion.feed, Cx.of(source)) if source else {}
+    if source is not None and source.text(5) == "SN" and number:
+        append(resource, "extension", extension(_SUBSCRIBER_ID, "Identifier", number))
+    firm = in1.first(11) if in1.has(11) else None
+    holder = organization(conversion, in1, firm) if firm else None
+    if holder is None and number:
+        employer: Element = {"resourceType": "Organization", "identifier": [number]}
+        employer["name"] = number["value"]
+        party = named_party(conversion.context.site, employer, number)
+        holder = conversion.party(in1, party)
+    elif holder is not None and number:
+        known = holder.resource.get("identifier")
+        others = known if isinstance(known, list) else []
+        if number not in others:
+            both = [*others, number]
+            holder.resource = {**holder.resource, "identifier": both}
+    if holder is not None:
+        resource["policyHolder"] = holder.reference
+
+
+def _add_subscriber(
+    conversion: Conversion,
+    in1: Node,
+    in2: Node | None,
+    resource: Element,
+    subject: Subject,
+) -> None:
+    number = ""
+    source = in1.first(49) if in1.has(49) else None
+    if source is not None:
+        one = identifier(conversion.feed, Cx.of(source))
+        if one:
+            number = str(one["value"])
+            append(resource, "extension", extension(_SUBSCRIBER_ID, "Identifier", one))
+    else:
+        number = conversion.string(in1, 36)
+    put(resource, "subscriberId", number)
+    if in1.text(17) in _SELF and subject.patient is not None:
+        resource["subscriber"] = subject.patient.reference
+        in1.take(16)
+        return
+    person = _insured(conversion, in1, in2, subject)
+    if person is not None:
+        resource["subscriber"] = person.reference
+
+
+def _insured(
+    conversion: Conversion, in1: Node, in2: Node | None, subject: Subject
+) -> Entry | None:
+    """Return the RelatedPerson who is insured, where it is not the patient."""
+    called = names(conversion, in1, 16)
+    if not called or subject.patient is None:
+        return None
+    resource: Element = {"resourceType": "RelatedPerson"}
+    if in2 is not None:
+        put(resource, "identifier", social_security(conversion, in2, 2))
+        put(resource, "telecom", phones(conversion, in2, ((63, "home"),)))
+    resource["patient"] = subject.patient.reference
+    if in1.has(17):
+        relation = conversion.concept(in1, 17, "0063")
+        resource["relationship"] = [translated(relation, RELATIONSHIP, V3_ROLE)]
+    resource["name"] = called
+    add_gender(resource, in1.text(43))
+    if in1.has(18) and (born := conversion.moment(in1, 18).date):
+        resource["birthDate"] = born
+    put(resource, "address", addresses(conversion, in1, 19))
+    parts = ("insured", in1.segment.raw(16), in1.segment.raw(17))
+    return conversion.upsert_own(in1, resource, subject.key, *parts)
+
+
+def _add_relation(conversion: Conversion, in1: Node, resource: Element) -> None:
+    if in1.has(17):
+        relation = conversion.concept(in1, 17, "0063")
+        resource["relationship"] = translated(
+            relation, _RELATIONS, _SUBSCRIBER_RELATION
+        )
+
+
+def _payors(conversion: Conversion, in1: Node) -> list[Element]:
+    """Return the insurers of IN1-3 and IN1-4, or the words there are for them."""
+    entry = _insurer(conversion, in1)
+    if entry is None:
+        words = conversion.string(in1, 2, 2) or conversion.string(in1, 2)
+        return [{"display": words or "unknown"}]
+    if in1.has(5) and (source := in1.first(5)):
+        where = address(conversion.feed, source)
+        if where:
+            entry.enrich("address", [where])
+    if in1.has(7):
+        points = [p for one in in1.all(7) for p in contact_points(conversion.feed, one)]
+        if points:
+            entry.enrich("telecom", points)
+    return [entry.reference]
+
+
+def _insurer(conversion: Conversion, in1: Node) -> Entry | None:
+    feed = conversion.feed
+    named = in1.first(4) if in1.has(4) else None
+    value = Xon.of(named) if named else None
+    number = in1.first(3) if in1.has(3) else None
+    one = identifier(feed, Cx.of(number)) if number else {}
+    also = organization_identifier(feed, value) if value else {}
+    resource: Element = {"resourceType": "Organization"}
+    put(resource, "identifier", [found for found in (one, also) if found])
+    put(resource, "name", plain(value.name) if value else "")
+    best = one or also
+    if best:
+        resource.setdefault("name", best["value"])
+        return conversion.party(in1, named_party(feed.site, resource, best))
+    if value is None or not plain(value.name):
+        return None
+    return conversion.party(in1, own_party(feed.site, resource, plain(value.name)))
+
+
+def _add_group(conversion: Conversion, in1: Node, resource: Element) -> None:
+    """IN1-8 and 9: the group; IN1-22: which insurance pays first."""
+    number, name = conversion.string(in1, 8), conversion.string(in1, 9)
+    if number or name:
+        group: Element = {"type": coded(_CLASS, "group"), "value": number or name}
+        put(group, "name", name)
+        resource["class"] = [group]
+    rank = in1.text(22).strip()
+    if rank.isdecimal() and int(rank) > 0:
+        resource["order"] = int(rank)
+    elif rank:
+        in1.leave(22)
+
+
+def map_financial_class(conversion: Conversion, pv1: Node) -> None:
+    """PV1-20 without an IN1: a Coverage of which only the kind is known."""
+    subject = conversion.subject_of(pv1)
+    if (
+        not pv1.has(20)
+        or subject.patient is None
+        or subject.encounter is None
+        or conversion.tree.first("IN1") is not None
+    ):
+        return
+    kind = conversion.concept(pv1, 20, "0064")
+    words = plain(pv1.text(20))
+    if not kind:
+        return
+    resource: Element = {
+        "resourceType": "Coverage",
+        "status": "active",
+        "type": kind,
+        "beneficiary": subject.patient.reference,
+        "payor": [{"display": words}],
+    }
+    conversion.upsert_own(pv1, resource, subject.key, subject.visit_key, "PV1-20")

@@ -1,0 +1,195 @@
+"""Which documents a message gives, their bodies, and their place in a series."""
+
+import base64
+from dataclasses import replace
+
+import pytest
+from lxml import etree
+
+from engine.errors import TransformError
+from engine.transforms.ccda.document import render
+from engine.transforms.ccda.documents import documents_of
+from engine.transforms.ccda.site import CdaSite, Custodian, site_faults
+from engine.transforms.ccda.versions import Version, content_hash
+from tests.ccda_facts import NOON, SITE, about, coded, document, facts, note
+from tests.ccda_person import visit
+
+
+def numbered(number, **more):
+    return note(masterIdentifier={"system": "urn:oid:2.25.8", "value": number}, **more)
+
+
+def body(document):
+    [text] = etree.fromstring(document).findall(".//{*}nonXMLBody/{*}text")
+    return text
+
+
+def test_two_notes_give_two_documents_in_their_order():
+    plan = documents_of("unstructured", facts(note(b"one"), note(b"two")))
+
+    bodies = [
+        base64.b64decode(
+            body(
+                render(p.template, p.facts, SITE, Version(p.series), NOON).document
+            ).text
+        )
+        for p in plan.documents
+    ]
+    assert bodies == [b"one", b"two"]
+    assert len({planned.series for planned in plan.documents}) == 2
+
+
+def test_the_bytes_of_a_document_stay_identical():
+    content = b"%PDF-1.7 \x00\xff invented"
+
+    text = body(document("unstructured", note(content, "application/pdf")).document)
+
+    assert base64.b64decode(text.text) == content
+    assert text.get("mediaType") == "application/pdf"
+    assert text.get("representation") == "B64"
+
+
+def test_a_report_and_an_observation_may_hold_the_attachment():
+    form = {"contentType": "text/plain", "data": base64.b64encode(b"report").decode()}
+    url = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value"
+    report = about("DiagnosticReport", presentedForm=[form])
+    result = about("Observation", extension=[{"url": url, "valueAttachment": form}])
+
+    plan = documents_of("unstructured", facts(report, result))
+
+    assert [p.facts.focus.url for p in plan.documents] == ["urn:fact:1", "urn:fact:2"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "words"),
+    [
+        (note(content=[{"attachment": {"title": "x"}}]), "no content"),
+        (note(status="entered-in-error"), "cancelled"),
+        (about("Observation"), "no note"),
+    ],
+)
+def test_nothing_to_say_gives_nothing_and_the_reason(resource, words):
+    plan = documents_of("unstructured", facts(resource))
+
+    assert plan.documents == ()
+    [finding] = plan.findings
+    assert finding.code == "nothing-to-say"
+    assert words in finding.text
+
+
+def test_a_note_that_replaces_another_names_its_series():
+    target = {"identifier": {"system": "urn:oid:2.25.8", "value": "N1"}}
+    later = numbered("N2", relatesTo=[{"code": "replaces", "target": target}])
+
+    [first] = documents_of("unstructured", facts(numbered("N1"))).documents
+    [second] = documents_of("unstructured", facts(later)).documents
+
+    assert (second.relation, second.parent_series) == ("RPLC", first.series)
+    assert second.parent_number == "N1"
+
+
+def test_a_visit_that_has_not_ended_gives_no_discharge_summary():
+    going_on = visit("urn:none") | {"status": "in-progress"}
+
+    plan = documents_of("discharge-summary", facts(going_on))
+
+    assert plan.documents == ()
+
+
+def test_a_progress_note_without_a_visit_goes_out_as_it_is():
+    [planned] = documents_of("progress-note", facts(note())).documents
+    with_visit = documents_of("progress-note", facts(note(), visit("urn:none")))
+
+    assert planned.template == "unstructured"
+    assert [p.template for p in with_visit.documents] == ["progress-note"]
+
+
+def test_the_type_of_a_note_is_its_loinc_and_the_source_code_a_translation():
+    root = etree.fromstring(document("unstructured", note()).document)
+
+    code = root.find("{*}code")
+    assert code.get("code") == "11506-3"
+    assert code.find("{*}translation").get("code") == "PR"
+
+
+def test_a_note_type_nobody_knows_is_a_note_with_its_own_title():
+    local = note(type={"text": "Night report"})
+
+    root = etree.fromstring(document("unstructured", local).document)
+
+    assert root.find("{*}code").get("code") == "34109-9"
+    assert root.find("{*}title").text == "Night report"
+
+
+def test_a_site_adds_note_types_of_its_own():
+    site = replace(SITE, note_types={"NIGHT": "34111-5"})
+    local = note(type=coded("urn:id:x", "NIGHT", "Night report"))
+
+    root = etree.fromstring(document("unstructured", local, site=site).document)
+
+    assert root.find("{*}code").get("code") == "34111-5"
+
+
+@pytest.mark.parametrize(
+    ("attachment", "code"),
+    [
+        ({"contentType": "application/zip", "data": "AAAA"}, "media-type"),
+        ({"contentType": "text/plain", "data": "%%%"}, "attachment-encoding"),
+        ({"contentType": "text/plain", "data": "A" * 4000}, "attachment-size"),
+        ({"url": "javascript:alert(1)"}, "link"),
+    ],
+)
+def test_an_attachment_that_cannot_be_sent_stops_with_its_reason(attachment, code):
+    site = replace(SITE, max_attachment=1000)
+
+    with pytest.raises(TransformError) as caught:
+        document("unstructured", note(content=[{"attachment": attachment}]), site=site)
+
+    assert caught.value.code == code
+
+
+def test_an_attachment_with_a_link_only_becomes_a_reference():
+    linked = note(content=[{"attachment": {"url": "https://example.org/a b.pdf"}}])
+
+    text = body(document("unstructured", linked).document)
+
+    assert text.find("{*}reference").get("value") == "https://example.org/a%20b.pdf"
+    assert text.text is None
+
+
+def test_the_same_rendering_gives_the_same_id_and_another_version_another():
+    def document_id(version):
+        root = etree.fromstring(document("ccd", version=version).document)
+        return root.find("{*}id").get("extension")
+
+    first = Version("s", 1, "m", "r")
+
+    assert document_id(first) == document_id(first)
+    others = [Version("s", 2, "m", "r"), Version("s", 1, "n", "r"), Version("t")]
+    assert document_id(first) not in set(map(document_id, others))
+
+
+def test_content_is_the_same_whatever_the_version_and_the_time():
+    condition = about("Condition", recordedDate="2020")
+    before = document("ccd", condition, version=Version("s", 1))
+    later = render(
+        "ccd", facts(condition), SITE, Version("s", 2), NOON.replace(hour=13)
+    )
+
+    assert before.content_hash() == later.content_hash()
+    assert before.content_hash() != document("ccd").content_hash()
+    assert content_hash(before.document) == before.content_hash()
+
+
+def test_the_settings_of_a_site_are_checked_with_a_sentence_each():
+    site = CdaSite(
+        root="2.999.1",
+        enterprise="north",
+        custodian=Custodian(name="", id="2.25.1"),
+        oids={"urn:x": "1..2"},
+    )
+
+    faults = site_faults(site)
+
+    assert len(faults) == 4
+    assert site_faults(SITE) == []

@@ -1,0 +1,279 @@
+"""What each section says about its facts, and where a fact belongs."""
+
+import pytest
+from lxml import etree
+
+from tests.ccda_facts import LN, SCT, about, coded, document, note
+from tests.ccda_person import HL7, observation, quantity, visit, vital
+
+NS = {"h": "urn:hl7-org:v3", "x": "http://www.w3.org/2001/XMLSchema-instance"}
+
+
+def section(code, *resources, template="ccd"):
+    root = etree.fromstring(document(template, *resources).document)
+    path = "//h:section[h:code/@code=$code]"
+    [found] = root.xpath(path, namespaces=NS, code=code)
+    return found
+
+
+def rows(found):
+    return [
+        ["".join(cell.itertext()) for cell in row]
+        for row in found.findall(".//{*}tbody/{*}tr")
+    ]
+
+
+def values(found, path):
+    return found.xpath(path, namespaces=NS)
+
+
+ALLERGIES, PROBLEMS, MEDICATIONS = "48765-2", "11450-4", "10160-0"
+RESULTS, VITALS, SOCIAL = "30954-2", "8716-3", "29762-2"
+PLAN, NOTES, ENCOUNTERS, IMMUNIZATIONS = "18776-5", "34109-9", "46240-8", "11369-6"
+
+
+@pytest.mark.parametrize(
+    ("kind", "category", "code"),
+    [
+        ("allergy", ["medication"], "416098002"),
+        ("allergy", [], "609328004"),
+        ("intolerance", ["food"], "235719002"),
+        (None, ["medication"], "419511003"),
+        (None, [], "420134006"),
+    ],
+)
+def test_the_kind_of_an_allergy_comes_from_type_and_category(kind, category, code):
+    more = {"type": kind} if kind else {}
+    allergy = about("AllergyIntolerance", code={"text": "x"}, category=category, **more)
+
+    found = section(ALLERGIES, allergy)
+
+    assert values(found, ".//h:observation/h:value/@code") == [code]
+
+
+def test_an_explicit_statement_that_nothing_is_known_is_a_negation():
+    none = about("AllergyIntolerance", code=coded(SCT, "409137002", "No drug allergy"))
+
+    found = section(ALLERGIES, none)
+
+    assert values(found, ".//h:observation/@negationInd") == ["true"]
+    assert values(found, ".//h:observation/h:value/@code") == ["416098002"]
+    assert values(found, ".//h:playingEntity/h:code/@nullFlavor") == ["NA"]
+
+
+def test_a_resolved_allergy_is_a_completed_concern_with_an_end():
+    state = coded(f"{HL7}allergyintolerance-clinical", "resolved")
+
+    found = section(ALLERGIES, about("AllergyIntolerance", clinicalStatus=state))
+
+    assert values(found, "h:entry/h:act/h:statusCode/@code") == ["completed"]
+    assert values(found, "h:entry/h:act/h:effectiveTime/h:high/@nullFlavor") == ["UNK"]
+
+
+def test_a_reaction_has_a_text_of_its_own():
+    reaction = {"manifestation": [{"text": "Hives"}], "severity": "mild"}
+
+    found = section(ALLERGIES, about("AllergyIntolerance", reaction=[reaction]))
+
+    [link] = values(
+        found, ".//h:entryRelationship[@typeCode='MFST']/h:observation/h:text/*/@value"
+    )
+    [piece] = values(found, f".//*[@ID='{link[1:]}']")
+    assert piece.text == "Hives, Mild"
+
+
+def test_a_refuted_condition_is_negated():
+    refuted = coded(f"{HL7}condition-ver-status", "refuted")
+
+    found = section(PROBLEMS, about("Condition", verificationStatus=refuted))
+
+    assert values(found, ".//h:observation/@negationInd") == ["true"]
+
+
+def test_an_icd_code_alone_is_a_translation_and_never_a_snomed_code():
+    icd = coded("http://hl7.org/fhir/sid/icd-10-cm", "J18.9", "Pneumonia")
+
+    found = section(PROBLEMS, about("Condition", code=icd))
+
+    [value] = values(found, ".//h:observation/h:value")
+    assert value.get("nullFlavor") == "OTH"
+    assert values(value, "h:translation/@code") == ["J18.9"]
+    assert rows(found)[0][0] == "Pneumonia"
+
+
+def test_three_times_a_day_is_every_eight_hours():
+    timing = {"repeat": {"frequency": 3, "period": 1, "periodUnit": "d"}}
+
+    found = section(
+        MEDICATIONS, about("MedicationRequest", dosageInstruction=[{"timing": timing}])
+    )
+
+    [period] = values(found, ".//h:effectiveTime[@x:type='PIVL_TS']/h:period")
+    assert (period.get("value"), period.get("unit")) == ("8", "h")
+
+
+def test_what_does_not_come_out_even_is_text_alone():
+    timing = {"repeat": {"frequency": 7, "period": 1, "periodUnit": "d"}}
+
+    found = section(
+        MEDICATIONS, about("MedicationRequest", dosageInstruction=[{"timing": timing}])
+    )
+
+    assert len(values(found, ".//h:effectiveTime")) == 1
+    assert "7 per 1 d" in rows(found)[0]
+
+
+def test_a_dose_that_was_not_said_is_unknown():
+    found = section(MEDICATIONS, about("MedicationRequest"))
+
+    assert values(found, ".//h:doseQuantity/@nullFlavor") == ["UNK"]
+
+
+def test_a_result_shows_value_unit_flag_range_and_date_in_its_row():
+    flag = coded(f"{HL7}v3-ObservationInterpretation", "L", "Low")
+    result = observation(
+        valueQuantity=quantity(9.1, "g/dL"),
+        interpretation=[flag],
+        referenceRange=[{"text": "12-16"}],
+        status="preliminary",
+    )
+
+    found = section(RESULTS, result)
+
+    assert rows(found) == [
+        [
+            "Hemoglobin",
+            "9.1 g/dL",
+            "Low",
+            "12-16",
+            "preliminary",
+            "2029-12-30 08:15:00 -05:00",
+            "",
+        ]
+    ]
+    assert values(found, ".//h:observation/h:statusCode/@code") == ["active"]
+
+
+def test_a_cancelled_result_has_no_value_whatever_was_sent():
+    found = section(RESULTS, observation(status="cancelled", valueString="12"))
+
+    assert values(found, ".//h:value/@nullFlavor") == ["NI"]
+    assert "12" not in rows(found)[0]
+
+
+def test_repeated_text_is_one_value_with_line_breaks():
+    parts = [{"valueString": "first"}, {"valueString": "second"}]
+
+    found = section(RESULTS, observation(component=parts))
+
+    assert values(found, ".//h:value/text()") == ["first\nsecond"]
+    assert len(values(found, ".//h:td/h:br")) == 1
+
+
+def test_results_outside_a_report_have_a_battery_of_their_own():
+    found = section(RESULTS, observation(valueString="x"))
+
+    assert len(values(found, "h:entry/h:organizer/h:component/h:observation")) == 1
+
+
+def test_vital_signs_of_one_time_stand_together():
+    found = section(
+        VITALS,
+        vital("8867-4", 80, "/min"),
+        vital("8480-6", 120, "mm[Hg]"),
+        vital("8867-4", 81, "/min", effectiveDateTime="2029"),
+    )
+
+    counts = [len(one) for one in values(found, "h:entry/h:organizer")]
+    assert len(values(found, "h:entry/h:organizer")) == 2
+    assert counts[0] > counts[1]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"valueQuantity": quantity(5)}, {"status": "preliminary"}]
+)
+def test_a_vital_sign_without_unit_or_not_final_is_a_result(odd):
+    sign = vital("8867-4", 80, "/min", **odd)
+
+    assert section(VITALS, sign).get("nullFlavor") == "NI"
+    assert len(rows(section(RESULTS, sign))) == 1
+
+
+def test_an_unknown_smoking_status_is_no_smoking_entry():
+    smoking = coded(LN, "72166-2", "Smoking")
+
+    found = observation(code=smoking, valueCodeableConcept={"text": "unknown"})
+
+    assert section(SOCIAL, found).get("nullFlavor") == "NI"
+
+
+def test_a_vaccine_that_was_refused_says_so():
+    refused = about(
+        "Immunization",
+        status="not-done",
+        vaccineCode={"text": "flu"},
+        statusReason=coded(f"{HL7}v3-ActReason", "PATOBJ", "refused"),
+    )
+
+    found = section(IMMUNIZATIONS, refused)
+
+    assert values(found, ".//h:substanceAdministration/@negationInd") == ["true"]
+    path = ".//h:entryRelationship[@typeCode='RSON']//h:code/@code"
+    assert values(found, path) == ["PATOBJ"]
+
+
+def test_the_class_of_a_visit_is_a_translation():
+    found = section(ENCOUNTERS, visit("urn:none"))
+
+    assert values(found, "h:entry/h:encounter/h:code/h:translation/@code") == ["IMP"]
+
+
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [
+        ({}, True),
+        ({"status": "completed"}, False),
+        ({"occurrenceDateTime": "2029-12-31"}, False),
+        ({"occurrenceDateTime": "2030-01-02"}, True),
+    ],
+)
+def test_only_what_is_still_to_come_is_planned(order, shown):
+    request = about("ServiceRequest", **{"status": "active", **order})
+
+    written = document("ccd", request).document
+
+    assert (f'code="{PLAN}"'.encode() in written) == shown
+
+
+def test_the_text_of_a_note_stands_whole_in_its_section():
+    found = section(NOTES, note("Grüße\nzweite Zeile".encode()))
+
+    assert rows(found)[0][3] == "Grüßezweite Zeile"
+    assert values(found, ".//h:act/h:code/h:translation/@code") == ["11506-3", "PR"]
+
+
+def test_a_discharge_summary_lists_only_the_final_diagnoses():
+    final = about("Condition", code={"text": "final one"})
+    other = about("Condition", code={"text": "other one"})
+
+    found = section(
+        "11535-2", visit("urn:fact:2"), final, other, template="discharge-summary"
+    )
+
+    assert [row[0] for row in rows(found)] == ["final one"]
+
+
+def test_every_value_of_an_entry_stands_in_its_row():
+    reported = [
+        observation(valueQuantity=quantity(9.1, "g/dL")),
+        vital("8867-4", 80, "/min"),
+        about("Condition", code=coded(SCT, "38341003", "Hypertension")),
+    ]
+    root = etree.fromstring(document("ccd", *reported).document)
+
+    for entry in root.iter("{*}observation"):
+        [link] = values(entry, "h:text/h:reference/@value")
+        [row] = root.xpath(f"//*[@ID='{link[1:]}']")
+        said = "".join(row.itertext())
+        for value in values(entry, "h:value/@value | h:value/@displayName"):
+            assert value in said
