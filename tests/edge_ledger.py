@@ -52,8 +52,10 @@ class EdgeProcess:
     def start(self, *, limit=30.0):
         log = (self.folder / "edge.log").open("ab")
         self.process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "tests.edge_process", str(self.folder)]
-            + [str(self.port), *self.options],
+            [
+                *(sys.executable, "-m", "tests.edge_process", str(self.folder)),
+                *(str(self.port), *self.options),
+            ],
             cwd=ROOT,
             stderr=log,
         )

@@ -1,6 +1,6 @@
 """The real edge in a process of its own, for tests that send, kill and count.
 
-    python -m tests.edge_process FOLDER PORT [--mllp HOST:PORT] [--fhir URL] [--files DIR]
+    python -m tests.edge_process FOLDER PORT [--mllp HOST:PORT] [--fhir URL] ...
 
 It takes messages for the channel ``adt`` on PORT; the store lies in FOLDER. Deliveries
 are whatever a test puts into the outbox.
@@ -10,8 +10,6 @@ import argparse
 import sys
 import time
 from pathlib import Path
-
-from twisted.internet import reactor
 
 from engine.channels.channel import Channel, Destination, Retry, Source
 from engine.channels.edge import Edge
@@ -51,6 +49,8 @@ def channels(asked):
 
 
 def main():
+    from twisted.internet import reactor
+
     options = argparse.ArgumentParser()
     options.add_argument("folder", type=Path)
     options.add_argument("port", type=int)

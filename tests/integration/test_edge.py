@@ -341,7 +341,8 @@ def test_a_file_put_into_a_folder_is_journalled_and_put_away(tmp_path):
     (incoming / "one.hl7").write_bytes(adt(1)[1] + adt(2)[1])
 
     with running(tmp_path, "--files", str(tmp_path / "data")) as edge:
-        assert until(lambda: (incoming / "done" / "one.hl7").exists(), 20)
+        done = incoming / "done" / "one.hl7"
+        assert until(done.exists, 20)
         names = [row[1] for row in edge.journal()]
 
     assert names == [adt(1)[0], adt(2)[0]]

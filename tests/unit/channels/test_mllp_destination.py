@@ -25,10 +25,10 @@ from engine.hl7.framing import enclose
 class Wire(StringTransport):
     aborted = False
 
-    def setTcpNoDelay(self, enabled):
+    def setTcpNoDelay(self, enabled):  # noqa: N802 - Twisted's name
         pass
 
-    def abortConnection(self):
+    def abortConnection(self):  # noqa: N802 - Twisted's name
         self.aborted = True
 
 

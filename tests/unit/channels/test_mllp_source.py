@@ -21,7 +21,7 @@ FIRST, SECOND = Block(b"MSH|1"), Block(b"MSH|2")
 class Wire(StringTransport):
     """A transport that can also be aborted."""
 
-    def abortConnection(self):
+    def abortConnection(self):  # noqa: N802 - Twisted's name
         self.aborting = True
         self.loseConnection()
 
