@@ -36,7 +36,6 @@ SAME_AS: Final = {
     "image/tif": "image/tiff",
 }
 SOURCE_MESSAGE: Final = "x-application/hl7-v2+er7"
-"""The message itself, kept for its provenance: not a document of the person."""
 LINK_SCHEMES: Final = frozenset({"", "http", "https", "ftp", "urn"})
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
@@ -64,9 +63,17 @@ def attachments(facts: Facts) -> list[Attachment]:
             "DocumentReference", "DiagnosticReport", "Observation"
         )
         for index, content in enumerate(_contents(holder, facts))
-        if text(content, "data") or text(content, "url")
-        if text(content, "contentType") != SOURCE_MESSAGE
+        if (text(content, "data") or text(content, "url"))
+        and not is_source_message(holder)
     ]
+
+
+def is_source_message(holder: Resource) -> bool:
+    """Whether a resource holds the message itself, kept for its provenance."""
+    return any(
+        text(item, "attachment", "contentType") == SOURCE_MESSAGE
+        for item in children(holder, "content")
+    )
 
 
 def _contents(holder: Resource, facts: Facts) -> Iterator[Resource]:
