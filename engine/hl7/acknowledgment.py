@@ -332,6 +332,8 @@ def _condition(fault: AckFault, marks: Delimiters) -> bytes:
 
 def _plain(text: str, marks: Delimiters) -> bytes:
     """Return text of ours, escaped; spaces where the sender knows no escape."""
+    if text.isascii() and text.isalnum():
+        return text.encode()
     if not marks.escape:
         used = marks.field + marks.encoding_characters
         text = text.translate(dict.fromkeys(map(ord, used), " "))

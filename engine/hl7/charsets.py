@@ -8,10 +8,9 @@ and so may both bytes of a kanji in ISO 2022.
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import TransformError
 from engine.hl7.finding import Finding
@@ -55,8 +54,7 @@ _ALTERNATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """What a sender of the first set really sends when the first cannot read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """The text of a message, the Python codec that gave it, and what was odd."""
 
     text: str
@@ -80,6 +78,7 @@ def control_characters(data: bytes) -> str:
     return "nul_byte" if b"\0" in data else "control_char"
 
 
+@lru_cache(maxsize=256)
 def codec_for(name: str) -> str | None:
     """Return the Python codec for a table 0211 value or an alias; None if unknown.
 
@@ -100,14 +99,12 @@ def decode(data: bytes, declared: Sequence[str], fallback: str = "8859/1") -> De
     """
     if not declared and data.isascii():
         return Decoded(data.decode("ascii"), "ascii")
-    wanted = _declared(declared)
-    last = codec_for(fallback) or "iso8859-1"
-    alternates = (*_ALTERNATES.get(wanted, ()), "utf-8", last)
-    for codec in (wanted, *alternates) if wanted else alternates:
-        with suppress(UnicodeDecodeError):
-            return Decoded(data.decode(codec), codec, _odd(declared, wanted, codec))
-    text, codec = data.decode("iso8859-1"), "iso8859-1"  # reads every byte
-    return Decoded(text, codec, _odd(declared, wanted, codec))
+    wanted, codecs = _candidates(tuple(declared), fallback)
+    text, codec = _first_readable(data, codecs)
+    if codec == wanted:
+        return Decoded(text, codec)
+    odd = _MISMATCH if wanted else _UNKNOWN if declared else _ASSUMED
+    return Decoded(text, codec, odd)
 
 
 def encode(text: str, codec: str, unrepresentable: str = "error") -> bytes:
@@ -134,18 +131,28 @@ def encode(text: str, codec: str, unrepresentable: str = "error") -> bytes:
     )
 
 
-def _declared(declared: Sequence[str]) -> str:
-    """Return the codec of the first set, or of the ISO 2022 sets beside it."""
+def _first_readable(data: bytes, codecs: Sequence[str]) -> tuple[str, str]:
+    """Return text and codec; the last codec reads every byte."""
+    for codec in codecs[:-1]:
+        try:
+            return data.decode(codec), codec
+        except UnicodeDecodeError:
+            continue
+    return data.decode(codecs[-1]), codecs[-1]
+
+
+@lru_cache(maxsize=256)
+def _candidates(declared: Sequence[str], fallback: str) -> tuple[str, tuple[str, ...]]:
+    """Return the declared codec, or ``""``, and all to try, ISO 8859-1 last.
+
+    ISO 2022 sets may stand beside ASCII: then they are what counts.
+    """
     codecs = [codec_for(name) or "" for name in declared]
-    if codecs[:1] == ["ascii"] and _JAPANESE in codecs:
-        return _JAPANESE
-    return codecs[0] if codecs else ""
-
-
-def _odd(declared: Sequence[str], wanted: str, codec: str) -> tuple[Finding, ...]:
-    if wanted:
-        return () if codec == wanted else _MISMATCH
-    return _UNKNOWN if declared else _ASSUMED
+    wanted = codecs[0] if codecs else ""
+    if wanted == "ascii" and _JAPANESE in codecs:
+        wanted = _JAPANESE
+    others = (*_ALTERNATES.get(wanted, ()), "utf-8", codec_for(fallback) or "")
+    return wanted, tuple(filter(None, (wanted, *others, "iso8859-1")))
 
 
 def _transliterated(text: str, codec: str) -> str:

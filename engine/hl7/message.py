@@ -39,7 +39,7 @@ class Message:
         self.charset = charset
         self.findings = list(findings)
         self._changed = False
-        self._first: dict[str, Segment | None] = {}
+        self._first: dict[str, Segment] = {}
 
     def __getitem__(self, path: str) -> str:
         """Return the decoded text at a path; ``""`` when missing or HL7 null."""
@@ -51,9 +51,7 @@ class Message:
 
     def first(self, segment_id: str) -> Segment | None:
         """Return the first segment of one kind."""
-        if segment_id not in self._first:
-            self._first[segment_id] = next(iter(self.all(segment_id)), None)
-        return self._first[segment_id]
+        return (self._first or self._index()).get(segment_id)
 
     def find(self, path: Path) -> list[Segment]:
         """Return the segments a path speaks of: none, one, or with ``[*]`` all."""
@@ -66,14 +64,10 @@ class Message:
 
     def read(self, path: Path) -> str:
         """Return the decoded text at a path, the first where it means several."""
-        for segment in self.find(path):
-            return segment.text(
-                path.field,
-                path.component or 1,
-                path.subcomponent or 1,
-                max(path.repetition, 1),
-            )
-        return ""
+        if path.occurrence <= 1:
+            segment = (self._first or self._index()).get(path.segment)
+            return "" if segment is None else segment.text(*path.leaf)
+        return "".join(found.text(*path.leaf) for found in self.find(path))
 
     def values(self, path: Path) -> list[str]:
         """Return the decoded texts a path with ``[*]`` means, missing ones ``""``.
@@ -216,6 +210,10 @@ class Message:
     def _blank(self) -> str:
         marks = self.delimiters
         return marks.component + marks.repetition + marks.subcomponent
+
+    def _index(self) -> dict[str, Segment]:
+        self._first = {found.id: found for found in reversed(self.segments)}
+        return self._first
 
     def _restructured(self) -> None:
         self._changed = True

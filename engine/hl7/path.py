@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import lru_cache
 from typing import Final
 
@@ -24,7 +25,7 @@ class Path:
     """A place in a message; numbers count from 1, 0 means "not written".
 
     ``occurrence`` and ``repetition`` may be `ALL`. A path that stops above a leaf reads
-    the first leaf below it.
+    the first leaf below it: ``leaf`` is its field, component, subcomponent, repetition.
     """
 
     segment: str
@@ -33,6 +34,13 @@ class Path:
     repetition: int = 0
     component: int = 0
     subcomponent: int = 0
+    leaf: tuple[int, int, int, int] = dataclass_field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        leaf = (self.component or 1, self.subcomponent or 1, max(self.repetition, 1))
+        object.__setattr__(self, "leaf", (self.field, *leaf))
 
     @override
     def __str__(self) -> str:

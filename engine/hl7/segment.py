@@ -21,7 +21,7 @@ class Repetition:
         self._delimiters = delimiters
         self._codec = codec
         mark = delimiters.component
-        self._components = raw.split(mark) if mark and mark in raw else [raw]
+        self._components = raw.split(mark) if mark else [raw]
 
     @property
     def component_count(self) -> int:
@@ -62,9 +62,11 @@ class Repetition:
         leaf = self._components[component - 1]
         if not leaf or leaf == NULL:
             return []
-        mark = self._delimiters.subcomponent
-        leaves = leaf.split(mark) if mark else [leaf]
-        return [self._decoded(part) for part in leaves]
+        mark, escape = self._delimiters.subcomponent, self._delimiters.escape
+        leaves = leaf.split(mark) if mark and mark in leaf else [leaf]
+        if (escape and escape in leaf) or NULL in leaf:
+            return [self._decoded(part) for part in leaves]
+        return leaves
 
     def is_null(self, component: int = 0) -> bool:
         """Whether the repetition, or one component of it, is HL7 null."""
@@ -87,7 +89,8 @@ class Segment:
     __slots__ = ("_codec", "_fields", "_split", "_text", "delimiters", "id", "touched")
 
     def __init__(self, text: str, delimiters: Delimiters, codec: str) -> None:
-        self.id = text.split(delimiters.field, 1)[0]
+        mark = delimiters.field
+        self.id = text[:3] if text[3:4] == mark else text.split(mark, 1)[0]
         self.delimiters = delimiters
         self.touched = False
         self._codec = codec
@@ -139,14 +142,23 @@ class Segment:
         self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 1
     ) -> str:
         """Return one decoded leaf; ``""`` when it is missing or HL7 null."""
-        found = self._split.get(field)
-        if found is None:
-            if not self.raw(field):
-                return ""
-            found = self.positions(field)
-        if repetition > len(found):
+        fields = self._fields or self._all()
+        if field >= len(fields) or not (leaf := fields[field]):
             return ""
-        return found[repetition - 1].text(component, subcomponent)
+        if leaf.isalnum() or (field <= 2 and self.id in HEADERS):  # noqa: PLR2004 - MSH-1 and MSH-2
+            return leaf if component == subcomponent == repetition == 1 else ""
+        marks = self.delimiters
+        if repetition > 1 or marks.repetition in leaf:
+            leaf = _part(leaf, marks.repetition, repetition)
+        if component > 1 or marks.component in leaf:
+            leaf = _part(leaf, marks.component, component)
+        if subcomponent > 1 or marks.subcomponent in leaf:
+            leaf = _part(leaf, marks.subcomponent, subcomponent)
+        if leaf == NULL:
+            return ""
+        if marks.escape and marks.escape in leaf:
+            return decode(leaf, marks, self._codec)
+        return leaf
 
     def is_null(self, field: int, component: int = 0) -> bool:
         """Whether a field, or a component of its first repetition, is HL7 null."""
@@ -212,6 +224,13 @@ class Segment:
             if self.id in HEADERS:
                 self._fields.insert(1, mark)
         return self._fields
+
+
+def _part(text: str, mark: str, number: int) -> str:
+    if mark and mark in text:
+        parts = text.split(mark, number)
+        return parts[number - 1] if number <= len(parts) else ""
+    return text if number == 1 else ""
 
 
 def _replaced(
