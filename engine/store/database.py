@@ -31,6 +31,11 @@ class Database:
         self._local = threading.local()
 
     @property
+    def kind(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._backend.engine.dialect.name
+
+    @property
     def sealer(self) -> Sealer:
         """The sealer of the calling thread."""
         try:

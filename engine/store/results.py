@@ -196,7 +196,7 @@ def _write_states(
     tries: list[dict[str, object]] = []
     for one in batch.outcomes:
         known = before.get(one.message_id)
-        after = advance_message(known or MessageState.RECEIVED, _EVENTS[one.state])
+        after = _ended(known or MessageState.RECEIVED, one.state)
         was = None if known is None else _counted(batch.channel, known)
         shift(changes, was, _counted(batch.channel, after))
         tried = _attempt_row(sealer, one, now)
@@ -219,6 +219,12 @@ def _write_states(
         for key in one.holds
     ]
     put(connection, held_person, holds)
+
+
+def _ended(before: MessageState, wanted: MessageState) -> MessageState:
+    if wanted not in _EVENTS:
+        raise IllegalTransitionError(f"processing does not end in {wanted}")
+    return advance_message(before, _EVENTS[wanted])
 
 
 def _states(connection: Connection, ids: Sequence[int]) -> dict[int, MessageState]:

@@ -1,0 +1,78 @@
+"""What every database must do with the latest resources and document versions."""
+
+from dataclasses import replace
+
+from engine.store import resources
+from engine.store.resources import KnownResource, NewDocument
+from tests.stored import LATER, NOON
+
+PATIENT = KnownResource("Patient", "identifier=urn:n|1", b'{"id":1}', "E1", NOON, 7)
+VISIT = KnownResource("Encounter", "identifier=urn:v|1", b'{"id":2}', "E1", None, 8)
+KEY = ("Patient", "identifier=urn:n|1")
+
+
+def keep(store, *some):
+    with store.engine() as connection:
+        return resources.store(connection, store.sealer, some)
+
+
+def load(store, *keys):
+    with store.reading() as connection:
+        return resources.load(connection, store.sealer, keys)
+
+
+def person(store, enterprise_id):
+    with store.reading() as connection:
+        return resources.of_person(connection, store.sealer, enterprise_id)
+
+
+def test_a_resource_comes_back_under_its_key(store):
+    keep(store, PATIENT, VISIT)
+
+    assert load(store, KEY, ("Patient", "identifier=urn:n|2")) == {KEY: PATIENT}
+
+
+def test_the_latest_version_replaces_the_one_before(store):
+    keep(store, PATIENT)
+    newer = replace(PATIENT, content=b'{"id":9}', source_time=LATER, message_id=9)
+
+    assert keep(store, newer) == 1
+
+    assert load(store, KEY) == {KEY: newer}
+
+
+def test_an_unchanged_resource_is_not_written_again(store):
+    keep(store, PATIENT)
+
+    assert keep(store, PATIENT, VISIT) == 1
+
+
+def test_everything_of_a_person_is_found(store):
+    keep(store, PATIENT, VISIT, replace(PATIENT, criteria="x", person="E2"))
+
+    assert person(store, "E1") == [VISIT, PATIENT]
+
+
+def test_resources_follow_a_person_that_is_merged_or_split(store):
+    keep(store, PATIENT, VISIT)
+
+    with store.engine() as connection:
+        resources.move_person(connection, store.sealer, "E1", "E2")
+        resources.move(connection, store.sealer, [KEY], "E3")
+
+    assert person(store, "E1") == []
+    assert person(store, "E2") == [replace(VISIT, person="E2")]
+    assert person(store, "E3") == [replace(PATIENT, person="E3")]
+
+
+def test_the_last_version_of_a_document_set_is_known(store):
+    first = NewDocument("set", 1, "urn:uuid:1")
+    second = NewDocument("set", 2, "urn:uuid:2", relates_to="urn:uuid:1", message_id=5)
+    with store.engine() as connection:
+        resources.store_documents(connection, store.sealer, [first, second], NOON)
+
+    with store.reading() as connection:
+        latest = resources.latest_document(connection, store.sealer, "set")
+        other = resources.latest_document(connection, store.sealer, "other")
+
+    assert (latest, other) == (second, None)

@@ -1,0 +1,224 @@
+"""Opening a store: durable, with the right key, and nothing readable in its files."""
+
+import os
+import sqlite3
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from engine.errors import ConfigurationError, JournalError
+from engine.store import audit, error_queue, reports, resources
+from engine.store.audit import Act
+from engine.store.database import open_database
+from engine.store.delivery_state import Event
+from engine.store.error_queue import Comment
+from engine.store.reports import RunState
+from engine.store.resources import KnownResource, NewDocument
+from engine.store.results import SearchKey, TableMiss
+from engine.store.seal import load_or_create_key
+from tests.databases import KEY, empty_database, empty_url
+from tests.stored import (
+    NOON,
+    OPERATOR,
+    accept,
+    accept_some,
+    arrival,
+    document,
+    end,
+    failed,
+    lease,
+    processed,
+    record,
+)
+
+
+@pytest.mark.parametrize("schema", ["journal", "engine"])
+def test_every_connection_of_both_files_syncs_every_commit(tmp_path, schema):
+    store = empty_database("sqlite", tmp_path)
+
+    with store.reading() as one, store.reading() as other:
+        for connection in (one, other):
+            pragma = connection.exec_driver_sql
+            assert pragma(f"PRAGMA {schema}.synchronous").scalar() == 2
+            assert pragma(f"PRAGMA {schema}.journal_mode").scalar() == "wal"
+            assert pragma(f"PRAGMA {schema}.mmap_size").scalar() in (0, None)
+
+    store.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("setting", ["synchronous_commit"])
+def test_a_server_that_may_forget_commits_is_refused(tmp_path, setting):
+    url = empty_url("postgresql", tmp_path)
+    store = open_database(url, KEY)
+    with store.engine() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar()
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET {setting} = off")
+    store.close()
+
+    with pytest.raises(ConfigurationError, match=f"{setting}=off"):
+        open_database(url, KEY)
+
+
+def test_another_key_is_refused_in_a_sentence(tmp_path):
+    url = empty_url("sqlite", tmp_path)
+
+    with pytest.raises(ConfigurationError, match="made with another key"):
+        open_database(url, bytes(32))
+
+
+def test_a_store_that_must_exist_is_not_made(tmp_path):
+    with pytest.raises(ConfigurationError, match="no store in"):
+        open_database(f"sqlite:///{tmp_path}/none", KEY, create=False)
+
+
+def test_an_empty_folder_becomes_a_store(tmp_path):
+    store = open_database(f"sqlite:///{tmp_path}/new", KEY)
+
+    assert accept_some(store, 1) == [1]
+    store.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://somewhere/x", "no url at all"])
+def test_an_unknown_address_is_refused(url):
+    with pytest.raises(ConfigurationError, match=r"store\.url"):
+        open_database(url, KEY)
+
+
+def test_what_is_committed_survives_in_a_second_process_view(tmp_path):
+    url = empty_url("sqlite", tmp_path)
+    store = open_database(url, KEY)
+    accept_some(store, 3)
+    store.checkpoint()
+
+    other = open_database(url, KEY)
+
+    with other.reading() as connection:
+        count = connection.execute(text("SELECT count(*) FROM journal.message"))
+        assert count.scalar() == 3
+    other.close()
+    store.close()
+
+
+def test_a_journal_that_cannot_commit_says_so(tmp_path):
+    url = empty_url("sqlite", tmp_path)
+    store = open_database(url, KEY)
+    with sqlite3.connect(tmp_path / url.rsplit("/", 1)[1] / "journal.db") as file:
+        file.execute("DROP TABLE message")
+    file.close()
+
+    with pytest.raises(JournalError, match="could not commit"):
+        accept_some(store, 1)
+    store.close()
+
+
+def test_writers_of_the_engine_file_take_turns(tmp_path):
+    url = empty_url("sqlite", tmp_path)
+    store, other = open_database(url, KEY), open_database(url, KEY)
+    entered, order = threading.Event(), []
+
+    def write_second():
+        entered.wait()
+        with other.engine():
+            order.append("second")
+
+    thread = threading.Thread(target=write_second)
+    thread.start()
+    with store.engine():
+        entered.set()
+        thread.join(0.05)
+        order.append("first")
+    thread.join()
+
+    assert order == ["first", "second"]
+    store.close()
+    other.close()
+
+
+def test_a_journal_writer_does_not_wait_for_an_engine_writer(tmp_path):
+    store = empty_database("sqlite", tmp_path)
+
+    with store.engine():
+        assert accept_some(store, 1) == [1]
+
+    store.close()
+
+
+CANARIES = [b"CANARYNAME", b"CANARYMRN", b"CANARYREASON", b"CANARYCODE"]
+
+
+def test_nothing_that_names_a_patient_stands_in_the_files(tmp_path):
+    url = empty_url("sqlite", tmp_path)
+    store = open_database(url, KEY)
+    fill_with_canaries(store)
+
+    folder = tmp_path / url.rsplit("/", 1)[1]
+    found = [
+        (path.name, canary)
+        for path in folder.iterdir()
+        for canary in CANARIES
+        if canary in path.read_bytes()
+    ]
+
+    assert (folder / "engine.db-wal").stat().st_size > 0
+    assert found == []
+    store.close()
+
+
+def fill_with_canaries(store):
+    """Put patient data everywhere where it may come."""
+    data = b"MSH|^~\\&|PID|1||CANARYMRN||CANARYNAME"
+    accept(store, arrival(data=data, dedupe_key="CANARYMRN"), arrival("C2", data))
+    resource = KnownResource("Patient", "identifier=n|CANARYMRN", data, "E1")
+    record(
+        store,
+        processed(
+            1,
+            document("CANARYMRN", data, name="CANARYNAME.hl7"),
+            keys=(SearchKey("family", "CANARYNAME"),),
+            report=b"CANARYNAME",
+            resources=(resource,),
+            documents=(NewDocument("CANARYMRN", 1, "CANARYMRN"),),
+            misses=(TableMiss("sex", "CANARYCODE"),),
+            acts=(Act(NOON, "kim", "view", "message 1", "CANARYREASON"),),
+        ),
+        failed(2, holds=("CANARYMRN",)),
+    )
+    end(store, lease(store)[0], Event.PARK, answer=b"MSA|AE|CANARYNAME")
+    with store.engine() as connection:
+        comment = Comment(NOON, "kim", "CANARYREASON")
+        error_queue.add_comment(connection, store.sealer, 1, comment)
+        resources.move_person(connection, store.sealer, "E1", "E2")
+        audit.write(connection, store.sealer, [Act(NOON, "kim", "view", "x", "y")])
+        reports.set_run_state(
+            connection, store.sealer, ("adt", ""), RunState.PAUSED, OPERATOR
+        )
+
+
+def test_a_key_file_is_made_for_its_owner_only(tmp_path):
+    path = tmp_path / "keys" / "store.key"
+
+    key = load_or_create_key(path)
+
+    assert len(key) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load_or_create_key(path) == key
+
+
+def test_a_key_file_that_others_may_read_is_refused(tmp_path):
+    path = tmp_path / "store.key"
+    load_or_create_key(path)
+    path.chmod(0o644)
+
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        load_or_create_key(path)
+
+
+def test_a_key_file_that_is_no_key_is_refused(tmp_path):
+    path = tmp_path / "store.key"
+    path.write_text("secret")
+    os.chmod(path, 0o600)
+
+    with pytest.raises(ConfigurationError, match="64 hexadecimal digits"):
+        load_or_create_key(path)

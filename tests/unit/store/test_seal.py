@@ -1,0 +1,52 @@
+"""Content at rest: sealed, bound to its row, found by keyed hashes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import ConfigurationError, EngineError
+from engine.store.seal import Sealer
+
+SEALER = Sealer(bytes(range(32)))
+
+
+@given(content=st.binary(max_size=9000), context=st.text(max_size=40))
+def test_what_is_sealed_opens_in_its_own_context(content, context):
+    assert SEALER.open(SEALER.seal(content, context), context) == content
+
+
+@given(content=st.binary(max_size=300), position=st.integers(0), bit=st.integers(0, 7))
+def test_a_single_changed_bit_is_noticed(content, position, bit):
+    sealed = bytearray(SEALER.seal(content, "delivery|1|adt"))
+    sealed[position % len(sealed)] ^= 1 << bit
+
+    with pytest.raises(EngineError, match=r"delivery\|1\|adt"):
+        SEALER.open(bytes(sealed), "delivery|1|adt")
+
+
+def test_content_moved_to_another_row_does_not_open():
+    sealed = SEALER.seal(b"PID|1", "delivery|1|adt")
+
+    with pytest.raises(EngineError, match="does not open"):
+        SEALER.open(sealed, "delivery|2|adt")
+
+
+def test_another_key_opens_nothing():
+    with pytest.raises(EngineError):
+        Sealer(bytes(32)).open(SEALER.seal(b"PID|1", "x"), "x")
+
+
+def test_long_content_is_compressed_first():
+    assert len(SEALER.seal(b"PID|1||" * 1000, "x")) < 200
+
+
+def test_equal_values_have_equal_keyed_hashes_under_one_key_only():
+    other = Sealer(bytes(32))
+
+    assert SEALER.blind("Doe") == SEALER.blind("Doe") != other.blind("Doe")
+    assert SEALER.blind_number("Doe") == SEALER.blind_number("Doe") < 1 << 63
+
+
+def test_a_key_of_another_length_is_refused():
+    with pytest.raises(ConfigurationError, match="32 bytes"):
+        Sealer(b"short")
