@@ -1,7 +1,7 @@
 """The output gate's own checks: what every Bundle must hold, message by message.
 
-References, systems, required codes, nothing empty. Structure, cardinality and primitives
-are left to the validators.
+References, systems, required codes, nothing empty. Structure, cardinality and
+primitives are left to the validators.
 
 Spec:
     fhir.md 9, item 4.
@@ -140,6 +140,10 @@ def _text(name: str, value: str, path: str, urls: set[str]) -> Iterator[Finding]
         known = value in urls or "?" in value or value.startswith("#")
         if not known and value.startswith("urn:uuid:"):
             yield Finding("reference", path, "a reference leads nowhere in the Bundle")
-    elif name == "system" and not path.endswith("telecom"):
-        if not value.startswith(_SCHEMES):
-            yield Finding("system", path, "the system is not an absolute URI")
+    elif name == "system" and not (value.startswith(_SCHEMES) or _is_contact(path)):
+        yield Finding("system", path, "the system is not an absolute URI")
+
+
+def _is_contact(path: str) -> bool:
+    """Whether ``system`` means phone or email here."""
+    return path.endswith("telecom")
