@@ -91,7 +91,7 @@ def period(feed: Feed, start: str, end: str) -> Element:
 def concept(
     feed: Feed, source: Repetition, table: str = "", field: str = ""
 ) -> Element:
-    """Return a coded field as CodeableConcept; it is shared, so nobody may change it.
+    """Return a coded value as CodeableConcept.
 
     Args:
         feed: the sender.
@@ -99,15 +99,6 @@ def concept(
         table: HL7 table a code without a coding system is read with, such as ``0007``.
         field: name of the sender's own code system where the table has no such code.
     """
-    place = (source.raw, table, field)
-    found = feed.concepts.get(place)
-    if found is None:
-        found = _concept(feed, source, table, field)
-        feed.remember_concept(place, found)
-    return found
-
-
-def _concept(feed: Feed, source: Repetition, table: str, field: str) -> Element:
     if source.component_count == 1:
         return _bare(feed, source.text(), table, field)
     value = Cwe.of(source)

@@ -13,7 +13,6 @@ from engine.hl7.timestamps import read_time
 from engine.transforms.fhir.attachments import encapsulated, pointer
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
-    concept,
     extension,
     formatted,
     period,
@@ -94,7 +93,7 @@ def _readable(source: Repetition) -> str:
 
 
 def _concept(conversion: Conversion, node: Node, source: Repetition) -> Value:
-    return "valueCodeableConcept", concept(conversion.feed, source, "", "OBX-5")
+    return "valueCodeableConcept", conversion.concept_of(node, 5, source)
 
 
 def _moment(conversion: Conversion, node: Node, source: Repetition) -> Value:

@@ -14,7 +14,6 @@ from engine.transforms.fhir.datatypes import (
     alternate_codes,
     code,
     coded,
-    concept,
     contact_points,
     extension,
     human_names,
@@ -362,7 +361,7 @@ def _origins(conversion: Conversion, pid: Node) -> list[Element]:
         concepts = [
             one
             for source in pid.all(field)
-            if (one := concept(conversion.feed, source, table, f"PID-{field}"))
+            if (one := conversion.concept_of(pid, field, source, table))
         ]
         if conversion.context.options.profile == "us-core":
             found += _us_core(name, concepts, categories)
