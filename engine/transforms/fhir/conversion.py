@@ -179,7 +179,7 @@ class Conversion:
     def concept_of(
         self, node: Node, field: int, source: Repetition, table: str = ""
     ) -> Element:
-        """Return one repetition of a coded field; it is shared, nobody may change it."""
+        """Return one repetition of a coded field; shared, so nobody may change it."""
         place = (source.raw, node.id, field)
         found = self.feed.concepts.get(place)
         if found is None:

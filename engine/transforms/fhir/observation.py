@@ -13,7 +13,6 @@ from engine.hl7 import Repetition
 from engine.hl7.datatypes import Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
-    address,
     alternate_codes,
     append,
     coded,
@@ -26,6 +25,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import address
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.observation_values import TEXT_KINDS, joined, read_value
 from engine.transforms.fhir.parties import (
@@ -104,7 +104,7 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
         line.take(1, 2)
     resource: Element = {"resourceType": "Observation"}
     _add_identifier(conversion, node, resource)
-    _add_status(conversion, node, resource, order)
+    _add_status(node, resource, order)
     _add_category(conversion, node, resource, order)
     resource["code"] = _code(conversion, node)
     subject = conversion.about(node, resource)
@@ -147,9 +147,7 @@ def _add_identifier(conversion: Conversion, node: Node, resource: Element) -> No
         resource["identifier"] = [one]
 
 
-def _add_status(
-    conversion: Conversion, node: Node, resource: Element, order: Order
-) -> None:
+def _add_status(node: Node, resource: Element, order: Order) -> None:
     """OBX-11 (T10); the report's status where it is empty."""
     sent = node.text(11).strip()
     status = OBSERVATION_STATUS.get(sent)
@@ -258,9 +256,10 @@ def _add_circumstances(
     put(resource, "performer", _performers(conversion, node))
     conversion.put_concept(resource, "method", node, 17)
     conversion.put_concept(resource, "bodySite", node, 20, "0163")
-    if node.has(18) and (source := node.first(18)):
-        if device := device_of_entity(conversion, node, source):
-            resource["device"] = device.reference
+    source = node.first(18) if node.has(18) else None
+    device = device_of_entity(conversion, node, source) if source else None
+    if device is not None:
+        resource["device"] = device.reference
     if order.specimens:
         specimen = _specimen(node, order)
         resource["specimen"] = specimen.reference
@@ -279,12 +278,11 @@ def _specimen(node: Node, order: Order) -> Entry:
 
 
 def _performers(conversion: Conversion, node: Node) -> list[Element]:
-    found: list[Entry] = []
-    for entry in practitioners(conversion, node, 16):
-        found.append(entry)
-    if node.has(15) and (source := node.first(15)):
-        if entry_15 := organization_of_code(conversion, node, source):
-            found.append(entry_15)
+    found = practitioners(conversion, node, 16)
+    producer = node.first(15) if node.has(15) else None
+    if producer is not None:
+        firm = organization_of_code(conversion, node, producer)
+        found += [firm] if firm else []
     laboratory = _laboratory(conversion, node)
     if node.has(25) and (source := node.first(25)):
         found += _director(conversion, node, source, laboratory)

@@ -33,9 +33,7 @@ _ATTACHED: Final = (
 
 def joined(lines: list[Node]) -> str:
     """Return the text of OBX sent line by line, blank lines kept."""
-    texts: list[str] = []
-    for line in lines:
-        texts.append("\n".join(_words(source) for source in line.all(5)))
+    texts = ["\n".join(map(_words, line.all(5))) for line in lines]
     return "\n".join(texts).strip("\n")
 
 

@@ -117,8 +117,7 @@ def sampled(sources: list[Repetition], units: Element) -> tuple[str, object]:
     """Return an NA as SampledData; a missing sample is ``E``."""
     values: list[str] = []
     for source in sources:
-        for text in source.texts(source.component_count):
-            values.append(number(text) or "E")
+        values += [number(text) or "E" for text in source.texts(source.component_count)]
     origin: Element = {"value": 0, **units}
     return "valueSampledData", {
         "origin": origin, "period": 1, "dimensions": len(sources),
