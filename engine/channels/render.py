@@ -24,8 +24,8 @@ from engine.transforms.fhir.bundle import (
     transaction,
     write_json,
 )
-from engine.transforms.fhir.checks import check_bundle
-from engine.transforms.fhir.mapped import Entry
+from engine.transforms.fhir.checks import check
+from engine.transforms.fhir.mapped import Element
 
 
 def render(destination: Destination, work: Work) -> list[Rendered]:
@@ -48,16 +48,16 @@ def _fhir(destination: Destination, work: Work) -> list[Rendered]:
     if destination.fhir.validate == "always" or (
         destination.fhir.validate == "sampled" and work.sampled
     ):
-        _gate(destination, work, entries, content)
+        _gate(destination, work, bundle, content)
     return [Rendered(content, FHIR_JSON, f"Bundle {work.names['message.id']}")]
 
 
 def _gate(
-    destination: Destination, work: Work, entries: list[Entry], content: bytes
+    destination: Destination, work: Work, bundle: Element, content: bytes
 ) -> None:
     """Refuse or flag a Bundle that is not valid R4; sentences carry no values."""
     assert destination.fhir is not None
-    faults = [f"{found.path}: {found.text}" for found in check_bundle(entries)]
+    faults = [f"{found.path}: {found.text}" for found in check(bundle)]
     faults += bundle_faults(content)
     if not faults:
         return

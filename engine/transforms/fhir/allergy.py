@@ -14,7 +14,6 @@ from engine.transforms.fhir.datatypes import (
     alternate_codes,
     append,
     coded,
-    concept,
     entity_identifier,
     put,
 )
@@ -109,7 +108,7 @@ def _add_kind(conversion: Conversion, node: Node, resource: Element) -> None:
     source = node.first(2) if node.has(2) else None
     if source is None:
         return
-    sent = concept(conversion.feed, source, "0127", f"{node.id}-2")
+    sent = conversion.concept_of(node, 2, source, "0127")
     kind = source.text()
     put(resource, "type", ALLERGY_TYPE.get(kind))
     category = ALLERGY_CATEGORY.get(kind)
@@ -135,7 +134,7 @@ def _add_severity(conversion: Conversion, node: Node, resource: Element) -> None
     """AL1-4: criticality, and the severity of the reaction where there is one (T35)."""
     severity = ""
     if node.has(4) and (source := node.first(4)):
-        sent = concept(conversion.feed, source, "0128", f"{node.id}-4")
+        sent = conversion.concept_of(node, 4, source, "0128")
         word = source.text()
         severity = REACTION_SEVERITY.get(word, "")
         put(resource, "criticality", CRITICALITY.get(word))
@@ -146,7 +145,7 @@ def _add_severity(conversion: Conversion, node: Node, resource: Element) -> None
     manifestations = [
         found
         for source in node.all(5)
-        if (found := concept(conversion.feed, source, "", f"{node.id}-5"))
+        if (found := conversion.concept_of(node, 5, source))
     ]
     if node.id == "AL1":
         manifestations = [_text_only(found) for found in manifestations]

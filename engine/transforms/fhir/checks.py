@@ -1,149 +1,160 @@
-"""The output gate's own checks: what every Bundle must hold, message by message.
-
-References, systems, required codes, nothing empty. Structure, cardinality and
-primitives are left to the validators.
+"""The output gate's own checks of a Bundle: what no general validator looks for.
 
 Spec:
-    fhir.md 9, item 4.
+    fhir.md section 9, number 4.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from engine.hl7 import Finding
-from engine.transforms.fhir.mapped import Entry
+from engine.hl7.conformance import Finding
+from engine.hl7.segment import NULL
+from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.systems import is_absolute
 
-_SCHEMES: Final = ("http://", "https://", "urn:")
 
-REQUIRED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = MappingProxyType(
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_GENDER: Final = _set("male female other unknown")
+_EVENT_STATUS: Final = _set(
+    "preparation in-progress not-done on-hold stopped completed entered-in-error"
+    " unknown"
+)
+_REQUEST_STATUS: Final = _set(
+    "draft active on-hold revoked completed entered-in-error unknown"
+)
+
+REQUIRED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "Patient": {
-            "gender": frozenset({"male", "female", "other", "unknown"}),
-        },
-        "Encounter": {
-            "status": frozenset(
-                {"planned", "arrived", "triaged", "in-progress", "onleave"}
-                | {"finished", "cancelled", "entered-in-error", "unknown"}
-            )
-        },
-        "Observation": {
-            "status": frozenset(
-                {"registered", "preliminary", "final", "amended", "corrected"}
-                | {"cancelled", "entered-in-error", "unknown"}
-            )
-        },
-        "DiagnosticReport": {
-            "status": frozenset(
-                {"registered", "partial", "preliminary", "final", "amended"}
-                | {"corrected", "appended", "cancelled", "entered-in-error"}
-                | {"unknown"}
-            )
-        },
-        "ServiceRequest": {
-            "status": frozenset(
-                {"draft", "active", "on-hold", "revoked", "completed"}
-                | {"entered-in-error", "unknown"}
-            ),
-            "intent": frozenset(
-                {"proposal", "plan", "directive", "order", "original-order"}
-                | {"reflex-order", "filler-order", "instance-order", "option"}
-            ),
-        },
-        "DocumentReference": {
-            "status": frozenset({"current", "superseded", "entered-in-error"}),
-            "docStatus": frozenset(
-                {"preliminary", "final", "amended", "entered-in-error"}
-            ),
-        },
-        "Procedure": {
-            "status": frozenset(
-                {"preparation", "in-progress", "not-done", "on-hold", "stopped"}
-                | {"completed", "entered-in-error", "unknown"}
-            )
-        },
-        "Coverage": {
-            "status": frozenset({"active", "cancelled", "draft", "entered-in-error"})
-        },
-        "Account": {
-            "status": frozenset(
-                {"active", "inactive", "entered-in-error", "on-hold", "unknown"}
-            )
-        },
-        "Specimen": {
-            "status": frozenset(
-                {"available", "unavailable", "unsatisfactory", "entered-in-error"}
-            )
-        },
-        "AllergyIntolerance": {
-            "type": frozenset({"allergy", "intolerance"}),
-            "criticality": frozenset({"low", "high", "unable-to-assess"}),
-        },
+        "Account.status": _set("active inactive entered-in-error on-hold unknown"),
+        "AllergyIntolerance.category": _set("food medication environment biologic"),
+        "AllergyIntolerance.criticality": _set("low high unable-to-assess"),
+        "AllergyIntolerance.reaction.severity": _set("mild moderate severe"),
+        "AllergyIntolerance.type": _set("allergy intolerance"),
+        "Coverage.status": _set("active cancelled draft entered-in-error"),
+        "DiagnosticReport.status": _set(
+            "registered partial preliminary final amended corrected appended cancelled"
+            " entered-in-error unknown"
+        ),
+        "DocumentReference.docStatus": _set(
+            "preliminary final amended entered-in-error"
+        ),
+        "DocumentReference.relatesTo.code": _set("replaces transforms signs appends"),
+        "DocumentReference.status": _set("current superseded entered-in-error"),
+        "Encounter.location.status": _set("planned active reserved completed"),
+        "Encounter.status": _set(
+            "planned arrived triaged in-progress onleave finished cancelled"
+            " entered-in-error unknown"
+        ),
+        "Location.mode": _set("instance kind"),
+        "Observation.status": _set(
+            "registered preliminary final amended corrected cancelled entered-in-error"
+            " unknown"
+        ),
+        "Patient.contact.gender": _GENDER,
+        "Patient.gender": _GENDER,
+        "Patient.link.type": _set("replaced-by replaces refer seealso"),
+        "Procedure.status": _EVENT_STATUS,
+        "Provenance.entity.role": _set("derivation revision quotation source removal"),
+        "RelatedPerson.gender": _GENDER,
+        "ServiceRequest.intent": _set(
+            "proposal plan directive order original-order reflex-order filler-order"
+            " instance-order option"
+        ),
+        "ServiceRequest.priority": _set("routine urgent asap stat"),
+        "ServiceRequest.status": _REQUEST_STATUS,
+        "Specimen.status": _set(
+            "available unavailable unsatisfactory entered-in-error"
+        ),
     }
 )
-"""Required bindings of the elements the built-in map writes, by resource type.
+"""Codes of required bindings, for every element the built-in map writes one in."""
 
-Spec:
-    FHIR R4 (4.0.1), value sets bound as required to these elements.
-"""
+REQUIRED_ANYWHERE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "name.use": _set("usual official temp nickname anonymous old maiden"),
+        "address.use": _set("home work temp old billing"),
+        "address.type": _set("postal physical both"),
+        "telecom.use": _set("home work temp old mobile"),
+        "telecom.system": _set("phone fax email pager url sms other"),
+        "identifier.use": _set("usual official temp secondary old"),
+        "valueQuantity.comparator": _set("< <= >= >"),
+    }
+)
+"""Codes of data types, by the last two names of their path."""
 
 
-def check_bundle(entries: Sequence[Entry]) -> list[Finding]:
-    """Return what is wrong with the entries of one message; no patient data in it."""
-    urls = {entry.full_url for entry in entries}
+def check(bundle: Element) -> list[Finding]:
+    """Return what is wrong with a Bundle of ours; an empty list is the gate's yes.
+
+    Args:
+        bundle: as `transaction`, `message_bundle` or `collection` made it.
+    """
+    entries = bundle.get("entry")
+    rows = entries if isinstance(entries, list) else []
+    urls = [str(row["fullUrl"]) for row in rows]
     found: list[Finding] = []
-    if len(urls) != len(entries):
-        found.append(
-            Finding("duplicate-url", "Bundle.entry", "two entries have one fullUrl")
-        )
-    for entry in entries:
-        found += _bindings(entry)
-        found += _walk(entry.resource, entry.kind, urls)
+    if len(set(urls)) != len(urls):
+        found.append(Finding("full_url_twice", "", "two entries share a fullUrl"))
+    known = frozenset(urls)
+    for row in rows:
+        resource = row["resource"]
+        kind = str(resource["resourceType"])
+        for path, value in _walk(resource, kind):
+            finding = _check_value(path, value, known)
+            if finding is not None:
+                found.append(finding)
     return found
 
 
-def _bindings(entry: Entry) -> Iterator[Finding]:
-    for name, allowed in REQUIRED.get(entry.kind, {}).items():
-        value = entry.resource.get(name)
-        if value is not None and value not in allowed:
-            path = f"{entry.kind}.{name}"
-            yield Finding("code", path, "the code is not in the required value set")
+def _walk(value: object, path: str) -> Iterator[tuple[str, object]]:
+    """Return every element with its path, indexes left out."""
+    yield path, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _walk(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner, path)
 
 
-def _walk(node: dict[str, object], path: str, urls: set[str]) -> Iterator[Finding]:
-    for name, value in node.items():
-        if isinstance(value, str):
-            yield from _text(name, value, path, urls)
-        elif isinstance(value, dict | list):
-            yield from _container(value, f"{path}.{name}", urls)
-        elif value is None:
-            yield Finding("empty", f"{path}.{name}", "an element is empty")
+def _check_value(path: str, value: object, urls: frozenset[str]) -> Finding | None:
+    if value is not False and value in _EMPTY:
+        return Finding("empty_value", path, "an element without content")
+    if isinstance(value, dict):
+        return _check_element(path, value, urls)
+    if isinstance(value, str):
+        codes = REQUIRED.get(path) or REQUIRED_ANYWHERE.get(_tail(path))
+        if codes is not None and value not in codes:
+            return Finding("code_not_in_binding", path, "a code FHIR does not have")
+    return None
 
 
-def _container(
-    value: dict[str, object] | list[object], path: str, urls: set[str]
-) -> Iterator[Finding]:
-    if not value:
-        yield Finding("empty", path, "an element is empty")
-    elif isinstance(value, dict):
-        yield from _walk(value, path, urls)
-    else:
-        for item in value:
-            if isinstance(item, dict | list):
-                yield from _container(item, path, urls)
+_EMPTY: Final[tuple[object, ...]] = ("", NULL, [], {})
 
 
-def _text(name: str, value: str, path: str, urls: set[str]) -> Iterator[Finding]:
-    if not value:
-        yield Finding("empty", f"{path}.{name}", "an element is empty")
-    elif name == "reference":
-        known = value in urls or "?" in value or value.startswith("#")
-        if not known and value.startswith("urn:uuid:"):
-            yield Finding("reference", path, "a reference leads nowhere in the Bundle")
-    elif name == "system" and not (value.startswith(_SCHEMES) or _is_contact(path)):
-        yield Finding("system", path, "the system is not an absolute URI")
+def _tail(path: str) -> str:
+    return ".".join(path.rsplit(".", 2)[-2:])
 
 
-def _is_contact(path: str) -> bool:
-    """Whether ``system`` means phone or email here."""
-    return path.endswith("telecom")
+def _check_element(path: str, value: Element, urls: frozenset[str]) -> Finding | None:
+    target = value.get("reference")
+    if isinstance(target, str) and not (
+        target in urls or "?" in target or target.startswith("#")
+    ):
+        return Finding("reference_dangles", path, "a reference leads nowhere")
+    name = path.rsplit(".", 1)[-1]
+    needs_system = (name in _CODINGS and "code" in value) or name in _IDENTIFIERS
+    if needs_system and not is_absolute(str(value.get("system", ""))):
+        return Finding("system_not_absolute", path, "a system that is no URI")
+    return None
+
+
+_CODINGS: Final = frozenset(("coding", "tag", "security", "class", "eventCoding"))
+_IDENTIFIERS: Final = frozenset(
+    ("identifier", "masterIdentifier", "accessionIdentifier", "requisition",
+     "preAdmissionIdentifier")
+)  # fmt: skip

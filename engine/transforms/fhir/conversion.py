@@ -54,7 +54,7 @@ class Conversion:
         self.context = context
         self.plan = plan
         self.feed: Feed = feed_of(message, context)
-        self.tree: Tree = grow(message, plan.parents)
+        self.tree: Tree = grow(message, plan.parents, self.feed.fields)
         self.mapped = Mapped(context.site)
         self._by_url: dict[str, Entry] = {}
         self._subjects: list[Subject] = []
@@ -179,8 +179,13 @@ class Conversion:
     def concept_of(
         self, node: Node, field: int, source: Repetition, table: str = ""
     ) -> Element:
-        """Return one repetition of a coded field as CodeableConcept."""
-        return concept(self.feed, source, table, f"{node.id}-{field}")
+        """Return one repetition of a coded field; shared, so nobody may change it."""
+        place = (source.raw, node.id, field)
+        found = self.feed.concepts.get(place)
+        if found is None:
+            found = concept(self.feed, source, table, f"{node.id}-{field}")
+            self.feed.remember_concept(place, found)
+        return found
 
     def put_time(self, element: Element, name: str, node: Node, field: int) -> None:
         """Set a dateTime element from a field that carries one."""

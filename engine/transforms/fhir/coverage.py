@@ -9,10 +9,8 @@ from typing import Final
 from engine.hl7.datatypes import Cwe, Cx, Hd, Xon
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
-    address,
     append,
     coded,
-    contact_points,
     extension,
     identifier,
     organization_identifier,
@@ -23,6 +21,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import address, contact_points
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender
 from engine.transforms.fhir.related import addresses, names, phones, social_security

@@ -8,24 +8,15 @@ import re
 from typing import Final
 
 from engine.hl7 import Repetition
-from engine.hl7.datatypes import Cwe, Cx, Ei, Hd, Xad, Xon, Xpn, Xtn
+from engine.hl7.datatypes import Cwe, Cx, Ei, Hd, Xon
 from engine.transforms.fhir.feed import Feed
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.systems import EXTENSION, HL7, IDENTIFIER_TYPE, RFC3986
-from engine.transforms.fhir.vocabulary import (
-    ADDRESS_TYPE,
-    ADDRESS_USE,
-    NAME_USE,
-    TABLE_CODES,
-    TELECOM_SYSTEM,
-    TELECOM_USE,
-    Codes,
-)
+from engine.transforms.fhir.vocabulary import TABLE_CODES, Codes
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FORMATTING: Final = re.compile(r"\\(\.br|\.sp(?:\+?\d*)|\.ce|H|N|\.in[+-]?\d*)\\")
 _ONE_CODING: Final = 3
-_FAMILY_PARTS: Final = ("own-prefix", "own-name", "partner-prefix", "partner-name")
 
 
 def put(element: Element, name: str, value: object) -> None:
@@ -91,7 +82,7 @@ def period(feed: Feed, start: str, end: str) -> Element:
 def concept(
     feed: Feed, source: Repetition, table: str = "", field: str = ""
 ) -> Element:
-    """Return a coded field as CodeableConcept; it is shared, so nobody may change it.
+    """Return a coded value as CodeableConcept.
 
     Args:
         feed: the sender.
@@ -99,15 +90,6 @@ def concept(
         table: HL7 table a code without a coding system is read with, such as ``0007``.
         field: name of the sender's own code system where the table has no such code.
     """
-    place = (source.raw, table, field)
-    found = feed.concepts.get(place)
-    if found is None:
-        found = _concept(feed, source, table, field)
-        feed.remember_concept(place, found)
-    return found
-
-
-def _concept(feed: Feed, source: Repetition, table: str, field: str) -> Element:
     if source.component_count == 1:
         return _bare(feed, source.text(), table, field)
     value = Cwe.of(source)
@@ -264,154 +246,9 @@ def designator_identifiers(feed: Feed, value: Hd) -> list[Element]:
     return found
 
 
-def human_names(feed: Feed, source: Repetition) -> list[Element]:
-    """Return one XPN as HumanName, and a second one for what the person is called.
-
-    Spec:
-        HL7 v2-to-FHIR 1.0.0, data type map XPN[HumanName]; fhir.md T26.
-    """
-    value = Xpn.of(source)
-    found: Element = {}
-    put(found, "use", NAME_USE.get(value.type_code))
-    family = plain(value.family)
-    put(found, "family", family)
-    if family and len(value.family_parts) > 1:
-        put(found, "_family", family_parts(value.family_parts[1:]))
-    put(found, "given", strings(value.given, value.further_given))
-    put(found, "prefix", strings(value.prefix))
-    put(found, "suffix", strings(value.suffix, value.degree, value.professional_suffix))
-    if not found.keys() - {"use"}:
-        found = {}
-    else:
-        _add_name_validity(feed, found, source, value)
-    names = [found] if found else []
-    if called := plain(value.called_by):
-        names.append({"use": "nickname", "given": [called]})
-    return names
-
-
-def _add_name_validity(
-    feed: Feed, name: Element, source: Repetition, value: Xpn
-) -> None:
-    if value.effective or value.expiration:
-        put(name, "period", period(feed, value.effective, value.expiration))
-    elif value.validity:
-        start, end = [*source.sub(10), ""][:2]
-        put(name, "period", period(feed, start, end))
-    if value.assembly in ("G", "F"):
-        name["extension"] = [
-            extension("humanname-assembly-order", "Code", f"{value.assembly}")
-        ]
-
-
-def family_parts(parts: tuple[str, ...] | list[str]) -> Element:
-    """Return FN.2 to FN.5 as extensions of the family name."""
-    extensions = [
-        extension("humanname-" + name, "String", plain(part))
-        for name, part in zip(_FAMILY_PARTS, parts, strict=False)
-        if plain(part)
-    ]
-    return {"extension": extensions} if extensions else {}
-
-
 def strings(*texts: str) -> list[str]:
     """Return the texts that say something."""
     return [found for text in texts if text and (found := plain(text))]
-
-
-def address(feed: Feed, source: Repetition) -> Element:
-    """Return one XAD as Address; ``{}`` without any part of it."""
-    value = Xad.of(source)
-    found: Element = {}
-    lines = strings(*value.street_parts[:3], value.other_designation, source.text(19))
-    put(found, "line", lines)
-    put(found, "city", plain(value.city))
-    put(found, "district", plain(value.county))
-    put(found, "state", plain(value.state))
-    put(found, "postalCode", plain(value.postal_code))
-    put(found, "country", plain(value.country))
-    if value.census_tract:
-        tract = plain(value.census_tract)
-        found["extension"] = [extension("iso21090-ADXP-censusTract", "String", tract)]
-    if not found:
-        return {}
-    _add_address_kind(found, value.type_code)
-    if value.effective or value.expiration:
-        put(found, "period", period(feed, value.effective, value.expiration))
-    elif value.validity:
-        start, end = [*source.sub(12), ""][:2]
-        put(found, "period", period(feed, start, end))
-    return found
-
-
-def _add_address_kind(found: Element, type_code: str) -> None:
-    """Set use and type from XAD.7; what is neither is kept as sent."""
-    use, kind = ADDRESS_USE.get(type_code), ADDRESS_TYPE.get(type_code)
-    put(found, "use", use)
-    put(found, "type", kind)
-    if type_code and not use and not kind:
-        sent = coded(HL7 + "v2-0190", code(type_code))
-        append(
-            found, "extension", extension("alternate-codes", "CodeableConcept", sent)
-        )
-
-
-def contact_points(feed: Feed, source: Repetition, use: str = "") -> list[Element]:
-    """Return one XTN as ContactPoints: the number, and a mail address beside it.
-
-    Args:
-        feed: the sender.
-        source: one repetition of XTN.
-        use: what XTN.2 means where it is empty.
-    """
-    value = Xtn.of(source)
-    system = TELECOM_SYSTEM.get(value.equipment, "")
-    use = "mobile" if value.equipment == "CP" else TELECOM_USE.get(value.use, use)
-    found: list[Element] = []
-    number = "" if system == "email" else _number(value)
-    if number:
-        kind = system or ("email" if "@" in number else "phone")
-        point: Element = {"system": kind, "value": number}
-        put(point, "extension", _number_parts(value))
-        found.append(point)
-    mail = plain(value.email) or (plain(value.number) if system == "email" else "")
-    if mail:
-        found.append({"system": "email", "value": mail})
-    for point in found:
-        put(point, "use", use)
-        if value.preference.isdecimal() and int(value.preference) > 0:
-            point["rank"] = int(value.preference)
-        put(point, "period", period(feed, value.effective, value.expiration))
-    return found
-
-
-def _number(value: Xtn) -> str:
-    """Return the telephone number as people write it."""
-    if value.unformatted:
-        return plain(value.unformatted)
-    if not value.local_number:
-        return plain(value.number)
-    country = value.country_code.lstrip("+")
-    parts = (
-        f"+{country}" if country else "",
-        value.area_code,
-        value.local_number,
-        f"X{value.extension}" if value.extension else "",
-    )
-    return plain(" ".join(part for part in parts if part))
-
-
-def _number_parts(value: Xtn) -> list[Element]:
-    return [
-        extension("contactpoint-" + name, "String", plain(part))
-        for name, part in (
-            ("country", value.country_code),
-            ("area", value.area_code),
-            ("local", value.local_number),
-            ("extension", value.extension),
-        )
-        if plain(part)
-    ]
 
 
 def organization_identifier(feed: Feed, value: Xon) -> Element:

@@ -127,8 +127,8 @@ def _context(conversion: Conversion, txa: Node) -> Element:
                 one = entity_identifier(conversion.feed, Ei.of(source), kind)
                 if one:
                     related.append({"type": "ServiceRequest", "identifier": one})
-    for entry in conversion.mapped.all("ServiceRequest"):
-        related.append(entry.reference)
+    orders = conversion.mapped.all("ServiceRequest")
+    related += [entry.reference for entry in orders]
     put(found, "related", related)
     return found
 

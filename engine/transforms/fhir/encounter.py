@@ -16,7 +16,6 @@ from engine.transforms.fhir.datatypes import (
     code,
     coded,
     coding_of,
-    concept,
     extension,
     identifier,
     plain,
@@ -268,7 +267,7 @@ def _add_importance(conversion: Conversion, pv1: Node, subject: Subject) -> None
     source = pv1.first(16) if pv1.has(16) else None
     if source is None or subject.patient is None:
         return
-    value = concept(conversion.feed, source, "0099", "PV1-16")
+    value = conversion.concept_of(pv1, 16, source, "0099")
     resource = subject.patient.resource
     known = resource.get("extension")
     one = extension("patient-importance", "CodeableConcept", value)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from engine.hl7 import Message, Repetition
 from engine.hl7.datatypes import Hd
+from engine.transforms.fhir.groups import Memory
 from engine.transforms.fhir.mapped import Element, Lookup, MapContext, Party, unknown
 from engine.transforms.fhir.systems import (
     OID,
@@ -69,7 +70,8 @@ class Feed:
     """
 
     __slots__ = ("_authorities", "_offset", "_systems", "_zone", "concepts", "cuts",
-                 "elements", "parties", "sender", "site")  # fmt: skip
+                 "elements",
+        "fields", "parties", "sender", "site")  # fmt: skip
 
     def __init__(
         self,
@@ -88,7 +90,8 @@ class Feed:
         self._zone = zone
         self._offset = offset
         self.cuts: list[str] = []
-        self.concepts: dict[tuple[str, str, str], Element] = {}
+        self.fields: Memory = {}
+        self.concepts: dict[tuple[str, str, int], Element] = {}
         self.elements: dict[tuple[str, str], Element] = {}
         self.parties: dict[tuple[str, str], tuple[Party, ...]] = {}
 
@@ -129,7 +132,7 @@ class Feed:
             _remember(self.elements, place, found)
         return found
 
-    def remember_concept(self, place: tuple[str, str, str], found: Element) -> Element:
+    def remember_concept(self, place: tuple[str, str, int], found: Element) -> Element:
         """Keep a coded value for the next message; nobody may change it."""
         _remember(self.concepts, place, found)
         return found

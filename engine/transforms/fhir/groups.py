@@ -1,11 +1,15 @@
 """Segments as a tree: what belongs to what, however disordered the message is."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.hl7 import Message, Repetition, Segment
 from engine.hl7.segment import NULL
 
+Memory: TypeAlias = dict[str, list[Repetition]]
+"""Fields of a feed by their encoded text, split once for all messages."""
+
+_MOST: Final = 4096
 _NOTHING: Final = ("", NULL)
 
 
@@ -16,44 +20,53 @@ class Node:
     is listed as lost. ``number`` counts the segments of one kind from 1.
     """
 
-    __slots__ = ("_fields", "children", "id", "number", "parent", "position",
+    __slots__ = ("_fields", "_memory", "children", "id", "number", "parent", "position",
                  "segment", "taken")  # fmt: skip
 
     def __init__(
-        self, segment_id: str, segment: Segment, position: int, number: int
+        self, segment: Segment, position: int, number: int, memory: Memory
     ) -> None:
-        self.id = segment_id
+        self.id = segment.id
         self.segment = segment
-        self._fields = segment.encoded_fields()
         self.position = position
         self.number = number
         self.taken = 0
         self.parent: Node | None = None
         self.children: list[Node] = []
+        self._fields = segment.encoded_fields()
+        self._memory = memory
 
     def text(self, field: int, component: int = 1, subcomponent: int = 1) -> str:
         """Return one decoded leaf of the first repetition, and take the field."""
         self.taken |= 1 << field
         fields = self._fields
-        if field >= len(fields) or not fields[field]:
+        if field >= len(fields):
+            return ""
+        raw = fields[field]
+        if raw.isalnum():
+            return raw if component == subcomponent == 1 else ""
+        if not raw:
             return ""
         return self.segment.text(field, component, subcomponent)
 
     def first(self, field: int) -> Repetition | None:
         """Return the first repetition that carries a value, and take the field."""
-        self.taken |= 1 << field
-        fields = self._fields
-        if field >= len(fields) or not fields[field]:
-            return None
-        return self.segment.first(field)
+        found = self.all(field)
+        return found[0] if found else None
 
     def all(self, field: int) -> list[Repetition]:
         """Return the repetitions that carry a value, and take the field."""
         self.taken |= 1 << field
         fields = self._fields
-        if field >= len(fields) or not fields[field]:
+        if field >= len(fields) or not (raw := fields[field]):
             return []
-        return self.segment.repetitions(field)
+        found = self._memory.get(raw)
+        if found is None:
+            found = self.segment.repetitions(field)
+            if len(self._memory) >= _MOST:
+                self._memory.clear()
+            self._memory[raw] = found
+        return found
 
     def has(self, field: int) -> bool:
         """Whether a field carries a value; asking does not take it."""
@@ -121,7 +134,9 @@ class Tree:
         return (node for node in self.nodes if node.id == segment_id)
 
 
-def grow(message: Message, parents: Mapping[str, tuple[str, ...]]) -> Tree:
+def grow(
+    message: Message, parents: Mapping[str, tuple[str, ...]], memory: Memory
+) -> Tree:
     """Return the segments of a message, each below the segment it belongs to.
 
     A segment goes to the nearest open one among the parents its kind may have. A kind
@@ -132,6 +147,7 @@ def grow(message: Message, parents: Mapping[str, tuple[str, ...]]) -> Tree:
         message: any message.
         parents: for each segment id the ids it may stand below; ``("*",)`` means
             whatever came before it.
+        memory: what the feed remembers of fields with the same text.
     """
     nodes: list[Node] = []
     roots: list[Node] = []
@@ -140,7 +156,7 @@ def grow(message: Message, parents: Mapping[str, tuple[str, ...]]) -> Tree:
     for position, segment in enumerate(message.segments):
         segment_id = segment.id
         number = numbers[segment_id] = numbers.get(segment_id, 0) + 1
-        node = Node(segment_id, segment, position, number)
+        node = Node(segment, position, number, memory)
         nodes.append(node)
         wanted = parents.get(segment_id, ())
         owner = _owner(last, wanted, segment_id) if last else None

@@ -203,9 +203,10 @@ def _entities(conversion: Conversion, msh: Node, devices: list[Entry]) -> list[E
         number = document.resource["masterIdentifier"]
         what: Element = {**document.reference, "identifier": number}
         found.append({"role": "source", "what": what})
-    for device in devices:
-        found.append({"role": "derivation", "what": device.reference})
-    return found
+    software: list[Element] = [
+        {"role": "derivation", "what": device.reference} for device in devices
+    ]
+    return found + software
 
 
 def _document(conversion: Conversion, msh: Node) -> Entry:

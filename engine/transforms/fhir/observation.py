@@ -13,11 +13,9 @@ from engine.hl7 import Repetition
 from engine.hl7.datatypes import Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
-    address,
     alternate_codes,
     append,
     coded,
-    concept,
     entity_identifier,
     extension,
     plain,
@@ -27,6 +25,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import address
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.observation_values import TEXT_KINDS, joined, read_value
 from engine.transforms.fhir.parties import (
@@ -105,15 +104,18 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
         line.take(1, 2)
     resource: Element = {"resourceType": "Observation"}
     _add_identifier(conversion, node, resource)
-    _add_status(conversion, node, resource, order)
+    _add_status(node, resource, order)
     _add_category(conversion, node, resource, order)
     resource["code"] = _code(conversion, node)
     subject = conversion.about(node, resource)
     if subject.encounter is not None:
         resource["encounter"] = subject.encounter.reference
     _add_effective(conversion, node, resource, order)
-    _add_value(conversion, lines, resource)
-    _add_judgement(conversion, node, resource)
+    units = unit(conversion.feed, node.first(6)) if node.has(6) else {}
+    if not _add_value(conversion, lines, resource, units):
+        reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
+        resource["dataAbsentReason"] = coded(ABSENT, reason)
+    _add_judgement(conversion, node, resource, units)
     _add_circumstances(conversion, node, resource, order)
     put(resource, "note", [one for line in lines for one in notes_of(conversion, line)])
     for line in lines[1:]:
@@ -145,9 +147,7 @@ def _add_identifier(conversion: Conversion, node: Node, resource: Element) -> No
         resource["identifier"] = [one]
 
 
-def _add_status(
-    conversion: Conversion, node: Node, resource: Element, order: Order
-) -> None:
+def _add_status(node: Node, resource: Element, order: Order) -> None:
     """OBX-11 (T10); the report's status where it is empty."""
     sent = node.text(11).strip()
     status = OBSERVATION_STATUS.get(sent)
@@ -192,63 +192,50 @@ def _add_effective(
         )
 
 
-def _add_value(conversion: Conversion, lines: list[Node], resource: Element) -> None:
-    """OBX-5 by OBX-2; a reason where there is no value (T11)."""
+def _add_value(
+    conversion: Conversion, lines: list[Node], resource: Element, units: Element
+) -> bool:
+    """Add OBX-5 by OBX-2; tell whether there was a value (T11, T13)."""
     node = lines[0]
     if len(lines) > 1:
         put(resource, "valueString", joined(lines))
-    elif node.has(5):
-        units = unit(conversion.feed, node.first(6) if node.has(6) else None)
-        _add_values(conversion, node, resource, units)
-    if (
-        not any(name.startswith("value") for name in resource)
-        and not resource.get("component")
-        and not _has_attachment(resource)
-    ):
-        reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
-        resource["dataAbsentReason"] = coded(ABSENT, reason)
-
-
-def _has_attachment(resource: Element) -> bool:
-    known = resource.get("extension")
-    return isinstance(known, list) and any("valueAttachment" in one for one in known)
-
-
-def _add_values(
-    conversion: Conversion, node: Node, resource: Element, units: Element
-) -> None:
-    """One value is the Observation's own; several become components (T13)."""
+        return "valueString" in resource
     sources = node.all(5)
     if not sources:
-        return
-    several = len(sources) > 1 and node.text(2) != "NA"
-    if not several:
-        name, value = read_value(conversion, node, sources, units)
-        if name == "extension" and isinstance(value, dict):
-            append(resource, "extension", value)
-        elif value not in ("", None):
-            resource[name] = value
-        return
-    components: list[Element] = []
-    for source in sources:
+        return False
+    if len(sources) > 1 and node.text(2) != "NA":
+        return _add_components(conversion, node, resource, units)
+    name, value = read_value(conversion, node, sources, units)
+    if name == "extension" and isinstance(value, dict):
+        append(resource, "extension", value)
+    elif value:
+        resource[name] = value
+    return bool(value)
+
+
+def _add_components(
+    conversion: Conversion, node: Node, resource: Element, units: Element
+) -> bool:
+    """Several values become components of the same code."""
+    for source in node.all(5):
         name, value = read_value(conversion, node, [source], units)
         if value:
             component: Element = {"code": resource["code"]}
             component[name] = [value] if name == "extension" else value
-            components.append(component)
-    put(resource, "component", components)
+            append(resource, "component", component)
+    return "component" in resource
 
 
-def _add_judgement(conversion: Conversion, node: Node, resource: Element) -> None:
+def _add_judgement(
+    conversion: Conversion, node: Node, resource: Element, units: Element
+) -> None:
     """OBX-7, 8 and 10: range, interpretation, nature of the test."""
     if node.has(7) and (text := conversion.string(node, 7)):
-        units = unit(conversion.feed, node.first(6)) if node.has(6) else {}
         resource["referenceRange"] = [reference_range(text, units)]
     if node.has(8):
         resource["interpretation"] = [
             translated(found, _INTERPRETATION_CODES, V3_INTERPRETATION)
-            for source in node.all(8)
-            if (found := concept(conversion.feed, source, "0078", "OBX-8"))
+            for found in conversion.concepts(node, 8, "0078")
         ]
         if not resource["interpretation"]:
             del resource["interpretation"]
@@ -269,9 +256,10 @@ def _add_circumstances(
     put(resource, "performer", _performers(conversion, node))
     conversion.put_concept(resource, "method", node, 17)
     conversion.put_concept(resource, "bodySite", node, 20, "0163")
-    if node.has(18) and (source := node.first(18)):
-        if device := device_of_entity(conversion, node, source):
-            resource["device"] = device.reference
+    source = node.first(18) if node.has(18) else None
+    device = device_of_entity(conversion, node, source) if source else None
+    if device is not None:
+        resource["device"] = device.reference
     if order.specimens:
         specimen = _specimen(node, order)
         resource["specimen"] = specimen.reference
@@ -279,7 +267,7 @@ def _add_circumstances(
 
 def _specimen(node: Node, order: Order) -> Entry:
     """Return the specimen OBX-33 names, else the one it stands below or the first."""
-    for part in (1, 2):
+    for part in (1, 2) if node.has(33) else ():
         name = node.text(33, part)
         if name and name in order.specimens:
             return order.specimens[name]
@@ -290,12 +278,11 @@ def _specimen(node: Node, order: Order) -> Entry:
 
 
 def _performers(conversion: Conversion, node: Node) -> list[Element]:
-    found: list[Entry] = []
-    for entry in practitioners(conversion, node, 16):
-        found.append(entry)
-    if node.has(15) and (source := node.first(15)):
-        if entry_15 := organization_of_code(conversion, node, source):
-            found.append(entry_15)
+    found = practitioners(conversion, node, 16)
+    producer = node.first(15) if node.has(15) else None
+    if producer is not None:
+        firm = organization_of_code(conversion, node, producer)
+        found += [firm] if firm else []
     laboratory = _laboratory(conversion, node)
     if node.has(25) and (source := node.first(25)):
         found += _director(conversion, node, source, laboratory)

@@ -13,7 +13,6 @@ from engine.hl7.timestamps import read_time
 from engine.transforms.fhir.attachments import encapsulated, pointer
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
-    concept,
     extension,
     formatted,
     period,
@@ -34,9 +33,7 @@ _ATTACHED: Final = (
 
 def joined(lines: list[Node]) -> str:
     """Return the text of OBX sent line by line, blank lines kept."""
-    texts: list[str] = []
-    for line in lines:
-        texts.append("\n".join(_words(source) for source in line.all(5)))
+    texts = ["\n".join(map(_words, line.all(5))) for line in lines]
     return "\n".join(texts).strip("\n")
 
 
@@ -94,7 +91,7 @@ def _readable(source: Repetition) -> str:
 
 
 def _concept(conversion: Conversion, node: Node, source: Repetition) -> Value:
-    return "valueCodeableConcept", concept(conversion.feed, source, "", "OBX-5")
+    return "valueCodeableConcept", conversion.concept_of(node, 5, source)
 
 
 def _moment(conversion: Conversion, node: Node, source: Repetition) -> Value:

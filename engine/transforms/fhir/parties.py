@@ -14,7 +14,6 @@ from engine.transforms.fhir.datatypes import (
     designator_identifiers,
     entity_identifier,
     extension,
-    family_parts,
     identifier,
     organization_identifier,
     period,
@@ -26,6 +25,7 @@ from engine.transforms.fhir.feed import Feed
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry, Party
+from engine.transforms.fhir.names import family_parts
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vocabulary import NAME_USE
 

@@ -10,14 +10,10 @@ from typing import Final
 from engine.hl7.datatypes import Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
-    address,
     alternate_codes,
     code,
     coded,
-    concept,
-    contact_points,
     extension,
-    human_names,
     identifier,
     plain,
     put,
@@ -25,15 +21,15 @@ from engine.transforms.fhir.datatypes import (
 )
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import address, contact_points, human_names
+from engine.transforms.fhir.origins import person_extensions
 from engine.transforms.fhir.parties import organization, practitioners
 from engine.transforms.fhir.systems import HL7, IDENTIFIER_TYPE, SSN
 from engine.transforms.fhir.vocabulary import (
     GENDER,
     MARITAL,
-    RELIGION,
     V3_MARITAL,
     V3_NULL,
-    V3_RELIGION,
 )
 
 NULLS: Final = {
@@ -43,14 +39,6 @@ NULLS: Final = {
     29: "deceasedDateTime", 30: "deceasedBoolean",
 }  # fmt: skip
 """PID fields whose HL7 null removes an element."""
-
-_US_CORE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
-_OMB_SYSTEM: Final = "urn:oid:2.16.840.1.113883.6.238"
-_OMB_RACES: Final = frozenset(
-    ("1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2131-1", "UNK", "ASKU")
-)
-_OMB_ETHNICITIES: Final = frozenset(("2135-2", "2186-5"))
-_PLAIN: Final = "urn:id:interop-engine:patient-"
 
 
 def map_patient(conversion: Conversion, pid: Node) -> Subject:
@@ -63,7 +51,7 @@ def map_patient(conversion: Conversion, pid: Node) -> Subject:
     add_gender(resource, pid.text(8))
     _add_contact(conversion, pid, resource)
     _add_life(conversion, pid, resource)
-    extensions = _extensions(conversion, pid)
+    extensions = person_extensions(conversion, pid)
     pd1 = pid.child("PD1")
     if pd1 is not None:
         extensions += _add_care(conversion, pd1, resource)
@@ -292,117 +280,10 @@ def flag(text: str) -> bool | None:
     return {"Y": True, "N": False}.get(text.strip().upper())
 
 
-def _extensions(conversion: Conversion, pid: Node) -> list[Element]:
-    """Return what Patient has no element for."""
-    found: list[Element] = []
-    if pid.has(6):
-        found += _maiden_name(conversion, pid)
-    found += _origins(conversion, pid)
-    if pid.has(17):
-        religion = translated(
-            conversion.concept(pid, 17, "0006"), RELIGION, V3_RELIGION
-        )
-        found.append(extension("patient-religion", "CodeableConcept", religion))
-    if pid.has(23) and (source := pid.first(23)):
-        place = (
-            address(conversion.feed, source)
-            if source.component_count > 1
-            else {"text": plain(source.text())}
-        )
-        if place:
-            found.append(extension("patient-birthPlace", "Address", place))
-    for field, name in ((26, "citizenship"), (28, "nationality"), (39, "citizenship")):
-        if pid.has(field):
-            found += [
-                _nested("patient-" + name, "code", one)
-                for one in conversion.concepts(pid, field)
-            ]
-    if pid.has(35) or pid.has(36):
-        found += _animal(conversion, pid)
-    return found
-
-
-def _maiden_name(conversion: Conversion, pid: Node) -> list[Element]:
-    source = pid.first(6)
-    names = human_names(conversion.feed, source) if source else []
-    if not names:
-        return []
-    given = names[0].get("given")
-    parts = [*(given if isinstance(given, list) else ()), names[0].get("family", "")]
-    text = " ".join(str(part) for part in parts if part)
-    return [extension("patient-mothersMaidenName", "String", text)] if text else []
-
-
-def _nested(name: str, part: str, value: Element) -> Element:
-    inner = {"url": part, "valueCodeableConcept": value}
-    return {"url": f"http://hl7.org/fhir/StructureDefinition/{name}",
-            "extension": [inner]}  # fmt: skip
-
-
-def _animal(conversion: Conversion, pid: Node) -> list[Element]:
-    parts: list[Element] = [
-        {"url": name, "valueCodeableConcept": one}
-        for field, name in ((35, "species"), (36, "breed"))
-        if (one := conversion.concept(pid, field))
-    ]
-    url = "http://hl7.org/fhir/StructureDefinition/patient-animal"
-    return [{"url": url, "extension": parts}] if parts else []
-
-
-def _origins(conversion: Conversion, pid: Node) -> list[Element]:
-    """PID-10 and PID-22: US Core where the feed is American, else plain codes."""
-    found: list[Element] = []
-    for field, name, categories in (
-        (10, "race", _OMB_RACES),
-        (22, "ethnicity", _OMB_ETHNICITIES),
-    ):
-        if not pid.has(field):
-            continue
-        table = "0005" if field == 10 else "0189"  # noqa: PLR2004 - PID-10
-        concepts = [
-            one
-            for source in pid.all(field)
-            if (one := concept(conversion.feed, source, table, f"PID-{field}"))
-        ]
-        if conversion.context.options.profile == "us-core":
-            found += _us_core(name, concepts, categories)
-        else:
-            found += [
-                extension(_PLAIN + name, "CodeableConcept", one) for one in concepts
-            ]
-    return found
-
-
-def _us_core(
-    name: str, concepts: list[Element], categories: frozenset[str]
-) -> list[Element]:
-    """Return the US Core extension: OMB categories, other codes, text."""
-    parts: list[Element] = []
-    texts: list[str] = []
-    for one in concepts:
-        codings = one.get("coding")
-        first = codings[0] if isinstance(codings, list) else {}
-        value = first.get("code", "")
-        text = str(one.get("text") or first.get("display") or value)
-        texts.append(text)
-        if value in categories:
-            coding = {"system": _OMB_SYSTEM, "code": value, "display": text}
-            parts.append({"url": "ombCategory", "valueCoding": coding})
-        elif value:
-            parts.append({"url": "detailed", "valueCoding": first})
-    if not texts:
-        return []
-    parts.append({"url": "text", "valueString": ", ".join(texts)})
-    return [{"url": _US_CORE + name, "extension": parts}]
-
-
 def _add_care(conversion: Conversion, pd1: Node, resource: Element) -> list[Element]:
     """PD1-3 and PD1-4: who cares for the patient; returns PD1's extensions."""
-    doctors: list[Element] = []
-    if pd1.has(3):
-        for source in pd1.all(3):
-            if found := organization(conversion, pd1, source):
-                doctors.append(found.reference)
+    firms = (organization(conversion, pd1, source) for source in pd1.all(3))
+    doctors = [entry.reference for entry in firms if entry is not None]
     doctors += [entry.reference for entry in practitioners(conversion, pd1, 4)]
     put(resource, "generalPractitioner", doctors)
     extensions: list[Element] = []

@@ -33,34 +33,15 @@ class Merge(StrEnum):
 
 _ORDERED: Final = ("OBR", "RXO", "RXE", "RXA", "RXD", "RXG", "ORC")
 
+_OF_PERSON: Final = (
+    "PD1", "NK1", "PV1", "MRG", "AL1", "IAM", "IN1", "GT1", "PDA", "ACC", "UB1", "UB2",
+    "DRG", "ORC", "TXA", "PRB", "GOL", "FT1", "DB1", "CON",
+)  # fmt: skip
+
 PARENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(("NTE", "ROL", "PRT", "CTD", "ARV", "SGH", "SGT"), ("*",)),
-        **dict.fromkeys(
-            (
-                "PD1",
-                "NK1",
-                "PV1",
-                "MRG",
-                "AL1",
-                "IAM",
-                "IN1",
-                "GT1",
-                "PDA",
-                "ACC",
-                "UB1",
-                "UB2",
-                "DRG",
-                "ORC",
-                "TXA",
-                "PRB",
-                "GOL",
-                "FT1",
-                "DB1",
-                "CON",
-            ),
-            ("PID",),
-        ),  # fmt: skip
+        **dict.fromkeys(_OF_PERSON, ("PID",)),
         "PV2": ("PV1",),
         "PR1": ("FT1", "PID"),
         "DG1": ("FT1", "OBR", "ORC", "PID"),

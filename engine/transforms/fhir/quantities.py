@@ -43,8 +43,10 @@ def number(text: str) -> Digits | None:
 
 def unit(feed: Feed, source: Repetition | None) -> Element:
     """Return OBX-6 as the unit parts of a Quantity; a code only where it is UCUM."""
-    if source is None:
-        return {}
+    return feed.recall_element("unit", source, _unit) if source else {}
+
+
+def _unit(feed: Feed, source: Repetition) -> Element:
     value = Cwe.of(source)
     found: Element = {}
     put(found, "unit", plain(value.text or value.code or value.original_text))
@@ -115,8 +117,7 @@ def sampled(sources: list[Repetition], units: Element) -> tuple[str, object]:
     """Return an NA as SampledData; a missing sample is ``E``."""
     values: list[str] = []
     for source in sources:
-        for text in source.texts(source.component_count):
-            values.append(number(text) or "E")
+        values += [number(text) or "E" for text in source.texts(source.component_count)]
     origin: Element = {"value": 0, **units}
     return "valueSampledData", {
         "origin": origin, "period": 1, "dimensions": len(sources),

@@ -10,17 +10,15 @@ from typing import Final
 from engine.hl7.datatypes import Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
-    address,
     append,
     coded,
-    contact_points,
-    human_names,
     identifier,
     put,
     translated,
 )
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import address, contact_points, human_names
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender, spoken
 from engine.transforms.fhir.systems import IDENTIFIER_TYPE, SSN

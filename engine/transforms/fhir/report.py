@@ -53,7 +53,7 @@ def map_report(conversion: Conversion, obr: Node) -> None:
     put(report, "identifier", identifiers)
     report["basedOn"] = [request.reference]
     _add_status(conversion, obr, report, order)
-    _add_category(conversion, obr, report, order)
+    _add_category(obr, report, order)
     report["code"] = conversion.concept(obr, 4) or coded(ABSENT, "unknown")
     subject = conversion.about(obr, report)
     if subject.encounter is not None:
@@ -64,7 +64,7 @@ def map_report(conversion: Conversion, obr: Node) -> None:
     put(report, "specimen", [entry.reference for entry in specimens])
     put(request.resource, "specimen", [entry.reference for entry in specimens])
     _add_reasons(conversion, orc, report)
-    forms = _presented(conversion, obr)
+    forms = _presented(obr)
     map_observations(conversion, _results_of(obr), order)
     _link_parent(conversion, obr, order)
     put(report, "result", _distinct(order))
@@ -131,9 +131,7 @@ def _add_status(
     order.status = REPORT_TO_OBSERVATION.get(status, "unknown")
 
 
-def _add_category(
-    conversion: Conversion, obr: Node, report: Element, order: Order
-) -> None:
+def _add_category(obr: Node, report: Element, order: Order) -> None:
     """OBR-24 as sent on the report, its kind on every observation (D08)."""
     section = " ".join(obr.text(24).split())
     if not section:
@@ -165,23 +163,26 @@ def _add_times(
             conversion.lose(obr, 22, "cut-to-date")
 
 
+def _people(conversion: Conversion, obr: Node, field: int) -> list[Element]:
+    """Return references to the people of an NDL field."""
+    if not obr.has(field):
+        return []
+    found = (named_person(conversion, obr, source) for source in obr.all(field))
+    return [entry.reference for entry in found if entry is not None]
+
+
 def _add_people(conversion: Conversion, obr: Node, report: Element) -> None:
     """OBR-32 and 33 interpret; OBR-34 and 35 perform."""
-    interpreters: list[Element] = []
-    for field in (32, 33):
-        if obr.has(field):
-            for source in obr.all(field):
-                if entry := named_person(conversion, obr, source):
-                    interpreters.append(entry.reference)
+    interpreters = _people(conversion, obr, 32) + _people(conversion, obr, 33)
     put(report, "resultsInterpreter", interpreters)
     performers: list[Element] = []
     for field, function in _PERFORMERS:
-        if obr.has(field):
-            for source in obr.all(field):
-                if entry := named_person(conversion, obr, source):
-                    role = coded(V3_PARTICIPATION, function)
-                    one = extension("event-performerFunction", "CodeableConcept", role)
-                    performers.append({**entry.reference, "extension": [one]})
+        role = coded(V3_PARTICIPATION, function)
+        one = extension("event-performerFunction", "CodeableConcept", role)
+        performers += [
+            {**reference, "extension": [one]}
+            for reference in _people(conversion, obr, field)
+        ]
     put(report, "performer", performers)
 
 
@@ -226,7 +227,7 @@ def _results_of(obr: Node) -> list[Node]:
     return found
 
 
-def _presented(conversion: Conversion, obr: Node) -> list[Element]:
+def _presented(obr: Node) -> list[Element]:
     """Return text OBX without OBX-3 as presented form (T08)."""
     lines = [
         node

@@ -11,11 +11,9 @@ from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cx, Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
-    address,
     alternate_codes,
     append,
     coded,
-    contact_points,
     entity_identifier,
     extension,
     identifier,
@@ -25,6 +23,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import address, contact_points
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.order_history import map_order_history
 from engine.transforms.fhir.parties import organization, practitioners
@@ -72,7 +71,7 @@ def map_request(
     resource: Element = {"resourceType": "ServiceRequest"}
     more = _alternates(conversion, orc, obr)
     put(resource, "identifier", identifiers + more)
-    resource["status"] = _status(conversion, orc, resource)
+    resource["status"] = _status(orc, resource)
     resource["intent"] = "reflex-order" if obr.text(11) == "G" else "order"
     if obr.text(11) not in ("", "G"):
         obr.leave(11)
@@ -121,7 +120,7 @@ def _add(
     return conversion.upsert_own(obr, resource, *parts)
 
 
-def _status(conversion: Conversion, orc: Node | None, resource: Element) -> str:
+def _status(orc: Node | None, resource: Element) -> str:
     """ORC-5 first, then ORC-1; ``unknown`` where neither says (D05)."""
     if orc is None:
         return "unknown"

@@ -1,83 +1,134 @@
-"""A sparse update applied to what is known: nothing said leaves the value.
-
-HL7 v2 updates say what changed. An element that is not in the update stays, one that
-an HL7 null named goes, and a list is replaced only where the message sent one.
+"""A sparse update onto what is known: an empty field leaves, a null removes.
 
 Spec:
-    architecture.md 4, "a sparse message never wipes a rich one"; fhir.md T19, T28.
+    architecture.md section 4, "A sparse message never wipes a rich one"; fhir.md T19.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from engine.transforms.fhir.mapped import Element
 
-_UNITED: Final = frozenset({"identifier", "link", "classHistory", "statusHistory"})
-"""Lists that grow: what an update does not repeat is still true."""
-
-_CHOICES: Final = ("deceased", "multipleBirth", "value", "effective", "onset")
-"""Elements of which one kind replaces another: deceasedBoolean, deceasedDateTime."""
+Parts: TypeAlias = list[Element]
+Name: TypeAlias = Callable[[Element], str]
 
 
-def merge_update(known: Element, update: Element, nulls: Iterable[str]) -> Element:
-    """Return the resource as it stands after an update.
+def merge_update(known: Element, update: Element, nulls: Iterable[str] = ()) -> Element:
+    """Return the latest known version of a resource with an update applied to it.
+
+    An element the update does not have stays as it was. Lists that gather what several
+    messages say (identifiers, stays, extensions) are joined by what each part is;
+    every other element is replaced whole.
 
     Args:
-        known: the latest version, with all that earlier messages said.
-        update: what this message says; left unchanged.
-        nulls: names of elements that an HL7 null removes.
+        known: the latest version; not changed.
+        update: what the new message says; not changed.
+        nulls: names of the elements an HL7 null asked to remove, see `Entry.nulls`.
 
-    Examples:
-        >>> merge_update({"gender": "male", "active": True}, {"gender": "female"}, [])
-        {'gender': 'female', 'active': True}
+    Returns:
+        A new resource that shares its unchanged parts with the two.
     """
-    merged = dict(known)
-    for name in nulls:
-        if name not in update:
-            merged.pop(name, None)
+    kind = str(update["resourceType"])
+    merged = {name: value for name, value in known.items() if name not in set(nulls)}
+    if kind == "Encounter":
+        _keep_history(known, update, merged)
     for name, value in update.items():
-        _drop_other_choices(merged, name)
+        joined_by = _JOINED.get(f"{kind}.{name}") or _JOINED.get(name)
         before = merged.get(name)
-        if name in _UNITED and isinstance(before, list) and isinstance(value, list):
-            merged[name] = _united(before, value)
-        elif isinstance(before, dict) and isinstance(value, dict):
-            merged[name] = _within(before, value)
+        if (
+            joined_by is not None
+            and isinstance(before, list)
+            and isinstance(value, list)
+        ):
+            merged[name] = _join(before, value, joined_by)
         else:
             merged[name] = value
+    _drop_alternatives(update, merged)
     return merged
 
 
-def _within(known: Element, update: Element) -> Element:
-    """Merge a structure such as ``hospitalization``; a coded one is replaced whole."""
-    if _is_value(update) or _is_value(known):
-        return update
-    return {**known, **update}
+def _join(known: Parts, update: Parts, name: Name) -> Parts:
+    """Return both lists as one; a part of the update replaces the known one it names.
+
+    Parts that say the same thing of the same name within one list all stay.
+    """
+    renewed = {name(part) for part in update}
+    return [*update, *(part for part in known if name(part) not in renewed)]
 
 
-def _is_value(element: Element) -> bool:
-    return bool(
-        {"coding", "text", "reference", "system", "start", "end"} & set(element)
-    )
+def _identifier(part: Element) -> str:
+    return f"{part.get('system')}|{part.get('value')}"
 
 
-def _drop_other_choices(merged: Element, name: str) -> None:
-    for choice in _CHOICES:
-        if name.startswith(choice) and name != choice:
-            for other in [each for each in merged if each.startswith(choice)]:
-                if other != name:
-                    del merged[other]
+def _extension(part: Element) -> str:
+    return str(part.get("url"))
 
 
-def _united(known: list[object], update: list[object]) -> list[object]:
-    """Return the update's items, then the known ones that it does not speak of."""
-    said = {_name(item) for item in update}
-    return [*update, *(item for item in known if _name(item) not in said)]
+def _target(name: str) -> Name:
+    def read(part: Element) -> str:
+        inner = part.get(name)
+        return str(inner.get("reference")) if isinstance(inner, dict) else ""
+
+    return read
 
 
-def _name(item: object) -> tuple[object, ...]:
-    """Return what tells one list item from another."""
-    if not isinstance(item, dict):
-        return (item,)
-    if "value" in item:
-        return item.get("system"), item.get("value")
-    return tuple((key, str(item[key])) for key in sorted(item))
+def _telecom(part: Element) -> str:
+    return f"{part.get('use')}|{part.get('system')}"
+
+
+def _participant(part: Element) -> str:
+    kinds = part.get("type")
+    return str(kinds[0].get("coding")) if isinstance(kinds, list) and kinds else ""
+
+
+_JOINED: Final[Mapping[str, Name]] = MappingProxyType(
+    {
+        "identifier": _identifier,
+        "extension": _extension,
+        "telecom": _telecom,
+        "Patient.link": _target("other"),
+        "Encounter.location": _target("location"),
+        "Encounter.diagnosis": _target("condition"),
+        "Encounter.participant": _participant,
+        "Account.guarantor": _target("party"),
+    }
+)
+"""Lists that are joined, by element or by type and element, and what names a part."""
+
+_ALTERNATIVES: Final = (
+    "deceased", "multipleBirth", "effective", "value", "performed", "onset",
+    "occurrence",
+)  # fmt: skip
+"""Choice elements: a new kind of value replaces the old kind."""
+
+
+def _drop_alternatives(update: Element, merged: Element) -> None:
+    for stem in _ALTERNATIVES:
+        fresh = [name for name in update if name.startswith(stem)]
+        if fresh:
+            for name in [name for name in merged if name.startswith(stem)]:
+                if name not in fresh:
+                    del merged[name]
+    if "dataAbsentReason" not in update and any(
+        name.startswith("value") for name in update
+    ):
+        merged.pop("dataAbsentReason", None)
+
+
+def _keep_history(known: Element, update: Element, merged: Element) -> None:
+    """Remember the status and class a visit had before (ADT A06, A07 and others)."""
+    period = known.get("period") or {"extension": [_UNKNOWN_TIME]}
+    for name, history in (("status", "statusHistory"), ("class", "classHistory")):
+        before, now = known.get(name), update.get(name)
+        if before is None or now is None or before == now:
+            continue
+        kept = merged.get(history)
+        one: Element = {name: before, "period": period}
+        merged[history] = [*(kept if isinstance(kept, list) else ()), one]
+
+
+_UNKNOWN_TIME: Final[Element] = {
+    "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
+    "valueCode": "unknown",
+}
