@@ -9,6 +9,7 @@ from typing import Protocol as Seam
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IConsumer,
     IDelayedCall,
     IHalfCloseableProtocol,
     IHandshakeListener,
@@ -59,6 +60,10 @@ class Limits:
     commit_blocks: bool = False
 
 
+class IWire(ITCPTransport, IConsumer, IPushProducer):
+    """A TCP transport that can be held back and tells when its buffer is full."""
+
+
 class Doorkeeper(Seam):
     """Who comes and goes at a listener."""
 
@@ -81,7 +86,7 @@ class MllpListener(Protocol):
     the sender sends again from the first message it got no answer for.
     """
 
-    transport: ITCPTransport
+    transport: IWire
     _log = Logger()
 
     def __init__(
@@ -161,7 +166,7 @@ class MllpListener(Protocol):
         self._lost = True
         if self._keeper is not None:
             self._keeper.closed()
-        if reason.check(SSL.Error) and not self._used:
+        if isinstance(reason.value, SSL.Error) and not self._used:
             self._note("tls_handshake_failed", 1)
         for name in list(self._timers):
             self._stop(name)
