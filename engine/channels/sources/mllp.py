@@ -108,6 +108,7 @@ class MllpListener(Protocol):
         self._busy = False
         self._deaf = False  # whatever arrives from now on is thrown away
         self._ending = False  # close as soon as everything taken has been answered
+        self._closed = False  # we have closed our side
         self._lost = False
         self._used = False  # a block was seen
         self._holds: set[str] = set()  # reasons for not reading at the moment
@@ -296,12 +297,13 @@ class MllpListener(Protocol):
             self._close()
 
     def _close(self) -> None:
-        if not self._lost:
+        if not (self._lost or self._closed):
+            self._closed = True
             self.transport.unregisterProducer()
             self.transport.loseConnection()
 
     def _close_if_unused(self) -> None:
-        if not self._used:
+        if not self._used and self._reader.peek(1) != START:
             self._note("preauth_idle", 1)
             self._end()
 
