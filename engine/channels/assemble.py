@@ -1,6 +1,6 @@
 """From a checked site to the lines that process its messages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +12,6 @@ from engine.channels.finish import Desk
 from engine.channels.load import Site
 from engine.channels.prepare import Feed
 from engine.channels.steps import StepRunner
-from engine.channels.validation import bundle_faults
 from engine.identity.registration import Assigner, Category, Policy, Reading
 from engine.identity.weights import Model
 from engine.settings import Settings
@@ -25,8 +24,6 @@ AUTHORITIES: Final = "assigning-authority"
 SYSTEMS: Final = "systems"
 OIDS: Final = "oids"
 NOTE_TYPES: Final = "note-types"
-SAMPLE: Final = 500
-"""One message in so many goes through the second validator."""
 
 
 @cache
@@ -77,13 +74,7 @@ def _desk(channel: Channel, settings: Settings, models: Mapping[str, Model]) -> 
         models[channel.identity.model],
         settings.identity_system,
         cda_site(settings, channel.tables),
-        _sampled,
     )
-
-
-def _sampled(number: int) -> Callable[[bytes], list[str]] | None:
-    """Return the second validator for a message in the sample."""
-    return bundle_faults if number % SAMPLE == 0 else None
 
 
 def _plain(table: CodeTable) -> dict[str, str]:

@@ -151,10 +151,10 @@ class IdentifierRule:
 
     from_: Annotated[Path, "field whose repetitions are identifiers, as PID-3[*]"]
     system: Annotated[
-        Expression | None, kinds.IDENTIFIER_TEXT, "assigning authority as a URI"
+        Expression | None, kinds.TEXT_VALUE, "assigning authority as a URI"
     ] = None
     when: Annotated[
-        Expression | None, kinds.IDENTIFIER_CONDITION, "take the repetition only then"
+        Expression | None, kinds.CONDITION, "take the repetition only then"
     ] = None
 
 

@@ -95,7 +95,9 @@ class Fault:
         return "\n".join(lines)
 
 
-def in_order(faults: Iterable[Fault], sources: Mapping[str, Sequence[str]]) -> list[Fault]:
+def in_order(
+    faults: Iterable[Fault], sources: Mapping[str, Sequence[str]]
+) -> list[Fault]:
     """Return faults by place, one for each place, with the source line they stand in.
 
     A channel file with errors gets no warnings yet.
@@ -133,7 +135,9 @@ def report(faults: Sequence[Fault], files: int) -> str:
         f"{_count(errors, 'error')}, {_count(warnings, 'warning')} in "
         f"{_count(files, 'file')}."
     )
-    return "\n".join([*(fault.text() for fault in faults), *([""] if faults else []), totals])
+    return "\n".join(
+        [*(fault.text() for fault in faults), *([""] if faults else []), totals]
+    )
 
 
 def _count(number: int, word: str) -> str:
@@ -162,8 +166,9 @@ def as_github(faults: Sequence[Fault], root: str) -> str:
     """Return the faults as annotations of a pull request; ``root`` is the folder."""
     words = {"error": "error", "warning": "warning", "hint": "notice"}
     return "\n".join(
-        f"::{words[fault.level]} file={root}/{fault.place.file},line={fault.place.line},"
-        f"col={fault.place.column},title={fault.code}::{_escaped(fault)}"
+        f"::{words[fault.level]} file={root}/{fault.place.file},"
+        f"line={fault.place.line},col={fault.place.column},title={fault.code}::"
+        f"{_escaped(fault)}"
         for fault in faults
     )
 

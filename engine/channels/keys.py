@@ -56,7 +56,9 @@ def keys_of(cls: type) -> Mapping[str, KeyRow]:
     return found
 
 
-def _row(each: "Field[object]", annotation: object, marks: tuple[object, ...]) -> KeyRow:
+def _row(
+    each: "Field[object]", annotation: object, marks: tuple[object, ...]
+) -> KeyRow:
     named = [mark.name for mark in marks if isinstance(mark, Key)]
     name = named[0] if named else each.name.rstrip("_").replace("_", "-")
     required = each.default is MISSING and each.default_factory is MISSING
@@ -94,7 +96,10 @@ def shape_of(annotation: object, marks: tuple[object, ...] = ()) -> Shape:
 def _union(arguments: tuple[object, ...], marks: tuple[object, ...]) -> Shape:
     parts = [part for part in arguments if part is not type(None)]
     words = tuple(
-        str(word) for part in parts if get_origin(part) is Literal for word in get_args(part)
+        str(word)
+        for part in parts
+        if get_origin(part) is Literal
+        for word in get_args(part)
     )
     rest = [part for part in parts if get_origin(part) is not Literal]
     if not rest:
@@ -117,8 +122,10 @@ def _single(annotation: object, marks: tuple[object, ...]) -> Shape:
     return Shape(inside=annotation)
 
 
-def walk(cls: type, above: str = "", seen: tuple[type, ...] = ()) -> Iterator[tuple[str, KeyRow]]:
-    """Return every key below a class with its whole path, such as ``source.mllp.port``."""
+def walk(
+    cls: type, above: str = "", seen: tuple[type, ...] = ()
+) -> Iterator[tuple[str, KeyRow]]:
+    """Return every key below a class with its path, such as ``source.mllp.port``."""
     for row in keys_of(cls).values():
         path = f"{above}{row.name}"
         yield path, row

@@ -31,13 +31,11 @@ class Kind:
 class ExpressionKind:
     """An expression: the type it must give, and the place whose names it may use.
 
-    Without a place it is the one around it. ``loop`` names a ``for-each`` around it:
-    ``identifier`` walks over the field of ``from``, ``inner`` over what the step says.
+    Without a place it is the one around it.
     """
 
     type: Type = Type.ANY
     place: str = ""
-    loop: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +172,25 @@ PERCENT: Final = Kind("share", readings.share, "50%", "half")
 HOURS: Final = Kind("hours", readings.hours, "07:00-19:00", "7 to 19")
 ZONE: Final = Kind("IANA zone", readings.zone, "America/Detroit", "Detroit time")
 HL7_PATH: Final = Kind("path", readings.hl7_path, "PID-5.1", "PID.5.1")
+TARGET: Final = Kind("path", readings.target_path, "PID-5.1", "PID.5.1")
+FIELD: Final = Kind("field", readings.field_path, "PID-3", "PID-3.1")
+LOOP: Final = Kind("segment or FIELD[*]", readings.loop, "OBX", "obx")
+NEW_FIELD: Final = Kind("field number", readings.new_field, "4", "four")
+WIDTH: Final = Kind(
+    "number", readings.number_from(1, highest=1000), "10", "wide", r"\d{1,4}"
+)
+LETTER: Final = Kind(
+    "character", readings.matching(r"[\s\S]", "one character", "write one"), "0", "00"
+)
+SEPARATOR: Final = Kind(
+    "text", readings.matching(r"[\s\S]+", "a separator", 'write it like ";"'), ";", ""
+)
+POLICY: Final = Kind("on-missing", readings.policy, 'default("U")', "ignore")
+TABLE: Final = Kind("code table", readings.as_written, "sex", "", "", "tables")
+FHIR_PATH: Final = Kind(
+    "FHIR path", readings.fhir_path, "Patient.birthDate", "Patient.brithDate"
+)
+FHIR_TYPE: Final = Kind("resource type", readings.fhir_type, "Flag", "Flagg")
 PYTHON: Final = Kind("Python step", readings.python_step, "notes:merge", "merge()")
 FILE: Final = Kind("file", readings.project_file, "tests/adt_a01.hl7", "../secret")
 FOLDER: Final = Kind("folder", readings.folder, "in/lab", "in/../../etc")
@@ -189,9 +206,6 @@ PATH_TEMPLATE: Final = Kind(
 
 CONDITION: Final = ExpressionKind(Type.BOOLEAN)
 TEXT_VALUE: Final = ExpressionKind(Type.TEXT)
-IDENTIFIER_TEXT: Final = ExpressionKind(Type.TEXT, loop="identifier")
-IDENTIFIER_CONDITION: Final = ExpressionKind(Type.BOOLEAN, loop="identifier")
-INNER_CONDITION: Final = ExpressionKind(Type.BOOLEAN, loop="inner")
 DESTINATION_CONDITION: Final = ExpressionKind(Type.BOOLEAN, "destination")
 DESTINATION_TEXT: Final = ExpressionKind(Type.TEXT, "destination")
 ERROR_CONDITION: Final = ExpressionKind(Type.BOOLEAN, "error")

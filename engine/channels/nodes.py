@@ -104,7 +104,9 @@ class _Builder:
     def _begin_document(self, event: Event) -> bool:
         self.documents += 1
         if self.documents > 1:
-            self._fault(event, "this is a second document", "CH004", "write one file each")
+            self._fault(
+                event, "this is a second document", "CH004", "write one file each"
+            )
         return self.documents == 1
 
     def _open(self, event: Event) -> bool:
@@ -116,7 +118,9 @@ class _Builder:
         self._add(made)
         self.stack.append((made, None))
         if len(self.stack) > MAX_DEPTH:
-            self._fault(event, f"this is nested deeper than {MAX_DEPTH} levels", "CH005")
+            self._fault(
+                event, f"this is nested deeper than {MAX_DEPTH} levels", "CH005"
+            )
             return False
         return True
 
@@ -206,7 +210,12 @@ def read_yaml(
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         report(
-            Fault(start._replace(line=line), "this is not UTF-8", "save it as UTF-8", "CH006")
+            Fault(
+                start._replace(line=line),
+                "this is not UTF-8",
+                "save it as UTF-8",
+                "CH006",
+            )
         )
         return None, []
     lines = text.split("\n")
@@ -240,7 +249,8 @@ def _syntax_fault(builder: _Builder, mark: StringMark | None, problem: str) -> F
     place = Place(builder.file, via=builder.via)
     if mark is not None:
         place = place._replace(
-            line=min(mark.line, max(len(builder.lines) - 1, 0)) + 1, column=mark.column + 1
+            line=min(mark.line, max(len(builder.lines) - 1, 0)) + 1,
+            column=mark.column + 1,
         )
     hint = _SYNTAX_HINT
     line = builder.lines[place.line - 1] if builder.lines else ""

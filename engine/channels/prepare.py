@@ -23,6 +23,7 @@ from engine.transforms.edits import Ending, run_steps
 from engine.transforms.fhir.mapped import MapContext
 from engine.transforms.fhir.mapping import map_message
 from engine.transforms.fhir_rows import run_rows
+from engine.transforms.places import holds
 from engine.transforms.scope import EditContext, PythonCall, message_names
 
 MAX_DEATHS: Final = 2
@@ -93,7 +94,7 @@ def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
 def rule_against(rules: tuple[Rule, ...], context: EditContext) -> str | None:
     """Return the name of the first filter rule that drops the message."""
     for rule in rules:
-        if rule.when is not None and rule.when.evaluate(context) is not True:
+        if not holds(rule.when, context):
             continue
         if not _keeps(rule, context):
             return rule.name
@@ -102,9 +103,9 @@ def rule_against(rules: tuple[Rule, ...], context: EditContext) -> str | None:
 
 def _keeps(rule: Rule, context: EditContext) -> bool:
     if rule.keep is not None:
-        return rule.keep.evaluate(context) is True
+        return holds(rule.keep, context)
     if rule.drop is not None:
-        return rule.drop.evaluate(context) is not True
+        return not holds(rule.drop, context)
     if rule.python is not None and context.run_python is not None:
         return context.run_python(rule.python, context) is True
     return True

@@ -10,7 +10,10 @@ from zoneinfo import ZoneInfo
 
 from engine import settings
 from engine.errors import ParseError
-from engine.hl7 import parse_path
+from engine.hl7 import Path, parse_path
+from engine.hl7.path import ALL
+from engine.transforms.code_tables import read_policy
+from engine.transforms.fhir.paths import FhirPath, PathFault, parse_fhir_path
 from engine.transforms.scope import PythonCall
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
@@ -24,7 +27,10 @@ _DOTTED: Final = re.compile(
     r"(?P<rest>\d+(?:\[\d+\])?(?:\.\d+){0,2})"
 )
 _LONGEST_PATH: Final = len("ABC[9999]-999[9999].999.999")
+_LONGEST_FHIR_PATH: Final = 500
 _MOST: Final = 9999
+_MOST_FIELDS: Final = 999
+_DELIMITERS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Refused:
     sentence: str
     hint: str = ""
     code: str = "CH110"
+    offset: int = 0
 
 
 def matching(pattern: str, what: str, hint: str) -> Callable[[str], object]:
@@ -200,6 +207,72 @@ def hl7_path(text: str) -> object:
     if max(*numbers, path.subcomponent) > _MOST:
         return Refused(f"{text!r} is not an HL7 path", f"use 1 to {_MOST}", "CH210")
     return path
+
+
+def target_path(text: str) -> object:
+    """Return an HL7 path that may be written to: all but the delimiters."""
+    path = hl7_path(text)
+    if isinstance(path, Path) and path.segment == "MSH" and path.field <= _DELIMITERS:
+        return Refused("the delimiters cannot be changed", "MSH-1 and MSH-2", "CH210")
+    return path
+
+
+def field_path(text: str) -> object:
+    """Return a path that stops at a field."""
+    path = target_path(text)
+    if isinstance(path, Path) and (path.component or path.repetition):
+        return Refused(f"{text!r} is not a whole field", "write it like PID-3", "CH210")
+    return path
+
+
+def loop(text: str) -> object:
+    """Return what a ``for-each`` walks over: a segment, or all of a field."""
+    try:
+        path = parse_path(text) if len(text) <= _LONGEST_PATH else None
+    except ParseError:
+        path = None
+    walks = path is not None and (
+        (not path.field and not path.occurrence)
+        or (path.repetition == ALL and not path.component)
+    )
+    if walks:
+        return path
+    return Refused(f"{text!r} cannot be walked over", "write OBX or PID-3[*]", "CH210")
+
+
+def new_field(text: str) -> object:
+    """Return the place in a new segment that ``4`` or ``4.1`` means."""
+    path = hl7_path(f"ZZZ-{text}")
+    if isinstance(path, Path) and path.field <= _MOST_FIELDS:
+        return path
+    return Refused(f"{text!r} is not a field number", "write 4 or 4.1", "CH210")
+
+
+def policy(text: str) -> object:
+    """Return what ``on-missing`` says."""
+    return read_policy(text) or Refused(
+        f"{text!r} is not allowed here",
+        'use error, error("label"), keep, empty, flag or default("U")',
+        "CH111",
+    )
+
+
+def fhir_path(text: str) -> object:
+    """Return the place in a resource, checked against R4."""
+    if len(text) > _LONGEST_FHIR_PATH:
+        return Refused("this FHIR path is too long", "", "CH370")
+    found = parse_fhir_path(text)
+    if isinstance(found, PathFault):
+        return Refused(found.sentence, found.hint, "CH370", found.offset)
+    return found
+
+
+def fhir_type(text: str) -> object:
+    """Return the name of a resource type."""
+    found = fhir_path(text)
+    if isinstance(found, FhirPath) and not found.steps:
+        return text
+    return Refused(f"{text!r} is not an R4 resource known to the map", "", "CH370")
 
 
 def path_hint(text: str) -> str:

@@ -14,6 +14,7 @@ from engine.channels.documents import cda
 from engine.channels.outgoing import encoded
 from engine.channels.path_template import fill
 from engine.channels.rendering import FHIR_JSON, FHIR_NDJSON, HL7, Rendered, Work
+from engine.channels.validation import bundle_faults
 from engine.errors import TransformError
 from engine.hl7 import Finding, Message
 from engine.transforms.edits import run_steps
@@ -44,7 +45,9 @@ def _fhir(destination: Destination, work: Work) -> list[Rendered]:
     if mode == "batch":
         bundle["type"] = "batch"
     content = write_json(bundle)
-    if destination.fhir.validate != "off":
+    if destination.fhir.validate == "always" or (
+        destination.fhir.validate == "sampled" and work.sampled
+    ):
         _gate(destination, work, entries, content)
     return [Rendered(content, FHIR_JSON, f"Bundle {work.names['message.id']}")]
 
@@ -55,8 +58,7 @@ def _gate(
     """Refuse or flag a Bundle that is not valid R4; sentences carry no values."""
     assert destination.fhir is not None
     faults = [f"{found.path}: {found.text}" for found in check_bundle(entries)]
-    if work.validator is not None:
-        faults += work.validator(content)
+    faults += bundle_faults(content)
     if not faults:
         return
     if destination.fhir.on_invalid == "error":

@@ -1,6 +1,6 @@
 """One message while it is rendered: what is at hand, and what comes out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,8 +31,8 @@ class Rendered:
 class Work:
     """One message while it is rendered for its destinations.
 
-    ``names`` are the context names as text, for path templates. ``validator`` is the
-    sampled second gate, None when this message is not in the sample.
+    ``names`` are the context names as text, for path templates. ``sampled`` messages
+    go through the output gate.
     """
 
     prepared: Prepared
@@ -40,7 +40,7 @@ class Work:
     person: str
     view: View
     cda: CdaSite | None = None
-    validator: Callable[[bytes], list[str]] | None = None
+    sampled: bool = False
     findings: list[Finding] = field(default_factory=list)
     versions: list[NewDocument] = field(default_factory=list)
 

@@ -17,12 +17,8 @@ _ENDS: Final = (
     *("ton", "vale", "water", "well", "wick", "wood", "worth"),
 )
 _GIVEN: Final = {
-    "F": tuple(
-        ["Ada", "Bea", "Cleo", "Dora", "Etta", "Fern", "Greta", "Hope", "Iris", "June"]
-    ),
-    "M": tuple(
-        ["Abel", "Bert", "Cyril", "Dale", "Emil", "Finn", "Glen", "Hugo", "Ivo", "Jude"]
-    ),
+    "F": ("Ada", "Bea", "Cleo", "Dora", "Etta", "Fern", "Greta", "Hope", "Iris"),
+    "M": ("Abel", "Bert", "Cyril", "Dale", "Emil", "Finn", "Glen", "Hugo", "Ivo"),
 }
 
 

@@ -16,6 +16,7 @@ from engine.transforms.expressions import Expression
 from engine.transforms.fhir.keys import criteria, key, own_system
 from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
 from engine.transforms.fhir.paths import FhirPath, remove, write
+from engine.transforms.places import holds, settled
 from engine.transforms.scope import EditContext, LoopItem, Type, Value
 
 Run = Callable[[Mapped, EditContext], None]
@@ -44,9 +45,9 @@ def run_rows(rows: Sequence[MapRow], mapped: Mapped, context: EditContext) -> No
     """
     if not rows:
         return
-    context.reference = _references(mapped)
+    context.reference = _references(mapped, context)
     for row in rows:
-        if row.when is None or row.when.evaluate(context) is True:
+        if holds(row.when, context):
             row.run(mapped, context)
 
 
@@ -92,9 +93,16 @@ def remove_row(line: str, path: FhirPath) -> MapRow:
 
 
 def add_row(
-    line: str, kind: str, fields: Sequence[tuple[FhirPath, Source]], site: str
+    line: str,
+    kind: str,
+    fields: Sequence[tuple[FhirPath, Source]],
+    site: str,
+    name: str = "",
 ) -> MapRow:
-    """Return a row that adds a resource; its identity follows message and row."""
+    """Return a row that adds a resource; its identity follows message and row.
+
+    ``name`` is what ``reference(type, name)`` of later rows calls it.
+    """
 
     def run(mapped: Mapped, context: EditContext) -> None:
         resource: Element = {"resourceType": kind}
@@ -108,7 +116,10 @@ def add_row(
             known.append({"system": system, "value": number})
         url = "urn:uuid:" + key(site, kind, system, number)
         query, position = criteria(system, number), _position(context)
-        mapped.entries.append(Entry(resource, url, "PUT", query, position))
+        made = Entry(resource, url, "PUT", query, position)
+        mapped.entries.append(made)
+        if name:
+            context.named[kind, name] = made.reference
 
     return MapRow("add", line, run)
 
@@ -135,7 +146,7 @@ def choose_row(
 
     def run(mapped: Mapped, context: EditContext) -> None:
         for when, rows in branches:
-            if when is None or when.evaluate(context) is True:
+            if holds(when, context):
                 run_rows(rows, mapped, context)
                 return
 
@@ -178,8 +189,12 @@ def _row_number(line: str, context: EditContext) -> str:
     return "-".join(parts)
 
 
-def _references(mapped: Mapped) -> Callable[[str, str], Element | None]:
+def _references(
+    mapped: Mapped, context: EditContext
+) -> Callable[[str, str], Element | None]:
     def reference(kind: str, wanted: str) -> Element | None:
+        if (kind, wanted) in context.named:
+            return context.named[kind, wanted]
         for entry in mapped.all(kind):
             if not wanted or wanted in entry.criteria:
                 return entry.reference
@@ -190,7 +205,7 @@ def _references(mapped: Mapped) -> Callable[[str, str], Element | None]:
 
 def _json(path: FhirPath, source: Source, context: EditContext) -> object:
     """Return what a source gives as JSON of the path's type; None when missing."""
-    value: Value = source if isinstance(source, str) else source.evaluate(context)
+    value: Value = source if isinstance(source, str) else settled(source, context)
     if value is None or value in ("", []):
         return None
     if isinstance(value, Timestamp):

@@ -84,6 +84,7 @@ class Scope:
     ``place`` is a key of `CONTEXT_NAMES`; ``loops`` are the ``for-each`` around it, the
     outer first. ``policy`` is the step's ``on-missing``, None leaves it to the table.
     ``matches`` tells whether persons are matched: without, ``identity.…`` is refused.
+    ``site`` is part of identifiers that rows of ``map`` mint.
     """
 
     place: str = "processing"
@@ -93,6 +94,7 @@ class Scope:
     policy: MissPolicy | None = None
     line: str = ""
     matches: bool = True
+    site: str = ""
 
     @property
     def names(self) -> Mapping[str, Type]:
@@ -109,9 +111,9 @@ class EditContext:
     is None where nobody wants a trace; ``stopping`` is a miss that must stop the
     message. ``run_python`` runs one Python step: it gets the call and this context,
     edits the message and returns the step's answer. ``pseudonym`` makes a word nobody
-    can reverse without the site's key. ``reference`` is there for rows of
-    ``map`` only. ``clock`` is a monotonic clock in seconds; without it steps have no
-    time budget.
+    can reverse without the site's key. ``reference`` is there for rows of ``map``
+    only, and ``named`` are the resources they added by name. ``clock`` is a monotonic
+    clock in seconds; without it steps have no time budget.
     """
 
     message: Message
@@ -128,6 +130,7 @@ class EditContext:
     run_python: "Callable[[PythonCall, EditContext], object] | None" = None
     pseudonym: Callable[[str], str] | None = None
     reference: Callable[[str, str], dict[str, object] | None] | None = None
+    named: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
     clock: Callable[[], float] | None = None
     loops: list[LoopItem] = field(default_factory=list)
     index: int = 0

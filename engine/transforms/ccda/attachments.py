@@ -35,6 +35,7 @@ SAME_AS: Final = {
     "image/jpg": "image/jpeg",
     "image/tif": "image/tiff",
 }
+SOURCE_MESSAGE: Final = "x-application/hl7-v2+er7"
 LINK_SCHEMES: Final = frozenset({"", "http", "https", "ftp", "urn"})
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
@@ -62,8 +63,17 @@ def attachments(facts: Facts) -> list[Attachment]:
             "DocumentReference", "DiagnosticReport", "Observation"
         )
         for index, content in enumerate(_contents(holder, facts))
-        if text(content, "data") or text(content, "url")
+        if (text(content, "data") or text(content, "url"))
+        and not is_source_message(holder)
     ]
+
+
+def is_source_message(holder: Resource) -> bool:
+    """Whether a resource holds the message itself, kept for its provenance."""
+    return any(
+        text(item, "attachment", "contentType") == SOURCE_MESSAGE
+        for item in children(holder, "content")
+    )
 
 
 def _contents(holder: Resource, facts: Facts) -> Iterator[Resource]:
@@ -72,7 +82,7 @@ def _contents(holder: Resource, facts: Facts) -> Iterator[Resource]:
     if kind == "DocumentReference":
         found = [child(item, "attachment") for item in children(holder, "content")]
     elif kind == "DiagnosticReport":
-        found = children(holder, "presentedForm")
+        found = children(holder, "presentedForm") or _report_text(holder, facts)
     else:
         found = [
             child(item, "valueAttachment") for item in children(holder, "extension")
@@ -83,6 +93,22 @@ def _contents(holder: Resource, facts: Facts) -> Iterator[Resource]:
             yield {**attachment, "data": binary.get("data")}
         else:
             yield attachment
+
+
+def _report_text(report: Resource, facts: Facts) -> list[Resource]:
+    """Return a report sent as lines of text, as one attachment.
+
+    Only a report whose every result is text, one of them of several lines, is one.
+    """
+    urls = [
+        facts.url_of(text(item, "reference")) for item in children(report, "result")
+    ]
+    results = [facts.resources.get(url, {}) for url in urls]
+    said = [text(result, "valueString") for result in results]
+    if not all(said) or not any("\n" in part for part in said):
+        return []
+    data = base64.b64encode("\n".join(said).encode("utf-8", "replace")).decode()
+    return [{"contentType": "text/plain", "data": data}]
 
 
 def body(attachment: Attachment, site: CdaSite) -> Element:

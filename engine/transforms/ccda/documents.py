@@ -9,7 +9,11 @@ from typing import Final
 
 from engine.errors import TransformError
 from engine.hl7.conformance import Finding
-from engine.transforms.ccda.attachments import Attachment, attachments
+from engine.transforms.ccda.attachments import (
+    Attachment,
+    attachments,
+    is_source_message,
+)
 from engine.transforms.ccda.facts import (
     Facts,
     Resource,
@@ -166,6 +170,7 @@ def _why_nothing(facts: Facts) -> str:
         text(resource, "status")
         for resource in facts.resources.values()
         if resource.get("resourceType") == "DocumentReference"
+        and not is_source_message(resource)
     }
     if "entered-in-error" in states:
         return "the note is cancelled; C-CDA knows no withdrawal, the sent one stands"

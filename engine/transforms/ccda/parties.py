@@ -11,6 +11,7 @@ from engine.transforms.ccda.facts import (
     children,
     codes,
     extension,
+    text,
 )
 from engine.transforms.ccda.people import (
     addresses,
@@ -201,6 +202,9 @@ def orders(rendering: Rendering, note: Resource) -> list[Element]:
     made = []
     for reference in children(child(note, "context"), "related"):
         order = rendering.facts.resolve({"related": reference}, "related")
+        if text(reference, "type") == "ServiceRequest" and not order:
+            number = [child(reference, "identifier")]
+            order = {"resourceType": "ServiceRequest", "identifier": number}
         if order.get("resourceType") != "ServiceRequest":
             continue
         known_ids = [

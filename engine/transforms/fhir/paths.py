@@ -200,3 +200,16 @@ def _is_meant(item: object, step: PathStep, items: list[object]) -> bool:
     if step.child:
         return isinstance(item, dict) and item.get(step.child) == step.value
     return step.position < len(items) and items[step.position] is item
+
+
+def read(resource: Json, path: FhirPath) -> object:
+    """Return what stands at a path, None when there is nothing."""
+    node: object = resource
+    for step in path.steps:
+        if not isinstance(node, dict) or step.name not in node:
+            return None
+        node = node[step.name]
+        if step.repeats and isinstance(node, list):
+            meant = [item for item in node if _is_meant(item, step, node)]
+            node = meant[0] if meant else None
+    return node

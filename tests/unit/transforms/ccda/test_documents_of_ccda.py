@@ -193,3 +193,30 @@ def test_the_settings_of_a_site_are_checked_with_a_sentence_each():
 
     assert len(faults) == 4
     assert site_faults(SITE) == []
+
+
+def test_a_report_sent_as_lines_of_text_is_a_document():
+    lines = about("Observation", valueString="first line\nsecond line")
+    report = about("DiagnosticReport", result=[{"reference": "urn:fact:2"}])
+
+    text = body(document("unstructured", report, lines).document)
+
+    assert base64.b64decode(text.text) == b"first line\nsecond line"
+
+
+def test_the_message_kept_for_its_provenance_is_no_document():
+    source = note(media_type="x-application/hl7-v2+er7")
+
+    assert documents_of("unstructured", facts(source)).documents == ()
+
+
+def test_the_orders_a_note_answers_are_named_by_their_numbers():
+    number = {"system": "urn:oid:2.25.9", "value": "P77"}
+    related = [{"type": "ServiceRequest", "identifier": number}]
+
+    root = etree.fromstring(
+        document("unstructured", note(context={"related": related})).document
+    )
+
+    [order] = root.findall("{*}inFulfillmentOf/{*}order/{*}id")
+    assert (order.get("root"), order.get("extension")) == ("2.25.9", "P77")

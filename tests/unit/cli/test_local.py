@@ -1,0 +1,141 @@
+"""explain, diff, convert: commands that need no engine and no store."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.invocation import Exit
+from engine.cli.root import interop
+from tests.builders import adt_a01
+from tests.sites import busy_site
+
+SAMPLES = Path(__file__).parents[3] / "samples"
+
+
+def run(*words, stdin=None):
+    return CliRunner().invoke(interop, [str(word) for word in words], input=stdin)
+
+
+def rows(result):
+    assert result.exit_code == Exit.DONE, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def message(tmp_path):
+    path = tmp_path / "a01.hl7"
+    path.write_bytes(adt_a01())
+    return path
+
+
+def test_explain_names_every_filled_field(message):
+    names = {row["path"]: row["name"] for row in rows(run("explain", message))}
+
+    assert names["PID-5.1"] == "Patient Name: Family Name"
+    assert names["PV1-2"] == "Patient Class"
+
+
+def test_explain_reads_stdin():
+    assert rows(run("explain", "-", stdin=adt_a01()))
+
+
+def test_explain_can_be_restricted_to_a_place(message):
+    found = rows(run("explain", message, "--path", "PID-3"))
+
+    assert {row["path"].split(".")[0] for row in found} == {"PID-3"}
+
+
+def test_explain_tells_what_a_place_means():
+    (row,) = rows(run("explain", "PV1-2"))
+
+    assert (row["name"], "I" in row["codes"]) == ("Patient Class", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["PV1-999"], Exit.PROBLEMS),
+        (["none-such.hl7"], Exit.PROBLEMS),
+        (["-", "--path", "not a path"], Exit.USAGE),
+        (["-", "--path", "ZZZ-1"], Exit.PROBLEMS),
+    ],
+)
+def test_explain_says_what_it_cannot_find(words, code):
+    result = run("explain", *words, stdin=adt_a01())
+
+    assert result.exit_code == code
+    assert result.stderr.startswith(("interop: ", "Usage"))
+
+
+def test_a_stored_message_is_explained_by_its_number(tmp_path):
+    site = busy_site(tmp_path)
+    number = json.loads(site.run("messages", "search").stdout.splitlines()[0])["id"]
+
+    assert rows(site.run("explain", number))
+
+
+def test_equal_messages_do_not_differ(message):
+    assert run("diff", message, message).exit_code == Exit.DONE
+
+
+def test_a_difference_is_shown_by_field(message, tmp_path):
+    other = tmp_path / "other.hl7"
+    other.write_bytes(adt_a01(family="Roe"))
+
+    result = run("diff", message, other)
+
+    assert result.exit_code == Exit.PROBLEMS
+    (row,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (row["path"].strip(), row["one"], row["other"]) == ("PID-5.1", "Doe", "Roe")
+
+
+def test_a_path_can_be_left_out_of_the_comparison(message, tmp_path):
+    other = tmp_path / "other.hl7"
+    other.write_bytes(adt_a01(family="Roe"))
+
+    assert run("diff", message, other, "--ignore", "PID-5").exit_code == Exit.DONE
+
+
+def test_convert_prints_a_bundle_and_its_loss_report(message, tmp_path):
+    loss = tmp_path / "loss.json"
+
+    result = run("convert", message, "--to", "fhir", "--loss", loss)
+
+    bundle = json.loads(result.stdout)
+    kinds = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
+    assert {"Patient", "Encounter", "MessageHeader"} <= kinds
+    assert set(json.loads(loss.read_text())) == {"losses", "findings"}
+
+
+@pytest.mark.parametrize("kind", ["transaction", "message", "collection"])
+def test_convert_makes_each_kind_of_bundle(message, kind):
+    result = run("convert", message, "--to", "fhir", "--bundle", kind, "--compact")
+
+    assert json.loads(result.stdout)["type"] == kind
+    assert result.stdout.count("\n") == 1
+
+
+def test_the_same_message_gives_the_same_bytes(message):
+    first, second = (run("convert", message, "--to", "fhir") for _ in range(2))
+
+    assert first.stdout_bytes == second.stdout_bytes
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"MSH|^~\\&|A|B|C|D|20260101||QRY^Q99|1|P|2.5.1\rQRD|1\r"],
+)
+def test_what_cannot_be_converted_ends_in_one_line(content):
+    result = run("convert", "-", "--to", "fhir", stdin=content)
+
+    assert result.exit_code == Exit.PROBLEMS
+    assert result.stdout == ""
+    assert result.stderr.startswith("interop: ")
+
+
+def test_a_folder_of_samples_is_converted_message_by_message():
+    result = run("convert", SAMPLES, "--to", "fhir", "--compact")
+
+    assert len(result.stdout.splitlines()) == len(list(SAMPLES.glob("*/message.hl7")))
