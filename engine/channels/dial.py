@@ -95,7 +95,9 @@ class Dialer:
             raise _down("does not answer", "connect-timeout", place) from None
         except ConnectError:
             raise _down("cannot be reached", "unreachable", place) from None
-        return protocol.wrappedProtocol if tls else protocol
+        inner = getattr(protocol, "wrappedProtocol", protocol)
+        assert isinstance(inner, Protocol)
+        return inner
 
     async def _address(self, place: Place) -> Address:
         """Return the address to connect to: resolved once, checked, and then used."""
@@ -118,9 +120,9 @@ class Dialer:
 
 def tls_failure(reason: Failure) -> DeliveryError | None:
     """Return the error a broken TLS handshake stands for; None for anything else."""
-    if reason.check(VerificationError):
+    if isinstance(reason.value, VerificationError):
         return CredentialsError("the certificate is for another host", "tls-host")
-    if not reason.check(SSL.Error):
+    if not isinstance(reason.value, SSL.Error):
         return None
     told = str(reason.value)
     if "certificate" in told or "unknown ca" in told:

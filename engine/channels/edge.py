@@ -15,11 +15,16 @@ import orjson
 import structlog
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.interfaces import (
+    IReactorFDSet,
+    IReactorTCP,
+    IReadDescriptor,
+)
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread, deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
 
 from engine.channels.arguments import read_arguments
 from engine.channels.channel import Channel
@@ -144,9 +149,8 @@ class Edge:
         """Answer what was taken, settle what is being sent, then end."""
         if self._reporting.running:
             self._reporting.stop()
-        ended = DeferredList(
-            [self.intakes.stop(), self.deliveries.stop()], consumeErrors=True
-        )
+        ways = [self.intakes.stop(), self.deliveries.stop()]
+        ended: Deferred[object] = DeferredList(ways, consumeErrors=True)  # type: ignore[assignment,arg-type]
         ended.addTimeout(DRAIN_SECONDS, self._reactor)
         return ended.addBoth(self._stopped)
 
@@ -197,7 +201,7 @@ class Edge:
         if listed:
             allowed = {place for place in allowed if place.is_listed(listed)}
         dialer = Dialer(
-            self._reactor,
+            cast("IReactorTCP", self._reactor),
             lambda host, port: deferToThread(addresses_of, host, port),
             frozenset(allowed),
         )
@@ -292,6 +296,7 @@ class Edge:
         ).decode()
 
 
+@implementer(IReadDescriptor)
 class BellReader:
     """Lets the reactor hear the bell."""
 
@@ -364,7 +369,7 @@ def _run(
     from twisted.internet import reactor as installed
 
     reactor = cast("ReactorBase", installed)
-    reactor.seconds = time.monotonic  # type: ignore[method-assign] # timers keep their length when the clock is set
+    reactor.seconds = time.monotonic  # timers keep their length when the clock is set
     follow_twisted()
     edge = Edge(settings, database, reactor, load, bells)
     reactor.callWhenRunning(edge.start)

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import structlog
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IReactorTCP
+from twisted.internet.protocol import ServerFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from engine.channels.accept import Conversation, Intake, Journal, Note
@@ -128,12 +130,14 @@ class Intakes:
         profile = self.profiles.get(source.tls)
         peers = profile.peers if profile else frozenset()
         factory = MllpFactory(intake, self.reactor, self.places, peers)
-        outer = factory
+        outer: ServerFactory = factory
         if source.tls != "none":
             if profile is None:
                 raise ConfigurationError(f"there is no tls profile {source.tls}")
-            outer = TLSMemoryBIOFactory(server_options(profile), False, factory)
-        port = self.reactor.listenTCP(source.port, outer, BACKLOG, source.host)
+            options = server_options(profile)
+            outer = cast("ServerFactory", TLSMemoryBIOFactory(options, False, factory))
+        sockets = cast("IReactorTCP", self.reactor)
+        port = sockets.listenTCP(source.port, outer, BACKLOG, source.host)
         return Open(intake, factory, port)
 
     def _folder(self, intake: Intake) -> FolderSource:

@@ -85,7 +85,7 @@ class MllpFactory(ServerFactory):
         return len(self._open)
 
     @override
-    def buildProtocol(self, addr: IAddress) -> Protocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Return a listener, or None to close the connection at once."""
         host = str(getattr(addr, "host", ""))
         if not self._admits(host):

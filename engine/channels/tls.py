@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -26,7 +26,10 @@ from twisted.internet.ssl import (
 
 from engine.errors import ConfigurationError
 
-CIPHERS: Final = AcceptableCiphers.fromOpenSSLCipherString(
+if TYPE_CHECKING:
+    from twisted.internet._sslverify import IOpenSSLTrustRoot
+
+CIPHERS: Final = AcceptableCiphers.fromOpenSSLCipherString(  # type: ignore[no-untyped-call]
     "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 )
 _CHECK_REVOCATION: Final = 0x4 | 0x8
@@ -132,24 +135,27 @@ def _own(profile: Profile) -> PrivateCertificate:
     if profile.key:
         text += b"\n" + _read(profile, profile.key)
     try:
-        return PrivateCertificate.loadPEM(text)
+        own: PrivateCertificate = PrivateCertificate.loadPEM(text)  # type: ignore[no-untyped-call]
     except (crypto.Error, SSL.Error):
         raise ConfigurationError(
             f"tls profile {profile.name}: {profile.certificate} does not hold a "
             "certificate and its key"
         ) from None
+    return own
 
 
-def _authorities(profile: Profile) -> object:
+def _authorities(profile: Profile) -> "IOpenSSLTrustRoot":
     text = _read(profile, profile.ca).decode("ascii", "replace")
     mark = "-----END CERTIFICATE-----"
     parts = [part + mark for part in text.split(mark) if "-----BEGIN" in part]
     try:
-        return trustRootFromCertificates([Certificate.loadPEM(part) for part in parts])
+        trusted = [Certificate.loadPEM(part.encode()) for part in parts]
     except crypto.Error:
         raise ConfigurationError(
             f"tls profile {profile.name}: {profile.ca} holds no certificates"
         ) from None
+    root: IOpenSSLTrustRoot = trustRootFromCertificates(trusted)  # type: ignore[no-untyped-call]
+    return root
 
 
 def _refuse_revoked(context: SSL.Context, profile: Profile) -> None:

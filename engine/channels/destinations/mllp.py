@@ -12,6 +12,7 @@ from typing import Final
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IAddress,
     IDelayedCall,
     IHandshakeListener,
     IReactorTime,
@@ -181,6 +182,20 @@ class Line(Protocol):
                 deferred.errback(error)
 
 
+class LineFactory(Factory):
+    """Makes one line."""
+
+    noisy = False
+
+    def __init__(self, make: Callable[[], Line]) -> None:
+        self._make = make
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Line:
+        """Return the line of one connection."""
+        return self._make()
+
+
 @dataclass(slots=True)
 class MllpSender:
     """Sends messages over up to ``settings.connections`` kept-open connections.
@@ -262,8 +277,7 @@ class MllpSender:
             raise
 
     async def _connected(self) -> Line:
-        factory = Factory.forProtocol(self._new_line)  # type: ignore[arg-type]
-        line = await self.connect(factory)
+        line = await self.connect(LineFactory(self._new_line))
         assert isinstance(line, Line)
         timer = self.clock.callLater(
             HANDSHAKE_SECONDS,

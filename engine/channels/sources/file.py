@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -131,10 +131,9 @@ class FolderSource:
 
     async def look(self) -> None:
         """Take every file that is whole; end early where one cannot be stored."""
-        told = await self.in_thread(
-            stable_files, self.folder, self.settings.pattern, self._seen
-        )
-        names, self._seen = told  # type: ignore[misc] # it is what `stable_files` gives
+        pattern = self.settings.pattern
+        told = await self.in_thread(stable_files, self.folder, pattern, self._seen)
+        names, self._seen = cast("tuple[list[str], dict[str, Size]]", told)
         for name in names:
             if not await self._take(name):
                 return

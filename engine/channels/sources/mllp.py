@@ -9,6 +9,7 @@ from typing import Protocol as Seam
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IConsumer,
     IDelayedCall,
     IHalfCloseableProtocol,
     IHandshakeListener,
@@ -59,6 +60,10 @@ class Limits:
     commit_blocks: bool = False
 
 
+class IWire(ITCPTransport, IConsumer, IPushProducer):
+    """A TCP transport that can be held back and tells when its buffer is full."""
+
+
 class Doorkeeper(Seam):
     """Who comes and goes at a listener."""
 
@@ -81,7 +86,7 @@ class MllpListener(Protocol):
     the sender sends again from the first message it got no answer for.
     """
 
-    transport: ITCPTransport
+    transport: IWire
     _log = Logger()
 
     def __init__(
@@ -103,6 +108,7 @@ class MllpListener(Protocol):
         self._busy = False
         self._deaf = False  # whatever arrives from now on is thrown away
         self._ending = False  # close as soon as everything taken has been answered
+        self._closed = False  # we have closed our side
         self._lost = False
         self._used = False  # a block was seen
         self._holds: set[str] = set()  # reasons for not reading at the moment
@@ -161,7 +167,7 @@ class MllpListener(Protocol):
         self._lost = True
         if self._keeper is not None:
             self._keeper.closed()
-        if reason.check(SSL.Error) and not self._used:
+        if isinstance(reason.value, SSL.Error) and not self._used:
             self._note("tls_handshake_failed", 1)
         for name in list(self._timers):
             self._stop(name)
@@ -291,12 +297,13 @@ class MllpListener(Protocol):
             self._close()
 
     def _close(self) -> None:
-        if not self._lost:
+        if not (self._lost or self._closed):
+            self._closed = True
             self.transport.unregisterProducer()
             self.transport.loseConnection()
 
     def _close_if_unused(self) -> None:
-        if not self._used:
+        if not self._used and self._reader.peek(1) != START:
             self._note("preauth_idle", 1)
             self._end()
 

@@ -1,0 +1,103 @@
+"""One peer at a listener: the real deframer, accept loop and timers in memory."""
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from engine.channels.accept import Intake
+from engine.channels.channel import Channel, Duplicates, Hl7Options, Source
+from engine.channels.clock import Ulids
+from engine.channels.endpoints import MllpSource
+from engine.channels.listeners import MllpFactory, Places
+from tests.fakes import NOON, FakeJournal, Notes
+
+USUAL = {3: "REG", 4: "GEN", 7: "2030", 9: "ADT^A01", 10: "M1", 11: "P", 12: "2.5.1"}
+
+
+def adt(name="M1", *, encoding="^~\\&", body="PID|1|\r", **fields):
+    """One message; ``f15="AL"`` sets MSH-15."""
+    values = {**USUAL, 10: name} | {int(key[1:]): text for key, text in fields.items()}
+    named = [values.get(number, "") for number in range(3, max(values) + 1)]
+    return ("|".join(["MSH", encoding, *named]) + "\r" + body).encode()
+
+
+def answers(sent):
+    """Return what was answered, without the frames."""
+    blocks = [part.lstrip(b"\x0b") for part in sent.split(b"\x1c\r")[:-1]]
+    return [block for block in blocks if block not in {b"\x06", b"\x15"}]
+
+
+def codes(sent):
+    """Return MSA-1 and MSA-2 of every answer."""
+    found = []
+    for answer in answers(sent):
+        mark = answer[3:4]
+        fields = answer.split(b"\rMSA" + mark, 1)[1].split(b"\r", 1)[0].split(mark)
+        name = fields[1].decode("latin-1") if len(fields) > 1 else ""
+        found.append((fields[0].decode(), name))
+    return found
+
+
+class Wire(StringTransport):
+    """A transport that can also be aborted."""
+
+    def abortConnection(self):  # noqa: N802 - Twisted's name
+        self.loseConnection()
+
+
+class Peer:
+    """A connected peer; ``strict`` takes the strict profile and frame end."""
+
+    def __init__(self, *, strict=False, at_once=True, places=100, mllp=None, **options):
+        mllp = {"frame_end": "strict" if strict else "lenient"} | (mllp or {})
+        hl7 = {"profile": "strict" if strict else "lenient"} | options.pop("hl7", {})
+        source = Source(
+            mllp=MllpSource(port=2575, **mllp),
+            hl7=Hl7Options(**hl7),
+            duplicate=Duplicates(**options.pop("duplicate", {})),
+        )
+        self.clock, self.notes = Clock(), Notes()
+        self.journal = FakeJournal(at_once=at_once)
+        intake = Intake(
+            Channel(name="adt", source=source),
+            "adt",
+            self.journal,
+            lambda: NOON,
+            Ulids(lambda: NOON),
+            self.notes,
+        )
+        self.factory = MllpFactory(intake, self.clock, Places(places))
+        self.heard = 0
+        self.wire = Wire()
+        self.listener = self.connect_another(self.wire)
+
+    def connect_another(self, wire=None, host="10.0.0.1"):
+        listener = self.factory.buildProtocol(IPv4Address("TCP", host, 40_000))
+        if listener is not None:
+            listener.makeConnection(wire or Wire())
+        return listener
+
+    def hear(self, data):
+        self.heard += len(data)
+        self.listener.dataReceived(data)
+
+    def lose(self):
+        self.listener.connectionLost(Failure(ConnectionDone()))
+
+    @property
+    def sent(self):
+        return self.wire.value()
+
+    @property
+    def closed(self):
+        return self.wire.disconnecting
+
+    @property
+    def journalled(self):
+        return [arrival.data for arrival in self.journal.arrivals]
+
+    @property
+    def verdicts(self):
+        return [arrival.verdict for arrival in self.journal.arrivals]
