@@ -126,21 +126,23 @@ def body(attachment: Attachment, site: CdaSite) -> Element:
             "media-type",
         )
     data = "".join(text(attachment.content, "data").split())
-    _check(data, site)
+    _check(data, media_type, site)
     attributes = {"mediaType": media_type, "representation": "B64"}
     return element("nonXMLBody", None, Element("text", attributes, [], data))
 
 
-def _check(data: str, site: CdaSite) -> None:
+def _check(data: str, media_type: str, site: CdaSite) -> None:
     try:
-        size = len(base64.b64decode(data, validate=True))
+        content = base64.b64decode(data, validate=True)
     except ValueError as error:
         raise TransformError(
             "an attachment is not valid base64", "attachment-encoding"
         ) from error
-    if size > site.max_attachment:
+    if media_type == "application/pdf" and b"%PDF-" not in content[:1024]:
+        raise TransformError("an attachment says PDF and is none", "attachment-type")
+    if len(content) > site.max_attachment:
         raise TransformError(
-            f"an attachment of {size} bytes is over the limit of "
+            f"an attachment of {len(content)} bytes is over the limit of "
             f"{site.max_attachment} bytes",
             "attachment-size",
         )

@@ -32,6 +32,7 @@ ROLE_CODE: Final = f"{HL7}.5.111"
 OBSERVATION_VALUE: Final = f"{HL7}.5.1063"
 RELIGION: Final = f"{HL7}.5.1076"
 
+V2_TABLES: Final = f"{HL7}.12."
 _TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem/"
 _SID: Final = "http://hl7.org/fhir/sid/"
 CODE_SYSTEMS: Final[Mapping[str, str]] = {
@@ -78,6 +79,10 @@ SYSTEM_NAMES: Final[Mapping[str, str]] = {
     ICD10PCS: "ICD-10-PCS",
     f"{HL7}.6.90": "ICD-10-CM",
     f"{HL7}.6.103": "ICD-9-CM",
+    NUBC: "NUBC",
+    ACT_CODE: "HL7 ActCode",
+    ACT_REASON: "HL7 ActReason",
+    INTERPRETATION: "HL7 ObservationInterpretation",
 }
 _V2_TABLE: Final = re.compile(re.escape(_TERMINOLOGY) + r"v2-0*([1-9]\d*)")
 _LOINC_CODE: Final = re.compile(r"([1-9]\d*)-(\d)")
@@ -90,7 +95,7 @@ def system_oid(system: str, rendering: Rendering) -> str:
     if known := rendering.site.oids.get(system) or CODE_SYSTEMS.get(system):
         return known
     if table := _V2_TABLE.fullmatch(system):
-        return f"{HL7}.12.{table[1]}"
+        return V2_TABLES + table[1]
     oid = system.removeprefix("urn:oid:")
     return oid if oid != system and is_oid(oid) and not is_example(oid) else ""
 
@@ -123,6 +128,8 @@ class Code:
     def words(self) -> str:
         """The display, else the code and the name of its system."""
         name = SYSTEM_NAMES.get(self.system, self.system)
+        if self.system.startswith(V2_TABLES):
+            name = f"HL7 table {self.system.removeprefix(V2_TABLES):>04}"
         return self.display or f"{self.code} ({name})"
 
     def attributes(self) -> dict[str, str]:

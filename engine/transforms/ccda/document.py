@@ -13,7 +13,12 @@ from lxml import etree
 
 from engine.errors import TransformError
 from engine.hl7.conformance import Finding
-from engine.transforms.ccda.attachments import Attachment, attachments, body
+from engine.transforms.ccda.attachments import (
+    Attachment,
+    attachments,
+    body,
+    is_source_message,
+)
 from engine.transforms.ccda.checks import CHECK_CODES, check
 from engine.transforms.ccda.codes import LOINC, Code
 from engine.transforms.ccda.elements import Element, element, to_xml
@@ -178,7 +183,31 @@ def render(
         )
     noted = layout.code is None or layout.about_note
     attachment = _attachment(facts) if noted else None
-    return _finish(_root(layout, rendering, version, attachment), rendering)
+    root = _root(layout, rendering, version, attachment)
+    _account(rendering, attachment)
+    return _finish(root, rendering)
+
+
+IN_HEADER: Final = frozenset(
+    (
+        *("Binary", "Device", "Location", "Medication", "MessageHeader"),
+        *("Organization", "Patient", "Practitioner", "PractitionerRole"),
+        *("Provenance", "RelatedPerson"),
+    )
+)
+"""Types that are no facts of their own: the header or other facts speak of them."""
+
+
+def _account(rendering: Rendering, attachment: Attachment | None) -> None:
+    """Report each fact that no section carries; nothing is left out in silence."""
+    told = {origin.url for origin in rendering.origins}
+    if attachment is not None:
+        told.add(attachment.focus.url)
+    for url, resource in rendering.facts.resources.items():
+        kind = resource.get("resourceType")
+        if url in told or kind in IN_HEADER or is_source_message(resource):
+            continue
+        rendering.lose(str(kind), "no-cda-home", url)
 
 
 def _attachment(facts: Facts) -> Attachment:

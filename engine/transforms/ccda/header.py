@@ -251,7 +251,7 @@ def _visit(heading: Heading, rendering: Rendering, note: Resource) -> list[Eleme
         ids(encounter, rendering),
         element("effectiveTime", None, period.bounds(closed=discharge)),
         _disposition(encounter, rendering) if discharge or encounter else None,
-        _location(encounter, rendering) if heading.visit == "demanded" else None,
+        _location(encounter, rendering, demanded=heading.visit == "demanded"),
     )
     return [element("componentOf", None, body)]
 
@@ -274,9 +274,13 @@ def _disposition(encounter: Resource, rendering: Rendering) -> Element | None:
     return found.element("dischargeDispositionCode")
 
 
-def _location(encounter: Resource, rendering: Rendering) -> Element:
+def _location(
+    encounter: Resource, rendering: Rendering, *, demanded: bool
+) -> Element | None:
     place = NOTHING
     for item in children(encounter, "location"):
         place = place or rendering.facts.resolve(item, "location")
+    if not place and not demanded:
+        return None
     facility = element("healthCareFacility", None, ids(place, rendering))
     return element("location", None, facility)

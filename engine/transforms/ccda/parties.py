@@ -183,9 +183,10 @@ def legal_authenticator(rendering: Rendering, note: Resource) -> list[Element]:
     """Return who signed, only when the note says that it is legally authenticated."""
     status = extension(child(note, "_docStatus"), "alternate-codes")
     signer = _party(note, "authenticator", rendering, note)
-    if "LA" not in codes(child(status, "valueCodeableConcept")) or not name_words(
-        signer
-    ):
+    signed = "LA" in codes(child(status, "valueCodeableConcept"))
+    if not signed or not name_words(signer):
+        if state := text(note, "docStatus"):
+            rendering.lose("DocumentReference.docStatus", "no-cda-home", state)
         return []
     entity = role(
         "assignedEntity",

@@ -45,8 +45,13 @@ class Version:
 
 
 def set_id(site: CdaSite, version: Version) -> str:
-    """Return the extension of ``setId`` below the site's root."""
-    return str(uuid5(NAMESPACE, f"set|{site.root}|{version.series}"))
+    """Return the extension of ``setId`` below the site's root.
+
+    The set of a note begins with the number its source gave it.
+    """
+    kind, *rest = version.series.split("|")
+    number = f"{rest[1]}:" if kind == "note" and len(rest) > 1 else ""
+    return number + str(uuid5(NAMESPACE, f"set|{site.root}|{version.series}"))
 
 
 def document_id(site: CdaSite, version: Version) -> str:
@@ -58,7 +63,7 @@ def document_id(site: CdaSite, version: Version) -> str:
 
 def foreign_document_id(site: CdaSite, number: str) -> str:
     """Return an id for a document never rendered here, from its source's number."""
-    return str(uuid5(NAMESPACE, f"foreign|{site.root}|{number}"))
+    return f"{number}:{uuid5(NAMESPACE, f'foreign|{site.root}|{number}')}"
 
 
 def version_elements(site: CdaSite, version: Version) -> list[Element]:

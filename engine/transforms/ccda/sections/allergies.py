@@ -145,6 +145,7 @@ def _observation(
     refuted = "refuted" in codes(child(resource, "verificationStatus"))
     kind = allergy_kind(resource)
     onset = when(resource, "onset", rendering)
+    recorded = known(resource.get("recordedDate"), rendering, "AllergyIntolerance")
     reactions, cells = _reactions(rendering, table, url, resource)
     criticality = CRITICALITIES.get(text(resource, "criticality"))
     clinical = codes(child(resource, "clinicalStatus")) - {""}
@@ -157,6 +158,7 @@ def _observation(
         criticality.words if criticality else "",
         joined(said, ", "),
         joined([onset.words, text(resource, "onsetString")]),
+        recorded.words if recorded else "",
     )
     negated = {"negationInd": "true"} if denied or refuted else {}
     made = entry(
@@ -270,7 +272,7 @@ ALLERGIES: Final = Section(
     Code("48765-2", LOINC, "Allergies and adverse reactions"),
     "Allergies and Intolerances",
     (ALLERGIES_TEMPLATE,),
-    ("Substance", "Kind", "Reactions", "Criticality", "Status", "Since"),
+    ("Substance", "Kind", "Reactions", "Criticality", "Status", "Since", "Recorded"),
     _fill,
 )
 IN_DISCHARGE_SUMMARY: Final = replace(

@@ -22,10 +22,15 @@ from engine.transforms.ccda.facts import (
 from engine.transforms.ccda.narrative import Table, joined, reference
 from engine.transforms.ccda.people import name_words
 from engine.transforms.ccda.rendering import Rendering
-from engine.transforms.ccda.section import Section, entry
-from engine.transforms.ccda.sections.problems import encounter_diagnosis
+from engine.transforms.ccda.section import Section, entry, related
+from engine.transforms.ccda.sections.problems import (
+    DIAGNOSIS_KIND,
+    diagnosis,
+    problem,
+)
 from engine.transforms.ccda.templates import (
     ENCOUNTER,
+    ENCOUNTER_DIAGNOSIS,
 )
 from engine.transforms.ccda.templates import (
     ENCOUNTERS as ENCOUNTERS_TEMPLATE,
@@ -104,13 +109,22 @@ def _place(rendering: Rendering, resource: Resource) -> str:
 
 
 def _diagnoses(rendering: Rendering, table: Table, resource: Resource) -> list[Element]:
+    """Write a row for each diagnosis of a visit and return them as its parts."""
+    conditions = dict(rendering.facts.of("Condition"))
     made = []
     for item in children(resource, "diagnosis"):
-        reference_text = text(item, "condition", "reference")
-        url = rendering.facts.url_of(reference_text)
-        condition = dict(rendering.facts.of("Condition")).get(url)
-        if condition is not None:
-            made.append(encounter_diagnosis(rendering, table, (url, condition)))
+        url = rendering.facts.url_of(text(item, "condition", "reference"))
+        condition = conditions.get(url)
+        if condition is None:
+            continue
+        row = table.new_id()
+        told = diagnosis(rendering, url, condition)
+        name = f"Diagnosis: {told.found.words or 'not known'}"
+        table.add(row, name, told.period, told.states)
+        inside = related("SUBJ", problem(rendering, row, told))
+        code = DIAGNOSIS_KIND[1].element("code")
+        act = entry("act", "EVN", rendering, ENCOUNTER_DIAGNOSIS, code, inside)
+        made.append(related("COMP", act))
     return made
 
 

@@ -1,9 +1,16 @@
 """Problems and diagnoses: concerns, and the diagnoses of a stay, about conditions."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from engine.transforms.ccda.codes import ACT_CLASS, LOINC, SNOMED, Code, concept
+from engine.transforms.ccda.codes import (
+    ACT_CLASS,
+    LOINC,
+    SNOMED,
+    Code,
+    Concept,
+    concept,
+)
 from engine.transforms.ccda.elements import Element, element
 from engine.transforms.ccda.facts import (
     Resource,
@@ -29,7 +36,6 @@ from engine.transforms.ccda.templates import (
     ADMISSION_DIAGNOSIS,
     DISCHARGE_DIAGNOSES,
     DISCHARGE_DIAGNOSIS,
-    ENCOUNTER_DIAGNOSIS,
     PROBLEM,
     PROBLEM_CONCERN,
     Template,
@@ -62,9 +68,11 @@ def _concern(
     rendering: Rendering, table: Table, url: str, resource: Resource
 ) -> Element:
     row = table.new_id()
+    rendering.originate(table.prefix, row, url)
+    told = diagnosis(rendering, url, resource)
+    table.add(row, *told.cells())
     state = concern_state(resource)
-    recorded = known(resource.get("recordedDate"), rendering, "Condition.recordedDate")
-    lasted = condition_time(resource, rendering)
+    begun = told.recorded or told.lasted.low
     return entry(
         "act",
         "EVN",
@@ -74,9 +82,9 @@ def _concern(
         CONCERN.element("code"),
         reference(row),
         status(state),
-        concern_time(state, recorded or lasted.low, lasted.high),
-        authored(rendering, recorded),
-        related("SUBJ", problem(rendering, table, row, (url, resource))),
+        concern_time(state, begun, told.lasted.high),
+        authored(rendering, told.recorded),
+        related("SUBJ", problem(rendering, row, told)),
     )
 
 
@@ -88,51 +96,76 @@ def condition_time(resource: Resource, rendering: Rendering) -> Span:
     return span(begun, ended.high or ended.low, rendering, "Condition.abatement")
 
 
-def problem(
-    rendering: Rendering, table: Table, row: str, condition: tuple[str, Resource]
-) -> Element:
-    """Write the row of a condition and return the observation that says the same."""
-    url, resource = condition
-    path = "Condition.code"
-    found = concept(child(resource, "code"), rendering, path, SNOMED)
-    none_known = NO_KNOWN_PROBLEM in codes(child(resource, "code"))
-    refuted = "refuted" in codes(child(resource, "verificationStatus"))
-    lasted = condition_time(resource, rendering)
-    categories = {c for item in children(resource, "category") for c in codes(item)}
-    kind, translation = (
-        DIAGNOSIS_KIND if "encounter-diagnosis" in categories else PROBLEM_KIND
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One condition, read once: what the row and the entry both say."""
+
+    url: str
+    resource: Resource
+    found: Concept
+    lasted: Span
+    recorded: Moment | None
+    refuted: bool
+    none_known: bool
+
+    @property
+    def kind(self) -> tuple[Code, Code]:
+        """Whether it is a problem or a diagnosis, in SNOMED CT and in LOINC."""
+        marks = {c for item in children(self.resource, "category") for c in codes(item)}
+        return DIAGNOSIS_KIND if "encounter-diagnosis" in marks else PROBLEM_KIND
+
+    @property
+    def states(self) -> str:
+        """The clinical status in words, and whether it was refuted."""
+        clinical = codes(child(self.resource, "clinicalStatus")) - {""}
+        return joined(["refuted" if self.refuted else "", *sorted(clinical)], ", ")
+
+    @property
+    def period(self) -> str:
+        """From when to when, in words."""
+        return joined([self.lasted.words, text(self.resource, "onsetString")])
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row of a problem: problem, kind, status, period, recorded."""
+        recorded = self.recorded.words if self.recorded else ""
+        name = self.found.words or "not known"
+        return (name, self.kind[0].words, self.states, self.period, recorded)
+
+
+def diagnosis(rendering: Rendering, url: str, resource: Resource) -> Diagnosis:
+    """Return a Condition as it is to be told."""
+    source = child(resource, "code")
+    return Diagnosis(
+        url,
+        resource,
+        concept(source, rendering, "Condition.code", SNOMED),
+        condition_time(resource, rendering),
+        known(resource.get("recordedDate"), rendering, "Condition.recordedDate"),
+        "refuted" in codes(child(resource, "verificationStatus")),
+        NO_KNOWN_PROBLEM in codes(source),
     )
-    clinical = codes(child(resource, "clinicalStatus")) - {""}
-    rendering.originate(table.prefix, row, url)
-    recorded = known(resource.get("recordedDate"), rendering, "Condition.recordedDate")
-    table.add(
-        row,
-        found.words or "not known",
-        kind.words,
-        joined(["refuted" if refuted else "", *sorted(clinical)], ", "),
-        joined([lasted.words, text(resource, "onsetString")]),
-        recorded.words if recorded else "",
-    )
+
+
+def problem(rendering: Rendering, row: str, told: Diagnosis) -> Element:
+    """Return the observation of a condition that stands in a row."""
+    kind, translation = told.kind
     code = kind.element("code")
     code.children.append(translation.element("translation"))
-    value = PROBLEM_KIND[0].element("value", "CD") if none_known else None
+    nothing = PROBLEM_KIND[0].element("value", "CD") if told.none_known else None
+    ended = concern_state(told.resource) == "completed"
     made = entry(
         "observation",
         "EVN",
         rendering,
         PROBLEM,
-        rendering.own_ids(resource, url, "Condition.identifier"),
+        rendering.own_ids(told.resource, told.url, "Condition.identifier"),
         code,
         reference(row),
         status("completed"),
-        element(
-            "effectiveTime",
-            None,
-            lasted.bounds(closed=concern_state(resource) == "completed"),
-        ),
-        value or found.element("value", row, "CD"),
+        element("effectiveTime", None, told.lasted.bounds(closed=ended)),
+        nothing or told.found.element("value", row, "CD"),
     )
-    if refuted or none_known:
+    if told.refuted or told.none_known:
         made.attributes["negationInd"] = "true"
     return made
 
@@ -150,21 +183,21 @@ DISCHARGE_CODE: Final = Code("11535-2", LOINC, "Hospital discharge diagnosis")
 ADMISSION_CODE: Final = Code("46241-6", LOINC, "Hospital admission diagnosis")
 
 
-def diagnoses(
-    rendering: Rendering,
-    table: Table,
-    found: Sequence[tuple[str, Resource]],
-    template: Template,
-    code: Code,
-) -> Element | None:
-    """Write a row for each condition and return one act that holds them all."""
+def _stay_diagnoses(
+    rendering: Rendering, table: Table, uses: set[str], act: tuple[Template, Code]
+) -> list[Element]:
+    """Write the diagnoses of one use and return one act that holds them all."""
     inside = []
-    for url, resource in newest_first(found, *DATES):
+    for url, resource in newest_first(_of_use(rendering, uses), *DATES):
         row = table.new_id()
-        inside.append(related("SUBJ", problem(rendering, table, row, (url, resource))))
+        rendering.originate(table.prefix, row, url)
+        told = diagnosis(rendering, url, resource)
+        table.add(row, *told.cells())
+        inside.append(related("SUBJ", problem(rendering, row, told)))
     if not inside:
-        return None
-    return entry("act", "EVN", rendering, template, code.element("code"), inside)
+        return []
+    template, code = act
+    return [entry("act", "EVN", rendering, template, code.element("code"), inside)]
 
 
 def diagnosis_uses(rendering: Rendering) -> dict[str, set[str]]:
@@ -187,25 +220,13 @@ def _of_use(rendering: Rendering, wanted: set[str]) -> list[tuple[str, Resource]
 
 
 def _fill_discharge(rendering: Rendering, table: Table) -> list[Element]:
-    found = _of_use(rendering, {"DD", "F"})
-    act = diagnoses(rendering, table, found, DISCHARGE_DIAGNOSIS, DISCHARGE_CODE)
-    return [act] if act else []
+    act = (DISCHARGE_DIAGNOSIS, DISCHARGE_CODE)
+    return _stay_diagnoses(rendering, table, {"DD", "F"}, act)
 
 
 def _fill_admission(rendering: Rendering, table: Table) -> list[Element]:
-    found = _of_use(rendering, {"AD", "A"})
-    act = diagnoses(rendering, table, found, ADMISSION_DIAGNOSIS, ADMISSION_CODE)
-    return [act] if act else []
-
-
-def encounter_diagnosis(
-    rendering: Rendering, table: Table, condition: tuple[str, Resource]
-) -> Element:
-    """Return the diagnosis of a visit, as part of its encounter entry."""
-    act = diagnoses(
-        rendering, table, [condition], ENCOUNTER_DIAGNOSIS, DIAGNOSIS_KIND[1]
-    )
-    return related("COMP", act or element("act"))
+    act = (ADMISSION_DIAGNOSIS, ADMISSION_CODE)
+    return _stay_diagnoses(rendering, table, {"AD", "A"}, act)
 
 
 _DIAGNOSIS_COLUMNS: Final = ("Diagnosis", "Kind", "Status", "Period", "Recorded")

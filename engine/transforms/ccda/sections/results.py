@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from engine.transforms.ccda.codes import INTERPRETATION, LOINC, Code, Concept, concept
+from engine.transforms.ccda.codes import LOINC, Code, concept
 from engine.transforms.ccda.elements import XSI_TYPE, Element, element, null
 from engine.transforms.ccda.facts import (
     NOTHING,
@@ -13,6 +13,7 @@ from engine.transforms.ccda.facts import (
     newest_first,
     text,
 )
+from engine.transforms.ccda.interpretations import interpretations
 from engine.transforms.ccda.narrative import Table, joined, reference
 from engine.transforms.ccda.quantities import (
     Amount,
@@ -49,10 +50,6 @@ STATUSES: Final = {
 }
 """Status of a report or observation; ``unknown`` is written as not yet complete."""
 
-FLAGS: Final = frozenset(
-    "< > A AA B CAR D DET E EX H HH HM HU HX I IE IND L LL LU LX MS N ND NEG NR NS "  # noqa: SIM905 - one line reads as a table row
-    "POS QCF R RR S SDD SYN-R SYN-S TOX U VS W WR".split()
-)
 DATES: Final = ("effectiveDateTime", "effectivePeriod.start", "issued")
 
 
@@ -248,19 +245,6 @@ def _of_state(value: Value, state: str, rendering: Rendering) -> Value:
 
 def _unless_final(state: str) -> str:
     return "" if state == "final" else state
-
-
-def interpretations(resource: Resource, rendering: Rendering) -> list[Concept]:
-    """Return the flags of an observation, codes of HL7's set first."""
-    path = "Observation.interpretation"
-    made = []
-    for source in children(resource, "interpretation"):
-        found = concept(source, rendering, path, INTERPRETATION)
-        if found.main and found.main.code not in FLAGS:
-            found = Concept(None, (), found.words)
-        if found:
-            made.append(found)
-    return made
 
 
 def _reference_range(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from engine.transforms.ccda.codes import INTERPRETATION, LOINC, SNOMED, Code, concept
+from engine.transforms.ccda.codes import LOINC, SNOMED, Code, concept
 from engine.transforms.ccda.elements import Element, element
 from engine.transforms.ccda.facts import (
     Resource,
@@ -14,6 +14,7 @@ from engine.transforms.ccda.facts import (
     newest_first,
     text,
 )
+from engine.transforms.ccda.interpretations import interpretations
 from engine.transforms.ccda.narrative import Table, joined, reference
 from engine.transforms.ccda.quantities import Value, value_of
 from engine.transforms.ccda.rendering import Rendering
@@ -117,11 +118,7 @@ def _signs(
         row = table.new_id()
         rendering.originate(table.prefix, row, url)
         code = concept(child(source, "code"), rendering, "Observation.code", LOINC)
-        flags = [
-            flag
-            for item in children(resource, "interpretation")
-            if (flag := concept(item, rendering, "interpretation", INTERPRETATION)).main
-        ]
+        flags = [flag for flag in interpretations(resource, rendering) if flag.main]
         said = joined((flag.words for flag in flags), ", ")
         table.add(row, code.words or "not known", value.words, said, time.words)
         ids = rendering.own_ids(resource, url, "Observation.identifier")

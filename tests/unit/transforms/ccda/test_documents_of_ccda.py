@@ -135,6 +135,7 @@ def test_a_site_adds_note_types_of_its_own():
     [
         ({"contentType": "application/zip", "data": "AAAA"}, "media-type"),
         ({"contentType": "text/plain", "data": "%%%"}, "attachment-encoding"),
+        ({"contentType": "application/pdf", "data": "AAAA"}, "attachment-type"),
         ({"contentType": "text/plain", "data": "A" * 4000}, "attachment-size"),
         ({"url": "javascript:alert(1)"}, "link"),
     ],
