@@ -217,14 +217,13 @@ def _by_process(spent: dict[int, float], messages: int) -> dict[str, float]:
 
 
 def _role(pid: int) -> str:
-    """Return edge, worker, or whatever ``--only`` said on the command line of it."""
+    """Return edge, worker or supervisor, by the command line of a process."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     except OSError:
         return "ended"
-    if "--only" in words:
-        return words[words.index("--only") + 1]
-    return "supervisor" if "run" in words else "other"
+    roles = ("edge", "worker")
+    return next((r for r in roles if f"engine.channels.{r}" in words), "supervisor")
 
 
 @contextmanager

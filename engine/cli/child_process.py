@@ -127,6 +127,12 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def parent(pid: int) -> int:
+    """Return the parent of a process; 0 when the process is gone."""
+    fields = _stat(pid)
+    return int(fields[_PARENT]) if fields and fields[0] != "Z" else 0
+
+
 def _processes() -> Iterable[Path]:
     return (path for path in Path("/proc").iterdir() if path.name.isdecimal())
 

@@ -17,7 +17,7 @@ import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, invocation, now
 from engine.cli.output import emit
-from engine.cli.site import settings
+from engine.cli.site import settings, site
 from engine.errors import ConfigurationError, EngineError
 
 if TYPE_CHECKING:
@@ -63,16 +63,16 @@ def _checks() -> Iterator[Check]:
     yield Check("python", sys.version_info >= (3, 11), version, "use 3.11 or newer")
     yield _clock()
     try:
-        site = settings()
+        node = settings()
     except (Stop, ConfigurationError) as error:
         says = getattr(error, "message", str(error))
         yield Check("configuration", False, says, "interop init DIR, or --config DIR")
         return
     yield Check("configuration", True, str(invocation().folder()))
-    yield Check("time zone", True, site.time_zone)
-    yield from _store(site)
-    yield from _channels(site)
-    yield from _certificates(site)
+    yield Check("time zone", True, node.time_zone)
+    yield from _store(node)
+    yield from _channels()
+    yield from _certificates(node)
 
 
 def _clock() -> Check:
@@ -81,16 +81,16 @@ def _clock() -> Check:
     return Check("clock", right, f"{now():%Y-%m-%d %H:%M:%S} UTC", fix)
 
 
-def _store(site: "Settings") -> Iterator[Check]:
+def _store(node: "Settings") -> Iterator[Check]:
     """Yield what the store's folder or server says."""
-    url = urlsplit(site.store_url)
+    url = urlsplit(node.store_url)
     if url.scheme != "sqlite":
         host, port = url.hostname or "localhost", url.port or 5432
         reached = _reaches(host, port)
         fix = "start PostgreSQL, or mend store.url"
         yield Check("store", reached, f"PostgreSQL on {host}:{port}", fix)
         return
-    folder = (site.folder / unquote(url.path)[1:]).resolve()
+    folder = (node.folder / unquote(url.path)[1:]).resolve()
     exists = folder.is_dir() and os.access(folder, os.W_OK)
     yield Check("store", exists, str(folder), f"mkdir -p {folder} and make it writable")
     place = folder if exists else Path(tempfile.gettempdir())
@@ -100,7 +100,7 @@ def _store(site: "Settings") -> Iterator[Check]:
     slow = fsync_milliseconds(place)
     says = f"fdatasync p50 {slow[0]:.2f} ms, p99 {slow[1]:.2f} ms"
     yield Check("fsync", slow[0] < SLOW_FSYNC_MS, says, "a faster disk for the store")
-    key = site.key_file
+    key = node.key_file
     private = not key.exists() or not key.stat().st_mode & 0o077
     yield Check("key", private, str(key), f"chmod 600 {key}")
 
@@ -119,17 +119,15 @@ def fsync_milliseconds(folder: Path, calls: int = 100) -> tuple[float, float]:
     return taken[len(taken) // 2], taken[int(len(taken) * 0.99)]
 
 
-def _channels(site: "Settings") -> Iterator[Check]:
+def _channels() -> Iterator[Check]:
     """Yield whether the channels load, and whether their ports are free or ours."""
-    from engine.channels.load import load_site
-
     try:
-        loaded = load_site(site)
+        loaded = site()
     except EngineError as error:
         yield Check("channels", False, str(error), "interop check shows every error")
         return
     yield Check("channels", True, f"{len(loaded.channels)} load")
-    for channel in loaded.channels.values():
+    for channel in loaded.channels:
         source = channel.source.mllp
         if source is None:
             continue
@@ -157,14 +155,14 @@ def _can_bind(host: str, port: int) -> bool:
         return False
 
 
-def _certificates(site: "Settings") -> Iterator[Check]:
+def _certificates(node: "Settings") -> Iterator[Check]:
     """Yield how long each certificate of a TLS profile is still good."""
     from cryptography import x509
 
-    for name, profile in site.tls.items():
+    for name, profile in node.tls.items():
         if not isinstance(profile, dict) or "certificate" not in profile:
             continue
-        file = site.folder / str(profile["certificate"])
+        file = node.folder / str(profile["certificate"])
         try:
             content = file.read_bytes()
             ends = x509.load_pem_x509_certificate(content).not_valid_after_utc

@@ -9,6 +9,9 @@ from typing_extensions import override
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Start and look after": {
         "demo": ("demo", "Run everything on synthetic data, in a temporary folder."),
+        "run": ("running", "Start and supervise the engine."),
+        "reload": ("running", "Take the changed configuration, or say why not."),
+        "stop": ("running", "Finish what is in hand and stop."),
         "status": ("watching", "Show channels, queues and processes in one screen."),
         "health": ("watching", "Tell by the exit code whether the engine works."),
         "doctor": ("doctor", "Look for what could be wrong here, each with its fix."),

@@ -12,6 +12,7 @@ import click
 from engine.cli.invocation import Exit, Stop, invocation, now
 
 if TYPE_CHECKING:
+    from engine.channels.load import Site
     from engine.settings import Settings
     from engine.store.audit import Order
     from engine.store.database import Database
@@ -20,15 +21,30 @@ MANY = 20
 """More than this at once is confirmed by typing the number."""
 
 
+def site(environment: str | None = None) -> "Site":
+    """Return the checked site of the configuration folder.
+
+    Raises:
+        ConfigurationError: with every fault of every file.
+    """
+    from engine.channels.load import load_site
+
+    return load_site(_folder(), environment)
+
+
 def settings() -> "Settings":
     """Return the node settings of the configuration folder."""
     from engine.settings import load_settings
 
+    return load_settings(_folder())
+
+
+def _folder() -> Path:
     folder = invocation().folder()
     if not folder.is_dir():
         hint = "name it with --config DIR, or make one with interop init DIR"
         raise Stop(f"no configuration in {folder}", Exit.CONFIGURATION, hint)
-    return load_settings(folder)
+    return folder
 
 
 @contextmanager
@@ -37,9 +53,9 @@ def store(*, create: bool = False) -> "Iterator[Database]":
     from engine.store.database import open_database
     from engine.store.seal import load_or_create_key
 
-    site = settings()
-    key = load_or_create_key(site.key_file)
-    database = open_database(site.store_url, key, role="cli", create=create)
+    node = settings()
+    key = load_or_create_key(node.key_file)
+    database = open_database(node.store_url, key, role="cli", create=create)
     try:
         yield database
     finally:

@@ -9,7 +9,7 @@ import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, emit_one, output_format
-from engine.cli.site import order, settings, store
+from engine.cli.site import order, site, store
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -58,9 +58,7 @@ def channel_command() -> None:
 @channel_command.command("list")
 def list_channels() -> None:
     """List the channels of the configuration with their wanted state."""
-    from engine.channels.load import load_site
-
-    loaded = load_site(settings())
+    loaded = site()
     with store(create=True) as database:
         known = {str(row["channel"]): row for row in overview(database)}
     emit(
@@ -73,7 +71,7 @@ def list_channels() -> None:
                 "state": known.get(channel.name, {}).get("state", "running"),
                 "revision": channel.revision[:12],
             }
-            for channel in loaded.channels.values()
+            for channel in loaded.channels
         ),
         ["channel", "title", "source", "destinations", "state", "revision"],
     )
