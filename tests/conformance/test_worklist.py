@@ -126,7 +126,7 @@ def three(hospital):
     hospital.send("2", birth="19800301", ssn="")
     first = tasks(hospital)[0]
     decide(hospital, first.id, Ruling.DIFFERENT)
-    hospital.send("3", birth="")
+    hospital.send("3", birth="", sex="M")
     [task] = tasks(hospital)
     assert len(task.candidates) == 2
     return task
