@@ -92,7 +92,8 @@ def _sources(patients: SqlPatientIndex, eid: str) -> tuple[SourceValues, ...]:
     members = patients.members(eid)
     numbers = [each.number for each in members]
     statement = select(record.c.id, record.c.message).where(record.c.id.in_(numbers))
-    said = dict(patients.connection.execute(statement).tuples().all())
+    rows = patients.connection.execute(statement)
+    said = {row.id: row.message for row in rows}
     named = identifiers_of(patients, numbers)
     return tuple(
         SourceValues(
