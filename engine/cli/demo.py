@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from engine.cli.child_process import ChildProcess, free_ports, interop
 from engine.cli.invocation import Command, Exit, Stop, invocation, note, now
 from engine.cli.kinds import duration
 from engine.cli.output import emit_one
+from engine.cli.project import write_project
 from engine.peers.fhir_memory import Memory, serve
 from engine.peers.receiving import Receiver
 from engine.peers.sending import Feed, Sender, Tally
@@ -27,7 +27,6 @@ from engine.peers.synthetic import Made, Plan, make_feed
 if TYPE_CHECKING:
     from engine.cli.demo_view import Seen
 
-TEMPLATE: Final = Path(__file__).with_name("template")
 PATIENTS, DUPLICATES = 200, 16
 UP_SECONDS, DOWN_SECONDS = 100.0, 20.0
 EARLY: Final = 4
@@ -95,13 +94,6 @@ def _project(keep: Path | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="interop-demo-") as folder:
         write_project(Path(folder))
         yield Path(folder)
-
-
-def write_project(folder: Path) -> None:
-    """Write the template project below ``folder``, with folders for its results."""
-    shutil.copytree(TEMPLATE, folder / "config", dirs_exist_ok=True)
-    for name in ("store", "out", "received"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ class Seen:
             rows = tuple(overview(database))
             with database.reading() as connection:
                 groups = error_queue.groups(connection)
-                tasks = worklist.count_open(connection)
+                tasks = sum(worklist.open_counts(connection).values())
         if demo.memory.bundles and demo.first_delivered is None:
             demo.first_delivered = time.monotonic() - demo.started
         return cls(
