@@ -8,7 +8,8 @@ explains it. Loader, JSON Schema and reference are made from these classes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Literal
+from pathlib import Path as FolderPath
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from engine.channels import kinds
@@ -113,6 +114,7 @@ class Duplicates:
 class Source:
     """``source``: exactly one way in, and how its bytes are read."""
 
+    ONE_OF: ClassVar = ("mllp", "file", "http")
     mllp: Annotated[MllpSource | None, "HL7 v2 over MLLP"] = None
     file: Annotated[FileSource | None, "files in a folder"] = None
     http: Annotated[HttpSource | None, "messages posted over HTTP"] = None
@@ -129,6 +131,7 @@ class Source:
 class Rule:
     """One filter rule: exactly one of ``keep``, ``drop`` and ``python``."""
 
+    ONE_OF: ClassVar = ("keep", "drop", "python")
     name: Annotated[str, kinds.SENTENCE, "stored with each message it drops"]
     when: Annotated[
         Expression | None, kinds.CONDITION, "the rule applies only then"
@@ -245,6 +248,7 @@ class ErrorRule:
 class Destination:
     """One destination: exactly one way out, and what happens when it fails."""
 
+    ONE_OF: ClassVar = ("fhir", "cda", "mllp", "file", "http")
     name: Annotated[str, kinds.NAME, "unique in the channel"]
     when: Annotated[
         Expression | None, kinds.DESTINATION_CONDITION, "messages it receives"
@@ -337,6 +341,7 @@ class Retention:
 class Channel:
     """One channel, checked and compiled. Everything it needs is in it."""
 
+    ONE_OF: ClassVar = ("destinations", "query")
     name: Annotated[str, kinds.NAME, kinds.Key("channel"), "identity of the channel"]
     title: Annotated[str, kinds.TEXT, "shown in lists; the name when empty"] = ""
     owner: Annotated[str, kinds.TEXT, "team or address answering for it"] = ""
@@ -368,3 +373,15 @@ class Channel:
         default_factory=dict
     )
     environment: Annotated[Mapping[str, str], kinds.PLACE] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: str | FolderPath, name: str) -> "Channel":
+        """Return one channel of a configuration folder.
+
+        Raises:
+            ConfigurationError: with every fault of the folder.
+        """
+        # the loader reads channels, so it cannot be imported above them
+        from engine.channels.load import load_site  # noqa: PLC0415
+
+        return load_site(FolderPath(folder)).channel(name)

@@ -203,8 +203,7 @@ class Parser:
         if token.text in ("true", "false"):
             return constant(token.text == "true", Type.BOOLEAN, token.offset)
         names, name = self._scope.names, token.text
-        usable = self._scope.matches or not name.startswith("identity.")
-        if name in names and usable:
+        if self._scope.knows(name):
             self.names.add(name)
             return Term(
                 names[name], operators.name_reader(name, names[name]), token.offset
