@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
 from engine.channels.channel import Channel, Destination
@@ -49,6 +50,7 @@ class Desk:
     reading: Reading
     model: Model
     person_system: str
+    folder: Path
     cda: CdaSite | None
 
 
@@ -120,6 +122,7 @@ def _rendered(
         _texts(prepared.context.names),
         person,
         view,
+        desk.folder,
         desk.cda,
         prepared.claimed.row.id % SAMPLE == 0,
     )
