@@ -94,14 +94,17 @@ def map_message(message: Message, context: MapContext) -> Mapped:
     tree = conversion.tree
     for pid in tree.each("PID"):
         map_patient(conversion, pid)
+        conversion.list_cuts(pid)
     if tree.first("PID") is None:
         conversion.add_subject(Subject(None, None))
     for pv1 in tree.each("PV1"):
         map_encounter(conversion, pv1)
+        conversion.list_cuts(pv1)
     for node in tree.nodes:
         mapper = MAPPERS.get(node.id)
         if mapper is not None:
             mapper(conversion, node)
+            conversion.list_cuts(node)
     map_header(conversion)
     account(conversion)
     return conversion.mapped
