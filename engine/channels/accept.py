@@ -7,8 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
+from twisted.internet.defer import Deferred
+
+from engine.channels.awaiting import Ended
 from engine.channels.channel import Channel, Duplicates
 from engine.channels.verdict import (
+    UNSOLICITED,
     Heard,
     Kept,
     Rules,
@@ -19,7 +23,8 @@ from engine.channels.verdict import (
 )
 from engine.errors import JournalError
 from engine.hl7 import Path
-from engine.hl7.acknowledgment import AckFault, Header, acknowledge
+from engine.hl7.acknowledgment import AckFault, Header, acknowledge, is_wanted
+from engine.hl7.acknowledgment import Verdict as Answered
 from engine.hl7.framing import Event
 from engine.store.journal import Appended, Arrival
 from engine.store.words import Verdict
@@ -27,6 +32,10 @@ from engine.store.words import Verdict
 MAX_UNREADABLE: Final = 10
 """Messages without a readable MSH in a row; then the peer is no HL7 sender."""
 
+LATER_SECONDS: Final = 3600.0
+"""How long an application answer in enhanced mode may follow its accept answer."""
+
+NOT_PROCESSED: Final = "the message was stored and could not be processed"
 NOT_STORED: Final = AckFault("207", severity="F", text="the message was not stored")
 REUSED: Final = AckFault(
     "207",
@@ -82,9 +91,22 @@ class Journal(Protocol):
         """
 
 
+class Outcomes(Protocol):
+    """Who knows how a message ended."""
+
+    def wait(
+        self, message_id: int, seconds: float, *, delivered: bool
+    ) -> Awaitable[Ended | None]:
+        """Return how a message ended; None when the time is up first."""
+
+
 @dataclass(slots=True)
 class Intake:
-    """What all conversations of one listener share."""
+    """What all conversations of one listener share.
+
+    ``outcomes`` is needed where the channel answers later than ``accepted``;
+    ``unsolicited`` is shown acknowledgments that came in by themselves.
+    """
 
     channel: Channel
     listener: str
@@ -92,6 +114,8 @@ class Intake:
     now: Callable[[], datetime]
     new_control_id: Callable[[], str]
     note: Note
+    outcomes: Outcomes | None = None
+    unsolicited: Callable[[bytes], bool] | None = None
     rules: Rules = field(init=False)
     key_fields: tuple[tuple[int, int], ...] = field(init=False)
     ignored_fields: tuple[int, ...] = field(init=False)
@@ -115,11 +139,12 @@ class Intake:
 class Conversation:
     """Accepts the events of one connection or one folder."""
 
-    __slots__ = ("_intake", "_unreadable", "peer")
+    __slots__ = ("_intake", "_unreadable", "peer", "speak")
 
     def __init__(self, intake: Intake, peer: str) -> None:
         self._intake = intake
         self.peer = peer
+        self.speak: Callable[[bytes], None] | None = None
         self._unreadable = 0
 
     async def accept(self, event: Event | TooLong) -> Reply:
@@ -128,6 +153,8 @@ class Conversation:
         heard = hear(event, intake.rules)
         if heard.kept is Kept.COUNTED:
             intake.note(heard.cause, len(heard.data))
+            if heard.cause == UNSOLICITED and intake.unsolicited is not None:
+                intake.unsolicited(heard.data)
             return NOTHING
         arrival = self._arrival(heard)
         try:
@@ -136,7 +163,56 @@ class Conversation:
             intake.note("storage_failure", 1)
             return self._not_stored(heard)
         then = Then.CLOSE if isinstance(event, TooLong) else self._patience(heard)
-        return Reply(self._answer(heard, appended), then, kept=True)
+        answer = self._answer(heard, appended)
+        if self._waits_for_more(heard, appended):
+            answer = await self._final(heard, appended, answer)
+        return Reply(answer, then, kept=True)
+
+    # ---- `ack: processed` and `ack: delivered`
+
+    def _waits_for_more(self, heard: Heard, appended: Appended) -> bool:
+        """Whether a message that was taken is answered by how it ends."""
+        mllp = self._intake.channel.source.mllp
+        if mllp is None or mllp.ack == "accepted" or self._intake.outcomes is None:
+            return False
+        return heard.verdict is Answered.ACCEPTED and appended.ack_code in _POSITIVE
+
+    async def _final(
+        self, heard: Heard, appended: Appended, accepted: bytes | None
+    ) -> bytes | None:
+        """Return AA or AE by the outcome; in enhanced mode CA now and that later."""
+        mllp, header = self._intake.channel.source.mllp, heard.header
+        assert mllp is not None
+        assert header is not None
+        if appended.ack_code == "AA":
+            return await self._by_outcome(
+                header, appended.id, mllp.ack_wait.total_seconds()
+            )
+        later = Deferred.fromCoroutine(
+            self._by_outcome(header, appended.id, LATER_SECONDS)
+        )
+        later.addCallback(self._speak_later, header)
+        return accepted
+
+    def _speak_later(self, answer: bytes, header: Header) -> None:
+        good = b"|AA|" in answer
+        wanted = is_wanted(header.application_ack, positive=good, when_empty="NE")
+        if wanted and self.speak is not None:
+            self.speak(answer)
+
+    async def _by_outcome(
+        self, header: Header, message_id: int, seconds: float
+    ) -> bytes:
+        intake = self._intake
+        assert intake.outcomes is not None
+        mllp = intake.channel.source.mllp
+        delivered = mllp is not None and mllp.ack == "delivered"
+        ended = await intake.outcomes.wait(message_id, seconds, delivered=delivered)
+        if ended is not None and ended.good:
+            return self._write(header, "AA", ())
+        intake.note("accepted_then_failed", 1)
+        text = (ended.reason if ended else "no outcome yet") or NOT_PROCESSED
+        return self._write(header, "AE", (AckFault("207", text=text),))
 
     def _arrival(self, heard: Heard) -> Arrival:
         intake, header = self._intake, heard.header

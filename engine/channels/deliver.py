@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from engine.channels.channel import Destination as Settings
 from engine.channels.destinations import Destination, Document, Receipt
+from engine.channels.labels import Label, label_of
 from engine.channels.outbox import LEASE, Claim, Outcome, Pause, Round
 from engine.channels.retry import (
     Consequence,
@@ -277,10 +278,11 @@ class DeliverLoop:
         self._hold(held.route, ended, error)
         if ended.wait_seconds is None:
             self._tries.pop(held.leased.id, None)
-            return _settlement(held.leased, Event.PARK, error, ended)
+            label = label_of(held.route.settings, held.leased, error, self._now())
+            return _settlement(held.leased, error, ended, label)
         self._tries[held.leased.id] = (named, tries)
         again = self._now() + timedelta(seconds=ended.wait_seconds)
-        return _settlement(held.leased, Event.RETRY, error, ended, again)
+        return _settlement(held.leased, error, ended, Label(), again)
 
     def _hold(self, route: Route, ended: Consequence, error: DeliveryError) -> None:
         """Let every lane of a destination wait while its receiver is away."""
@@ -325,17 +327,20 @@ class DeliverLoop:
 
 def _settlement(
     leased: Leased,
-    event: Event,
     error: DeliveryError,
     ended: Consequence,
+    label: Label,
     not_before: datetime | None = None,
 ) -> Settlement:
     return Settlement(
         leased,
-        event,
+        Event.PARK if not_before is None else Event.RETRY,
         class_=ended.failure_class.value,
         code=error.code,
         sentence=str(error),
         not_before=not_before,
         aside=ended.scope is Scope.NOBODY,
+        on_failure=label.on_failure,
+        label=label.name,
+        assignee=label.assignee,
     )

@@ -18,18 +18,20 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import (
     IReactorFDSet,
     IReactorTCP,
-    IReadDescriptor,
+    IReactorTime,
 )
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread, deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
-from zope.interface import implementer
 
 from engine.channels.arguments import read_arguments
+from engine.channels.awaiting import Ended, Outcomes, endings
+from engine.channels.bell_reader import BellReader
 from engine.channels.channel import Channel
 from engine.channels.clock import Ulids, utc_now
 from engine.channels.deliver import DeliverLoop, Route
+from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
 from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
@@ -118,7 +120,23 @@ class Edge:
             deferToThread,
             Places(descriptors() - RESERVED_DESCRIPTORS),
             self._profiles(),
+            Outcomes(self._endings, cast("IReactorTime", self._reactor)),
+            self._unsolicited,
             self._roots(),
+        )
+
+    def _endings(
+        self, asked: Sequence[tuple[int, bool]]
+    ) -> Deferred[dict[tuple[int, bool], Ended]]:
+        return self._in_store(endings, self._database, asked)
+
+    def _unsolicited(self, answer: bytes) -> bool:
+        """Show an acknowledgment that came to a listener to whoever waits for it."""
+        senders = [route.destination for route in self._routes.values()]
+        return any(
+            sender.hear_application(answer)
+            for sender in senders
+            if isinstance(sender, MllpSender)
         )
 
     def _profiles(self) -> dict[str, Profile]:
@@ -294,31 +312,6 @@ class Edge:
                 },
             }
         ).decode()
-
-
-@implementer(IReadDescriptor)
-class BellReader:
-    """Lets the reactor hear the bell."""
-
-    def __init__(self, bell: Bell, rung: Callable[[], None]) -> None:
-        self._bell = bell
-        self._rung = rung
-
-    def fileno(self) -> int:
-        """Return the descriptor to watch."""
-        return self._bell.fileno()
-
-    def doRead(self) -> None:  # noqa: N802 - Twisted's name
-        """Take the rings that came."""
-        self._bell.take()
-        self._rung()
-
-    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
-        """Nothing to do: the reactor is ending."""
-
-    def logPrefix(self) -> str:  # noqa: N802
-        """Return a name for logs."""
-        return "bell"
 
 
 def protect_data() -> None:

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IListeningPort, IReactorTCP
 from twisted.internet.protocol import ServerFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from engine.channels.accept import Conversation, Intake, Journal, Note
+from engine.channels.accept import Conversation, Intake, Journal, Note, Outcomes
 from engine.channels.channel import Channel
 from engine.channels.endpoints import MllpSource
 from engine.channels.listeners import BACKLOG, MllpFactory, Places
@@ -58,6 +58,8 @@ class Intakes:
     in_thread: Callable[..., Awaitable[object]]
     places: Places
     profiles: Mapping[str, Profile]
+    outcomes: Outcomes
+    unsolicited: Callable[[bytes], bool]
     roots: tuple[str, ...] = ()
     problems: dict[str, str] = field(default_factory=dict)
     _open: dict[str, Open] = field(default_factory=dict)
@@ -121,6 +123,8 @@ class Intakes:
             self.now,
             self.new_control_id,
             self._note_for(channel.name),
+            self.outcomes,
+            self.unsolicited,
         )
 
     def _note_for(self, name: str) -> Note:

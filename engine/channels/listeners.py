@@ -99,6 +99,7 @@ class MllpFactory(ServerFactory):
         door.listener = MllpListener(
             conversation.accept, self._limits, self._clock, self._intake.note, door
         )
+        conversation.speak = door.listener.speak
         return door.listener
 
     def _admits(self, host: str) -> bool:

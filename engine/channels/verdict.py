@@ -34,6 +34,7 @@ VERSIONS: Final = frozenset(
 )
 BOM: Final = b"\xef\xbb\xbf"
 COMMIT_BLOCKS: Final = frozenset({b"\x06", b"\x15"})
+UNSOLICITED: Final = "unsolicited_ack"
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\x00\r\n"))
 _XML_HEAD: Final = 65_536
 _XML_CONTROL_ID: Final = re.compile(rb"<MSH\.10\s*>([^<]{1,500})</MSH\.10\s*>")
@@ -280,7 +281,7 @@ def _against(
 def _header_verdict(body: bytes, header: Header, rules: Rules) -> Heard:
     """Judge a message by its readable MSH."""
     if is_acknowledgment(header) and not _answered_anyway(header, rules):
-        return replace(_counted(body, "unsolicited_ack"), header=header)
+        return replace(_counted(body, UNSOLICITED), header=header)
     missing = missing_fields(header)
     if rules.accept_without_control_id:
         missing = [fault for fault in missing if fault.location != "MSH^1^10"]

@@ -188,6 +188,13 @@ class MllpListener(Protocol):
     def stopProducing(self) -> None:  # noqa: N802 - zope's name
         """Nothing to do: `connectionLost` follows."""
 
+    def speak(self, answer: bytes) -> None:
+        """Write an answer that comes later than its accept answer."""
+        if self._lost or self._closed:
+            self._note("ack_undelivered", 1)
+        else:
+            self.transport.write(enclose(answer))
+
     def finish(self) -> None:
         """Take nothing more, answer what was taken, then close."""
         self._end()

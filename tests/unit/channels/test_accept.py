@@ -1,8 +1,11 @@
 """Conversation: the accept loop between a judged event and its answer."""
 
+from datetime import timedelta
+
 from twisted.internet.defer import Deferred
 
 from engine.channels.accept import Conversation, Intake, Then
+from engine.channels.awaiting import Ended
 from engine.channels.channel import Channel, Duplicates, Hl7Options, Source
 from engine.channels.clock import Ulids
 from engine.channels.endpoints import MllpSource
@@ -34,7 +37,7 @@ class Desk:
 
     def __init__(self, journal=None, peer="10.0.0.1", **settings):
         self.journal, self.notes, self.replies = journal or FakeJournal(), Notes(), []
-        intake = Intake(
+        self.intake = Intake(
             channel(**settings),
             "adt:2575",
             self.journal,
@@ -42,7 +45,7 @@ class Desk:
             new_control_id=Ulids(lambda: NOON),
             note=self.notes,
         )
-        self.conversation = Conversation(intake, peer)
+        self.conversation = Conversation(self.intake, peer)
 
     def hear(self, body):
         turn = Deferred.fromCoroutine(self.conversation.accept(Block(body)))
@@ -164,3 +167,92 @@ def test_ten_unreadable_messages_in_a_row_close_the_connection():
         desk.hear(b"no header")
 
     assert desk.replies[-1].then is Then.CLOSE
+
+
+class KnownEnd:
+    """Tells how every message ended, when the test says so."""
+
+    def __init__(self):
+        self.asked = []
+
+    def wait(self, message_id, seconds, *, delivered):
+        self.asked.append((message_id, seconds, delivered))
+        self.end = Deferred()
+        return self.end
+
+
+def patient(ack="processed", **mllp):
+    desk = Desk(mllp={"ack": ack, **mllp})
+    desk.intake.outcomes = KnownEnd()
+    desk.said = []
+    desk.conversation.speak = desk.said.append
+    return desk
+
+
+def test_processed_answers_when_the_message_has_been_processed():
+    desk = patient()
+    assert desk.hear(msh()) is None
+
+    desk.intake.outcomes.end.callback(Ended(good=True))
+
+    assert parse_acknowledgment(desk.replies[0].acknowledgment).code == "AA"
+    assert desk.intake.outcomes.asked == [(1, 20.0, False)]
+
+
+def test_delivered_waits_for_every_destination():
+    desk = patient("delivered", ack_wait=timedelta(seconds=3))
+
+    desk.hear(msh())
+
+    assert desk.intake.outcomes.asked == [(1, 3.0, True)]
+
+
+def test_a_message_that_failed_is_answered_with_its_reason():
+    desk = patient()
+    desk.hear(msh())
+
+    desk.intake.outcomes.end.callback(Ended(good=False, reason="no row for code"))
+
+    answer = parse_acknowledgment(desk.replies[0].acknowledgment)
+    assert (answer.code, answer.errors[0].code) == ("AE", "207")
+    assert answer.errors[0].text == "no row for code"
+
+
+def test_a_message_without_an_outcome_in_time_is_ae_and_stays_accepted():
+    desk = patient()
+    desk.hear(msh())
+
+    desk.intake.outcomes.end.callback(None)
+
+    assert parse_acknowledgment(desk.replies[0].acknowledgment).code == "AE"
+    assert desk.journal.arrivals[0].verdict is Verdict.ACCEPTED
+
+
+def test_in_enhanced_mode_ca_comes_at_once_and_the_application_answer_later():
+    desk = patient()
+
+    answer = desk.answer(msh(tail="|||AL|AL"))
+    assert (answer.code, desk.said) == ("CA", [])
+    desk.intake.outcomes.end.callback(Ended(good=True))
+
+    assert [parse_acknowledgment(later).code for later in desk.said] == ["AA"]
+
+
+def test_an_application_answer_nobody_asked_for_is_not_sent():
+    desk = patient()
+    desk.hear(msh(tail="|||AL|ER"))
+
+    desk.intake.outcomes.end.callback(Ended(good=True))
+
+    assert desk.said == []
+
+
+def test_an_acknowledgment_that_comes_by_itself_is_shown_to_the_senders():
+    desk, shown = Desk(), []
+    desk.intake.unsolicited = shown.append
+    ack = msh().replace(b"ADT^A01", b"ACK^A01")
+
+    reply = desk.hear(ack)
+
+    assert (reply.acknowledgment, shown) == (None, [ack])
+    assert desk.journal.arrivals == []

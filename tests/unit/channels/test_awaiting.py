@@ -1,0 +1,86 @@
+"""Waiting for the end of a message."""
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+
+from engine.channels.awaiting import Ended, Outcomes
+
+
+class Store:
+    """Knows what the test says."""
+
+    def __init__(self):
+        self.ended, self.looks, self.away = {}, 0, False
+
+    def look(self, asked):
+        self.looks += 1
+        if self.away:
+            return fail(OSError())
+        return succeed({key: self.ended[key] for key in asked if key in self.ended})
+
+
+def waiting(store, clock, seconds=20.0, *, delivered=False):
+    ends = []
+    outcomes = Outcomes(store.look, clock)
+    outcomes.wait(7, seconds, delivered=delivered).addCallback(ends.append)
+    return ends
+
+
+def test_an_end_that_is_known_is_told_at_once():
+    store, clock = Store(), Clock()
+    store.ended[7, False] = Ended(good=True)
+
+    assert waiting(store, clock) == [Ended(good=True)]
+    assert clock.getDelayedCalls() == []
+
+
+def test_an_end_is_told_soon_after_it_came():
+    store, clock = Store(), Clock()
+    ends = waiting(store, clock, delivered=True)
+    assert ends == []
+
+    store.ended[7, True] = Ended(good=False, reason="refused")
+    clock.advance(0.1)
+
+    assert ends == [Ended(good=False, reason="refused")]
+
+
+def test_when_the_time_is_up_nothing_is_known_and_nobody_looks_any_more():
+    store, clock = Store(), Clock()
+    ends = waiting(store, clock, 1.0)
+
+    for _ in range(30):
+        clock.advance(0.1)
+    looks = store.looks
+    clock.advance(10)
+
+    assert ends == [None]
+    assert store.looks == looks
+
+
+def test_a_store_that_is_away_is_asked_again():
+    store, clock = Store(), Clock()
+    store.away = True
+    ends = waiting(store, clock)
+
+    store.away = False
+    store.ended[7, False] = Ended(good=True)
+    clock.advance(0.1)
+
+    assert ends == [Ended(good=True)]
+
+
+def test_two_may_wait_for_different_things():
+    store, clock = Store(), Clock()
+    outcomes, ends = Outcomes(store.look, clock), []
+    first: Deferred = outcomes.wait(1, 20, delivered=False)
+    first.addCallback(ends.append)
+    outcomes.wait(2, 20, delivered=False).addCallback(ends.append)
+
+    store.ended[2, False] = Ended(good=True)
+    clock.advance(0.1)
+    assert ends == [Ended(good=True)]
+    store.ended[1, False] = Ended(good=False)
+    clock.advance(0.1)
+
+    assert ends[1:] == [Ended(good=False)]
