@@ -314,9 +314,12 @@ def project_file(text: str) -> object:
 
 
 def folder(text: str) -> object:
-    """Return a folder or a path template, without ways upwards."""
+    """Return a folder or a path template; ``..`` may stand at its beginning only."""
     if not text or _CONTROL.search(text):
         return Refused(f"{text!r} is not a path", "write it like out/adt")
-    if ".." in text.split("/"):
-        return Refused("a path must not contain '..'", "write the whole path")
+    parts = text.split("/")
+    while parts and parts[0] == "..":
+        del parts[0]
+    if ".." in parts:
+        return Refused("'..' may stand at the beginning only", "write the whole path")
     return text
