@@ -33,8 +33,9 @@ class Rendered:
 class Work:
     """One message while it is rendered for its destinations.
 
-    ``names`` are the context names as text, for path templates. ``folder`` is the configuration folder, from
-    which relative paths resolve; ``sampled`` messages go through the output gate.
+    ``names`` are the context names as text, for path templates. ``folder`` is the
+    configuration folder, from which relative paths resolve; ``sampled`` messages go
+    through the output gate.
     """
 
     prepared: Prepared
