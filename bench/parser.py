@@ -141,7 +141,8 @@ def compare(
     label: str, ours: Callable[[], None], theirs: Callable[[], None], goal: int
 ) -> None:
     """Print the medians of paired rounds and the median of their ratios."""
-    ours(), theirs()
+    ours()
+    theirs()
     pairs = [(microseconds(ours), microseconds(theirs)) for _ in range(ROUNDS)]
     mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(b / a for a, b in pairs)
