@@ -6,6 +6,9 @@ step, amortised over batches, with durable commits.
 
 import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import process_time
@@ -95,7 +98,7 @@ def outcome(claimed: Claimed, resources: int) -> Outcome:
     )
 
 
-SPENT: Counter[str] = Counter()
+SPENT: defaultdict[str, float] = defaultdict(float)
 """Seconds of CPU by step."""
 
 

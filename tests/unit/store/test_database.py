@@ -100,6 +100,19 @@ def test_what_is_committed_survives_in_a_second_process_view(tmp_path):
     store.close()
 
 
+def test_a_checkpoint_moves_commits_into_the_files(tmp_path):
+    url = empty_url("sqlite", tmp_path)
+    store = open_database(url, KEY)
+    accept_some(store, 50)
+    file = tmp_path / url.rsplit("/", 1)[1] / "journal.db"
+    before = file.stat().st_size
+
+    store.checkpoint()
+
+    assert file.stat().st_size > before
+    store.close()
+
+
 def test_a_journal_that_cannot_commit_says_so(tmp_path):
     url = empty_url("sqlite", tmp_path)
     store = open_database(url, KEY)
