@@ -1,4 +1,4 @@
-"""Messages for the FHIR map, each with one thing in it, and a way to look at the result."""
+"""Messages for the FHIR map, and ways to look at what it makes of them."""
 
 import json
 
@@ -23,7 +23,8 @@ def segment(name, **fields):
 
 
 def msh(kind="ADT^A01^ADT_A01", *, zone=ZONE, control="C1", **fields):
-    head = f"MSH|^~\\&|ADT1|HOSP^1.2.3^ISO|HUB|X|20240102030405{zone}||{kind}|{control}|P|2.5.1"
+    sent = f"20240102030405{zone}"
+    head = f"MSH|^~\\&|ADT1|HOSP^1.2.3^ISO|HUB|X|{sent}||{kind}|{control}|P|2.5.1"
     return head + "".join(f"|{value}" for value in fields.values())
 
 

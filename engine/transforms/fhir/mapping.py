@@ -88,6 +88,11 @@ def map_message(message: Message, context: MapContext) -> Mapped:
     Raises:
         TransformError: ``trigger-not-mapped``, for an event the map does not know.
     """
+    return convert(message, context).mapped
+
+
+def convert(message: Message, context: MapContext) -> Conversion:
+    """Return the whole state of a finished mapping, see `map_message`."""
     nearest = context.options.unknown_trigger == "nearest"
     plan = plan_for(message.message_type, message.trigger_event, nearest=nearest)
     conversion = Conversion(message, context, plan)
@@ -107,4 +112,4 @@ def map_message(message: Message, context: MapContext) -> Mapped:
             conversion.list_cuts(node)
     map_header(conversion)
     account(conversion)
-    return conversion.mapped
+    return conversion

@@ -73,7 +73,9 @@ def test_t18_type_period_and_assigner_are_kept():
 
 
 def test_t18_account_licence_and_social_security_are_kept():
-    data = adt("A01", pid(f2="OLD", f4="ALT", f18="A5", f19="111223333", f20="D9^CA"), pv1())
+    data = adt(
+        "A01", pid(f2="OLD", f4="ALT", f18="A5", f19="111223333", f20="D9^CA"), pv1()
+    )
 
     values = [one["value"] for one in resource(data, "Patient")["identifier"]]
 
@@ -110,7 +112,10 @@ def test_t20_what_is_deleted_is_entered_in_error(segments, kind, status):
 def test_t20_a_deleted_procedure_is_entered_in_error():
     pr1 = segment("PR1", f1="1", f3="1^X^L", f20="D")
 
-    assert resource(adt("A01", pid(), pv1(), pr1), "Procedure")["status"] == "entered-in-error"
+    assert (
+        resource(adt("A01", pid(), pv1(), pr1), "Procedure")["status"]
+        == "entered-in-error"
+    )
 
 
 def test_t21_up_to_three_codings_and_the_words():
@@ -129,7 +134,8 @@ def test_t21_up_to_three_codings_and_the_words():
     ("word", "system"),
     [
         ("HL70078", V2 + "0078"), ("HL7078", V2 + "0078"), ("LN", "http://loinc.org"),
-        ("I10C", "http://hl7.org/fhir/sid/icd-10-cm"), ("ISO3166", "urn:iso:std:iso:3166"),
+        ("I10C", "http://hl7.org/fhir/sid/icd-10-cm"),
+        ("ISO3166", "urn:iso:std:iso:3166"),
         ("2.16.840.1.113883.6.96", "urn:id:north:HOSP:codes:2.16.840.1.113883.6.96"),
     ],
 )  # fmt: skip
@@ -149,7 +155,9 @@ def test_t21_an_oid_sent_with_the_code_wins_and_so_does_the_sites_table():
 
 
 def test_t21_words_alone_are_text():
-    assert observation(obx("CWE", "^Growth"))["valueCodeableConcept"] == {"text": "Growth"}
+    assert observation(obx("CWE", "^Growth"))["valueCodeableConcept"] == {
+        "text": "Growth"
+    }
 
 
 def test_t21_a_code_without_system_is_of_the_fields_table_where_it_is_in_it():
@@ -161,7 +169,8 @@ def test_t21_a_code_without_system_is_of_the_fields_table_where_it_is_in_it():
 
 
 @pytest.mark.parametrize(
-    ("sent", "gender"), [("F", "female"), ("A", "other"), ("N", "other"), ("?", "unknown")]
+    ("sent", "gender"),
+    [("F", "female"), ("A", "other"), ("N", "other"), ("?", "unknown")],
 )
 def test_t22_required_codes_are_fhirs_and_the_senders_is_kept(sent, gender):
     found = patient(f8=sent)
@@ -187,7 +196,10 @@ def test_t26_every_name_with_its_use_and_parts():
         "prefix": ["Dr"],
         "suffix": ["Jr", "PhD"],
     }
-    assert [one["valueString"] for one in names[0]["_family"]["extension"]] == ["van", "Berg"]
+    assert [one["valueString"] for one in names[0]["_family"]["extension"]] == [
+        "van",
+        "Berg",
+    ]
     assert names[1]["use"] == "maiden"
 
 
@@ -244,14 +256,20 @@ def test_t28_a_merge_retires_the_prior_patient():
     assert retired.resource["link"] == [
         {"other": survivor.reference, "type": "replaced-by"}
     ]
-    assert survivor.resource["link"] == [{"other": retired.reference, "type": "replaces"}]
+    assert survivor.resource["link"] == [
+        {"other": retired.reference, "type": "replaces"}
+    ]
 
 
 def test_t28_both_patients_are_found_by_the_old_number():
     survivor, retired = mapped(MERGE).patients
 
     for entry in (survivor, retired):
-        old = [one["value"] for one in entry.resource["identifier"] if one.get("use") == "old"]
+        old = [
+            one["value"]
+            for one in entry.resource["identifier"]
+            if one.get("use") == "old"
+        ]
         assert old == ["900"]
 
 
@@ -281,7 +299,9 @@ def test_t28_several_pairs_stay_pairs():
 
 
 def test_t28_a_patient_is_not_merged_with_itself():
-    data = er7(msh("ADT^A40^ADT_A39"), pid(), segment("MRG", f1="100482^^^HOSP&1.2.3&ISO^MR"))
+    data = er7(
+        msh("ADT^A40^ADT_A39"), pid(), segment("MRG", f1="100482^^^HOSP&1.2.3&ISO^MR")
+    )
 
     found = mapped(data)
 
@@ -359,7 +379,9 @@ def test_next_of_kin_is_a_person_and_a_contact_where_marked():
 
 
 def test_a_guarantor_is_on_the_account():
-    gt1 = segment("GT1", f1="1", f2="G1", f3="Doe^Alex", f6="555-2", f11="SPO", f13="20240101")
+    gt1 = segment(
+        "GT1", f1="1", f2="G1", f3="Doe^Alex", f6="555-2", f11="SPO", f13="20240101"
+    )
     data = adt("A01", pid(f18="A5"), pv1(), gt1)
 
     [guarantor] = resource(data, "Account")["guarantor"]

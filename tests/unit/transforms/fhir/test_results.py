@@ -74,11 +74,20 @@ def test_t14_a_child_result_is_derived_from_its_parent():
         pid(),
         obr(f4="600-7^Culture^LN"),
         obx("CWE", "112283007^E coli^SCT", f3="600-7^Cult^LN", f4="1"),
-        obr(f1="2", f2="P2^ADT1", f3="F2^LAB", f26="600-7&Cult&LN^1", f29="P1&ADT1^F1&LAB"),
+        obr(
+            f1="2",
+            f2="P2^ADT1",
+            f3="F2^LAB",
+            f26="600-7&Cult&LN^1",
+            f29="P1&ADT1^F1&LAB",
+        ),
         obx("ST", "S", f3="18864-9^Ampicillin^LN"),
     )
 
-    entries = {e.resource["code"]["coding"][0]["code"]: e for e in mapped(data).all("Observation")}
+    entries = {
+        e.resource["code"]["coding"][0]["code"]: e
+        for e in mapped(data).all("Observation")
+    }
     parent, child = entries["600-7"], entries["18864-9"]
 
     assert child.resource["derivedFrom"] == [parent.reference]
@@ -92,7 +101,10 @@ def test_t14_a_parent_of_an_earlier_message_is_known_by_its_number():
 
     [placer, filler] = resource(data, "ServiceRequest")["basedOn"]
 
-    assert (placer["identifier"]["value"], filler["identifier"]["value"]) == ("P0", "F0")
+    assert (placer["identifier"]["value"], filler["identifier"]["value"]) == (
+        "P0",
+        "F0",
+    )
 
 
 def test_t15_a_specimen_has_both_numbers_and_is_referred_to():
@@ -106,18 +118,24 @@ def test_t15_a_specimen_has_both_numbers_and_is_referred_to():
     assert found.all("DiagnosticReport")[0].resource["specimen"] == [specimen.reference]
 
 
-def test_t15_OBX_33_chooses_among_several_specimens():
+def test_t15_obx_33_chooses_among_several_specimens():
     other = segment("SPM", f1="2", f2="SP3^SP4", f4="BLD")
     found = mapped(oru(obx(f33="SP3^SP4"), SPM, other))
 
-    assert found.all("Observation")[0].resource["specimen"] == found.all("Specimen")[1].reference
+    assert (
+        found.all("Observation")[0].resource["specimen"]
+        == found.all("Specimen")[1].reference
+    )
 
 
-def test_t15_OBR_15_makes_a_specimen_only_without_an_SPM():
+def test_t15_obr_15_makes_a_specimen_only_without_an_spm():
     old = obr(f15="BLD&Blood&HL70487^EDTA^kept cool^LA^^")
 
     assert len(resources(oru(obx(), order=old), "Specimen")) == 1
-    assert resource(oru(obx(), SPM, order=old), "Specimen")["identifier"][0]["value"] == "SP1"
+    assert (
+        resource(oru(obx(), SPM, order=old), "Specimen")["identifier"][0]["value"]
+        == "SP1"
+    )
     assert losses(oru(obx(), SPM, order=old))["OBR-15"] == "no-fhir-home"
 
 
@@ -153,11 +171,15 @@ def test_d07_report_and_order_are_linked_and_carry_both_numbers():
 
     assert report.resource["basedOn"] == [order.reference]
     for entry in (report, order):
-        kinds = [one["type"]["coding"][0]["code"] for one in entry.resource["identifier"]]
+        kinds = [
+            one["type"]["coding"][0]["code"] for one in entry.resource["identifier"]
+        ]
         assert kinds == ["PLAC", "FILL"]
 
 
-@pytest.mark.parametrize(("section", "kind"), [("HM", "laboratory"), ("RAD", "imaging")])
+@pytest.mark.parametrize(
+    ("section", "kind"), [("HM", "laboratory"), ("RAD", "imaging")]
+)
 def test_d08_the_section_gives_the_category(section, kind):
     data = oru(obx(), order=obr(f24=section))
 
@@ -165,11 +187,15 @@ def test_d08_the_section_gives_the_category(section, kind):
 
 
 def test_d09_recipients_are_listed_not_mapped():
-    assert losses(oru(obx(), order=obr(f28="1^Copy")))["OBR-28"] == "not-mapped-by-choice"
+    assert (
+        losses(oru(obx(), order=obr(f28="1^Copy")))["OBR-28"] == "not-mapped-by-choice"
+    )
 
 
 def test_d09_who_performed_is_a_practitioner_and_a_laboratory():
-    data = oru(obx(f16="T1^Tech^Tina", f23="Central Lab^^^^^CLIA^XX^^^99D", f24="1 Road^^Town"))
+    data = oru(
+        obx(f16="T1^Tech^Tina", f23="Central Lab^^^^^CLIA^XX^^^99D", f24="1 Road^^Town")
+    )
     performers = observation(data)["performer"]
 
     assert len(performers) == 2
@@ -198,7 +224,14 @@ def test_an_order_says_who_entered_and_verified_it():
     data = er7(
         msh("ORU^R01^ORU_R01"),
         pid(),
-        segment("ORC", f1="NW", f9="20240102030405-0500", f10="7^Enter^E", f11="8^Verify^V", f17="W^Ward"),
+        segment(
+            "ORC",
+            f1="NW",
+            f9="20240102030405-0500",
+            f10="7^Enter^E",
+            f11="8^Verify^V",
+            f17="W^Ward",
+        ),
         segment("TQ1", f2="3", f7="20240103", f9="S", f11="with care"),
         obr(),
     )
@@ -211,7 +244,7 @@ def test_an_order_says_who_entered_and_verified_it():
     assert [codes(a["type"])[0][1] for a in history["agent"]] == ["enterer", "verifier"]
 
 
-def test_two_orders_of_one_ORC_both_make_a_report():
+def test_two_orders_of_one_orc_both_make_a_report():
     data = oru(obx(), obr(f1="2", f3="F2^LAB"), obx())
 
     reports = resources(data, "DiagnosticReport")

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from engine.transforms.fhir import MapContext
 from engine.transforms.fhir.times import later, moment
-from tests.fhir_messages import adt, losses, obr, observation, obx, oru, pid, pv1, resource
+from tests.fhir_messages import (
+    adt,
+    losses,
+    obr,
+    observation,
+    obx,
+    oru,
+    pid,
+    pv1,
+    resource,
+)
 
 OSLO = ZoneInfo("Europe/Oslo")
 
@@ -59,7 +69,10 @@ def test_t02_without_one_the_offset_of_the_message_counts():
 
 @pytest.mark.parametrize(
     ("sent", "expected"),
-    [("202407011200", "2024-07-01T12:00:00+02:00"), ("202401011200", "2024-01-01T12:00:00+01:00")],
+    [
+        ("202407011200", "2024-07-01T12:00:00+02:00"),
+        ("202401011200", "2024-01-01T12:00:00+01:00"),
+    ],
 )
 def test_t02_then_the_zone_of_the_feed_with_daylight_saving_of_that_day(sent, expected):
     assert moment(sent, "", OSLO).text == expected
@@ -73,9 +86,7 @@ def test_t02_without_any_zone_the_time_is_cut_and_the_cut_is_listed():
 
 
 def test_t02_a_cut_inside_a_data_type_is_listed_each_time():
-    data = adt(
-        "A01", pid(), pv1(f7="1^Doe^D^^^^^^^^^^^^^^^^202401020304"), zone=""
-    )
+    data = adt("A01", pid(), pv1(f7="1^Doe^D^^^^^^^^^^^^^^^^202401020304"), zone="")
     context = MapContext(site="cut")
 
     for _ in range(2):

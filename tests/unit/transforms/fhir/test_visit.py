@@ -128,8 +128,12 @@ def test_t34_a_bed_has_its_status():
     [("SV", "high", "severe"), ("MO", None, "moderate"), ("MI", "low", "mild"),
      ("U", "unable-to-assess", None)],
 )  # fmt: skip
-def test_t35_severity_is_criticality_and_that_of_the_reaction(sent, criticality, severity):
-    al1 = segment("AL1", f1="1", f2="DA", f3="7980^Penicillin^RXNORM", f4=sent, f5="Hives")
+def test_t35_severity_is_criticality_and_that_of_the_reaction(
+    sent, criticality, severity
+):
+    al1 = segment(
+        "AL1", f1="1", f2="DA", f3="7980^Penicillin^RXNORM", f4=sent, f5="Hives"
+    )
     found = resource(adt("A01", pid(), pv1(), al1), "AllergyIntolerance")
 
     assert found.get("criticality") == criticality
@@ -154,7 +158,10 @@ def test_a_diagnosis_is_a_condition_and_one_of_the_visits():
     [diagnosis] = resource(data, "Encounter")["diagnosis"]
 
     assert codes(condition["code"]) == [("http://hl7.org/fhir/sid/icd-10", "I20.9")]
-    assert (condition["code"]["text"], condition["onsetDateTime"]) == ("Angina", "2024-01-01")
+    assert (condition["code"]["text"], condition["onsetDateTime"]) == (
+        "Angina",
+        "2024-01-01",
+    )
     assert diagnosis["rank"] == 1
     assert codes(diagnosis["use"])[0][1] == "AD"
 
@@ -165,11 +172,20 @@ def test_a_procedure_with_minutes_has_an_end():
     found = resource(adt("A01", pid(), pv1(), pr1), "Procedure")
 
     assert found["performedPeriod"]["end"] == "2024-01-01T13:30:00-05:00"
-    assert [codes(p["function"])[0][1] for p in found["performer"]] == ["88189002", "304292004"]
+    assert [codes(p["function"])[0][1] for p in found["performer"]] == [
+        "88189002",
+        "304292004",
+    ]
     assert found["code"]["coding"][1]["code"] == "80146002:50"
 
 
-IN1 = {"f2": "PPO^Plan", "f3": "INS1", "f4": "Good Co", "f12": "20240101", "f36": "POL9"}
+IN1 = {
+    "f2": "PPO^Plan",
+    "f3": "INS1",
+    "f4": "Good Co",
+    "f12": "20240101",
+    "f36": "POL9",
+}
 
 
 def test_an_insurance_is_a_coverage_of_the_patient():
@@ -192,7 +208,10 @@ def test_somebody_else_insured_is_a_related_person():
     person = resource(data, "RelatedPerson")
     numbers = [one["value"] for one in resource(data, "Coverage")["identifier"]]
 
-    assert (person["birthDate"], person["telecom"][0]["value"]) == ("1979-01-01", "555-3")
+    assert (person["birthDate"], person["telecom"][0]["value"]) == (
+        "1979-01-01",
+        "555-3",
+    )
     assert {"PPO", "M7", "MC1"} <= set(numbers)
 
 
