@@ -213,7 +213,7 @@ def concept(source: Resource, rendering: Rendering, path: str, *wanted: str) -> 
         if isinstance(made, Code):
             carried.append(made)
         elif made:
-            loose.append(made)
+            loose.append(made.removeprefix(f"{text(source, 'text')} "))
     main = _preferred(carried, wanted)
     others = tuple(dict.fromkeys(code for code in carried if code != main))
     return Concept(main, others, text(source, "text"), tuple(loose))
