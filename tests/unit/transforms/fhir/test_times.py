@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from engine.transforms.fhir import MapContext
 from engine.transforms.fhir.times import later, moment
-from tests.fhir_messages import adt, losses, obr, observation, obx, oru, pid, pv1, resource
+from tests.fhir_messages import (
+    adt,
+    losses,
+    obr,
+    observation,
+    obx,
+    oru,
+    pid,
+    pv1,
+    resource,
+)
 
 OSLO = ZoneInfo("Europe/Oslo")
 
