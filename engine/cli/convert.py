@@ -71,7 +71,8 @@ def convert_command(
         losses = [one for each in mapped for one in each.losses]
         _report(losses, [one for each in mapped for one in each.findings], loss)
         return
-    _print_document(mapped, template or "ccd", loss)
+    at = _said_at(messages[-1])
+    _print_document(mapped, template or "ccd", at, loss)
 
 
 def _contents(place: str) -> list[bytes]:
@@ -133,7 +134,9 @@ def _print_bundle(mapped: "Mapped", kind: str, *, compact: bool) -> None:
     sys.stdout.buffer.write(content + b"\n")
 
 
-def _print_document(mapped: "list[Mapped]", template: str, loss: Path | None) -> None:
+def _print_document(
+    mapped: "list[Mapped]", template: str, at: datetime, loss: Path | None
+) -> None:
     """Print the documents that a template makes of what the messages told."""
     from engine.transforms.ccda.document import render
     from engine.transforms.ccda.documents import documents_of
@@ -153,7 +156,7 @@ def _print_document(mapped: "list[Mapped]", template: str, loss: Path | None) ->
     losses: list[Loss] = []
     for planned in plan.documents:
         version = Version(planned.series)
-        made = render(planned.template, planned.facts, site, version, now())
+        made = render(planned.template, planned.facts, site, version, at)
         sys.stdout.buffer.write(made.document)
         findings += made.findings
         losses += made.losses

@@ -25,7 +25,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "explain": ("explain", "Tell in words what is in a message."),
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
-        "schema": ("project", "Print the JSON Schema of channels or settings."),
+        "table": ("tables", "Show and change code tables, list their misses."),
     },
     "Send, receive, measure": {
         "send": ("send", "Send messages over MLLP and count the answers."),

@@ -9,7 +9,7 @@ import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, invocation, leave, note, now
 from engine.cli.output import Row, emit_one, masked, output_format
-from engine.cli.site import message_bytes, site
+from engine.cli.site import is_stored, message_bytes, site
 
 if TYPE_CHECKING:
     from engine.channels.assemble import Line
@@ -30,13 +30,16 @@ def try_command(
 ) -> None:
     """Run one message through a channel and tell what would become of it.
 
-    MESSAGE is a file, - for stdin, or the number of a stored message. The index is
-    empty, so everybody is new. The exit code is 1 when the message would stop.
+    MESSAGE is a file, - for stdin, or the number of a stored message, whose values are
+    masked without --reveal. The index is empty, so everybody is new. The exit code is 1
+    when the message would stop.
     """
     from engine.channels.trial import attempt
 
     found = line(channel, environment)
     data = message_bytes(message)
+    if not is_stored(message):
+        invocation().reveal = True
     began = time.perf_counter()
     trial = attempt(found, data, traced=True)
     milliseconds = (time.perf_counter() - began) * 1e3
