@@ -8,7 +8,6 @@ explains it. Loader, JSON Schema and reference are made from these classes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path as FolderPath
 from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
@@ -373,15 +372,3 @@ class Channel:
         default_factory=dict
     )
     environment: Annotated[Mapping[str, str], kinds.PLACE] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, folder: str | FolderPath, name: str) -> "Channel":
-        """Return one channel of a configuration folder.
-
-        Raises:
-            ConfigurationError: with every fault of the folder.
-        """
-        # the loader reads channels, so it cannot be imported above them
-        from engine.channels.load import load_site  # noqa: PLC0415
-
-        return load_site(FolderPath(folder)).channel(name)
