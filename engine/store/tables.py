@@ -102,6 +102,7 @@ attempt = Table(
     when("processed_at"),
     number("duration_us"),
     sealed("report"),
+    sqlite_with_rowid=False,
 )
 
 progress = Table(
