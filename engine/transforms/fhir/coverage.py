@@ -168,8 +168,7 @@ def _insured(
         put(resource, "identifier", social_security(conversion, in2, 2))
         put(resource, "telecom", phones(conversion, in2, ((63, "home"),)))
     resource["patient"] = subject.patient.reference
-    if in1.has(17):
-        relation = conversion.concept(in1, 17, "0063")
+    if relation := conversion.concept(in1, 17, "0063"):
         resource["relationship"] = [translated(relation, RELATIONSHIP, V3_ROLE)]
     resource["name"] = called
     add_gender(resource, in1.text(43))
@@ -181,8 +180,7 @@ def _insured(
 
 
 def _add_relation(conversion: Conversion, in1: Node, resource: Element) -> None:
-    if in1.has(17):
-        relation = conversion.concept(in1, 17, "0063")
+    if relation := conversion.concept(in1, 17, "0063"):
         resource["relationship"] = translated(
             relation, _RELATIONS, _SUBSCRIBER_RELATION
         )

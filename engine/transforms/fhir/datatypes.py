@@ -64,6 +64,12 @@ def extension(name: str, kind: str, value: object) -> Element:
     return {"url": url, "value" + kind: value}
 
 
+def keep(element: Element, name: str, kind: str, value: object) -> None:
+    """Add an extension to an element, unless there is nothing to say."""
+    if value:
+        append(element, "extension", extension(name, kind, value))
+
+
 def coded(system: str, value: str, display: str = "") -> Element:
     """Return a CodeableConcept with one coding."""
     coding: Element = {"system": system, "code": value}
@@ -99,9 +105,19 @@ def concept(
     if source.component_count > _ONE_CODING:
         codings += _alternates(feed, value, field)
     found: Element = {"coding": codings} if codings else {}
-    text = value.original_text or value.text or value.alternate_text
-    put(found, "text", plain(text or value.second_alternate_text))
+    words = (value.original_text, value.text, value.alternate_text,
+             value.second_alternate_text)  # fmt: skip
+    text = next((said for one in words if (said := plain(one))), "")
+    put(found, "text", text)
+    for said, number in zip(words[1:], _numbers(value), strict=True):
+        if said and not number and plain(said) not in ("", text):
+            append(found, "coding", {"display": plain(said)})
     return found
+
+
+def _numbers(value: Cwe) -> tuple[str, str, str]:
+    """Return the three codes of a coded value."""
+    return value.code, value.alternate_code, value.second_alternate_code
 
 
 def _alternates(feed: Feed, value: Cwe, field: str) -> list[Element]:
@@ -166,7 +182,7 @@ def translated(source: Element, codes: Codes, system: str) -> Element:
     codings = source.get("coding")
     if not isinstance(codings, list):
         return source
-    image = codes.get(str(codings[0]["code"]))
+    image = codes.get(str(codings[0].get("code")))
     if image is None or codings[0]["system"] == system:
         return source
     return {**source, "coding": [{"system": system, "code": image}, *codings]}

@@ -265,9 +265,9 @@ def _add_locations(conversion: Conversion, pv1: Node, resource: Element) -> None
 def _add_importance(conversion: Conversion, pv1: Node, subject: Subject) -> None:
     """PV1-16 is about the person too."""
     source = pv1.first(16) if pv1.has(16) else None
-    if source is None or subject.patient is None:
+    value = conversion.concept_of(pv1, 16, source, "0099") if source else {}
+    if not value or subject.patient is None:
         return
-    value = conversion.concept_of(pv1, 16, source, "0099")
     resource = subject.patient.resource
     known = resource.get("extension")
     one = extension("patient-importance", "CodeableConcept", value)

@@ -18,6 +18,7 @@ from engine.transforms.fhir.datatypes import (
     coded,
     entity_identifier,
     extension,
+    keep,
     plain,
     put,
     translated,
@@ -243,6 +244,8 @@ def _add_judgement(
         for one in conversion.concepts(node, 10, "0080"):
             name = "observation-nature-of-abnormal-test"
             append(resource, "extension", extension(name, "CodeableConcept", one))
+    if node.has(30) and (kind := conversion.concept(node, 30, "0937")):
+        keep(resource, "observation-structure-type", "CodeableConcept", kind)
     if node.has(4) and (text := conversion.string(node, 4)):
         inner: Element = {"url": "original-sub-identifier", "valueString": text}
         url = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"

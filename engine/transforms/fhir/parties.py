@@ -170,7 +170,10 @@ def _name(feed: Feed, value: Xcn, source: Repetition) -> Element:
 
 
 def _named_person(feed: Feed, source: Repetition) -> tuple[Party, ...]:
-    parts = [*source.sub(1), *[""] * 9][:9]
+    inner = source.sub(1)
+    if len(inner) <= 1 and source.text(2).isalpha():
+        return _practitioner(feed, source)
+    parts = [*inner, *[""] * 9][:9]
     name: Element = {}
     put(name, "family", plain(parts[1]))
     put(name, "given", strings(parts[2], parts[3]))

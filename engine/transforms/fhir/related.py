@@ -171,6 +171,25 @@ def _add_contact(
         append(subject.patient.resource, "contact", contact)
 
 
+def map_mother(conversion: Conversion, pid: Node) -> None:
+    """PID-21 names the mother by her number only."""
+    subject = conversion.subject_of(pid)
+    numbers = [
+        one
+        for source in pid.all(21)
+        if (one := identifier(conversion.feed, Cx.of(source)))
+    ]
+    if not numbers or subject.patient is None:
+        return
+    resource: Element = {
+        "resourceType": "RelatedPerson",
+        "identifier": numbers,
+        "patient": subject.patient.reference,
+        "relationship": [coded(V3_ROLE, "MTH")],
+    }
+    conversion.upsert_own(pid, resource, subject.key, "mother")
+
+
 def map_guarantor(conversion: Conversion, gt1: Node) -> None:
     """Add who pays: a RelatedPerson or an Organization, guarantor of the Account."""
     gt1.take(1)
@@ -201,8 +220,7 @@ def _payer(conversion: Conversion, gt1: Node, subject: Subject) -> Entry | None:
     ]
     put(resource, "identifier", numbers + social_security(conversion, gt1, 12))
     resource["patient"] = subject.patient.reference
-    if gt1.has(11):
-        relation = conversion.concept(gt1, 11, "0063")
+    if relation := conversion.concept(gt1, 11, "0063"):
         resource["relationship"] = [translated(relation, RELATIONSHIP, V3_ROLE)]
     put(resource, "name", names(conversion, gt1, 3))
     put(resource, "telecom", phones(conversion, gt1, _GT1_PHONES))

@@ -23,7 +23,12 @@ from engine.transforms.fhir.observation import ABSENT, Order, map_observations
 from engine.transforms.fhir.observation_values import TEXT_KINDS, joined
 from engine.transforms.fhir.parties import named_person
 from engine.transforms.fhir.request import map_request, request_identifiers
-from engine.transforms.fhir.specimen import map_old_specimen, map_specimen, names_of
+from engine.transforms.fhir.specimen import (
+    add_collection,
+    map_old_specimen,
+    map_specimen,
+    names_of,
+)
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vocabulary import (
     CATEGORY,
@@ -205,7 +210,9 @@ def _specimens(conversion: Conversion, obr: Node, order: Order) -> list[Entry]:
         entry = map_specimen(conversion, spm, order.key)
         order.specimens.update(names_of(spm, entry))
         found.append(entry)
-    if not found:
+    if found:
+        add_collection(conversion, obr, found[0])
+    else:
         old = map_old_specimen(conversion, obr, order.key)
         if old is not None:
             order.specimens["OBR-15"] = old

@@ -10,6 +10,7 @@ from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cwe, Cx, Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
+    append,
     code,
     coded,
     entity_identifier,
@@ -158,6 +159,23 @@ def map_old_specimen(conversion: Conversion, obr: Node, order_key: str) -> Entry
     if comment := plain(source.text(3)):
         resource["note"] = [{"text": comment}]
     return conversion.upsert_own(obr, resource, order_key, "OBR-15")
+
+
+def add_collection(conversion: Conversion, obr: Node, specimen: Entry) -> None:
+    """Add what OBR-9, 10, 14 and 39 say of a specimen that an SPM describes."""
+    known = specimen.resource.get("collection")
+    collection: Element = {**known} if isinstance(known, dict) else {}
+    collectors = practitioners(conversion, obr, 10)
+    if collectors:
+        collection.setdefault("collector", collectors[0].reference)
+    if obr.has(9) and (volume := counted(conversion.feed, obr.first(9))):
+        collection.setdefault("quantity", volume)
+    put(specimen.resource, "collection", collection)
+    if obr.has(14) and (when := conversion.when(obr, 14)):
+        specimen.resource.setdefault("receivedTime", when)
+    for source in obr.all(39) if obr.has(39) else ():
+        if words := plain(source.text(2) or source.text()):
+            append(specimen.resource, "note", {"text": words})
 
 
 def _add_collected(conversion: Conversion, obr: Node, collection: Element) -> None:
