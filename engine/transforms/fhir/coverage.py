@@ -82,8 +82,8 @@ def _numbers(conversion: Conversion, in1: Node, in2: Node | None) -> list[Elemen
                 else feed.identifier_system(Hd("health-plans"))
             )
             plan: Element = {"system": system, "value": number}
-            if value.code and value.text:
-                plan["type"] = {"text": plain(value.text)}
+            if value.code and (words := plain(value.text)):
+                plan["type"] = {"text": words}
             found.append(plan)
     if in1.has(49) and (number := conversion.string(in1, 36)):
         found.append(identifier(feed, Cx(number, "", "", Hd("policies"), "", Hd(),

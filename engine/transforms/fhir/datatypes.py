@@ -9,6 +9,7 @@ from typing import Final
 
 from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cwe, Cx, Ei, Hd, Xon
+from engine.hl7.segment import NULL
 from engine.transforms.fhir.feed import Feed
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.systems import EXTENSION, HL7, IDENTIFIER_TYPE, RFC3986
@@ -39,6 +40,8 @@ def plain(text: str) -> str:
     if not text:
         return ""
     text = text.strip()
+    if text == NULL:
+        return ""
     return text if text.isprintable() else _UNPRINTABLE.sub("", text).strip()
 
 
@@ -55,7 +58,8 @@ def _layout(found: re.Match[str]) -> str:
 
 def code(text: str) -> str:
     """Return text that FHIR takes as a code: no blanks but single ones inside."""
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    return "" if text == NULL else text
 
 
 def extension(name: str, kind: str, value: object) -> Element:
@@ -211,17 +215,9 @@ def identifier(feed: Feed, value: Cx, type_code: str = "") -> Element:
     found["value"] = number
     put(found, "period", period(feed, value.effective, value.expiration))
     put(found, "assigner", assigner(value.assigning_authority))
-    if value.check_digit:
-        append(
-            found,
-            "extension",
-            extension("identifier-checkDigit", "String", plain(value.check_digit)),
-        )
-    if value.check_digit_scheme:
-        scheme = plain(value.check_digit_scheme)
-        append(
-            found, "extension", extension("namingsystem-checkDigit", "String", scheme)
-        )
+    keep(found, "identifier-checkDigit", "String", plain(value.check_digit))
+    scheme = plain(value.check_digit_scheme)
+    keep(found, "namingsystem-checkDigit", "String", scheme)
     return found
 
 
@@ -250,14 +246,14 @@ def entity_identifier(feed: Feed, value: Ei, type_code: str = "") -> Element:
 def designator_identifiers(feed: Feed, value: Hd) -> list[Element]:
     """Return an HD as the identifiers of what it names: its word and its URI."""
     found: list[Element] = []
-    if value.namespace:
+    if name := plain(value.namespace):
         system = feed.identifier_system(Hd("namespaces"))
-        found.append({"system": system, "value": plain(value.namespace)})
-    if value.universal_id:
+        found.append({"system": system, "value": name})
+    if plain(value.universal_id):
         uri = feed.identifier_system(Hd("", *value[1:]))
         one: Element = {"system": RFC3986, "value": uri}
-        if value.universal_id_type:
-            one["type"] = coded(HL7 + "v2-0301", code(value.universal_id_type))
+        if kind := code(value.universal_id_type):
+            one["type"] = coded(HL7 + "v2-0301", kind)
         found.append(one)
     return found
 

@@ -287,9 +287,8 @@ def _add_event(conversion: Conversion, evn: Node, resource: Element) -> None:
         resource["reason"] = [reason]
     source = evn.first(7) if evn.has(7) else None
     value = Hd.of(source) if source else Hd()
-    if value.namespace or value.universal_id:
+    if name := plain(value.namespace) or plain(value.universal_id):
         system = conversion.feed.identifier_system(Hd("facilities"))
-        name = plain(value.namespace or value.universal_id)
         place: Element = {
             "resourceType": "Location",
             "identifier": [

@@ -14,6 +14,7 @@ from engine.transforms.fhir.datatypes import (
     code,
     coded,
     extension,
+    keep,
     period,
     plain,
     put,
@@ -94,9 +95,7 @@ def address(feed: Feed, source: Repetition) -> Element:
     put(found, "state", plain(value.state))
     put(found, "postalCode", plain(value.postal_code))
     put(found, "country", plain(value.country))
-    if value.census_tract:
-        tract = plain(value.census_tract)
-        found["extension"] = [extension("iso21090-ADXP-censusTract", "String", tract)]
+    keep(found, "iso21090-ADXP-censusTract", "String", plain(value.census_tract))
     if not found:
         return {}
     _add_address_kind(found, value.type_code)

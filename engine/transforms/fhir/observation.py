@@ -15,6 +15,7 @@ from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
     append,
+    code,
     coded,
     entity_identifier,
     extension,
@@ -150,15 +151,13 @@ def _add_identifier(conversion: Conversion, node: Node, resource: Element) -> No
 
 def _add_status(node: Node, resource: Element, order: Order) -> None:
     """OBX-11 (T10); the report's status where it is empty."""
-    sent = node.text(11).strip()
+    sent = code(node.text(11))
     status = OBSERVATION_STATUS.get(sent)
     if status is None:
         status = "unknown" if sent else order.status or "unknown"
     resource["status"] = status
     if sent and sent not in EXACT_OBSERVATION_STATUS:
-        resource["_status"] = alternate_codes(
-            coded(_STATUS_TABLE, " ".join(sent.split()))
-        )
+        resource["_status"] = alternate_codes(coded(_STATUS_TABLE, sent))
 
 
 def _add_category(

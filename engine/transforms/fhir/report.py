@@ -12,6 +12,7 @@ from engine.transforms.fhir.attachments import text_data
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
+    code,
     coded,
     coding_of,
     extension,
@@ -125,20 +126,20 @@ def _add_status(
     conversion: Conversion, obr: Node, report: Element, order: Order
 ) -> None:
     """OBR-25 through the guide's table (T12)."""
-    sent = obr.text(25).strip()
+    sent = code(obr.text(25))
     status = REPORT_STATUS.get(sent, "unknown")
     if not sent:
         conversion.find("report_without_status", obr, 25, "OBR-25 is empty")
     report["status"] = status
     if sent and sent not in EXACT_REPORT_STATUS:
-        value = coded(_STATUS_TABLE, " ".join(sent.split()))
+        value = coded(_STATUS_TABLE, sent)
         report["_status"] = alternate_codes(value)
     order.status = REPORT_TO_OBSERVATION.get(status, "unknown")
 
 
 def _add_category(obr: Node, report: Element, order: Order) -> None:
     """OBR-24 as sent on the report, its kind on every observation (D08)."""
-    section = " ".join(obr.text(24).split())
+    section = code(obr.text(24))
     if not section:
         return
     report["category"] = [coded(_SECTION, section)]

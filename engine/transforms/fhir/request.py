@@ -13,6 +13,7 @@ from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
     append,
+    code,
     coded,
     entity_identifier,
     extension,
@@ -124,11 +125,11 @@ def _status(orc: Node | None, resource: Element) -> str:
     """ORC-5 first, then ORC-1; ``unknown`` where neither says (D05)."""
     if orc is None:
         return "unknown"
-    control, state = orc.text(1).strip(), orc.text(5).strip()
+    control, state = code(orc.text(1)), code(orc.text(5))
     if state:
         status = ORDER_STATUS.get(state, "")
         if state not in ("CM", "ER", "HD"):
-            value = coded(HL7 + "v2-0038", " ".join(state.split()))
+            value = coded(HL7 + "v2-0038", state)
             resource["_status"] = alternate_codes(value)
         if status:
             return status
@@ -287,7 +288,7 @@ def _known_request(conversion: Conversion, one: Element) -> Entry | None:
 
 def _add_order(conversion: Conversion, orc: Node, resource: Element) -> None:
     """ORC-1, 4, 9, 16 and 29: what happened to the order, and when."""
-    control = " ".join(orc.text(1).split())
+    control = code(orc.text(1))
     parts: list[Element] = []
     if control:
         value = coded(_CONTROL, control)

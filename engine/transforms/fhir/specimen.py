@@ -122,7 +122,7 @@ def _container(conversion: Conversion, spm: Node) -> list[Element]:
 def _description(spm: Node) -> list[Element]:
     if not spm.has(14):
         return []
-    texts = [formatted(source.text()).strip() for source in spm.all(14)]
+    texts = [plain(formatted(source.text())) for source in spm.all(14)]
     return [{"text": text} for text in texts if text]
 
 

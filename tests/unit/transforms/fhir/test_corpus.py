@@ -96,7 +96,7 @@ EVENTS = st.sampled_from(["ADT^A01", "ADT^A40", "ORU^R01", "MDM^T02", "ADT^A31"]
 
 
 @given(event=EVENTS, segments=st.lists(SEGMENTS, max_size=8))
-@settings(deadline=None, max_examples=2000)
+@settings(deadline=None, max_examples=200)
 def test_any_message_of_a_known_event_is_mapped_and_clean(event, segments):
     data = er7(msh(event), *segments)
 
