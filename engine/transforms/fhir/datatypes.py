@@ -5,6 +5,8 @@ one where it carries nothing, so that callers can drop it.
 """
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from engine.hl7 import Repetition
@@ -219,6 +221,19 @@ def identifier(feed: Feed, value: Cx, type_code: str = "") -> Element:
     scheme = plain(value.check_digit_scheme)
     keep(found, "namingsystem-checkDigit", "String", scheme)
     return found
+
+
+def identifier_of(feed: Feed, source: Repetition, type_code: str = "") -> Element:
+    """Return one CX field as Identifier; shared, so nobody may change it."""
+    return feed.recall("CX" + type_code, source, _read_identifier(type_code))
+
+
+@lru_cache(maxsize=64)
+def _read_identifier(type_code: str) -> Callable[[Feed, Repetition], Element]:
+    def read(feed: Feed, source: Repetition) -> Element:
+        return identifier(feed, Cx.of(source), type_code)
+
+    return read
 
 
 def identifier_type(feed: Feed, type_code: str) -> Element:

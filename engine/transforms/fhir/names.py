@@ -5,6 +5,7 @@ Spec:
     XTN[ContactPoint]; fhir.md T26.
 """
 
+from functools import partial
 from typing import Final
 
 from engine.hl7 import Repetition
@@ -40,6 +41,10 @@ def human_names(feed: Feed, source: Repetition) -> list[Element]:
     Spec:
         HL7 v2-to-FHIR 1.0.0, data type map XPN[HumanName]; fhir.md T26.
     """
+    return feed.recall("XPN", source, _human_names)
+
+
+def _human_names(feed: Feed, source: Repetition) -> list[Element]:
     value = Xpn.of(source)
     found: Element = {}
     put(found, "use", NAME_USE.get(value.type_code))
@@ -86,6 +91,10 @@ def family_parts(parts: tuple[str, ...] | list[str]) -> Element:
 
 def address(feed: Feed, source: Repetition) -> Element:
     """Return one XAD as Address; ``{}`` without any part of it."""
+    return feed.recall("XAD", source, _address)
+
+
+def _address(feed: Feed, source: Repetition) -> Element:
     value = Xad.of(source)
     found: Element = {}
     lines = strings(*value.street_parts[:3], value.other_designation, source.text(19))
@@ -127,6 +136,10 @@ def contact_points(feed: Feed, source: Repetition, use: str = "") -> list[Elemen
         source: one repetition of XTN.
         use: what XTN.2 means where it is empty.
     """
+    return feed.recall("XTN" + use, source, _POINTS[use])
+
+
+def _contact_points(feed: Feed, source: Repetition, *, use: str) -> list[Element]:
     value = Xtn.of(source)
     system = TELECOM_SYSTEM.get(value.equipment, "")
     use = "mobile" if value.equipment == "CP" else TELECOM_USE.get(value.use, use)
@@ -175,3 +188,8 @@ def _number_parts(value: Xtn) -> list[Element]:
         )
         if plain(part)
     ]
+
+
+_POINTS: Final = {
+    use: partial(_contact_points, use=use) for use in ("", "home", "work")
+}

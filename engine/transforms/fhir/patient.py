@@ -7,14 +7,13 @@ Spec:
 
 from typing import Final
 
-from engine.hl7.datatypes import Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
     code,
     coded,
     extension,
-    identifier,
+    identifier_of,
     plain,
     put,
     translated,
@@ -91,7 +90,7 @@ def patient_identifiers(conversion: Conversion, pid: Node) -> list[Element]:
     for field in (3, 2, 4):
         if pid.has(field):
             for source in pid.all(field):
-                add_new(found, identifier(feed, Cx.of(source)))
+                add_new(found, identifier_of(feed, source))
     if pid.has(19):
         ssn: Element = {"system": SSN, "value": plain(pid.text(19))}
         ssn["type"] = coded(IDENTIFIER_TYPE, "SS")
@@ -119,7 +118,7 @@ def _licence(conversion: Conversion, pid: Node) -> Element:
         return {}
     feed = conversion.feed
     if source.text(4):
-        return identifier(feed, Cx.of(source), "DL")
+        return identifier_of(feed, source, "DL")
     found: Element = {
         "type": coded(IDENTIFIER_TYPE, "DL"),
         "system": feed.licence_system(source.text(2)),
@@ -195,7 +194,7 @@ def _add_county(conversion: Conversion, pid: Node, addresses: list[Element]) -> 
     if not county:
         return
     if len(addresses) == 1 and not addresses[0].get("district"):
-        addresses[0]["district"] = county
+        addresses[0] = {**addresses[0], "district": county}
     elif not any(one.get("district") == county for one in addresses):
         addresses.append({"district": county})
 
@@ -322,7 +321,7 @@ def map_living_will(conversion: Conversion, pd1: Node) -> None:
 def map_account(conversion: Conversion, pid: Node) -> None:
     """PID-18 becomes the Account of the patient."""
     source = pid.first(18) if pid.has(18) else None
-    one = identifier(conversion.feed, Cx.of(source), "AN") if source else {}
+    one = identifier_of(conversion.feed, source, "AN") if source else {}
     if not one:
         return
     resource: Element = {

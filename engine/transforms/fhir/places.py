@@ -43,7 +43,7 @@ def place(
         source: one repetition of PL.
         bed_status: PV1-40, for a place that is a room or a bed.
     """
-    found = conversion.feed.recall_parties("PL", source, _levels)
+    found = conversion.feed.recall("PL", source, _levels)
     entry = conversion.add_parties(node, found)
     if entry is not None and code(bed_status) and any(map(source.text, _SLEEPS)):
         status = {"system": _BED_STATUS, "code": code(bed_status)}

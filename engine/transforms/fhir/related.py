@@ -7,12 +7,11 @@ Spec:
 
 from typing import Final
 
-from engine.hl7.datatypes import Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
     append,
     coded,
-    identifier,
+    identifier_of,
     put,
     translated,
 )
@@ -122,7 +121,7 @@ def _nk1_identifiers(conversion: Conversion, nk1: Node) -> list[Element]:
         for field, kind in ((33, ""), (12, "EI"))
         if nk1.has(field)
         for source in nk1.all(field)
-        if (one := identifier(conversion.feed, Cx.of(source), kind))
+        if (one := identifier_of(conversion.feed, source, kind))
     ]
     return found + social_security(conversion, nk1, 37)
 
@@ -175,9 +174,7 @@ def map_mother(conversion: Conversion, pid: Node) -> None:
     """PID-21 names the mother by her number only."""
     subject = conversion.subject_of(pid)
     numbers = [
-        one
-        for source in pid.all(21)
-        if (one := identifier(conversion.feed, Cx.of(source)))
+        one for source in pid.all(21) if (one := identifier_of(conversion.feed, source))
     ]
     if not numbers or subject.patient is None:
         return
@@ -214,9 +211,7 @@ def _payer(conversion: Conversion, gt1: Node, subject: Subject) -> Entry | None:
         return None
     resource: Element = {"resourceType": "RelatedPerson"}
     numbers = [
-        one
-        for source in gt1.all(2)
-        if (one := identifier(conversion.feed, Cx.of(source)))
+        one for source in gt1.all(2) if (one := identifier_of(conversion.feed, source))
     ]
     put(resource, "identifier", numbers + social_security(conversion, gt1, 12))
     resource["patient"] = subject.patient.reference

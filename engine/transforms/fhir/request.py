@@ -8,7 +8,7 @@ Spec:
 from typing import Final
 
 from engine.hl7 import Repetition
-from engine.hl7.datatypes import Cx, Ei
+from engine.hl7.datatypes import Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
@@ -17,7 +17,7 @@ from engine.transforms.fhir.datatypes import (
     coded,
     entity_identifier,
     extension,
-    identifier,
+    identifier_of,
     put,
     translated,
 )
@@ -148,7 +148,7 @@ def _alternates(conversion: Conversion, orc: Node | None, obr: Node) -> list[Ele
     found: list[Element] = []
     for node, field in ((obr, 53), (orc, 33)):
         source = node.first(field) if node and node.has(field) else None
-        if source is not None and (one := identifier(feed, Cx.of(source), "PLAC")):
+        if source is not None and (one := identifier_of(feed, source, "PLAC")):
             found.append(one)
     if orc is not None:
         source = orc.first(38) if orc.has(38) else None

@@ -7,7 +7,7 @@ Spec:
 from typing import Final
 
 from engine.hl7 import Repetition
-from engine.hl7.datatypes import Cwe, Cx, Ei
+from engine.hl7.datatypes import Cwe, Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     append,
@@ -15,7 +15,7 @@ from engine.transforms.fhir.datatypes import (
     coded,
     entity_identifier,
     formatted,
-    identifier,
+    identifier_of,
     plain,
     put,
 )
@@ -37,7 +37,7 @@ def map_specimen(conversion: Conversion, spm: Node, order_key: str) -> Entry:
     identifiers = _identifiers(conversion, spm)
     put(resource, "identifier", identifiers)
     if spm.has(30) and (source := spm.first(30)):
-        number = identifier(conversion.feed, Cx.of(source), "ACSN")
+        number = identifier_of(conversion.feed, source, "ACSN")
         put(resource, "accessionIdentifier", number)
     put(resource, "status", AVAILABILITY.get(spm.text(20)))
     conversion.put_concept(resource, "type", spm, 4, "0487")
@@ -64,7 +64,7 @@ def _identifiers(conversion: Conversion, spm: Node) -> list[Element]:
         found += pair(conversion, source)
     if spm.has(31):
         for other in spm.all(31):
-            found.append(identifier(feed, Cx.of(other)))
+            found.append(identifier_of(feed, other))
     if spm.has(32) and (source := spm.first(32)):
         found.append(entity_identifier(feed, Ei.of(source), "SNO"))
     return [one for one in found if one]
