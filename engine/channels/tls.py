@@ -5,6 +5,7 @@ Spec:
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -148,12 +149,13 @@ def _authorities(profile: Profile) -> "IOpenSSLTrustRoot":
     text = _read(profile, profile.ca).decode("ascii", "replace")
     mark = "-----END CERTIFICATE-----"
     parts = [part + mark for part in text.split(mark) if "-----BEGIN" in part]
-    try:
+    trusted: list[Certificate] = []
+    with suppress(crypto.Error):
         trusted = [Certificate.loadPEM(part.encode()) for part in parts]
-    except crypto.Error:
+    if not trusted:
         raise ConfigurationError(
             f"tls profile {profile.name}: {profile.ca} holds no certificates"
-        ) from None
+        )
     root: IOpenSSLTrustRoot = trustRootFromCertificates(trusted)  # type: ignore[no-untyped-call]
     return root
 
