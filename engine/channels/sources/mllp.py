@@ -145,7 +145,7 @@ class MllpListener(Protocol):
             data = self._with_start(data)
         self._reader.feed(data)
         try:
-            while (event := self._reader.next_event()) is not None:
+            while not self._deaf and (event := self._reader.next_event()) is not None:
                 self._take(event)
         except FrameError:
             self._refuse_stream()
