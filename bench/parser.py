@@ -71,12 +71,13 @@ def python_hl7_fields() -> None:
 
 
 def hl7apy_fields() -> None:
-    """Do the same with hl7apy, on the fields it finds by name."""
+    """Do the same with hl7apy, which names components by their data type."""
     message = parse_message(ADMISSION.decode())
-    for path in HL7APY_PATHS:
-        getattr(
-            getattr(message, path[0].lower()), f"{path[0]}_{path[1]}".lower()
-        ).to_er7()
+    for segment, field, repetition, component in HL7APY_PATHS:
+        found = getattr(getattr(message, segment), field)[repetition - 1]
+        if component:
+            found = getattr(found, f"{found.datatype.lower()}_{component}")
+        found.to_er7()
 
 
 def _indexes(path: str) -> tuple[str, int, int, int, int, int]:
@@ -88,7 +89,17 @@ def _indexes(path: str) -> tuple[str, int, int, int, int, int]:
 
 
 PYTHON_HL7_PATHS = [_indexes(path) for path in FIELDS]
-HL7APY_PATHS = [(segment, field) for segment, _, field, *_ in PYTHON_HL7_PATHS]
+HL7APY_PATHS = [
+    (
+        segment.lower(),
+        f"{segment}_{field}".lower(),
+        repetition,
+        component if "." in written else 0,
+    )
+    for written, (segment, _, field, repetition, component, _) in zip(
+        FIELDS, PYTHON_HL7_PATHS, strict=True
+    )
+]
 
 
 def ours_whole() -> None:
@@ -141,7 +152,8 @@ def compare(
     label: str, ours: Callable[[], None], theirs: Callable[[], None], goal: int
 ) -> None:
     """Print the medians of paired rounds and the median of their ratios."""
-    ours(), theirs()
+    ours()
+    theirs()
     pairs = [(microseconds(ours), microseconds(theirs)) for _ in range(ROUNDS)]
     mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(b / a for a, b in pairs)

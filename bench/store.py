@@ -6,10 +6,12 @@ step, amortised over batches, with durable commits.
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import perf_counter, process_time
+from time import process_time
 
 from engine.store import claims, deliveries, journal, results, settlement
 from engine.store.claims import Claimed
@@ -28,7 +30,7 @@ BUDGETS = {
     "append": 80,
     "claim": 10,
     "record": 60,
-    "record with 8 resources": 100,
+    "record with 3 resources": 100,
     "lease": 20,
     "settle": 30,
 }
@@ -41,8 +43,10 @@ def adt(number: int) -> bytes:
     lines = [
         f"MSH|^~\\&|REG|NORTH|ENGINE|HUB|20300101120000||ADT^A08|C{number:08}|P|2.5.1",
         f"EVN|A08|20300101120000|||U{number % 97}",
-        f"PID|1||{number % 20_000:07}^^^NORTH^MR||ROE{number % 1987}^JO{number % 811}^Q"
-        f"||19{number % 90 + 10}0{number % 9 + 1}11|F|||{number % 999} ELM ST^^TOWN^ST",
+        (
+            f"PID|1||{number % 20_000:07}^^^NORTH^MR||ROE{number % 1987}^JO{number}^Q"
+            f"||19{number % 90 + 10}0{number % 9 + 1}11|F|||{number} ELM ST^^TOWN^ST"
+        ),
         f"PV1|1|I|W{number % 30}^{number % 12}^1^NORTH||||D{number % 300}^DOC^ANN",
         *(
             f"OBX|{n}|NM|CODE{n}^TEXT {n}^L||{number % 89 + n}|kg|||||F"
@@ -94,87 +98,68 @@ def outcome(claimed: Claimed, resources: int) -> Outcome:
     )
 
 
-def batches(count: int) -> Iterable[range]:
-    """Return the numbers of messages in groups of a batch."""
-    return (range(start, start + BATCH) for start in range(0, count, BATCH))
+SPENT: defaultdict[str, float] = defaultdict(float)
+"""Seconds of CPU by step."""
+
+
+@contextmanager
+def timed(name: str) -> Iterator[None]:
+    """Add the CPU of one step to the account."""
+    began = process_time()
+    yield
+    SPENT[name] += process_time() - began
 
 
 def append(database: Database, numbers: range) -> None:
     """Journal one group."""
     arrivals = [arrival(number) for number in numbers]
-    began = process_time()
-    with database.journal() as connection:
+    with timed("append"), database.journal() as connection:
         journal.append(connection, database.sealer, arrivals)
-    SPENT["append"] = SPENT.get("append", 0) + process_time() - began
-
-
-SPENT: dict[str, float] = {}
-
-
-def timed(name: str, step: Callable[[], list[Claimed] | list[Leased] | list[int]]):
-    """Run one step, adding its CPU to the account."""
-    began = process_time()
-    result = step()
-    SPENT[name] = SPENT.get(name, 0) + process_time() - began
-    return result
 
 
 def claim(database: Database) -> list[Claimed]:
     """Take the next batch."""
-    with database.engine() as connection:
+    with timed("claim"), database.engine() as connection:
         return claims.claim(connection, database.sealer, "adt", BATCH)
 
 
-def record(database: Database, outcomes: list[Outcome]) -> list[int]:
+def record(database: Database, claimed: list[Claimed], resources: int) -> None:
     """Write what a batch led to."""
-    with database.engine() as connection:
+    outcomes = [outcome(one, resources) for one in claimed]
+    name = "record with 3 resources" if resources else "record"
+    with timed(name), database.engine() as connection:
         results.record(connection, database.sealer, Batch("adt", outcomes), NOON)
-    return []
 
 
-def lease(database: Database, now: datetime) -> list[Leased]:
+def lease(database: Database) -> list[Leased]:
     """Take the heads that are due."""
-    turn = Turn("adt", "hub", "node", now, now + timedelta(seconds=30))
-    with database.engine() as connection:
+    turn = Turn("adt", "hub", "node", NOON, NOON + timedelta(seconds=30))
+    with timed("lease"), database.engine() as connection:
         return deliveries.claim_heads(connection, database.sealer, turn, BATCH)
 
 
-def settle(database: Database, leased: list[Leased], now: datetime) -> list[int]:
+def settle(database: Database, leased: list[Leased]) -> None:
     """Write that everything was taken."""
-    ends = [
-        Settlement(one, Event.ACCEPT, answer=b"MSH|^~\\&|A\rMSA|AA|1\r")
-        for one in leased
-    ]
-    with database.engine() as connection:
-        return settlement.settle(connection, database.sealer, ends, now)
+    answer = b"MSH|^~\\&|A\rMSA|AA|1\r"
+    ends = [Settlement(one, Event.ACCEPT, answer=answer) for one in leased]
+    with timed("settle"), database.engine() as connection:
+        settlement.settle(connection, database.sealer, ends, NOON)
 
 
 def main(count: int) -> None:
     """Run the flow and print the account."""
     with tempfile.TemporaryDirectory() as folder:
         database = open_database(f"sqlite:///{Path(folder) / 'store'}", bytes(32))
-        began = perf_counter()
-        for numbers in batches(count):
-            append(database, numbers)
+        for start in range(0, count, BATCH):
+            append(database, range(start, start + BATCH))
         done = 0
-        while claimed := timed("claim", lambda: claim(database)):
-            resources = 8 if done >= count // 2 else 0
-            name = "record with 8 resources" if resources else "record"
-            outcomes = [outcome(one, resources) for one in claimed]
-            timed(name, lambda outcomes=outcomes: record(database, outcomes))
+        while claimed := claim(database):
+            record(database, claimed, 3 if done >= count // 2 else 0)
             done += len(claimed)
-        while leased := timed("lease", lambda: lease(database, NOON)):
-            timed("settle", lambda leased=leased: settle(database, leased, NOON))
-        report(database, count, perf_counter() - began)
-
-
-def report(database: Database, count: int, seconds: float) -> None:
-    """Print microseconds per message beside their budgets."""
-    database.close()
-    print(
-        f"{count} messages of about {len(adt(1))} bytes, {seconds:.1f} s, "
-        f"batches of {BATCH}, synchronous=FULL"
-    )
+        while leased := lease(database):
+            settle(database, leased)
+        database.close()
+    print(f"{count} messages of {len(adt(1))} bytes, batches of {BATCH}, FULL")
     for name, budget in BUDGETS.items():
         share = count // 2 if name.startswith("record") else count
         print(f"{name:26}{SPENT[name] / share * 1e6:8.1f} us  budget {budget}")

@@ -36,3 +36,53 @@ def adt_a01(*more, family="Doe", given="Ann", number="100482", header=None):
         *more,
         encoding="utf-8",
     )
+
+
+def adt_patient(number="1", **given):
+    """Return an ADT message about an invented patient, with every trait to set.
+
+    ``prior`` makes an MRG segment; ``pairs`` repeats PID and MRG: (number, prior).
+    """
+    values = {
+        "trigger": "A04",
+        "authority": "HOSP",
+        "family": "Abernethy",
+        "given": "Rosalind",
+        "middle": "",
+        "birth": "19800229",
+        "sex": "F",
+        "ssn": "",
+        "address": "",
+        "phone": "",
+        "mother": "",
+        "order": "",
+        "death": "",
+        "sent": "20300101120000",
+        "control_id": "",
+        "prior": "",
+        "pairs": (),
+        "kind": "ADT",
+        **given,
+    }
+    trigger, authority, sent = (values[n] for n in ("trigger", "authority", "sent"))
+    control = values["control_id"] or f"{trigger}-{authority}-{number}-{sent}"
+    pid = [""] * 31
+    pid[0], pid[1], pid[3] = "PID", "1", f"{number}^^^{authority}^MR"
+    pid[5] = f"{values['family']}^{values['given']}^{values['middle']}"
+    pid[7], pid[8], pid[11] = values["birth"], values["sex"], values["address"]
+    pid[13], pid[19], pid[21] = values["phone"], values["ssn"], values["mother"]
+    pid[24], pid[25] = "Y" if values["order"] else "", values["order"]
+    pid[29] = values["death"]
+    segments = ["|".join(pid).rstrip("|")]
+    if values["prior"]:
+        segments.append(f"MRG|{values['prior']}^^^{authority}^MR")
+    for other, prior in values["pairs"]:
+        segments.append(f"PID|2||{other}^^^{authority}^MR")
+        segments.append(f"MRG|{prior}^^^{authority}^MR")
+    event = f"{values['kind']}^{trigger}"
+    return er7(
+        msh(f4=authority, f7=sent, f9=event, f10=control),
+        f"EVN|{trigger}|{sent}",
+        *segments,
+        encoding="utf-8",
+    )

@@ -2,12 +2,16 @@
 
 from collections import Counter, defaultdict
 from importlib.resources import files
+from itertools import count
 
 from nicknames import NickNamer
 
+from engine.hl7 import parse
+from engine.identity import Reading, decide, registration_of
 from engine.identity.blocking import CANDIDATES, ROWS_PER_KEY
 from engine.identity.index import SourceRecord
 from engine.identity.weights import Frequencies, Mode, shipped_model
+from tests.builders import adt_patient
 
 
 def model(mode=Mode.SAFE):
@@ -131,3 +135,32 @@ class MemoryIndex:
                 )
         if move.kind == "merge" and move.source != move.target:
             self.survivors[move.source] = move.target
+
+
+SAFE, BALANCED = model(Mode.SAFE), model(Mode.BALANCED)
+
+
+class Feed:
+    """Messages in, decisions out, written at once."""
+
+    def __init__(self, chosen=SAFE, **reading):
+        self.index, self.model, self.reading = MemoryIndex(), chosen, Reading(**reading)
+        self.minted = (f"P{number}" for number in count(1))
+        self.messages = count(1)
+
+    def read(self, number="1", *, message=0, **given):
+        data = adt_patient(number, **given)
+        number = message or next(self.messages)
+        mint = lambda: next(self.minted)  # noqa: E731 - a mint of the test's own
+        return registration_of(parse(data), self.reading, mint, number)
+
+    def send(self, number="1", **given):
+        decision = decide(
+            self.read(number, **given).registration, self.index, self.model
+        )
+        self.index.apply(decision)
+        return decision
+
+    def person(self, number, authority="HOSP"):
+        key = (authority, "MR", number)
+        return self.index.records[self.index.numbers[key]].person

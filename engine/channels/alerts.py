@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from engine.channels import kinds
 
@@ -19,6 +19,15 @@ class ErrorRate:
 class Alert:
     """One alert: exactly one condition, and whom to tell."""
 
+    ONE_OF: ClassVar = (
+        "silent-for",
+        "oldest-over",
+        "errors-over",
+        "parked-over",
+        "rate-off",
+        "certificate-within",
+        "worklist-over",
+    )
     silent_for: Annotated[
         timedelta | Literal["learned"] | None, "nothing arrived for so long"
     ] = None

@@ -73,6 +73,7 @@ def _desk(channel: Channel, settings: Settings, models: Mapping[str, Model]) -> 
         _reading(channel),
         models[channel.identity.model],
         settings.identity_system,
+        settings.folder.resolve(),
         cda_site(settings, channel.tables),
     )
 

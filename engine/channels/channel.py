@@ -8,7 +8,7 @@ explains it. Loader, JSON Schema and reference are made from these classes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from engine.channels import kinds
@@ -113,6 +113,7 @@ class Duplicates:
 class Source:
     """``source``: exactly one way in, and how its bytes are read."""
 
+    ONE_OF: ClassVar = ("mllp", "file", "http")
     mllp: Annotated[MllpSource | None, "HL7 v2 over MLLP"] = None
     file: Annotated[FileSource | None, "files in a folder"] = None
     http: Annotated[HttpSource | None, "messages posted over HTTP"] = None
@@ -129,6 +130,7 @@ class Source:
 class Rule:
     """One filter rule: exactly one of ``keep``, ``drop`` and ``python``."""
 
+    ONE_OF: ClassVar = ("keep", "drop", "python")
     name: Annotated[str, kinds.SENTENCE, "stored with each message it drops"]
     when: Annotated[
         Expression | None, kinds.CONDITION, "the rule applies only then"
@@ -245,6 +247,7 @@ class ErrorRule:
 class Destination:
     """One destination: exactly one way out, and what happens when it fails."""
 
+    ONE_OF: ClassVar = ("fhir", "cda", "mllp", "file", "http")
     name: Annotated[str, kinds.NAME, "unique in the channel"]
     when: Annotated[
         Expression | None, kinds.DESTINATION_CONDITION, "messages it receives"
@@ -337,6 +340,7 @@ class Retention:
 class Channel:
     """One channel, checked and compiled. Everything it needs is in it."""
 
+    ONE_OF: ClassVar = ("destinations", "query")
     name: Annotated[str, kinds.NAME, kinds.Key("channel"), "identity of the channel"]
     title: Annotated[str, kinds.TEXT, "shown in lists; the name when empty"] = ""
     owner: Annotated[str, kinds.TEXT, "team or address answering for it"] = ""

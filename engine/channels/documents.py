@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from engine.channels.channel import Destination
 from engine.channels.endpoints import CdaDestination
 from engine.channels.known import PARTIES, opened
-from engine.channels.path_template import fill
 from engine.channels.rendering import CDA_XML, Rendered, Work
 from engine.errors import TransformError
 from engine.store.resources import NewDocument
@@ -67,8 +66,9 @@ def _document(
             row.id,
         )
     )
-    names = {**work.names, "document.id": number}
-    name = fill(wanted.path, names, work.prepared.message) if wanted.path else number
+    name = number
+    if wanted.path:
+        name = work.path(wanted.path, **{"document.id": number})
     return Rendered(made.document, CDA_XML, name)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from engine.channels import kinds
 
@@ -127,6 +127,7 @@ class FhirDestination:
 class CdaDestination:
     """``cda``: a C-CDA document, written to ``path`` or posted to ``url``."""
 
+    ONE_OF: ClassVar = ("path", "url")
     template: Annotated[
         Literal["ccd", "discharge-summary", "progress-note", "unstructured"],
         "document type",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from engine.channels import kinds
 from engine.hl7 import Path
@@ -54,6 +54,7 @@ class Expectation:
 class ChannelTest:
     """One test of a channel: a message in, what must come out."""
 
+    ONE_OF: ClassVar = ("message", "text")
     name: Annotated[str, kinds.SENTENCE, "sentence of behaviour"]
     message: Annotated[str, kinds.FILE, "file with the message"] = ""
     text: Annotated[str, kinds.TEXT, "the message itself"] = ""

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
 from engine.channels.channel import Channel, Destination
-from engine.channels.known import PARTIES, closed, opened
+from engine.channels.known import closed, is_update, opened
 from engine.channels.outcomes import failed, outcome
 from engine.channels.prepared import Prepared, Stage
 from engine.channels.render import render
 from engine.channels.rendering import Rendered, Work
-from engine.channels.search_keys import person_keys
+from engine.channels.search_keys import person_keys, waiting_keys
 from engine.channels.view import View
 from engine.hl7.timestamps import read_timestamp
 from engine.identity.decision import Decision
@@ -49,6 +50,7 @@ class Desk:
     reading: Reading
     model: Model
     person_system: str
+    folder: Path
     cda: CdaSite | None
 
 
@@ -67,7 +69,7 @@ def finish(prepared: Prepared, desk: Desk, view: View) -> Finished:
     """
     channel = desk.channel
     try:
-        behind = view.blocked(_waiting_keys(prepared, channel))
+        behind = view.blocked(waiting_keys(prepared.message, channel.name))
         if behind is not None and behind < prepared.claimed.row.id:
             held = outcome(
                 prepared, channel, MessageState.HELD, reason="waits for its person"
@@ -80,11 +82,6 @@ def finish(prepared: Prepared, desk: Desk, view: View) -> Finished:
         return _rendered(prepared, desk, view, decision)
     except Exception as error:  # noqa: BLE001 - every message ends in a visible state
         return Finished(failed(prepared, channel, error))
-
-
-def _waiting_keys(prepared: Prepared, channel: Channel) -> list[str]:
-    message = prepared.message
-    return [*person_keys(message), *person_keys(message, channel.name)]
 
 
 def _decide(prepared: Prepared, desk: Desk, view: View) -> Decision | None:
@@ -125,6 +122,7 @@ def _rendered(
         _texts(prepared.context.names),
         person,
         view,
+        desk.folder,
         desk.cda,
         prepared.claimed.row.id % SAMPLE == 0,
     )
@@ -222,15 +220,14 @@ def _latest(
     Parties that a message only refers to are kept beside, by full URL, so that later
     documents can name them.
     """
-    entries = [each for each in mapped.entries if each.method == "PUT"]
+    entries = [each for each in mapped.entries if is_update(each)]
     known = view.known([(each.kind, each.criteria) for each in entries])
     happened = _happened(prepared)
     updates = [
         _applied(entry, known.get((entry.kind, entry.criteria)), happened, person)
         for entry in entries
     ]
-    parties = [_party(entry) for entry in mapped.entries if entry.kind in PARTIES]
-    return (*updates, *parties)
+    return (*updates, *view.new_parties(mapped.entries))
 
 
 def _applied(
@@ -254,10 +251,6 @@ def _applied(
         person=person,
         source_time=before.source_time if late and before else happened,
     )
-
-
-def _party(entry: Entry) -> KnownResource:
-    return KnownResource(entry.kind, entry.full_url, closed(entry))
 
 
 def _happened(prepared: Prepared) -> datetime | None:

@@ -167,6 +167,7 @@ WORD: Final = Kind(
     "MR",
     "two words",
 )
+SCORE: Final = Kind("bits", readings.score, "-6", "high", r"-?\d{1,3}(\.\d{1,3})?")
 RATE: Final = Kind("rate", readings.rate, "50", "fast")
 PERCENT: Final = Kind("share", readings.share, "50%", "half")
 HOURS: Final = Kind("hours", readings.hours, "07:00-19:00", "7 to 19")

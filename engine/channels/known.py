@@ -14,6 +14,14 @@ PARTIES: Final = frozenset(
 """What messages only refer to; several persons share them."""
 
 
+def is_update(entry: Entry) -> bool:
+    """Whether an entry updates something that later messages speak of again.
+
+    What was made from MSH belongs to its message alone.
+    """
+    return entry.method == "PUT" and bool(entry.criteria) and entry.segment != 0
+
+
 class Opened(NamedTuple):
     """A resource and the full URL that others refer to it by."""
 
@@ -30,3 +38,8 @@ def opened(known: KnownResource) -> Opened:
     """Return what `closed` kept."""
     content = orjson.loads(known.content)
     return Opened(content["fullUrl"], content["resource"])
+
+
+def party(entry: Entry) -> KnownResource:
+    """Return a party as it is kept: by full URL, since several persons share it."""
+    return KnownResource(entry.kind, entry.full_url, closed(entry))

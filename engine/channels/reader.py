@@ -122,6 +122,11 @@ class Reader:
         key, value = node.items[row.name]
         if cls in _CONNECTED and row.name in (*_CONNECTIONS, "notify"):
             around = replace(around, placeholders=True)
+        place = "destination" if cls is Destination else ""
+        if cls is Channel and row.name == "map":
+            place = "map"
+        if place:
+            around = replace(around, scope=replace(around.scope, place=place))
         if row.shape.items is not None and isinstance(value, Scalar) and not value.text:
             return self._refuse(key.place, f"{row.name} is empty", "CH102")
         return self.read(row.shape, value, around)
@@ -223,9 +228,7 @@ class Reader:
         found = self._form(node, around, STEPS, "step")
         if not isinstance(found, Form):
             return BAD
-        scope = _scope_of(
-            node, around, found.__class__, getattr(found, "on_missing", None)
-        )
+        scope = _scope_of(found, node, around)
         if self._problems(found.problems(scope), node):
             return BAD
         name = next(name for name, cls in STEPS.items() if cls is type(found))
@@ -246,9 +249,7 @@ class Reader:
         found = self._form(node, around, row_forms.ROWS, "row")
         if not isinstance(found, row_forms.RowForm):
             return BAD
-        scope = _scope_of(
-            node, around, found.__class__, getattr(found, "on_missing", None)
-        )
+        scope = _scope_of(found, node, around)
         if self._problems(found.problems(scope), node):
             return BAD
         return row_forms.compiled(found, scope)

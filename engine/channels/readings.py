@@ -20,6 +20,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 _PYTHON: Final = re.compile(r"[a-z_][a-z0-9_]*(:[a-z_][a-z0-9_]*)?")
 _DECIMAL: Final = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
+_SCORE: Final = re.compile(r"-?\d{1,3}(\.\d{1,3})?", re.ASCII)
 _INTEGER: Final = re.compile(r"\d{1,12}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DOTTED: Final = re.compile(
@@ -171,6 +172,13 @@ def share(text: str) -> object:
     return Refused(f"{text!r} is not a share", "write it like 50%")
 
 
+def score(text: str) -> object:
+    """Return a number of bits."""
+    if _SCORE.fullmatch(text):
+        return float(text)
+    return Refused(f"{text!r} is not a number of bits", "write it like 6 or -6.5")
+
+
 def rate(text: str) -> object:
     """Return messages per second."""
     if _DECIMAL.fullmatch(text) and float(text):
@@ -306,9 +314,12 @@ def project_file(text: str) -> object:
 
 
 def folder(text: str) -> object:
-    """Return a folder or a path template, without ways upwards."""
+    """Return a folder or a path template; ``..`` may stand at its beginning only."""
     if not text or _CONTROL.search(text):
         return Refused(f"{text!r} is not a path", "write it like out/adt")
-    if ".." in text.split("/"):
-        return Refused("a path must not contain '..'", "write the whole path")
+    parts = text.split("/")
+    while parts and parts[0] == "..":
+        del parts[0]
+    if ".." in parts:
+        return Refused("'..' may stand at the beginning only", "write the whole path")
     return text

@@ -12,7 +12,6 @@ from typing import Final
 from engine.channels.channel import Destination
 from engine.channels.documents import cda
 from engine.channels.outgoing import encoded
-from engine.channels.path_template import fill
 from engine.channels.rendering import FHIR_JSON, FHIR_NDJSON, HL7, Rendered, Work
 from engine.channels.validation import bundle_faults
 from engine.errors import TransformError
@@ -83,7 +82,7 @@ def _mllp(destination: Destination, work: Work) -> list[Rendered]:
 
 def _file(destination: Destination, work: Work) -> list[Rendered]:
     assert destination.file is not None
-    name = fill(destination.file.path, work.names, work.prepared.message)
+    name = work.path(destination.file.path)
     return [replace(_formatted(destination, work, destination.file.format), name=name)]
 
 

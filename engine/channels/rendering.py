@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
+from engine.channels.path_template import fill
 from engine.channels.prepared import Prepared
 from engine.channels.view import View
 from engine.errors import TransformError
@@ -31,18 +33,29 @@ class Rendered:
 class Work:
     """One message while it is rendered for its destinations.
 
-    ``names`` are the context names as text, for path templates. ``sampled`` messages
-    go through the output gate.
+    ``names`` are the context names as text, for path templates. ``folder`` is the
+    configuration folder, from which relative paths resolve; ``sampled`` messages go
+    through the output gate.
     """
 
     prepared: Prepared
     names: Mapping[str, str]
     person: str
     view: View
+    folder: Path
     cda: CdaSite | None = None
     sampled: bool = False
     findings: list[Finding] = field(default_factory=list)
     versions: list[NewDocument] = field(default_factory=list)
+
+    def path(self, template: str, **more: str) -> str:
+        """Return an absolute file path made of this message.
+
+        Raises:
+            TransformError: a placeholder has no value for this message.
+        """
+        filled = fill(template, {**self.names, **more}, self.prepared.message)
+        return str(self.folder / filled)
 
     def entries(self) -> list[Entry]:
         """Return the mapped resources.

@@ -46,3 +46,8 @@ def person_keys(message: Message, channel: str = "") -> list[str]:
                 namespace = (each.sub(4) or [""])[0]
                 keys.append(f"{channel}|{namespace}|{each.text(1)}")
     return keys
+
+
+def waiting_keys(message: Message, channel: str) -> list[str]:
+    """Return every key that this message may have to wait for."""
+    return [*person_keys(message), *person_keys(message, channel)]

@@ -16,7 +16,7 @@ from engine.channels.assemble import Line
 from engine.channels.finish import Finished, finish
 from engine.channels.prepare import prepare
 from engine.channels.prepared import Ended, Prepared
-from engine.channels.store_view import StoreView
+from engine.channels.store_view import Memory, StoreView
 from engine.channels.verdict import Kept, answer_code, hear, rules_of
 from engine.hl7 import Message
 from engine.hl7.framing import Block
@@ -27,7 +27,6 @@ from engine.store.deliveries import NewDelivery
 from engine.store.journal import Arrival
 from engine.store.message_state import MessageState
 from engine.store.patient_changes import apply
-from engine.store.patients import PatientCache
 from engine.store.results import Batch, Outcome
 from engine.store.words import Verdict
 from engine.transforms.fhir.mapped import Mapped
@@ -77,7 +76,7 @@ class Bench:
     line: Line
     database: Database
     now: datetime = NOON
-    _patients: PatientCache = field(default_factory=PatientCache)
+    _memory: Memory = field(default_factory=Memory)
 
     def put(self, data: bytes) -> Trial:
         """Accept and process one message; what it leads to counts for the next."""
@@ -86,10 +85,11 @@ class Bench:
         with self.database.engine() as connection:
             claimed = claims.claim(connection, sealer, name, 1)[0]
             half = prepare(claimed, self.line.feed)
-            view = StoreView(connection, sealer, self._patients)
+            view = StoreView(connection, sealer, self._memory)
             if isinstance(half, Ended):
                 finished, prepared = Finished(half.outcome), half.prepared
             else:
+                view.fetch([half])
                 finished, prepared = finish(half, self.line.desk, view), half
             outcome = finished.outcome
             if finished.decision and outcome.state in _DECIDED:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from engine.identity.index import PatientIndex
 from engine.store.resources import KnownResource, NewDocument
+from engine.transforms.fhir.mapped import Entry
 
 
 class View(Protocol):
@@ -27,6 +28,10 @@ class View(Protocol):
         self, keys: Collection[tuple[str, str]]
     ) -> Mapping[tuple[str, str], KnownResource]:
         """Return the latest versions of resources, those of this batch included."""
+        ...
+
+    def new_parties(self, entries: Sequence[Entry]) -> list[KnownResource]:
+        """Return the parties among entries that are not kept yet as they stand."""
         ...
 
     def of_person(self, person: str) -> list[KnownResource]:

@@ -27,7 +27,7 @@ from engine.channels.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.prepare import prepare
 from engine.channels.prepared import Ended, Prepared
-from engine.channels.store_view import StoreView
+from engine.channels.store_view import Memory, StoreView
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError
 from engine.store import claims, leases, results
@@ -35,7 +35,6 @@ from engine.store.database import Connection, Database, open_database
 from engine.store.leases import Lease
 from engine.store.message_state import MessageState
 from engine.store.patient_changes import apply
-from engine.store.patients import PatientCache
 from engine.store.reports import Report, report, run_states
 from engine.store.results import Batch, Outcome
 from engine.store.seal import load_or_create_key
@@ -72,7 +71,7 @@ class Worker:
     owner: str = "worker"
     silenced: frozenset[str] = frozenset()
     processed: int = 0
-    _patients: PatientCache = field(default_factory=PatientCache)
+    _memory: Memory = field(default_factory=Memory)
     _leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
 
     def turn(self) -> int:
@@ -119,7 +118,8 @@ class Worker:
         prepared: list[Prepared | Ended],
     ) -> None:
         now, sealer = self.clock(), self.database.sealer
-        view = StoreView(connection, sealer, self._patients)
+        view = StoreView(connection, sealer, self._memory)
+        view.fetch([each for each in prepared if isinstance(each, Prepared)])
         outcomes: list[Outcome] = []
         for each in prepared:
             finished = self._finished(each, name, view)

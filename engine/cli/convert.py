@@ -15,6 +15,7 @@ from engine.hl7.timestamps import read_timestamp
 from engine.peers.sending import read_messages, split
 
 if TYPE_CHECKING:
+    from engine.channels.prepared import Prepared
     from engine.transforms.fhir.mapped import Mapped
     from engine.transforms.trace import Loss
 
@@ -54,19 +55,24 @@ def convert_command(
     messages = [_parsed(data) for place in files for data in _contents(place)]
     if not messages:
         raise Stop("no message begins with MSH", Exit.PROBLEMS)
-    if channel:
-        messages = [_edited(message, channel) for message in messages]
+    ready = [_prepared(message, channel) for message in messages] if channel else []
     if target == "hl7":
-        sys.stdout.buffer.write(b"".join(message.encode() for message in messages))
+        edited = [each.message for each in ready] or messages
+        sys.stdout.buffer.write(b"".join(message.encode() for message in edited))
         return
-    mapped = [_mapped(message, channel) for message in messages]
+    mapped = (
+        [_mapped(message) for message in messages]
+        if not channel
+        else [each.mapped for each in ready if each.mapped is not None]
+    )
     if target == "fhir":
         for each in mapped:
             _print_bundle(each, bundle, compact=compact)
         losses = [one for each in mapped for one in each.losses]
         _report(losses, [one for each in mapped for one in each.findings], loss)
         return
-    _print_document(mapped, template or "ccd", loss)
+    at = _said_at(messages[-1])
+    _print_document(mapped, template or "ccd", at, loss)
 
 
 def _contents(place: str) -> list[bytes]:
@@ -83,25 +89,25 @@ def _parsed(data: bytes) -> Message:
         raise Stop(f"{error}{where}", Exit.PROBLEMS) from error
 
 
-def _edited(message: Message, channel: str) -> Message:
-    """Return the message as the channel's filter and steps leave it."""
-    from engine.cli.trial import Trial
+def _prepared(message: Message, channel: str) -> "Prepared":
+    """Return the message as the channel's filter, steps and map leave it."""
+    from engine.channels.prepared import Ended
+    from engine.cli.trial import prepare_only
 
-    result = Trial.of(channel).edited(message)
-    if isinstance(result, str):
-        raise Stop(f"the channel stops this message: {result}", Exit.PROBLEMS)
-    return result
+    half = prepare_only(channel, message.encode())
+    if isinstance(half, Ended):
+        why = f"{half.outcome.state} in {half.outcome.stage}: {half.outcome.reason}"
+        raise Stop(f"the channel stops this message: {why}", Exit.PROBLEMS)
+    if half.mapped is None:
+        raise Stop(str(half.refusal), Exit.PROBLEMS)
+    return half
 
 
-def _mapped(message: Message, channel: str | None) -> "Mapped":
+def _mapped(message: Message) -> "Mapped":
     from engine.transforms.fhir.mapped import MapContext
     from engine.transforms.fhir.mapping import map_message
 
     context = MapContext(received_at=_said_at(message))
-    if channel:
-        from engine.cli.trial import Trial
-
-        context = Trial.of(channel).map_context()
     try:
         return map_message(message, context)
     except TransformError as error:
@@ -128,7 +134,9 @@ def _print_bundle(mapped: "Mapped", kind: str, *, compact: bool) -> None:
     sys.stdout.buffer.write(content + b"\n")
 
 
-def _print_document(mapped: "list[Mapped]", template: str, loss: Path | None) -> None:
+def _print_document(
+    mapped: "list[Mapped]", template: str, at: datetime, loss: Path | None
+) -> None:
     """Print the documents that a template makes of what the messages told."""
     from engine.transforms.ccda.document import render
     from engine.transforms.ccda.documents import documents_of
@@ -148,7 +156,7 @@ def _print_document(mapped: "list[Mapped]", template: str, loss: Path | None) ->
     losses: list[Loss] = []
     for planned in plan.documents:
         version = Version(planned.series)
-        made = render(planned.template, planned.facts, site, version, now())
+        made = render(planned.template, planned.facts, site, version, at)
         sys.stdout.buffer.write(made.document)
         findings += made.findings
         losses += made.losses

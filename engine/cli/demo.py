@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from engine.cli.child_process import ChildProcess, free_ports, interop
 from engine.cli.invocation import Command, Exit, Stop, invocation, note, now
 from engine.cli.kinds import duration
 from engine.cli.output import emit_one
+from engine.cli.project import write_project
+from engine.cli.site import store
 from engine.peers.fhir_memory import Memory, serve
 from engine.peers.receiving import Receiver
 from engine.peers.sending import Feed, Sender, Tally
@@ -27,7 +28,6 @@ from engine.peers.synthetic import Made, Plan, make_feed
 if TYPE_CHECKING:
     from engine.cli.demo_view import Seen
 
-TEMPLATE: Final = Path(__file__).with_name("template")
 PATIENTS, DUPLICATES = 200, 16
 UP_SECONDS, DOWN_SECONDS = 100.0, 20.0
 EARLY: Final = 4
@@ -70,7 +70,7 @@ def arranged(seed: int) -> list[Made]:
     """
     plan = Plan("mixed", PATIENTS, DUPLICATES, 30, seed, 0.05)
     feed = make_feed(plan)
-    again = next(made for made in feed if made.record.tag == "typo" and made.truth)
+    again = next(made for made in feed if made.record.tag == "hurried" and made.truth)
     whose = again.record.person
     first = next(m for m in feed if m.record.person == whose and not m.record.tag)
     strange = next(made for made in feed if made.unmapped)
@@ -95,13 +95,6 @@ def _project(keep: Path | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="interop-demo-") as folder:
         write_project(Path(folder))
         yield Path(folder)
-
-
-def write_project(folder: Path) -> None:
-    """Write the template project below ``folder``, with folders for its results."""
-    shutil.copytree(TEMPLATE, folder / "config", dirs_exist_ok=True)
-    for name in ("store", "out", "received"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
 
 
 @dataclass(slots=True)
@@ -130,8 +123,6 @@ class Demo:
             "RELAY_PORT": relay,
             "HIS_PORT": his,
             "FHIR_BASE_URL": f"http://127.0.0.1:{fhir}/fhir",
-            "INTEROP_STORE__KEY": str(self.folder / "store.key"),
-            "INTEROP_SITE": "demo",
         }
 
     async def play(
@@ -144,15 +135,16 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, done.set)
         end = self.started + seconds if seconds else None
+        live = sys.stderr.isatty() and not invocation().quiet
         async with self._receivers():
             await asyncio.to_thread(engine.wait_for, self.ports[:3])
             senders = [asyncio.create_task(each) for each in self._senders()]
             seen = Seen()
-            with View(sys.stderr.isatty() and not invocation().quiet) as view:
+            with store() as database, View(live) as view:
                 while not done.is_set() and (end is None or time.monotonic() < end):
                     if not engine.running:
                         raise Stop("the engine ended", Exit.PROBLEMS, str(engine.log))
-                    seen = await asyncio.to_thread(Seen.now, self)
+                    seen = Seen.now(self, database)
                     view.show(seen, self.folder)
                     if once and seen.complete:
                         break

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Self
 
 from engine.cli.invocation import note
 from engine.cli.output import Row
-from engine.cli.site import store
 from engine.cli.watching import overview
 
 if TYPE_CHECKING:
     from rich.console import Group
 
     from engine.cli.demo import Demo
+    from engine.store.database import Database
 
 COLUMNS = ("received", "processed", "filtered", "held", "error", "delivered", "waiting")
 SPEAK_SECONDS = 5.0
@@ -33,15 +33,14 @@ class Seen:
     totals: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def now(cls, demo: "Demo") -> "Seen":
+    def now(cls, demo: "Demo", database: "Database") -> "Seen":
         """Look at the store and at the receivers."""
         from engine.store import error_queue, worklist
 
-        with store() as database:
-            rows = tuple(overview(database))
-            with database.reading() as connection:
-                groups = error_queue.groups(connection)
-                tasks = worklist.count_open(connection)
+        rows = tuple(overview(database))
+        with database.reading() as connection:
+            groups = error_queue.groups(connection)
+            tasks = sum(worklist.open_counts(connection).values())
         if demo.memory.bundles and demo.first_delivered is None:
             demo.first_delivered = time.monotonic() - demo.started
         return cls(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import click
 import rich_click
@@ -81,6 +81,11 @@ def note(text: str) -> None:
     """Print a hint or a progress line on stderr, unless ``--quiet``."""
     if not invocation().quiet:
         click.echo(text, err=True)
+
+
+def leave(code: Exit) -> NoReturn:
+    """End the command with this exit code; everything is printed already."""
+    click.get_current_context().exit(int(code))
 
 
 def _keep(context: click.Context, option: click.Parameter, value: object) -> None:

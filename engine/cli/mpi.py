@@ -12,8 +12,10 @@ from engine.cli.site import order, store
 
 if TYPE_CHECKING:
     from engine.identity.index import SourceRecord
+    from engine.identity.person import LinkKind
     from engine.store.database import Database
-    from engine.store.worklist import MoveKind, Request, Task
+    from engine.store.moves import Request
+    from engine.store.worklist import Task
 
 PERSON_COLUMNS = ["person", "record", "authority", "name", "birth", "sex", "bits"]
 EXPORT = ["control_id", "enterprise_id", "outcome", "reasons", "candidate"]
@@ -164,18 +166,20 @@ def _move_command(kind: str, does: str, names: tuple[str, ...]) -> None:
     @click.option("--reason", required=True, help="Kept in the audit trail.")
     @click.option("--yes", is_flag=True, help="Do not ask.")
     @click.option("--dry-run", is_flag=True, help="Only show what would change.")
-    def moves(words: tuple[str, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
-        from engine.store.worklist import MoveKind
+    def carry_out(
+        words: tuple[str, ...], reason: str, *, yes: bool, dry_run: bool
+    ) -> None:
+        from engine.identity.person import LinkKind
 
-        request = _request(MoveKind(kind), words, names)
+        request = _request(LinkKind(kind), words, names)
         with store() as database:
             _move(database, request, reason, yes=yes, dry_run=dry_run)
 
 
 def _request(
-    kind: "MoveKind", words: tuple[str, ...], names: tuple[str, ...]
+    kind: "LinkKind", words: tuple[str, ...], names: tuple[str, ...]
 ) -> "Request":
-    from engine.store.worklist import Request
+    from engine.store.moves import Request
 
     persons = {"source", "target"} & {name.lower() for name in names}
     many = any(name.endswith("...") for name in names)
@@ -194,12 +198,12 @@ def _request(
 def _move(
     database: "Database", request: "Request", reason: str, *, yes: bool, dry_run: bool
 ) -> None:
-    from engine.store import worklist
+    from engine.store import moves
     from engine.store.patients import SqlPatientIndex
 
     with database.engine() as connection:
         index = SqlPatientIndex(connection, database.sealer)
-        shown = worklist.preview(index, request, order(reason))
+        shown = moves.preview(index, request, order(reason))
     if dry_run:
         emit_one(shown)
         return
@@ -208,7 +212,7 @@ def _move(
         click.confirm("do it", abort=True, err=True)
     with database.engine() as connection:
         index = SqlPatientIndex(connection, database.sealer)
-        done = worklist.move(index, request, order(reason))
+        done = moves.move(index, request, order(reason))
     emit_one({**shown, "event": done.number, "target": done.target})
 
 

@@ -9,6 +9,7 @@ from typing_extensions import override
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Start and look after": {
         "demo": ("demo", "Run everything on synthetic data, in a temporary folder."),
+        "init": ("project", "Write a new project: channel, tables, tests."),
         "run": ("running", "Start and supervise the engine."),
         "reload": ("running", "Take the changed configuration, or say why not."),
         "stop": ("running", "Finish what is in hand and stop."),
@@ -17,10 +18,14 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "doctor": ("doctor", "Look for what could be wrong here, each with its fix."),
     },
     "Build and test channels": {
+        "check": ("project", "Check every file; every error in one run."),
+        "test": ("project", "Run the tests of the channels."),
+        "try": ("trial", "Run one message through a channel; nothing is stored."),
         "convert": ("convert", "Convert messages to FHIR, C-CDA or HL7 on stdout."),
         "explain": ("explain", "Tell in words what is in a message."),
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
+        "table": ("tables", "Show and change code tables, list their misses."),
     },
     "Send, receive, measure": {
         "send": ("send", "Send messages over MLLP and count the answers."),

@@ -89,14 +89,19 @@ def message_bytes(place: str) -> bytes:
     """
     from engine.peers.sending import split
 
-    path = Path(place)
-    if place.isdecimal() and not path.exists():
+    if is_stored(place):
         return _stored(int(place))
-    content = sys.stdin.buffer.read() if place == "-" else path.read_bytes()
+    piped = place == "-"
+    content = sys.stdin.buffer.read() if piped else Path(place).read_bytes()
     found = split(content)
     if not found:
         raise Stop(f"no message begins with MSH in {place}", Exit.PROBLEMS)
     return found[0]
+
+
+def is_stored(place: str) -> bool:
+    """Tell whether a word is the number of a stored message, not a file."""
+    return place.isdecimal() and not Path(place).exists()
 
 
 def _stored(message_id: int) -> bytes:

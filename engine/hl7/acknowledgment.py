@@ -16,6 +16,7 @@ from engine.hl7.batch import Opening
 from engine.hl7.conformance import CONDITIONS as FINDING_CONDITIONS
 from engine.hl7.conformance import Finding
 from engine.hl7.delimiters import STANDARD, Delimiters
+from engine.hl7.dictionary import DEFAULT_VERSION
 from engine.hl7.escapes import decode, encode
 from engine.hl7.header import Header, read_header
 from engine.hl7.message import parse
@@ -39,7 +40,6 @@ __all__ = [
     "read_header",
 ]
 
-DEFAULT_VERSION: Final = "2.5.1"
 MAX_FAULTS: Final = 20
 _MAX_TEXT: Final = 80
 _POSITIVE: Final = frozenset({"AA", "CA"})

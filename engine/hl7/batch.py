@@ -121,8 +121,9 @@ class BatchReader:
 
     def _next_border(self) -> int:
         """Return where the next segment of the batch begins, or 0."""
-        if self._border is None and (first := _LINE_END.search(self._buffer)):
-            self._border = _BORDERS[first[0]]
+        if self._border is None:
+            first = _LINE_END.search(self._buffer, self._scanned)
+            self._border = _BORDERS[first[0]] if first else None
         found = None
         if self._border is not None:
             found = self._border.search(self._buffer, self._scanned)

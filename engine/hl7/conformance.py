@@ -118,9 +118,13 @@ def _check_fields(segment: Segment, rules: _Rules, place: str) -> Iterator[Findi
         yield Finding("field_unknown", f"{place}-{segment.populated()[-1]}")
     yield from _check_repetitions(segment, rules, place)
     for number, data_type in rules.reads:
-        texts = (found.text() for found in segment.repetitions(number))
-        if not all(_READS[data_type](text) for text in texts if text):
+        if segment.raw(number) and not _is_of_type(segment, number, data_type):
             yield Finding("data_type", f"{place}-{number}", f"not a {data_type}")
+
+
+def _is_of_type(segment: Segment, number: int, data_type: str) -> bool:
+    texts = [found.text() for found in segment.repetitions(number)]
+    return all(_READS[data_type](text) for text in texts if text)
 
 
 def _check_repetitions(

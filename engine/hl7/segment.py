@@ -96,7 +96,7 @@ class Segment:
         self._codec = codec
         self._text = text
         self._fields: list[str] | None = None
-        self._split: dict[int, list[Repetition]] = {}
+        self._split: dict[int, list[Repetition]] | None = None
 
     @property
     def encoded(self) -> str:
@@ -169,6 +169,8 @@ class Segment:
 
     def positions(self, field: int) -> list[Repetition]:
         """Return every repetition as sent, empty and null ones in their places."""
+        if self._split is None:
+            self._split = {}
         known = self._split.get(field)
         if known is None:
             raw, mark = self.raw(field), self.delimiters.repetition
@@ -208,7 +210,7 @@ class Segment:
             self.delimiters.subcomponent,
         )
         fields[field] = _replaced(fields[field], raw, place, marks)
-        self._split.pop(field, None)
+        self._split = None
         self.touched = True
 
     def copy(self) -> "Segment":

@@ -129,8 +129,8 @@ async def serve(memory: Memory, host: str, port: int) -> asyncio.Server:
         try:
             while await _exchange(memory, reader, writer):
                 pass
-        except (EOFError, OSError, ValueError):
-            pass
+        except (EOFError, OSError, ValueError, asyncio.CancelledError):
+            pass  # the peer is gone, makes no sense, or we are stopping
         finally:
             writer.close()
 

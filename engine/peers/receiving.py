@@ -37,7 +37,7 @@ class Receiver:
     ) -> None:
         self._open.add(writer)
         blocks = BlockReader()
-        with suppress(OSError, FrameError):
+        with suppress(OSError, FrameError, asyncio.CancelledError):
             while chunk := await reader.read(65536):
                 blocks.feed(chunk)
                 while (event := blocks.next_event()) is not None:

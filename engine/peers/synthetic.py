@@ -17,6 +17,9 @@ EPOCH: Final = datetime(2026, 1, 5, 6, tzinfo=UTC)
 INPATIENT, UPDATED, ALLERGIC, MERGED = 0.7, 0.5, 0.4, 0.25
 """Shares of the visits; the last, of the records that are there twice."""
 
+MISTAKES: Final = ("typo", "hurried", "nickname", "moved", "birthday")
+"""Why somebody is registered a second time, taken in turn."""
+
 
 class Stock(TypedDict):
     """The invented names and tests that feeds are made of."""
@@ -55,7 +58,7 @@ class Record:
     given: str
     middle: str
     sex: str
-    birth: date
+    birth: date | None
     street: str
     town: tuple[str, str, str]
     phone: str
@@ -113,8 +116,7 @@ def _records(plan: Plan, chance: Random) -> list[Record]:
     originals = [_person(number, chance) for number in range(1, plan.patients + 1)]
     twice = chance.sample(originals, min(plan.duplicates, len(originals)))
     return originals + [
-        _again(record, f"9{number:06d}", chance)
-        for number, record in enumerate(twice, 1)
+        _again(record, number, chance) for number, record in enumerate(twice, 1)
     ]
 
 
@@ -135,26 +137,24 @@ def _person(number: int, chance: Random) -> Record:
     )
 
 
-def _again(record: Record, mrn: str, chance: Random) -> Record:
-    """Return the same person registered anew, with one human mistake."""
-    again = replace(record, mrn=mrn)
+def _again(record: Record, number: int, chance: Random) -> Record:
+    """Return the same person registered anew, with one human mistake after another."""
+    mistake = MISTAKES[number % len(MISTAKES)]
+    again = replace(record, mrn=f"9{number:06d}", tag=mistake)
     names = stock()["given"][record.sex]
     nickname = next(short for full, short in names if full == record.given)
-    birth = record.birth
-    match chance.choice(["nickname", "typo", "moved", "birthday", "no-middle"]):
-        case "nickname":
-            return replace(again, given=nickname, tag="nickname")
-        case "typo":
-            at = chance.randrange(1, len(record.family) - 1)
-            slip = record.family[:at] + record.family[at + 1 :]
-            return replace(again, family=slip, tag="typo")
-        case "moved":
-            return replace(again, street="7 Elsewhere Row", phone="", tag="moved")
-        case "birthday":
-            slip_day = birth.replace(day=birth.day % 28 + 1)
-            return replace(again, birth=slip_day, tag="birthday")
-        case _:
-            return replace(again, middle="", tag="no-middle")
+    if mistake == "hurried":
+        again = replace(again, given=nickname, middle="", birth=None)
+        return replace(again, street="", phone="")
+    if mistake == "nickname":
+        return replace(again, given=nickname)
+    if mistake == "typo":
+        at = chance.randrange(1, len(record.family) - 1)
+        return replace(again, family=record.family[:at] + record.family[at + 1 :])
+    if mistake == "moved":
+        return replace(again, street="7 Elsewhere Row", phone="")
+    slip = record.birth.replace(day=record.birth.day % 28 + 1) if record.birth else None
+    return replace(again, birth=slip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ def _pid(record: Record) -> str:
             1: "1",
             3: f"{record.mrn}^^^GENHOSP^MR",
             5: f"{record.family}^{record.given}^{record.middle}^^^^L",
-            7: f"{record.birth:%Y%m%d}",
+            7: f"{record.birth:%Y%m%d}" if record.birth else "",
             8: record.sex,
             11: f"{record.street}^^{town}^{state}^{code}^USA^H",
             13: f"{record.phone}^PRN^PH" if record.phone else "",

@@ -1,5 +1,6 @@
 """Numbers handed out in order, and counts kept so that nothing must be counted."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -19,6 +20,16 @@ class Counted(NamedTuple):
     channel: str
     destination: str
     state: str
+
+
+def of_messages(channel: str, state: str) -> Counted:
+    """Return the counter of a channel's messages in a state."""
+    return Counted(MESSAGE, channel, "", str(state))
+
+
+def of_deliveries(channel: str, destination: str, state: str) -> Counted:
+    """Return the counter of deliveries in a state at a destination."""
+    return Counted(DELIVERY, channel, destination, str(state))
 
 
 def reserve(connection: Connection, name: str, count: int) -> range:
@@ -43,24 +54,24 @@ def _reserve(connection: Connection, table: Table, name: str, count: int) -> ran
     return range(last - count + 1, last + 1)
 
 
-def tally(connection: Connection, changes: Mapping[Counted, int]) -> None:
-    """Add changes to the counters, in the transaction that causes them."""
+Move = tuple[Counted | None, Counted | None]
+"""The counter that one thing left, and the one it entered."""
+
+
+def tally(connection: Connection, moves: Mapping[Move, int]) -> None:
+    """Count moves, in the transaction that makes them."""
+    changed: Counter[Counted] = Counter()
+    for (before, after), count in moves.items():
+        if before is not None:
+            changed[before] -= count
+        if after is not None:
+            changed[after] += count
     rows = [
         {**key._asdict(), "count": change}
-        for key, change in sorted(changes.items())  # one order for all: no deadlock
+        for key, change in sorted(changed.items())  # one order for all: no deadlock
         if change
     ]
     put(connection, counter, rows, add=("count",))
-
-
-def shift(
-    changes: dict[Counted, int], before: Counted | None, after: Counted | None
-) -> None:
-    """Note that one thing left one counter and entered another."""
-    if before is not None:
-        changes[before] = changes.get(before, 0) - 1
-    if after is not None:
-        changes[after] = changes.get(after, 0) + 1
 
 
 def chunks(ids: Iterable[int], size: int = 500) -> Iterable[list[int]]:

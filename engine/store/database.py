@@ -85,9 +85,7 @@ class Database:
 
     def checkpoint(self) -> None:
         """Move what the write-ahead logs hold into the files, when idle."""
-        with self._backend.engine.connect() as connection:
-            autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
-            self._backend.checkpoint(autocommit)
+        self._backend.checkpoint()
 
     def close(self) -> None:
         """Close every connection."""

@@ -5,6 +5,7 @@ work and names its head, so finding what to send costs the same with one deliver
 waiting and with a million.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from engine.store.counters import DELIVERY, Counted, reserve, shift, tally
+from engine.store.counters import Move, of_deliveries, reserve, tally
 from engine.store.delivery_state import State
 from engine.store.dialect import bulk, put
 from engine.store.schema import Found
@@ -142,7 +143,7 @@ def enqueue(
     rows: list[dict[str, object]] = []
     contents: list[dict[str, object]] = []
     lanes: dict[int, dict[str, object]] = {}
-    changes: dict[Counted, int] = {}
+    moves: Counter[Move] = Counter()
     for number, (message_id, attempt, ordinal, new) in zip(ids, documents, strict=True):
         place = f"lane|{new.channel}|{new.destination}|{new.order_key}"
         lane_id = sealer.blind_number(place)
@@ -153,12 +154,12 @@ def enqueue(
         rows.append(row)
         contents.append(_rendered_row(sealer, number, new))
         lanes.setdefault(lane_id, _new_lane(lane_id, number, new, now))
-        shift(changes, None, counted(new.channel, new.destination, State.QUEUED))
+        moves[None, of_deliveries(new.channel, new.destination, State.QUEUED)] += 1
     ordered = [lanes[lane_id] for lane_id in sorted(lanes)]
     put(connection, lane, ordered, replace=("person",))  # locks those that exist
     bulk(connection, _INSERT, rows)
     bulk(connection, _INSERT_RENDERED, contents)
-    tally(connection, changes)
+    tally(connection, moves)
     return ids
 
 
@@ -199,11 +200,6 @@ def _new_lane(
     }
 
 
-def counted(channel: str, destination: str, state: State) -> Counted:
-    """Return the counter of deliveries in a state at a destination."""
-    return Counted(DELIVERY, channel, destination, state.value)
-
-
 def claim_heads(
     connection: Connection, sealer: Sealer, turn: Turn, limit: int
 ) -> list[Leased]:
@@ -222,13 +218,9 @@ def claim_heads(
         return []
     bulk(connection, _LEASE_LANE, [_lane_row(one, turn) for one in leased])
     bulk(connection, _LEASE, [_lease_row(one, turn) for one in leased])
-    tally(
-        connection,
-        {
-            counted(turn.channel, turn.destination, State.QUEUED): -len(leased),
-            counted(turn.channel, turn.destination, State.LEASED): len(leased),
-        },
-    )
+    queued = of_deliveries(turn.channel, turn.destination, State.QUEUED)
+    taken = of_deliveries(turn.channel, turn.destination, State.LEASED)
+    tally(connection, {(queued, taken): len(leased)})
     return leased
 
 

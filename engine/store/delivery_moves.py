@@ -1,5 +1,6 @@
 """What operators do to deliveries: resend, discard; and what they hold."""
 
+from collections import Counter
 from collections.abc import Collection
 from typing import Final
 
@@ -7,8 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from engine.store import audit, error_queue, lanes
 from engine.store.audit import Act, Order
-from engine.store.counters import Counted, chunks, shift, tally
-from engine.store.deliveries import counted
+from engine.store.counters import Move, chunks, of_deliveries, tally
 from engine.store.delivery_state import Event, State, advance
 from engine.store.schema import Found
 from engine.store.seal import Sealer
@@ -93,16 +93,17 @@ def _move(
     moved: list[int] = []
     for some in chunks(ids):
         rows = connection.execute(_NAMED, {"ids": some}).all()
-        changes: dict[Counted, int] = {}
         after = {row.id: advance(State(row.state), event) for row in rows}
-        for row in rows:
-            place = (row.channel, row.destination)
-            before = counted(*place, State(row.state))
-            shift(changes, before, counted(*place, after[row.id]))
+        moves = Counter(_counters(row, after[row.id]) for row in rows)
         moved += after
         _write(connection, rows, event, order)
-        tally(connection, changes)
+        tally(connection, moves)
     return moved
+
+
+def _counters(row: Found, after: State) -> Move:
+    place = (row.channel, row.destination)
+    return of_deliveries(*place, State(row.state)), of_deliveries(*place, after)
 
 
 def _write(

@@ -47,7 +47,7 @@ class Backend(Protocol):
     def prepare(self, connection: Connection) -> None:
         """Make the schemas, and let nobody else migrate meanwhile."""
 
-    def checkpoint(self, connection: Connection) -> None:
+    def checkpoint(self) -> None:
         """Move the write-ahead logs into the files, as far as readers let it."""
 
 
@@ -127,10 +127,14 @@ class SqliteFiles:
         finally:
             os.close(folder)
 
-    def checkpoint(self, connection: Connection) -> None:
+    def checkpoint(self) -> None:
         """Move the write-ahead logs into the files, as far as readers let it."""
-        for schema in SCHEMAS:
-            connection.exec_driver_sql(f"PRAGMA {schema}.wal_checkpoint(PASSIVE)")
+        raw = self.engine.raw_connection()  # outside of any transaction
+        try:
+            for schema in SCHEMAS:
+                raw.cursor().execute(f"PRAGMA {schema}.wal_checkpoint(PASSIVE)")
+        finally:
+            raw.close()
 
     def _attach(self, raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = raw.cursor()
@@ -190,7 +194,7 @@ class PostgresSchemas:
         for schema in SCHEMAS:
             connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
 
-    def checkpoint(self, connection: Connection) -> None:
+    def checkpoint(self) -> None:
         """Do nothing: the server does it."""
 
 

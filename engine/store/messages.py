@@ -1,5 +1,6 @@
 """What operators do to messages: reprocess, release, discard."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from engine.errors import IllegalTransitionError
 from engine.store import audit, error_queue
 from engine.store.audit import Act, Order
-from engine.store.counters import MESSAGE, Counted, chunks, shift, tally
+from engine.store.counters import Move, chunks, of_messages, tally
 from engine.store.delivery_moves import drop_unsent
 from engine.store.dialect import put
 from engine.store.message_state import MessageEvent, MessageState, advance_message
@@ -116,18 +117,15 @@ def _move_some(
     connection: Connection, ids: Sequence[int], event: MessageEvent, order: Order
 ) -> list[int]:
     rows = connection.execute(_NAMED, {"ids": ids}).all()
-    changes: dict[Counted, int] = {}
-    for row in rows:
-        after = advance_message(MessageState(row.state), event)
-        shift(
-            changes,
-            Counted(MESSAGE, row.channel, "", row.state),
-            Counted(MESSAGE, row.channel, "", after.value),
-        )
+    after = {row.id: advance_message(MessageState(row.state), event) for row in rows}
+    moves: Counter[Move] = Counter(
+        (of_messages(row.channel, row.state), of_messages(row.channel, after[row.id]))
+        for row in rows
+    )
     moved = [row.id for row in rows]
     if moved:
         _write(connection, moved, event, order)
-        tally(connection, changes)
+        tally(connection, moves)
     if event is not MessageEvent.DISCARD:
         _refuse_purged(connection, moved)
         again: list[dict[str, object]] = [

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from engine.errors import IllegalTransitionError
 from engine.identity.decision import Reason
 from engine.identity.person import LinkEvent, LinkKind
-from engine.store import audit, links
+from engine.store import audit, links, tasks
 from engine.store.audit import Act, Order
 from engine.store.patient_tables import person, record
 from engine.store.patients import SqlPatientIndex, mint
@@ -48,6 +48,9 @@ def move(patients: SqlPatientIndex, request: Request, order: Order) -> LinkEvent
     event = _moved(patients, request, event_of(order, request.kind, 0))
     subject = f"person {event.target}" if event.target else f"record {event.records[0]}"
     written(patients, order, request.kind, subject)
+    persons = {event.source, event.target} - {""}
+    persons |= {person_of(patients.connection, each) for each in event.records}
+    tasks.close_answered(patients.connection, persons, order.actor, order.now)
     return event
 
 

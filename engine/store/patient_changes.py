@@ -271,6 +271,7 @@ def _move(
     )
     if event.kind is LinkKind.MERGE:
         event = links.merge(patients, planned.source, planned.target, event)
+        tasks.close_answered(patients.connection, {event.target}, ENGINE, now)
     elif event.kind is LinkKind.DIFFERENT:
         links.append(patients, event)
     elif event.kind is LinkKind.UNLINK:

@@ -1,14 +1,14 @@
-"""What people and the command line ask the index: persons, comparisons, export, checks.
+"""What people and the command line ask the index: persons, comparisons, checks.
 
 Spec:
     identity.md 9, 10 and 12; cli.md, ``interop mpi``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from string import ascii_lowercase
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -26,22 +26,11 @@ from engine.store.patient_tables import (
     PersonState,
     authority,
     block,
-    decision,
     identifier,
     person,
     record,
 )
 from engine.store.patients import SqlPatientIndex
-
-EXPORT_COLUMNS: Final = (
-    "control_id",
-    "enterprise_id",
-    "outcome",
-    "reasons",
-    "candidate",
-    "assigning_authority",
-    "identifier",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +81,8 @@ def _sources(patients: SqlPatientIndex, eid: str) -> tuple[SourceValues, ...]:
     members = patients.members(eid)
     numbers = [each.number for each in members]
     statement = select(record.c.id, record.c.message).where(record.c.id.in_(numbers))
-    said = dict(patients.connection.execute(statement).tuples().all())
+    rows = patients.connection.execute(statement)
+    said = {row.id: row.message for row in rows}
     named = identifiers_of(patients, numbers)
     return tuple(
         SourceValues(
@@ -168,50 +158,6 @@ def compare(
     counts = counted(left.traits, patients, model)
     found = match(left.traits, right, counts, model)
     return found, explain(left.traits, found, model)
-
-
-# -- export ----------------------------------------------------------------------------
-
-
-def exported(patients: SqlPatientIndex) -> Iterator[dict[str, str]]:
-    """Return one row for each message that touched a person, in message order.
-
-    The enterprise identifier is the one the record has today; ``candidate`` is the
-    control id that the other record of a doubt or match came with.
-    """
-    connection = patients.connection
-    first = (
-        select(decision.c.record, func.min(decision.c.message).label("message"))
-        .where(decision.c.record > 0)
-        .group_by(decision.c.record)
-        .subquery()
-    )
-    came_with = (
-        select(first.c.record, decision.c.control_id)
-        .join(decision, decision.c.message == first.c.message)
-        .where(decision.c.record == first.c.record)
-        .subquery()
-    )
-    statement = (
-        select(decision, record.c.person, came_with.c.control_id.label("other"))
-        .outerjoin(record, record.c.id == decision.c.record)
-        .outerjoin(came_with, came_with.c.record == decision.c.candidate)
-        .order_by(decision.c.message, decision.c.record)
-    )
-    for rows in connection.execute(statement).partitions(500):
-        named = identifiers_of(patients, [row.record for row in rows])
-        for row in rows:
-            number = next(iter(named.get(row.record, ())), Identifier("", "", ""))
-            values = (
-                row.control_id,
-                row.person or "",
-                row.outcome,
-                row.reasons,
-                row.other or "",
-                number.authority,
-                number.value,
-            )
-            yield dict(zip(EXPORT_COLUMNS, values, strict=True))
 
 
 # -- verify ----------------------------------------------------------------------------

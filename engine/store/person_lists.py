@@ -34,10 +34,10 @@ class Touched:
     key: bytes
 
 
-_FIRST: Final = (
-    select(identifier.c.record, func.min(identifier.c.key).label("key"))
-    .group_by(identifier.c.record)
-    .subquery()
+_NUMBERS: Final = (
+    select(identifier.c.record, identifier.c.key)
+    .where(identifier.c.record.in_(bindparam("records", expanding=True)))
+    .order_by(identifier.c.record, identifier.c.state.desc(), identifier.c.key.desc())
 )
 _OTHER: Final = decision.alias("other")
 _CANDIDATE: Final = (
@@ -57,11 +57,9 @@ _TOUCHED: Final = (
         decision.c.reasons,
         func.coalesce(_CANDIDATE, ""),
         func.coalesce(authority.c.key, ""),
-        _FIRST.c.key,
     )
     .join(record, record.c.id == decision.c.record)
     .outerjoin(authority, authority.c.id == record.c.authority)
-    .outerjoin(_FIRST, _FIRST.c.record == record.c.id)
     .where(decision.c.message > bindparam("after"))
     .order_by(decision.c.message, decision.c.record)
 )
@@ -80,7 +78,9 @@ def touched(
         last = rows[-1].message
         whole = [row for row in rows if row.message != last]
         rows = whole or rows
-    return [Touched(*row) for row in rows]
+    numbers = {"records": list({row.record for row in rows})}
+    first = {row.record: row.key for row in connection.execute(_NUMBERS, numbers)}
+    return [Touched(*row, first.get(row.record, b"")) for row in rows]
 
 
 def number_of(connection: Connection, sealer: Sealer, key: bytes) -> str:

@@ -1,5 +1,6 @@
 """The processing transaction: everything a batch of messages led to, at once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from engine.errors import IllegalTransitionError
 from engine.store import audit, error_queue, leases, resources
 from engine.store.audit import Act, Order
-from engine.store.counters import MESSAGE, Counted, shift, tally
+from engine.store.counters import Move, of_messages, tally
 from engine.store.deliveries import NewDelivery, enqueue
 from engine.store.delivery_moves import drop_unsent
 from engine.store.dialect import bulk, put
@@ -137,6 +138,7 @@ _BLOCKED: Final = select(held_person.c.key, held_person.c.message_id).where(
     held_person.c.key.in_(bindparam("keys", expanding=True))
 )
 _ATTEMPT: Final = insert(attempts)
+_NEW: Final = insert(message)
 _CHANGES: Final = (
     "state",
     "attempt",
@@ -190,29 +192,24 @@ def _write_states(
     connection: Connection, sealer: Sealer, batch: Batch, now: datetime
 ) -> None:
     """Write the row of each message and of this attempt at it, and count them."""
-    changes: dict[Counted, int] = {}
     before = _states(connection, [one.message_id for one in batch.outcomes])
+    moves: Counter[Move] = Counter()
     states: list[dict[str, object]] = []
     tries: list[dict[str, object]] = []
     for one in batch.outcomes:
         known = before.get(one.message_id)
-        after = _ended(known or MessageState.RECEIVED, one.state)
-        was = None if known is None else _counted(batch.channel, known)
-        shift(changes, was, _counted(batch.channel, after))
+        after = of_messages(batch.channel, _ended(known, one.state))
+        was = of_messages(batch.channel, known) if known else None
+        moves[was, after] += 1
         tried = _attempt_row(sealer, one, now)
         tries.append(tried)
-        states.append(
-            {
-                "id": one.message_id,
-                "channel": batch.channel,
-                "behind": one.behind,
-                **{name: tried[name] for name in _CHANGES if name in tried},
-            }
-        )
-    if states:
+        states.append(_message_row(batch.channel, one, tried))
+    if before:
         put(connection, message, states, replace=_CHANGES)
-        bulk(connection, _ATTEMPT, tries)
-    tally(connection, changes)
+    else:
+        bulk(connection, _NEW, states)
+    bulk(connection, _ATTEMPT, tries)
+    tally(connection, moves)
     holds: list[dict[str, object]] = [
         {"key": _person_key(sealer, key), "message_id": one.message_id, "since": now}
         for one in batch.outcomes
@@ -221,19 +218,15 @@ def _write_states(
     put(connection, held_person, holds)
 
 
-def _ended(before: MessageState, wanted: MessageState) -> MessageState:
+def _ended(before: MessageState | None, wanted: MessageState) -> MessageState:
     if wanted not in _EVENTS:
         raise IllegalTransitionError(f"processing does not end in {wanted}")
-    return advance_message(before, _EVENTS[wanted])
+    return advance_message(before or MessageState.RECEIVED, _EVENTS[wanted])
 
 
 def _states(connection: Connection, ids: Sequence[int]) -> dict[int, MessageState]:
     rows = connection.execute(_STATES, {"ids": ids})
     return {row.id: MessageState(row.state) for row in rows}
-
-
-def _counted(channel: str, state: MessageState) -> Counted:
-    return Counted(MESSAGE, channel, "", state.value)
 
 
 def _attempt_row(sealer: Sealer, one: Outcome, now: datetime) -> dict[str, object]:
@@ -251,6 +244,25 @@ def _attempt_row(sealer: Sealer, one: Outcome, now: datetime) -> dict[str, objec
         "processed_at": now,
         "duration_us": one.duration_us,
         "report": sealer.seal(one.report, where) if one.report else None,
+    }
+
+
+def _message_row(
+    channel: str, one: Outcome, tried: dict[str, object]
+) -> dict[str, object]:
+    """Return the message's own row: where it stands after this attempt."""
+    return {
+        "id": one.message_id,
+        "channel": channel,
+        "state": tried["state"],
+        "attempt": one.attempt,
+        "revision": one.revision,
+        "stage": tried["stage"],
+        "code": tried["code"],
+        "reason": tried["reason"],
+        "person": one.person,
+        "behind": one.behind,
+        "processed_at": tried["processed_at"],
     }
 
 

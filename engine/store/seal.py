@@ -97,7 +97,9 @@ class Sealer:
 
     def blind_number(self, value: str) -> int:
         """Return a keyed hash as a positive 63-bit number, for narrow indexes."""
-        return int.from_bytes(self.blind(value)[:8]) >> 1
+        blind = self._blind.copy()
+        blind.update(value.encode())
+        return int.from_bytes(blind.finalize()[:8]) >> 1
 
     def chain(self, previous: bytes, row: bytes) -> bytes:
         """Return the next link of the audit chain."""

@@ -1,5 +1,6 @@
 """How attempts to deliver end: the lane moves on, waits, or is parked."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +10,8 @@ from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from engine.store import error_queue, lanes, reports
 from engine.store.audit import Order
-from engine.store.counters import Counted, shift, tally
-from engine.store.deliveries import Leased, counted
+from engine.store.counters import Move, of_deliveries, tally
+from engine.store.deliveries import Leased
 from engine.store.delivery_state import Event, State, advance
 from engine.store.dialect import bulk
 from engine.store.error_queue import NewEntry
@@ -134,12 +135,15 @@ def _row(sealer: Sealer, one: Settlement, now: datetime) -> dict[str, object]:
 
 
 def _count(connection: Connection, settlements: Sequence[Settlement]) -> None:
-    changes: dict[Counted, int] = {}
-    for one in settlements:
-        place = (one.leased.channel, one.leased.destination)
-        after = advance(State.LEASED, one.event)
-        shift(changes, counted(*place, State.LEASED), counted(*place, after))
-    tally(connection, changes)
+    ends = Counter(
+        (one.leased.channel, one.leased.destination, one.event) for one in settlements
+    )
+    moves: dict[Move, int] = {}
+    for (channel, destination, event), count in ends.items():
+        leased = of_deliveries(channel, destination, State.LEASED)
+        after = advance(State.LEASED, event)
+        moves[leased, of_deliveries(channel, destination, after)] = count
+    tally(connection, moves)
 
 
 def _entry(one: Settlement) -> NewEntry:
@@ -257,5 +261,5 @@ def _expire_at(
     after = advance(State.LEASED, Event.LEASE_EXPIRED)
     connection.execute(_QUEUE_AGAIN, {"ids": [row.id for row in rows]})
     lanes.refresh(connection, [row.lane_id for row in rows], now)
-    leased, queued = counted(*place, State.LEASED), counted(*place, after)
-    tally(connection, {leased: -len(rows), queued: len(rows)})
+    leased, queued = of_deliveries(*place, State.LEASED), of_deliveries(*place, after)
+    tally(connection, {(leased, queued): len(rows)})

@@ -5,18 +5,24 @@ Spec:
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from engine.identity.decision import Decision, Doubt
 from engine.identity.matching import Match
 from engine.identity.registration import Category
 from engine.store.counters import reserve
-from engine.store.patient_tables import TaskState, task, task_candidate
+from engine.store.patient_tables import (
+    TaskState,
+    different,
+    record,
+    task,
+    task_candidate,
+)
 from engine.store.patients import SqlPatientIndex
 
 RESCORED: Final = "rescored"
@@ -37,6 +43,25 @@ _CLOSE: Final = (
     )
 )
 _ABOUT_LIKENESS: Final = frozenset({Category.DUPLICATE, Category.OVERLAP})
+_own, _theirs = record.alias("own"), record.alias("theirs")
+_ASKED: Final = (
+    select(
+        task.c.id,
+        _own.c.person.label("own"),
+        _theirs.c.person.label("theirs"),
+        different.c.low,
+    )
+    .join(task_candidate, task_candidate.c.task == task.c.id)
+    .join(_own, _own.c.id == task.c.record)
+    .join(_theirs, _theirs.c.id == task_candidate.c.record)
+    .outerjoin(
+        different,
+        or_(
+            and_(different.c.low == _own.c.id, different.c.high == _theirs.c.id),
+            and_(different.c.low == _theirs.c.id, different.c.high == _own.c.id),
+        ),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +125,39 @@ def close(
         connection.execute(
             _CLOSE, {"ids": list(ids), "word": word, "actor": actor, "now": now}
         )
+
+
+def close_answered(
+    connection: Connection, persons: Collection[str], actor: str, now: datetime
+) -> None:
+    """Close tasks about these persons whose records are one person now, or told apart.
+
+    After a merge the doubts between the two are gone, whoever merged them.
+    """
+    close(connection, sorted(_answered(connection, persons)), "answered", actor, now)
+
+
+def undecided(connection: Connection, number: int) -> bool:
+    """Whether a candidate is neither joined with a task's record nor told apart."""
+    rows = connection.execute(_ASKED.where(task.c.id == number))
+    return any(row.own != row.theirs and row.low is None for row in rows)
+
+
+def _answered(connection: Connection, persons: Collection[str]) -> set[int]:
+    touched = (
+        select(task.c.id)
+        .join(task_candidate, task_candidate.c.task == task.c.id)
+        .join(_own, _own.c.id == task.c.record)
+        .join(_theirs, _theirs.c.id == task_candidate.c.record)
+        .where(
+            task.c.state == TaskState.OPEN,
+            task.c.category.in_(_ABOUT_LIKENESS),
+            or_(_own.c.person.in_(persons), _theirs.c.person.in_(persons)),
+        )
+    )
+    rows = connection.execute(_ASKED.where(task.c.id.in_(touched))).all()
+    still = {row.id for row in rows if row.own != row.theirs and row.low is None}
+    return {row.id for row in rows} - still
 
 
 def _same(doubt: Doubt, decision: Decision, known: Sequence[_Open]) -> list[int]:

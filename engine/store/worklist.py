@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import product
 from typing import Final
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, func, select, update
 
 from engine.errors import IllegalTransitionError
 from engine.identity.decision import Reason, Ruling
@@ -189,9 +189,11 @@ def decide_task(
     elif ruling is Ruling.DIFFERENT and found.record:
         for each in sorted(chosen - {found.record}):
             _part(patients, found, each, order)
-    if not _undecided(patients.connection, found):
+    connection = patients.connection
+    if found.category not in _JOINING or not tasks.undecided(connection, number):
         _close(patients, found, ruling, order)
-    _close_answered(patients, found, order)
+    persons = {person_of(connection, each) for each in _records_in(found)}
+    tasks.close_answered(connection, persons, order.actor, order.now)
     return shown(patients, number)
 
 
@@ -226,23 +228,6 @@ def _part(patients: SqlPatientIndex, found: Task, candidate: int, order: Order) 
     written(patients, order, "different", f"record {found.record}")
 
 
-def _undecided(connection: Connection, found: Task) -> bool:
-    """Whether a candidate is neither joined with the record nor told apart from it."""
-    if found.category not in _JOINING:
-        return False
-    own = person_of(connection, found.record)
-    apart = {
-        each
-        for event in links.history(connection, [found.record])
-        if event.kind is LinkKind.DIFFERENT and event.task == found.id
-        for each in event.records
-    }
-    return any(
-        each.record not in apart and person_of(connection, each.record) != own
-        for each in found.candidates
-    )
-
-
 def _close(
     patients: SqlPatientIndex, found: Task, ruling: Ruling, order: Order
 ) -> None:
@@ -267,26 +252,6 @@ def _still_held(patients: SqlPatientIndex, found: Task) -> bool:
         task.c.held == 1,
     )
     return patients.connection.execute(statement).first() is not None
-
-
-def _close_answered(patients: SqlPatientIndex, found: Task, order: Order) -> None:
-    """Close the other tasks whose records have become one person."""
-    connection = patients.connection
-    near = {person_of(connection, each) for each in _records_in(found)}
-    records = list(links.membership(connection, near).person_of)
-    statement = (
-        select(task)
-        .outerjoin(task_candidate, task_candidate.c.task == task.c.id)
-        .where(
-            task.c.state == TaskState.OPEN,
-            or_(task.c.record.in_(records), task_candidate.c.record.in_(records)),
-        )
-        .distinct()
-    )
-    for row in connection.execute(statement).all():
-        each = _task(connection, row)
-        if each.category in _JOINING and not _undecided(connection, each):
-            tasks.close(connection, [each.id], "answered", order.actor, order.now)
 
 
 def _records_in(found: Task) -> list[int]:

@@ -203,8 +203,7 @@ class Parser:
         if token.text in ("true", "false"):
             return constant(token.text == "true", Type.BOOLEAN, token.offset)
         names, name = self._scope.names, token.text
-        usable = self._scope.matches or not name.startswith("identity.")
-        if name in names and usable:
+        if self._scope.knows(name):
             self.names.add(name)
             return Term(
                 names[name], operators.name_reader(name, names[name]), token.offset
@@ -279,13 +278,16 @@ class Parser:
         return Term(result, evaluate, token.offset)
 
     def _list(self, token: Token) -> Term:
-        terms = [as_text(term) for term in self._until("]")]
+        terms: list[Term] = []
+        for term in self._until("]"):
+            fits = fitting(term, Type.TEXT)
+            if not isinstance(fits, Term):
+                sentence = f"a list holds texts, this is {term.type}"
+                self._report(term.offset, sentence, fits)
+                return unknown(token.offset)
+            terms.append(fits)
         if not all(term.known for term in terms):
             return unknown(token.offset)
-        for term in terms:
-            if term.type is not Type.TEXT:
-                self._report(term.offset, f"a list holds texts, this is {term.type}")
-                return unknown(token.offset)
         return operators.listing(terms[:MAX_LIST], token.offset)
 
     def _until(self, closing: str) -> list[Term]:

@@ -102,6 +102,10 @@ class Scope:
         known = CONTEXT_NAMES[self.place]
         return {**known, "index": Type.NUMBER} if self.loops else known
 
+    def knows(self, name: str) -> bool:
+        """Whether a context name may be used here."""
+        return name in self.names and (self.matches or not name.startswith("identity."))
+
 
 @dataclass(slots=True)
 class EditContext:

@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -104,12 +105,28 @@ def write_file(
 
 
 def _open_folder(root: str, parts: tuple[str, ...]) -> int:
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = _open_root(root)
     for part in parts:
         below = _open_below(folder, part)
         os.close(folder)
         folder = below
     return folder
+
+
+def _open_root(root: str) -> int:
+    """Open an allowed folder; a missing one is made, but not what is above it."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    try:
+        return os.open(root, flags)
+    except FileNotFoundError:
+        above = os.open(os.path.dirname(root), flags)  # noqa: PTH120 - descriptors all the way
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(os.path.basename(root), 0o750, dir_fd=above)  # noqa: PTH119
+        os.fsync(above)
+    finally:
+        os.close(above)
+    return os.open(root, flags)
 
 
 def _open_below(folder: int, part: str) -> int:

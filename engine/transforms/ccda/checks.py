@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from lxml import etree
@@ -28,6 +29,7 @@ Node = etree._Element  # noqa: SLF001 - lxml has no public name for its elements
 Problem = tuple[str, Node, str]
 
 _Q: Final = f"{{{HL7}}}"
+_CUT: Final = len(_Q)
 _TYPE: Final = f"{{{NAMESPACES['xmlns:xsi']}}}type"
 _TIME: Final = re.compile(r"(\d{4}(?:\d\d){0,5})(?:(?<=\d{14})\.\d+)?([+-]\d{4})?")
 _ZONE: Final = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d")
@@ -47,16 +49,27 @@ def check(root: Node, *, companion_guide: bool) -> list[Finding]:
         companion_guide: whether the ids of the Companion Guide must be there.
     """
     problems: list[Problem] = []
+    asserted: dict[Node, list[tuple[str, str]]] = {}
     for node in root.iter(f"{_Q}*"):
-        name = node.tag[len(_Q) :]
-        if node.attrib:
-            problems += _attributes(name, node)
+        name = node.tag[_CUT:]
+        if name == "templateId":
+            ids = asserted.setdefault(_parent(node), [])
+            ids.append((node.get("root", ""), node.get("extension", "")))
+            continue
+        problems += _attributes(name, node)
         special = _BY_NAME.get(name)
         if special is not None:
             problems += special(node)
-    problems += _templates(root, companion_guide=companion_guide)
+    for node, ids in asserted.items():
+        if wrong := _templates_wrong(tuple(ids), companion_guide=companion_guide):
+            problems.append(("V08", node, wrong))
     problems += _authors(root)
     return [Finding(code, _place(node), text) for code, node, text in problems]
+
+
+def _parent(node: Node) -> Node:
+    parent = node.getparent()
+    return node if parent is None else parent
 
 
 def _place(node: Node) -> str:
@@ -64,22 +77,59 @@ def _place(node: Node) -> str:
     return "/".join(etree.QName(one).localname for one in reversed(names[:-1]))
 
 
-def _attributes(name: str, node: Node) -> Iterator[Problem]:
+Fault = tuple[str, str]
+
+
+def _attributes(name: str, node: Node) -> list[Problem]:
     """V01, V03, V04, V07, V09: what one element says about itself."""
-    value = node.get("value")
-    if value is not None and _is_time(name, node) and not is_time(value):
-        yield "V01", node, "a time is not in the calendar"
-    system, code = node.get("codeSystem"), node.get("code")
-    if system == LOINC and code and not is_loinc(code):
-        yield "V03", node, "a LOINC code fails form or check digit"
-    unit = node.get("unit")
-    if unit is not None and not is_ucum(unit):
-        yield "V04", node, "a unit is not UCUM"
-    for oid in (system, node.get("root")):
-        if oid is not None and not is_oid(oid) and not _UUID.fullmatch(oid):
-            yield "V07", node, "an identifier root is neither OID nor UUID"
-    if node.get("nullFlavor") and (code or (value and name != "translation")):
-        yield "V09", node, "a nullFlavor stands beside a value"
+    problems: list[Problem] = []
+    for key, value in node.attrib.items():
+        test = _BY_ATTRIBUTE.get(str(key))
+        if test is not None and (problem := test(name, node, str(value))):
+            problems.append((problem[0], node, problem[1]))
+    return problems
+
+
+def _value(name: str, node: Node, value: str) -> Fault | None:
+    if not _is_time(name, node) or is_time(value):
+        return None
+    return "V01", "a time is not in the calendar"
+
+
+def _code(_name: str, node: Node, value: str) -> Fault | None:
+    if node.get("codeSystem") != LOINC or is_loinc(value):
+        return None
+    return "V03", "a LOINC code fails form or check digit"
+
+
+def _unit(_name: str, _node: Node, value: str) -> Fault | None:
+    return None if is_ucum(value) else ("V04", "a unit is not UCUM")
+
+
+def _root(_name: str, _node: Node, value: str) -> Fault | None:
+    if _is_root(value):
+        return None
+    return "V07", "an identifier root is neither OID nor UUID"
+
+
+@lru_cache(maxsize=1024)  # the same few roots stand all over a document
+def _is_root(value: str) -> bool:
+    return is_oid(value) or _UUID.fullmatch(value) is not None
+
+
+def _null(name: str, node: Node, _value: str) -> Fault | None:
+    beside = node.get("code") or (node.get("value") and name != "translation")
+    return ("V09", "a nullFlavor stands beside a value") if beside else None
+
+
+_BY_ATTRIBUTE: Final[dict[str, Callable[[str, Node, str], Fault | None]]] = {
+    "value": _value,
+    "code": _code,
+    "unit": _unit,
+    "root": _root,
+    "codeSystem": _root,
+    "nullFlavor": _null,
+}
 
 
 def _is_time(name: str, node: Node) -> bool:
@@ -88,11 +138,12 @@ def _is_time(name: str, node: Node) -> bool:
     if name in ("low", "high"):
         parent = node.getparent()
         return parent is not None and (
-            parent.tag[len(_Q) :] in _TIMES or parent.get(_TYPE) == "IVL_TS"
+            parent.tag[_CUT:] in _TIMES or parent.get(_TYPE) == "IVL_TS"
         )
     return True
 
 
+@lru_cache(maxsize=1024)
 def is_time(value: str) -> bool:
     """Whether a text is an HL7 time that exists."""
     match = _TIME.fullmatch(value)
@@ -154,23 +205,17 @@ def _name(node: Node) -> Iterator[Problem]:
             yield "V06", part, "a name or a part of it is empty"
 
 
-def _templates(root: Node, *, companion_guide: bool) -> Iterator[Problem]:
+@lru_cache(maxsize=1024)  # every entry of a kind asserts the same
+def _templates_wrong(ids: tuple[tuple[str, str], ...], *, companion_guide: bool) -> str:
     """V08: each template with an extension that exists, and with all its ids."""
-    for node in root.iter(f"{_Q}templateId"):
-        template = KNOWN.get(node.get("root", ""))
-        parent = node.getparent()
-        if template is None or parent is None:
-            yield "V08", node, "a template is not one of ours"
-            continue
-        before = node.getprevious()
-        if before is not None and before.get("root") == template.root:
-            continue
-        said = {
-            (one.get("root"), one.get("extension", ""))
-            for one in parent.findall(f"{_Q}templateId[@root='{template.root}']")
-        }
+    for root in {root for root, _ in ids}:
+        template = KNOWN.get(root)
+        if template is None:
+            return "a template is not one of ours"
+        said = {pair for pair in ids if pair[0] == root}
         if said != set(template.pairs(companion_guide=companion_guide)):
-            yield "V08", node, "a template is not asserted with all its ids"
+            return "a template is not asserted with all its ids"
+    return ""
 
 
 def _section(node: Node) -> Iterator[Problem]:
@@ -232,9 +277,10 @@ def _authors(root: Node) -> Iterator[Problem]:
     """V13: who authored an entry is one of the authors of the document."""
     path = f"{_Q}author/{_Q}assignedAuthor/{_Q}id"
     known = {(one.get("root"), one.get("extension")) for one in root.findall(path)}
-    for author in root.iterfind(f"{_Q}component//{path}"):
-        if (author.get("root"), author.get("extension")) not in known:
-            yield "V13", author, "the author of an entry is no author of the document"
+    for author in root.iter(f"{_Q}assignedAuthor"):
+        for one in author.findall(f"{_Q}id"):
+            if (one.get("root"), one.get("extension")) not in known:
+                yield "V13", one, "the author of an entry is no author of the document"
 
 
 def _observation(node: Node) -> Iterator[Problem]:

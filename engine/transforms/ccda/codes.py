@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from engine.transforms.ccda.elements import XSI_TYPE, Element, null
@@ -100,6 +101,7 @@ def system_oid(system: str, rendering: Rendering) -> str:
     return oid if oid != system and is_oid(oid) and not is_example(oid) else ""
 
 
+@lru_cache(maxsize=1024)
 def is_loinc(code: str) -> bool:
     """Whether a code has the form of LOINC and, if an observation, its check digit.
 
@@ -211,7 +213,7 @@ def concept(source: Resource, rendering: Rendering, path: str, *wanted: str) -> 
         if isinstance(made, Code):
             carried.append(made)
         elif made:
-            loose.append(made)
+            loose.append(made.removeprefix(f"{text(source, 'text')} "))
     main = _preferred(carried, wanted)
     others = tuple(dict.fromkeys(code for code in carried if code != main))
     return Concept(main, others, text(source, "text"), tuple(loose))

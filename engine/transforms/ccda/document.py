@@ -23,7 +23,7 @@ from engine.transforms.ccda.checks import CHECK_CODES, check
 from engine.transforms.ccda.codes import LOINC, Code
 from engine.transforms.ccda.elements import Element, element, to_xml
 from engine.transforms.ccda.facts import NOTHING, Facts
-from engine.transforms.ccda.header import Heading, header
+from engine.transforms.ccda.header import Heading, header, visit_of
 from engine.transforms.ccda.note_types import note_type
 from engine.transforms.ccda.rendering import Origin, Rendering
 from engine.transforms.ccda.section import Section, section_component
@@ -184,7 +184,7 @@ def render(
     noted = layout.code is None or layout.about_note
     attachment = _attachment(facts) if noted else None
     root = _root(layout, rendering, version, attachment)
-    _account(rendering, attachment)
+    _account(rendering, layout, attachment)
     return _finish(root, rendering)
 
 
@@ -198,14 +198,20 @@ IN_HEADER: Final = frozenset(
 """Types that are no facts of their own: the header or other facts speak of them."""
 
 
-def _account(rendering: Rendering, attachment: Attachment | None) -> None:
+def _account(
+    rendering: Rendering, layout: Layout, attachment: Attachment | None
+) -> None:
     """Report each fact that no section carries; nothing is left out in silence."""
     told = {origin.url for origin in rendering.origins}
+    note = attachment.holder if attachment else NOTHING
+    visit = visit_of(rendering, note) if layout.visit else NOTHING
     if attachment is not None:
         told.add(attachment.focus.url)
     for url, resource in rendering.facts.resources.items():
         kind = resource.get("resourceType")
-        if url in told or kind in IN_HEADER or is_source_message(resource):
+        if url in told or kind in IN_HEADER or resource is visit:
+            continue
+        if is_source_message(resource):
             continue
         rendering.lose(str(kind), "no-cda-home", url)
 

@@ -4,7 +4,7 @@ Nothing to say gives nothing to send, with a finding that names the reason.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.errors import TransformError
@@ -23,7 +23,13 @@ from engine.transforms.ccda.facts import (
     text,
 )
 from engine.transforms.ccda.note_types import PROGRESS
-from engine.transforms.ccda.versions import APPENDS, REPLACES
+from engine.transforms.ccda.site import CdaSite
+from engine.transforms.ccda.versions import (
+    APPENDS,
+    REPLACES,
+    Predecessor,
+    foreign_document_id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,28 @@ def _key(resource: Resource, url: str) -> str:
         if text(identifier, "value"):
             return f"{text(identifier, 'system')}|{text(identifier, 'value')}"
     return url
+
+
+def predecessor_of(
+    planned: Planned,
+    site: CdaSite,
+    own: Predecessor | None,
+    parent: Predecessor | None,
+) -> Predecessor | None:
+    """Return the document that a planned one replaces or appends to, if any.
+
+    Args:
+        planned: what `documents_of` gave.
+        site: gives an id to a document that was never rendered here.
+        own: the last version of the same series, None for a first one.
+        parent: the last version of ``planned.parent_series``, None when there is none.
+    """
+    if own is not None or not planned.relation:
+        return own
+    if parent is not None:
+        return replace(parent, relation=planned.relation)
+    number = foreign_document_id(site, planned.parent_number)
+    return Predecessor(number, planned.relation)
 
 
 RELATIONS: Final = {"replaces": REPLACES, "appends": APPENDS}

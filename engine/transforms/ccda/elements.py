@@ -192,18 +192,17 @@ def to_xml(root: Element) -> tuple[bytes, int]:
 
 
 def _write(source: Element, put: Callable[[str], None]) -> None:
-    name = source.name
-    put(f"<{name}")
+    name, children, said = source.name, source.children, source.text
+    head = f"<{name}"
     for key, value in source.attributes.items():
-        special = _SPECIAL.search(value)
-        put(f' {key}="{value.translate(_IN_ATTRIBUTE) if special else value}"')
-    children = source.children
-    if not children and not source.text:
-        put("/>")
+        safe = value.translate(_IN_ATTRIBUTE) if _SPECIAL.search(value) else value
+        head += f' {key}="{safe}"'
+    if said and _SPECIAL.search(said):
+        said = said.translate(_IN_TEXT)
+    if not children:
+        put(f"{head}>{said}</{name}>" if said else f"{head}/>")
         return
-    put(">")
-    if said := source.text:
-        put(said.translate(_IN_TEXT) if _SPECIAL.search(said) else said)
+    put(f"{head}>{said}")
     if len(children) > 1 and (order := ORDER.get(name)) is not None:
         children.sort(key=lambda child: order[child.name])
     for child in children:

@@ -21,6 +21,8 @@ NOTE_TYPES: Final = {
 }
 """HL7 table 0270 to LOINC; a site's table adds its own words."""
 
+DOCUMENT_TYPES: Final = ("v2-0270", ":codes:TXA-2")
+"""Ends the systems of table 0270: named as such, or sent in TXA-2 without a name."""
 PROGRESS: Final = "11506-3"
 DISCHARGE: Final = "18842-5"
 TITLES: Final = {code.code: code.display for code in (*NOTE_TYPES.values(), NOTE)}
@@ -51,7 +53,7 @@ def _loinc(coding: Resource, rendering: Rendering) -> Code | None:
         return Code(code, LOINC, TITLES.get(code, "")) if is_loinc(code) else None
     if own := rendering.site.note_types.get(code):
         return Code(own, LOINC, TITLES.get(own, ""))
-    return NOTE_TYPES.get(code) if system.endswith("v2-0270") else None
+    return NOTE_TYPES.get(code) if system.endswith(DOCUMENT_TYPES) else None
 
 
 def _translation(codings: list[Resource], rendering: Rendering) -> Code | None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from engine.hl7.conformance import Finding
 from engine.transforms.ccda.elements import Element
-from engine.transforms.ccda.facts import Facts, Resource, children, text
+from engine.transforms.ccda.facts import Facts, Resource, child, children, text
 from engine.transforms.ccda.site import CdaSite, is_example, is_oid
 from engine.transforms.trace import Loss
 
@@ -68,6 +68,8 @@ class Rendering:
             return None
         if not value:
             return None
+        if system == ANY_URI and self.oid(value):
+            return Element("id", {"root": self.oid(value)}, [])
         if oid := self.oid(system):
             return Element("id", {"root": oid, "extension": value}, [])
         self.lose(path, "no-oid", value)
@@ -78,7 +80,10 @@ class Rendering:
         """Return the ids of an entry: the source's own, else one made from its URL."""
         found = [
             made
-            for identifier in children(resource, "identifier")
+            for identifier in (
+                child(resource, "masterIdentifier"),
+                *children(resource, "identifier"),
+            )
             if not text(identifier, "system").endswith(DERIVED_KEYS)
             and (made := self.instance(identifier, path)) is not None
         ]
@@ -98,6 +103,8 @@ class Rendering:
         self.origins.append(Origin(section, row, url))
 
 
+ANY_URI: Final = "urn:ietf:rfc:3986"
+"""The identifier system of values that are URIs, such as the OID of a facility."""
 DERIVED_KEYS: Final = ":key"
 """Ends the system of keys that the map step made; no sender knows them."""
 

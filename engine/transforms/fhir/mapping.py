@@ -88,20 +88,28 @@ def map_message(message: Message, context: MapContext) -> Mapped:
     Raises:
         TransformError: ``trigger-not-mapped``, for an event the map does not know.
     """
+    return convert(message, context).mapped
+
+
+def convert(message: Message, context: MapContext) -> Conversion:
+    """Return the whole state of a finished mapping, see `map_message`."""
     nearest = context.options.unknown_trigger == "nearest"
     plan = plan_for(message.message_type, message.trigger_event, nearest=nearest)
     conversion = Conversion(message, context, plan)
     tree = conversion.tree
     for pid in tree.each("PID"):
         map_patient(conversion, pid)
+        conversion.list_cuts(pid)
     if tree.first("PID") is None:
         conversion.add_subject(Subject(None, None))
     for pv1 in tree.each("PV1"):
         map_encounter(conversion, pv1)
+        conversion.list_cuts(pv1)
     for node in tree.nodes:
         mapper = MAPPERS.get(node.id)
         if mapper is not None:
             mapper(conversion, node)
+            conversion.list_cuts(node)
     map_header(conversion)
     account(conversion)
-    return conversion.mapped
+    return conversion

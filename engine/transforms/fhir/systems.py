@@ -110,8 +110,8 @@ WELL_KNOWN: Final[Mapping[str, str]] = MappingProxyType(
 """Identifier types (table 0203) and namespaces with one system of their own."""
 
 _STATES: Final = (
-    "AL AK . AZ AR CA . CO CT DE DC FL GA . HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO"
-    " MT NE NV NH NJ NM NY NC ND OH OK OR PA . RI SC SD TN TX UT VT VA . WA WV WI WY"
+    "AL AK . AZ AR CA . CO CT DE DC FL GA . HI ID IL IN IA KS KY LA ME MD MA MI MN MS"
+    " MO MT NE NV NH NJ NM NY NC ND OH OK OR PA . RI SC SD TN TX UT VT VA . WA WV WI WY"
 )
 LICENCE: Final[Mapping[str, int]] = MappingProxyType(
     {state: number for number, state in enumerate(_STATES.split(), 1) if state != "."}

@@ -328,6 +328,7 @@ def test_a_segment_tells_its_fields():
     segment = parse(er7(msh(), 'PID||""|1^""||~x')).segments[1]
 
     assert segment.field_count == 5
+    assert segment.encoded_fields() == ["PID", "", '""', '1^""', "", "~x"]
     assert segment.populated() == [2, 3, 5]
     assert segment.raw(9) == ""
     assert segment.first(9) is None

@@ -77,7 +77,7 @@ def test_python_hl7_agrees_on_published_messages():
             assert theirs(text) == ours(message.data), path.name
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(name=FIELD, address=FIELD)
 def test_hl7apy_writes_the_leaves_we_read(name, address):
     data = adt_a01(f"NK1|1|{name}||{address}", header=msh(f18="UNICODE UTF-8"))

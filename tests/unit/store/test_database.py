@@ -1,6 +1,5 @@
 """Opening a store: durable, with the right key, and nothing readable in its files."""
 
-import os
 import sqlite3
 import threading
 
@@ -13,10 +12,10 @@ from engine.store.audit import Act
 from engine.store.database import open_database
 from engine.store.delivery_state import Event
 from engine.store.error_queue import Comment
-from engine.store.reports import RunState
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.results import SearchKey, TableMiss
 from engine.store.seal import load_or_create_key
+from engine.store.words import RunState
 from tests.databases import KEY, empty_database, empty_url
 from tests.stored import (
     NOON,
@@ -98,6 +97,19 @@ def test_what_is_committed_survives_in_a_second_process_view(tmp_path):
         count = connection.execute(text("SELECT count(*) FROM journal.message"))
         assert count.scalar() == 3
     other.close()
+    store.close()
+
+
+def test_a_checkpoint_moves_commits_into_the_files(tmp_path):
+    url = empty_url("sqlite", tmp_path)
+    store = open_database(url, KEY)
+    accept_some(store, 50)
+    file = tmp_path / url.rsplit("/", 1)[1] / "journal.db"
+    before = file.stat().st_size
+
+    store.checkpoint()
+
+    assert file.stat().st_size > before
     store.close()
 
 
@@ -218,7 +230,7 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path):
 def test_a_key_file_that_is_no_key_is_refused(tmp_path):
     path = tmp_path / "store.key"
     path.write_text("secret")
-    os.chmod(path, 0o600)
+    path.chmod(0o600)
 
     with pytest.raises(ConfigurationError, match="64 hexadecimal digits"):
         load_or_create_key(path)

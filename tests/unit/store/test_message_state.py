@@ -26,5 +26,9 @@ def test_the_table_decides_every_pair(state, event):
 def test_every_message_can_come_back_to_received():
     assert {state for state, _ in MESSAGE_TRANSITIONS} == set(MessageState)
     for state in set(MessageState) - {MessageState.RECEIVED}:
-        reached = {after for (before, _), after in MESSAGE_TRANSITIONS.items() if before is state}
+        reached = {
+            after
+            for (before, _), after in MESSAGE_TRANSITIONS.items()
+            if before is state
+        }
         assert MessageState.RECEIVED in reached

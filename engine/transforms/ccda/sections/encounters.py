@@ -37,6 +37,7 @@ from engine.transforms.ccda.templates import (
 )
 from engine.transforms.ccda.times import period_of
 
+MAX_LEVELS: Final = 8
 NOT_HELD: Final = frozenset({"planned", "cancelled"})
 
 
@@ -100,12 +101,21 @@ def _kind(rendering: Rendering, resource: Resource) -> Concept:
 
 
 def _place(rendering: Rendering, resource: Resource) -> str:
-    """Return the names of the places, marked as text only when there are any."""
-    names = [
-        name_words(rendering.facts.resolve(item, "location"))
+    """Return the names of the places, each from the building down to the bed."""
+    return joined(
+        " ".join(reversed(_upwards(rendering, item)))
         for item in children(resource, "location")
-    ]
-    return joined(names, ", ")
+    )
+
+
+def _upwards(rendering: Rendering, item: Resource) -> list[str]:
+    """Return the name of a place and of what it is part of."""
+    place = rendering.facts.resolve(item, "location")
+    names: list[str] = []
+    while place and len(names) < MAX_LEVELS:
+        names.append(name_words(place))
+        place = rendering.facts.resolve(place, "partOf")
+    return names
 
 
 def _diagnoses(rendering: Rendering, table: Table, resource: Resource) -> list[Element]:

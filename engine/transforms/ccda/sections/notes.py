@@ -49,6 +49,9 @@ def _note(rendering: Rendering, table: Table, item: Attachment) -> Element:
         name_words(rendering.facts.resolve({"author": who}, "author", item.holder))
         for who in children(item.holder, "author")
     ]
+    for name in ("docStatus", "relatesTo"):
+        if item.holder.get(name):
+            rendering.lose(f"DocumentReference.{name}", "no-cda-home")
     code = NOTE_CODE.element("code")
     if kind != NOTE_CODE:
         code.children.append(kind.element("translation"))

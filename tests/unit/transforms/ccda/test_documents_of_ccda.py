@@ -8,9 +8,9 @@ from lxml import etree
 
 from engine.errors import TransformError
 from engine.transforms.ccda.document import render
-from engine.transforms.ccda.documents import documents_of
+from engine.transforms.ccda.documents import documents_of, predecessor_of
 from engine.transforms.ccda.site import CdaSite, Custodian, site_faults
-from engine.transforms.ccda.versions import Version, content_hash
+from engine.transforms.ccda.versions import Predecessor, Version, content_hash
 from tests.ccda_facts import NOON, SITE, about, coded, document, facts, note
 from tests.ccda_person import visit
 
@@ -86,6 +86,31 @@ def test_a_note_that_replaces_another_names_its_series():
 
     assert (second.relation, second.parent_series) == ("RPLC", first.series)
     assert second.parent_number == "N1"
+
+
+def test_a_note_appended_to_one_never_seen_names_it_by_its_number():
+    target = {"identifier": {"system": "urn:oid:2.25.8", "value": "N1"}}
+    later = numbered("N2", relatesTo=[{"code": "appends", "target": target}])
+    [planned] = documents_of("unstructured", facts(later)).documents
+    last, known = Predecessor("last"), Predecessor("known", set_id="s", number=3)
+
+    foreign = predecessor_of(planned, SITE, None, None)
+    appended = predecessor_of(planned, SITE, None, known)
+
+    assert foreign.relation == appended.relation == "APND"
+    assert foreign.document_id.startswith("N1:")
+    assert (appended.document_id, appended.number) == ("known", 3)
+    assert predecessor_of(planned, SITE, last, known) is last
+
+
+def test_the_number_of_a_note_begins_its_set():
+    version = Version("note|urn:oid:2.25.8|N1")
+
+    root = etree.fromstring(
+        document("unstructured", numbered("N1"), version=version).document
+    )
+
+    assert root.find("{*}setId").get("extension").startswith("N1:")
 
 
 def test_a_visit_that_has_not_ended_gives_no_discharge_summary():

@@ -277,3 +277,30 @@ def test_every_value_of_an_entry_stands_in_its_row():
         said = "".join(row.itertext())
         for value in values(entry, "h:value/@value | h:value/@displayName"):
             assert value in said
+
+
+def test_the_place_of_a_visit_is_told_from_the_building_down_to_the_bed():
+    ward = {"resourceType": "Location", "name": "4W"}
+    bed = {
+        "resourceType": "Location",
+        "name": "401-A",
+        "partOf": {"reference": "urn:fact:2"},
+    }
+    stay = visit("urn:none") | {"location": [{"location": {"reference": "urn:fact:3"}}]}
+
+    found = section(ENCOUNTERS, stay, ward, bed)
+
+    assert rows(found)[0][4] == "4W 401-A"
+
+
+def test_a_facility_known_by_its_oid_alone_is_an_id_without_extension():
+    maker = {
+        "resourceType": "Organization",
+        "name": "Maker",
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": "urn:oid:2.25.5"}],
+    }
+    given = about("Immunization", manufacturer={"reference": "urn:fact:2"})
+
+    found = section(IMMUNIZATIONS, given, maker)
+
+    assert values(found, ".//h:manufacturerOrganization/h:id/@root") == ["2.25.5"]

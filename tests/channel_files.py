@@ -1,0 +1,108 @@
+"""Configuration folders and compiled steps from a few lines of text."""
+
+from datetime import UTC, datetime
+
+from engine.channels.kinds import ExpressionKind
+from engine.channels.keys import Shape
+from engine.channels.load import check_site
+from engine.channels.nodes import read_yaml
+from engine.channels.reader import Around, Names, Reader
+from engine.hl7 import parse
+from engine.transforms.code_tables import read_csv
+from engine.transforms.edits import Step, run_steps
+from engine.transforms.expressions import compile_expression
+from engine.transforms.scope import EditContext, Scope, Type, message_names
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+SEX = "from,to,display\n1,M,Male\n2,F,Female\n"
+CHANNEL = """\
+channel: adt
+source:
+  mllp: {port: 2575}
+destinations:
+  - name: his
+    mllp: {host: 127.0.0.1, port: 6661}
+tests:
+  - name: a message is passed on
+    text: MSH|^~\\&|A|B|||20300101||ADT^A01|1|P|2.5.1
+"""
+
+
+def tables(**content):
+    return {
+        name.replace("_", "-"): read_csv(text, name.replace("_", "-"))[0]
+        for name, text in {"sex": SEX, **content}.items()
+    }
+
+
+def context(data, *, known=None, traced=True, **names):
+    """Return one message on its way, with a trace."""
+    return EditContext(
+        message=parse(data),
+        received_at=NOON,
+        names={**message_names("adt", "42", NOON, UTC, "10.0.0.7"), **names},
+        tables=known or tables(),
+        changes=[] if traced else None,
+    )
+
+
+def value_of(text, data, *, wanted=Type.ANY, scope=None, **names):
+    """Return what an expression gives for a message."""
+    made, faults = compile_expression(text, scope or Scope(tables=tables()), wanted)
+    assert made is not None, faults
+    return made.evaluate(context(data, **names))
+
+
+def faults_of(text, wanted=Type.ANY, **scope):
+    """Return what is wrong with an expression."""
+    return compile_expression(text, Scope(tables=tables(), **scope), wanted)[1]
+
+
+def read(shape, text, *, place="processing", known=None):
+    """Return the value that YAML text holds for a shape, and the faults."""
+    found = []
+    root, _ = read_yaml(text.encode(), "channels/adt.yaml", found.append)
+    names = Names(tables=known or tables())
+    scope = Scope(tables=names.tables, place=place)
+    if root is None:
+        return None, found
+    return Reader(names, found.append).read(shape, root, Around(scope)), found
+
+
+def steps(text, **options):
+    """Return compiled edit steps."""
+    made, found = read(Shape(items=Shape(inside=Step)), text, **options)
+    assert not found, found
+    return made
+
+
+def edited(text, data, **options):
+    """Return the context of a message after steps, and their verdict."""
+    passing = context(data, known=options.get("known"))
+    return passing, run_steps(steps(text, **options), passing)
+
+
+def condition(text):
+    shape = Shape(expression=ExpressionKind(Type.BOOLEAN))
+    return read(shape, text)[0]
+
+
+def write_site(folder, files=None, **channels):
+    """Write a configuration folder; names of channels use _ for -."""
+    for part in ("channels", "tables", "tests", "steps"):
+        (folder / part).mkdir(exist_ok=True)
+    for name, text in channels.items():
+        (folder / f"channels/{name.replace('_', '-')}.yaml").write_text(text)
+    for name, text in (files or {}).items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def checked(folder, files=None, environment=None, variables=None, **channels):
+    """Return what checking a folder finds."""
+    write_site(folder, files, **channels)
+    return check_site(folder, environment, variables or {})
+
+
+def sentences(found):
+    return [each.sentence for each in found.faults]

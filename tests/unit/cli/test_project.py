@@ -1,0 +1,200 @@
+"""init, check, test, try, table: a project from nothing to a tested channel."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.invocation import Exit
+from engine.cli.root import interop
+
+
+def run(*words, stdin=None):
+    return CliRunner().invoke(interop, [str(word) for word in words], input=stdin)
+
+
+def rows(result):
+    assert result.exit_code == Exit.DONE, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def project(tmp_path):
+    run("init", tmp_path / "site")
+    return tmp_path / "site" / "config"
+
+
+@pytest.mark.parametrize("template", ["full", "adt-to-fhir", "oru-lab"])
+def test_a_new_project_checks_clean_and_passes_its_tests(tmp_path, template):
+    run("init", tmp_path / "site", "--template", template)
+    config = tmp_path / "site" / "config"
+
+    checked = run("check", "--config", config)
+    tested = run("test", "--config", config)
+
+    assert checked.exit_code == Exit.DONE, checked.output
+    assert {row["result"] for row in rows(tested)} == {"passed"}
+
+
+def test_a_project_is_never_overwritten(project):
+    result = run("init", project.parent)
+
+    assert result.exit_code == Exit.USAGE
+
+
+def test_check_prints_every_error_with_its_place(project):
+    channel = project / "channels" / "laboratory.yaml"
+    text = channel.read_text(encoding="utf-8")
+    channel.write_text(text.replace("table: local-to-loinc", "table: ward"), "utf-8")
+
+    result = run("check", "--config", project)
+
+    assert result.exit_code == Exit.PROBLEMS
+    assert "channels/laboratory.yaml:" in result.stdout
+    assert "ward" in result.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
+def test_check_has_every_form(project, form):
+    assert run("check", "--config", project, "--format", form).exit_code == Exit.DONE
+
+
+def test_a_broken_configuration_cannot_be_tested(project):
+    (project / "channels" / "broken.yaml").write_text("channel: other\n", "utf-8")
+
+    result = run("test", "--config", project)
+
+    assert result.exit_code == Exit.CONFIGURATION
+    assert "broken.yaml" in result.stderr
+
+
+def test_a_red_test_is_a_problem_and_says_the_difference(project, tmp_path):
+    channel = project / "channels" / "hospital-adt.yaml"
+    text = channel.read_text(encoding="utf-8")
+    channel.write_text(text.replace("PID-8: F", "PID-8: M"), "utf-8")
+    junit = tmp_path / "junit.xml"
+
+    result = run("test", "hospital-adt", "--config", project, "--junit", junit)
+
+    assert result.exit_code == Exit.PROBLEMS
+    assert "PID-8" in result.stdout
+    assert "<failure>" in junit.read_text(encoding="utf-8")
+
+
+def test_tests_can_be_chosen_by_name(project):
+    result = run("test", "--config", project, "-k", "filtered")
+
+    assert [row["test"] for row in rows(result)] == ["a test patient is filtered"]
+
+
+def test_an_unknown_channel_is_wrong_usage(project):
+    for words in (("test", "nobody"), ("try", "nobody", project / "tests/oru_r01.hl7")):
+        assert run(*words, "--config", project).exit_code == Exit.USAGE
+
+
+def test_try_tells_the_story_of_a_message(project):
+    message = project / "tests" / "oru_r01.hl7"
+
+    result = run(
+        "try", "laboratory", message, "--trace", "--config", project, "-o", "table"
+    )
+
+    assert result.exit_code == Exit.DONE, result.output
+    assert "channels/laboratory.yaml" in result.stdout
+    assert "GLU -> 2345-7" in result.stdout
+    assert result.stdout.endswith("Nothing was sent or stored.\n")
+
+
+def test_try_ends_with_a_problem_where_the_message_would_stop(project):
+    message = project / "tests" / "oru_unknown_code.hl7"
+
+    result = run("try", "laboratory", message, "--config", project, "-o", "table")
+
+    assert result.exit_code == Exit.PROBLEMS
+    assert "error queue as unmapped-lab-codes" in result.stdout
+    assert "interop table set local-to-loinc XGLU9" in result.stdout
+
+
+def test_try_gives_one_object_to_a_script(project):
+    message = project / "tests" / "adt_test_patient.hl7"
+
+    (found,) = rows(run("try", "hospital-adt", message, "--config", project))
+
+    assert (found["state"], found["reason"]) == ("filtered", "no test patients")
+
+
+def test_try_tells_why_a_value_is_there(project):
+    message = project / "tests" / "adt_a01.hl7"
+    words = ("try", "hospital-adt", message, "--config", project)
+
+    (found,) = rows(run(*words, "--why", "Patient.name[0].family"))
+    missing = run(*words, "--why", "Patient.photo[0].url")
+
+    assert (found["value"], found["segment"][:3]) == ("Thistlewood", "PID")
+    assert missing.exit_code == Exit.PROBLEMS
+
+
+def test_convert_can_use_a_channel(project):
+    message = project / "tests" / "oru_r01.hl7"
+    words = ("convert", message, "--channel", "laboratory", "--config", project)
+
+    hl7 = run(*words, "--to", "hl7")
+    fhir = run(*words, "--to", "fhir")
+
+    assert b"2345-7^Glucose^LN^GLU^Glucose^L" in hl7.stdout_bytes
+    assert "http://loinc.org" in fhir.stdout
+
+
+def test_a_missing_code_is_added_and_the_message_passes(project):
+    message = project / "tests" / "oru_unknown_code.hl7"
+
+    added = run(
+        "table", "set", "local-to-loinc", "XGLU9", "2345-7", "--config", project
+    )
+    again = run("try", "laboratory", message, "--config", project)
+
+    assert added.exit_code == Exit.DONE
+    assert rows(again)[0]["state"] == "processed"
+
+
+def test_a_table_is_listed_shown_and_not_written_in_a_dry_run(project):
+    path = project / "tables" / "sex.csv"
+    before = path.read_bytes()
+
+    run("table", "set", "sex", "X", "U", "--dry-run", "--config", project)
+
+    assert path.read_bytes() == before
+    names = [row["table"] for row in rows(run("table", "list", "--config", project))]
+    assert names == ["assigning-authority", "local-to-loinc", "sex"]
+    shown = rows(run("table", "show", "sex", "--config", project))
+    assert shown[0]["from"] == "F"
+    assert run("table", "show", "ward", "--config", project).exit_code == Exit.USAGE
+
+
+def test_channels_are_listed_with_their_revision(project):
+    found = rows(run("channel", "list", "--config", project))
+
+    assert [row["channel"] for row in found] == ["hospital-adt", "laboratory", "relay"]
+    assert all(row["revision"] for row in found)
+
+
+def test_the_doctor_finds_nothing_in_a_new_project(project):
+    result = run("doctor", "--config", project)
+
+    areas = {row["area"] for row in rows(result)}
+    assert {"store", "disk", "fsync", "channels", "port"} <= areas
+
+
+def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path):
+    result = run("doctor", "--config", tmp_path / "nowhere")
+
+    assert result.exit_code == Exit.PROBLEMS
+    bad = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["fix"] for row in bad if row["result"] == "problem"]
+
+
+@pytest.mark.parametrize("command", ["reload", "stop"])
+def test_without_a_running_engine_there_is_nobody_to_tell(project, command):
+    run("channel", "list", "--config", project)
+
+    assert run(command, "--config", project).exit_code == Exit.UNREACHABLE

@@ -1,0 +1,182 @@
+"""Comparison levels, the score of three classes, block keys."""
+
+import csv
+from math import isclose
+
+import pytest
+
+from engine.identity.blocking import block_keys, key_texts
+from engine.identity.explanation import explain, headline
+from engine.identity.index import SourceRecord
+from engine.identity.matching import match
+from engine.identity.similarity import compare
+from engine.identity.traits import Kind, Traits
+from engine.identity.weights import (
+    SHIPPED,
+    Frequencies,
+    Mode,
+    overlay_score,
+    posterior,
+    score,
+)
+from tests.memory_index import model
+from tests.shared_data import shared
+
+NICKNAMES = {"peggy": frozenset({"margaret"}), "margaret": frozenset({"peggy"})}
+COMMON = Frequencies(given=400, family=250, records=20_000)
+ANN = Traits(
+    given="margaret",
+    family="tillinghast",
+    birth="19620304",
+    sex="F",
+    ssn="123456780",
+    last_four="6780",
+    number="12",
+    street="elm st",
+    city="salem",
+    state="or",
+    zip5="97301",
+    phone="5415550123",
+)
+
+
+@pytest.mark.parametrize(
+    ("trait", "change", "level"),
+    [
+        ("given", {"given": "peggy"}, "nick"),
+        ("given", {"given": "m"}, "init"),
+        ("given", {"given": "margarett"}, "jw92"),
+        ("given", {"given": "mar"}, "jw84"),
+        ("given", {"given": "henrietta"}, "no"),
+        ("given", {"given": "tillinghast", "family": "margaret"}, "swap"),
+        ("given", {"given": "louise", "middle": "margaret"}, "mid"),
+        ("family", {"family": "tillinghast vance"}, "tok"),
+        ("family", {"family": "tilinghast"}, "jw92"),
+        ("family", {"family": "vance"}, "no"),
+        ("birth", {"birth": "19620403"}, "swap"),
+        ("birth", {"birth": "19620305"}, "d1"),
+        ("birth", {"birth": "19720304"}, "d1"),
+        ("birth", {"birth": "19840304"}, "md"),
+        ("birth", {"birth": "19620101"}, "y01"),
+        ("birth", {"birth": "19620327"}, "y1"),
+        ("birth", {"birth": "19991231"}, "no"),
+        ("ssn", {"ssn": "123456708", "last_four": "6708"}, "d1"),
+        ("ssn", {"ssn": "", "last_four": "6780"}, "s4"),
+        ("ssn", {"ssn": "", "last_four": "1111"}, "s4no"),
+        ("ssn", {"ssn": "987654322", "last_four": "4322"}, "no"),
+        ("address", {"number": "13"}, "near"),
+        ("address", {"number": "977"}, "street"),
+        ("address", {"number": "9", "street": "oak ave"}, "zip"),
+        ("address", {"street": "oak ave", "zip5": "97302"}, "city"),
+        ("address", {"street": "oak ave", "zip5": "1", "city": "bend"}, "no"),
+        ("phone", {"phone": "5415550124"}, "d1"),
+        ("phone", {"phone": "2065550199"}, "no"),
+    ],
+)
+def test_the_first_level_that_fits_is_taken(trait, change, level):
+    assert compare(ANN, ANN._replace(**change), NICKNAMES)[trait] == level
+
+
+def test_a_trait_missing_on_either_side_is_not_compared():
+    levels = compare(ANN, Traits(given="margaret", family="tillinghast"), NICKNAMES)
+
+    assert levels == {"given": "eq", "family": "eq"}
+
+
+def test_nothing_to_compare_is_only_the_prior():
+    nothing = score({}, COMMON, model()).bits
+
+    assert nothing == pytest.approx(-14.06, abs=0.05)
+
+
+def test_the_shipped_weights_are_those_of_the_specification():
+    with shared("tools", "mpi", "weights.csv").open(encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            expected = tuple(float(row[name]) for name in ("m", "h", "u"))
+            assert SHIPPED[row["trait"]][row["level"]] == expected
+
+
+def test_a_rare_name_says_more_than_a_common_one():
+    levels = {"given": "eq", "family": "eq", "birth": "eq"}
+
+    rare = score(levels, Frequencies(0, 0, 20_000), model()).bits
+    common = score(levels, Frequencies(900, 300, 20_000), model()).bits
+
+    assert rare > common + 1
+
+
+def test_strangers_become_likelier_as_the_index_fills():
+    levels = {"given": "eq", "family": "eq", "birth": "eq"}
+
+    small = score(levels, Frequencies(9, 9, 20_000), model()).bits
+    large = score(levels, Frequencies(900, 900, 2_000_000), model()).bits
+
+    assert small > large
+
+
+def test_a_household_is_not_taken_for_one_person():
+    levels = compare(ANN, ANN._replace(given="henrietta", birth="19910817"), NICKNAMES)
+    levels.pop("ssn")
+
+    assert score(levels, COMMON, model()).bits < -6
+
+
+def test_an_update_of_the_same_person_is_no_overlay_and_anothers_is():
+    moved = ANN._replace(street="oak ave", number="9", phone="2065550199")
+    other = Traits(given="otto", family="vance", birth="19991231", sex="M")
+
+    assert overlay_score(compare(ANN, moved, NICKNAMES), SHIPPED) > 0
+    assert overlay_score(compare(ANN, other, NICKNAMES), SHIPPED) < 0
+
+
+def test_the_lines_of_an_explanation_add_up_to_the_score():
+    other = ANN._replace(given="peggy", birth="19620305", street="oak ave")
+    found = match(ANN, SourceRecord(1, "P", "HOSP", other), COMMON, model())
+
+    lines = explain(ANN, found, model())
+
+    assert isclose(sum(line.bits for line in lines), found.bits)
+    assert "nickname Margaret for Peggy" in {line.sentence for line in lines}
+    assert "birth date one digit off" in headline(lines)
+    assert "6780" in {line.left for line in lines if line.trait == "ssn"}.pop()
+
+
+def test_no_line_shows_a_whole_ssn():
+    found = match(ANN, SourceRecord(1, "P", "HOSP", ANN), COMMON, model())
+
+    assert all("123456780" not in str(line) for line in explain(ANN, found, model()))
+
+
+def test_the_posterior_stays_a_probability():
+    assert posterior(-10_000) >= 0
+    assert posterior(0) == 0.5
+    assert posterior(10_000) <= 1
+
+
+def test_blocking_finds_married_exchanged_and_misspelt_names():
+    keys = set(key_texts(ANN, {"peggy": ("margaret",)}))
+    married = set(key_texts(ANN._replace(family="vance"), {}))
+    exchanged = set(key_texts(ANN._replace(given="tillinghast", family="margaret"), {}))
+    nickname = Traits(given="peggy", family="tillinghast", birth="19620304")
+
+    assert keys & married
+    assert keys & exchanged
+    assert keys & set(key_texts(nickname, {"peggy": ("margaret",)}))
+
+
+def test_keys_are_hashed_under_a_secret_and_fit_64_bits():
+    keys = block_keys(ANN, {}, b"one")
+
+    assert len(keys) == len(set(keys))
+    assert all(-(2**63) <= key < 2**63 for key in keys)
+    assert not set(keys) & set(block_keys(ANN, {}, b"two"))
+
+
+@pytest.mark.parametrize("kind", [Kind.UNIDENTIFIED, Kind.TEST])
+def test_M14_an_isolated_record_has_no_keys(kind):
+    assert block_keys(ANN._replace(kind=kind), {}, b"") == []
+
+
+def test_safe_and_balanced_are_the_documented_thresholds():
+    assert model(Mode.SAFE).thresholds == (6, -6, 16)
+    assert model(Mode.BALANCED).thresholds == (3, -1, None)

@@ -1,0 +1,131 @@
+"""Traits: what is read from PID, cleaned; what counts as missing."""
+
+import pytest
+
+from engine.hl7 import parse
+from engine.identity.traits import (
+    Kind,
+    Traits,
+    clean_birth,
+    clean_phone,
+    clean_ssn,
+    plain,
+    traits_of,
+    unpacked,
+    updated,
+)
+from tests.builders import adt_patient
+
+
+def read(**given):
+    return traits_of(parse(adt_patient(**given)).all("PID")[0], "20300101120000")
+
+
+def test_every_trait_of_pid_is_read_and_cleaned():
+    found = read(
+        family="O'Hara-Quist Jr.",
+        given="Zoë",
+        middle="M.",
+        ssn="123-45-6780",
+        address="12 North Maple Street Apt 4^^Springfield^OR^97477-1234",
+        phone="(541)555-0123^PRN^PH~^NET^Internet^Zoe@Example.org",
+    )
+
+    assert (found.family, found.suffix) == ("ohara quist", "jr")
+    assert (found.given, found.middle) == ("zoe", "m")
+    assert (found.ssn, found.last_four) == ("123456780", "6780")
+    assert (found.number, found.street, found.zip5) == ("12", "n maple st", "97477")
+    assert (found.phone, found.email) == ("5415550123", "zoe@example.org")
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("Müller", "muller"),
+        ("Weiß", "weiss"),
+        ("Søren Łukasz", "soren lukasz"),
+        ("Æbelø", "aebelo"),
+        ("St. John-Smythe", "st john smythe"),
+    ],
+)
+def test_names_lose_accents_and_punctuation(text, cleaned):
+    assert plain(text) == cleaned
+
+
+@pytest.mark.parametrize("text", ["19000101", "20300231", "1980", "", "ABCDEFGH"])
+def test_a_birth_date_that_is_none_is_missing(text):
+    assert clean_birth(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["000121234", "666121234", "111111111", "078-05-1120", "12345"]
+)
+def test_a_placeholder_ssn_is_missing(text):
+    assert clean_ssn(text) == ("", "")
+
+
+@pytest.mark.parametrize("text", ["9999999999", "123", "5555555556"[:6]])
+def test_a_placeholder_phone_is_missing(text):
+    assert clean_phone(text) == ""
+
+
+@pytest.mark.parametrize(
+    "given", ["BABY BOY", "BabyGirl A", "BB", "Judysgirl", "Boy A Maria", "NEWBORN"]
+)
+def test_M13_a_newborn_placeholder_is_a_missing_given_name(given):
+    found = read(given=given, birth="20291220")
+
+    assert (found.kind, found.given) == (Kind.UNNAMED, "")
+
+
+@pytest.mark.parametrize(
+    ("family", "given"), [("Doe", "Jane"), ("UNKNOWN", "TRAUMA"), ("Alpha", "Unknown")]
+)
+def test_M14_a_nobody_is_unidentified(family, given):
+    found = read(family=family, given=given, birth="19000101")
+
+    assert found.kind == Kind.UNIDENTIFIED
+    assert found.isolated
+
+
+@pytest.mark.parametrize(
+    ("family", "given"),
+    [
+        ("Doe", "John"),
+        ("Boy", "Anna"),
+        ("Test", "Paula"),
+        ("Null", "Greta"),
+        ("Infante", "Luis"),
+    ],
+)
+def test_M15_real_people_with_such_names_are_ordinary(family, given):
+    found = read(
+        family=family, given=given, ssn="123456780", address="1 Elm St^^Salem^OR^97301"
+    )
+
+    assert (found.kind, found.given) == (Kind.ORDINARY, given.lower())
+
+
+def test_a_test_patient_is_set_apart_by_the_sites_list():
+    assert read(family="ZZTest", given="Paula").kind == Kind.TEST
+
+
+def test_a_missing_value_wipes_nothing():
+    known = Traits(given="rosalind", family="abernethy", phone="5415550123")
+
+    assert updated(known, Traits(family="abernethy", birth="19800229")) == (
+        known._replace(birth="19800229")
+    )
+
+
+def test_a_new_address_replaces_the_old_one_as_a_whole():
+    known = Traits(number="1", street="elm st", city="salem", zip5="97301")
+    news = Traits(street="oak ave", city="bend")
+
+    assert updated(known, news) == Traits(street="oak ave", city="bend")
+
+
+def test_packed_traits_are_read_again():
+    found = read(ssn="123456780", phone="5415550123")
+
+    assert unpacked(found.packed()) == found
