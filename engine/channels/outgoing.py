@@ -21,13 +21,7 @@ def encoded(
         TransformError: ``unrepresentable``, where that says ``error``.
     """
     if not charset:
-        try:
-            return message.encode()
-        except UnicodeEncodeError as error:
-            raise TransformError(
-                f"an edit wrote a character that {message.charset} cannot hold",
-                "unrepresentable",
-            ) from error
+        return message.encode()
     codec = codec_for(charset)
     if codec is None:
         raise TransformError(f"no codec for the charset {charset}", "unrepresentable")

@@ -5,6 +5,7 @@ Spec:
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -30,7 +31,8 @@ def merge_update(known: Element, update: Element, nulls: Iterable[str] = ()) -> 
         A new resource that shares its unchanged parts with the two.
     """
     kind = str(update["resourceType"])
-    merged = {name: value for name, value in known.items() if name not in set(nulls)}
+    gone = frozenset(nulls)
+    merged = {name: value for name, value in known.items() if name not in gone}
     if kind == "Encounter":
         _keep_history(known, update, merged)
     for name, value in update.items():
@@ -103,16 +105,20 @@ _ALTERNATIVES: Final = (
 """Choice elements: a new kind of value replaces the old kind."""
 
 
+@cache
+def _stem(name: str) -> str:
+    """Return the choice element that ``valueString`` is a kind of, or ``""``."""
+    return next((stem for stem in _ALTERNATIVES if name.startswith(stem)), "")
+
+
 def _drop_alternatives(update: Element, merged: Element) -> None:
-    for stem in _ALTERNATIVES:
-        fresh = [name for name in update if name.startswith(stem)]
-        if fresh:
-            for name in [name for name in merged if name.startswith(stem)]:
-                if name not in fresh:
-                    del merged[name]
-    if "dataAbsentReason" not in update and any(
-        name.startswith("value") for name in update
-    ):
+    stems = {stem for stem in map(_stem, update) if stem}
+    if not stems:
+        return
+    for name in [name for name in merged if _stem(name) in stems]:
+        if name not in update:
+            del merged[name]
+    if "value" in stems and "dataAbsentReason" not in update:
         merged.pop("dataAbsentReason", None)
 
 
