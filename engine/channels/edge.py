@@ -41,7 +41,7 @@ from engine.channels.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
-from engine.channels.tls import Profile, profiles_of
+from engine.channels.tls import Profile, expiry, profiles_of
 from engine.channels.twisted_logs import follow_twisted
 from engine.channels.wake import Ringer
 from engine.errors import ConfigurationError
@@ -90,6 +90,7 @@ class Edge:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._silenced: frozenset[str] = frozenset()
         self._routes: dict[tuple[str, str], Route] = {}
+        self._certificates: dict[str, str] = {}
         self._started_at = utc_now()
         self._parent = os.getppid() if bells else 0
         self._thread = ThreadPool(1, 1, name="store")
@@ -209,6 +210,10 @@ class Edge:
             (each.source.duplicate.within for each in self._channels),
             default=self._housekeeping.remember,
         )
+        ends = {name: expiry(each) for name, each in self._profiles().items()}
+        self._certificates = {
+            name: end.isoformat() for name, end in ends.items() if end is not None
+        }
         self._routes = routes_of(self._channels, self._surroundings(), self._routes)
         self.intakes.follow(running)
         self.deliveries.follow(self._routes)
@@ -306,6 +311,8 @@ class Edge:
                 "connections": self.intakes.connections(),
                 "problems": self.intakes.problems,
                 "in_hand": self.deliveries.in_hand,
+                "failing": ["/".join(place) for place in self.deliveries.alarmed()],
+                "certificates": self._certificates,
                 "counts": {
                     f"{channel}/{event}" if channel else event: count
                     for (channel, event), count in sorted(self._counts.items())

@@ -122,11 +122,14 @@ def names_of(certificate: crypto.X509) -> list[str]:
 
 
 def expiry(profile: Profile) -> datetime | None:
-    """Return when the profile's own certificate ends; None when it has none."""
+    """Return when the profile's own certificate ends; None when it has none to read."""
     if not profile.certificate:
         return None
-    text = _read(profile, profile.certificate)
-    return x509.load_pem_x509_certificate(text).not_valid_after_utc
+    try:
+        text = _read(profile, profile.certificate)
+        return x509.load_pem_x509_certificate(text).not_valid_after_utc
+    except (ConfigurationError, ValueError):
+        return None
 
 
 def _own(profile: Profile) -> PrivateCertificate:
