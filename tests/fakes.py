@@ -59,6 +59,7 @@ class FakeOutbox:
     def __init__(self, clock):
         self.clock, self.queued, self.settled, self.rounds = clock, [], [], []
         self.leased, self.due, self.paused, self.failing = {}, {}, [], None
+        self.parked = set()
 
     def put(self, number, *, lane, destination="his", content=b""):
         self.queued.append(
@@ -102,10 +103,12 @@ class FakeOutbox:
             self.queued.insert(0, leased)
             self.queued.sort(key=lambda delivery: delivery.id)
             self.due[leased.id] = settlement.not_before
+        elif settlement.event is Event.PARK:
+            self.parked.add(leased.lane_id)
 
     def _claim(self, claim, outcome):
         place = claim.channel, claim.destination
-        busy = {held.lane_id for held in self.leased.values()}
+        busy = self.parked | {held.lane_id for held in self.leased.values()}
         waiting = None
         for delivery in list(self.queued):
             if delivery.destination != claim.destination or delivery.lane_id in busy:

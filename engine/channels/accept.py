@@ -257,7 +257,7 @@ class Conversation:
         for number in self._intake.ignored_fields:
             if number <= len(fields):
                 fields[number - 1] = b""
-        digest = hashlib.sha256(b"|".join(fields))
+        digest = hashlib.sha256(b"|".join(fields).rstrip(b"|"))
         digest.update(memoryview(heard.data)[end:])
         return digest.digest()
 

@@ -24,6 +24,7 @@ from engine.channels.retry import (
     Scope,
     class_of,
     consequence,
+    is_alarming,
 )
 from engine.errors import DeliveryError, PermanentError
 from engine.store.deliveries import Leased
@@ -50,6 +51,9 @@ class Route:
         hold_until: seconds of the loop's clock; nothing is claimed before.
         probing: the receiver was away: one delivery tries whether it is back.
         due_at: when there may be something to claim.
+        failing_since: the first of the transient failures in a row; None while none.
+        failures: how many there have been.
+        alarmed: whether a person has been told of them.
     """
 
     channel: str
@@ -61,11 +65,28 @@ class Route:
     in_hand: int = 0
     tokens: float = 1.0
     filled_at: float = 0.0
+    failing_since: float | None = None
+    failures: int = 0
+    alarmed: bool = False
 
     @property
     def place(self) -> Place:
         """Channel and destination by name."""
         return self.channel, self.settings.name
+
+    def recovered(self) -> None:
+        """Note that the receiver takes documents."""
+        self.probing = self.alarmed = False
+        self.failing_since, self.failures = None, 0
+
+    def alarms(self, now: float) -> bool:
+        """Note a transient failure; tell whether a person should hear of it now."""
+        self.failures += 1
+        self.failing_since = now if self.failing_since is None else self.failing_since
+        due = is_alarming(self.failures, now - self.failing_since)
+        first = due and not self.alarmed
+        self.alarmed = self.alarmed or due
+        return first
 
     def room(self, now: float) -> int:
         """Return how many deliveries may be claimed at this moment."""
@@ -152,6 +173,10 @@ class DeliverLoop:
     def in_hand(self) -> int:
         """How many deliveries are being sent."""
         return len(self._in_hand)
+
+    def alarmed(self) -> list[Place]:
+        """Return the destinations that have failed for long."""
+        return [place for place, route in self._routes.items() if route.alarmed]
 
     # ---- the loop
 
@@ -260,7 +285,7 @@ class DeliverLoop:
         self._look()
 
     def _delivered(self, held: InHand, receipt: Receipt) -> Settlement:
-        held.route.probing = False
+        held.route.recovered()
         self._tries.pop(held.leased.id, None)
         self._note("delivered", 1)
         return Settlement(
@@ -275,6 +300,10 @@ class DeliverLoop:
         retry = held.route.settings.retry
         ended = consequence(error, tries, retry, self._draw())
         self._note(f"delivery_{named}", 1)
+        if named is FailureClass.TRANSIENT and held.route.alarms(self._clock.seconds()):
+            place = held.route.place
+            text = "destination_failing {place} {code}"
+            self._log.warn(text, place=place, code=error.code)
         self._hold(held.route, ended, error)
         if ended.wait_seconds is None:
             self._tries.pop(held.leased.id, None)

@@ -37,12 +37,13 @@ from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
 from engine.channels.journal_writer import JournalWriter
 from engine.channels.listeners import Places
+from engine.channels.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
-from engine.channels.tls import Profile, profiles_of
+from engine.channels.tls import Profile, expiry, profiles_of
 from engine.channels.twisted_logs import follow_twisted
-from engine.channels.wake import Bell, Ringer
+from engine.channels.wake import Ringer
 from engine.errors import ConfigurationError
 from engine.settings import Settings
 from engine.store.database import Database, open_database
@@ -89,6 +90,7 @@ class Edge:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._silenced: frozenset[str] = frozenset()
         self._routes: dict[tuple[str, str], Route] = {}
+        self._certificates: dict[str, str] = {}
         self._started_at = utc_now()
         self._parent = os.getppid() if bells else 0
         self._thread = ThreadPool(1, 1, name="store")
@@ -108,7 +110,7 @@ class Edge:
         self._reporting = LoopingCall(self._report)
         self._reporting.clock = reactor
         self._workers = Ringer(bells, "worker")
-        self._bell = Bell(bells, "edge") if bells else None
+        self._hearing = BellReader(bells, self.deliveries.wake) if bells else None
 
     def _make_intakes(self) -> Intakes:
         return Intakes(
@@ -154,10 +156,8 @@ class Edge:
         recovered = self._outbox.recover()
         self._writer.start()
         self._thread.start()
-        if self._bell is not None:
-            cast("IReactorFDSet", self._reactor).addReader(
-                BellReader(self._bell, self.deliveries.wake)
-            )
+        if self._hearing is not None:
+            cast("IReactorFDSet", self._reactor).addReader(self._hearing)
         self._follow()
         self._reporting.start(REPORT_SECONDS, now=True)
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
@@ -181,8 +181,9 @@ class Edge:
     def _close(self, result: object) -> object:
         self._thread.stop()
         self._workers.close()
-        if self._bell is not None:
-            self._bell.close()
+        if self._hearing is not None:
+            cast("IReactorFDSet", self._reactor).removeReader(self._hearing)
+            self._hearing.close()
         self._database.close()
         return result
 
@@ -209,6 +210,10 @@ class Edge:
             (each.source.duplicate.within for each in self._channels),
             default=self._housekeeping.remember,
         )
+        ends = {name: expiry(each) for name, each in self._profiles().items()}
+        self._certificates = {
+            name: end.isoformat() for name, end in ends.items() if end is not None
+        }
         self._routes = routes_of(self._channels, self._surroundings(), self._routes)
         self.intakes.follow(running)
         self.deliveries.follow(self._routes)
@@ -306,6 +311,8 @@ class Edge:
                 "connections": self.intakes.connections(),
                 "problems": self.intakes.problems,
                 "in_hand": self.deliveries.in_hand,
+                "failing": ["/".join(place) for place in self.deliveries.alarmed()],
+                "certificates": self._certificates,
                 "counts": {
                     f"{channel}/{event}" if channel else event: count
                     for (channel, event), count in sorted(self._counts.items())
@@ -332,6 +339,7 @@ def descriptors() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the edge until it is told to stop; return the exit code."""
     asked = read_arguments(arguments)
+    configure_logs()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         settings, load = _configuration(asked.config, asked.environment)
@@ -347,8 +355,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _configuration(
     folder: Path, environment: str | None
 ) -> tuple[Settings, Callable[[], Sequence[Channel]]]:
-    from engine.channels.load import load_site  # noqa: PLC0415 - arrives with the loader
-
     site = load_site(folder, environment)
     return site.settings, lambda: load_site(folder, environment).channels
 

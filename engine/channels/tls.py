@@ -5,6 +5,7 @@ Spec:
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -121,11 +122,14 @@ def names_of(certificate: crypto.X509) -> list[str]:
 
 
 def expiry(profile: Profile) -> datetime | None:
-    """Return when the profile's own certificate ends; None when it has none."""
+    """Return when the profile's own certificate ends; None when it has none to read."""
     if not profile.certificate:
         return None
-    text = _read(profile, profile.certificate)
-    return x509.load_pem_x509_certificate(text).not_valid_after_utc
+    try:
+        text = _read(profile, profile.certificate)
+        return x509.load_pem_x509_certificate(text).not_valid_after_utc
+    except (ConfigurationError, ValueError):
+        return None
 
 
 def _own(profile: Profile) -> PrivateCertificate:
@@ -148,12 +152,13 @@ def _authorities(profile: Profile) -> "IOpenSSLTrustRoot":
     text = _read(profile, profile.ca).decode("ascii", "replace")
     mark = "-----END CERTIFICATE-----"
     parts = [part + mark for part in text.split(mark) if "-----BEGIN" in part]
-    try:
+    trusted: list[Certificate] = []
+    with suppress(crypto.Error):
         trusted = [Certificate.loadPEM(part.encode()) for part in parts]
-    except crypto.Error:
+    if not trusted:
         raise ConfigurationError(
             f"tls profile {profile.name}: {profile.ca} holds no certificates"
-        ) from None
+        )
     root: IOpenSSLTrustRoot = trustRootFromCertificates(trusted)  # type: ignore[no-untyped-call]
     return root
 

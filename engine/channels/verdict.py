@@ -36,6 +36,7 @@ BOM: Final = b"\xef\xbb\xbf"
 COMMIT_BLOCKS: Final = frozenset({b"\x06", b"\x15"})
 UNSOLICITED: Final = "unsolicited_ack"
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\x00\r\n"))
+_ODD: Final = _CONTROLS + b"\x00\n"
 _XML_HEAD: Final = 65_536
 _XML_CONTROL_ID: Final = re.compile(rb"<MSH\.10\s*>([^<]{1,500})</MSH\.10\s*>")
 
@@ -232,6 +233,8 @@ def _hear_xml(body: bytes) -> Heard:
 
 def _flags(body: bytes, header: Header, *, missing_cr: bool) -> tuple[str, ...]:
     """Return the remarks that only the bytes themselves allow."""
+    if _is_usual(body, header) and not missing_cr:
+        return ()
     found = {
         "missing_cr": missing_cr,
         "byte_order_mark": body.startswith(BOM),
@@ -241,6 +244,12 @@ def _flags(body: bytes, header: Header, *, missing_cr: bool) -> tuple[str, ...]:
         "version_unknown": header.version not in VERSIONS,
     }
     return tuple(flag for flag, present in found.items() if present)
+
+
+def _is_usual(body: bytes, header: Header) -> bool:
+    """Whether there is nothing to remark, found in one pass over the bytes."""
+    plain = len(body.translate(None, _ODD)) == len(body)
+    return plain and header.version in VERSIONS and not body.startswith(BOM)
 
 
 def _frame_faults(
@@ -265,7 +274,7 @@ def _frame_faults(
 
 def _begins_again(body: bytes) -> bool:
     """E77: whether a second MSH with the separator of the first follows."""
-    if b"\rMSH" not in body and b"\nMSH" not in body:
+    if body.find(b"\rMSH") < 0 and body.find(b"\nMSH") < 0:
         return False
     start = len(BOM) if body.startswith(BOM) else 0
     again = b"MSH" + body[start + 3 : start + 4]

@@ -5,6 +5,7 @@ Every row runs with the lenient settings and with the strict ones.
 
 import tracemalloc
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +52,7 @@ def test_E02_a_block_in_any_pieces_gives_the_same(cuts):
     stream, peer = enclose(adt()) + enclose(adt("M2")), Peer()
     borders = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
 
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         peer.hear(stream[start:end])
 
     assert codes(peer.sent) == [("AA", "M1"), ("AA", "M2")]

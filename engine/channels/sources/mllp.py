@@ -145,7 +145,7 @@ class MllpListener(Protocol):
             data = self._with_start(data)
         self._reader.feed(data)
         try:
-            while (event := self._reader.next_event()) is not None:
+            while (event := self._next_event()) is not None:
                 self._take(event)
         except FrameError:
             self._refuse_stream()
@@ -259,6 +259,10 @@ class MllpListener(Protocol):
         """Return ``data`` with the start block that one old peer leaves out."""
         at_rest = not self._reader.peek(1)
         return START + data if at_rest and data.startswith(b"MSH") else data
+
+    def _next_event(self) -> Event | None:
+        """Return the next event, unless an answer has ended the conversation."""
+        return None if self._deaf else self._reader.next_event()
 
     def _watch_open_block(self) -> None:
         """Time what is open: a whole block soon, the CR after an EB very soon."""

@@ -2,7 +2,7 @@
 
 from twisted.internet.task import Clock
 
-from engine.channels.channel import Destination, Retry
+from engine.channels.channel import Destination, ErrorRule, Retry
 from engine.channels.deliver import MAX_IN_HAND, DeliverLoop, Route
 from engine.channels.endpoints import FileDestination
 from engine.errors import (
@@ -12,6 +12,7 @@ from engine.errors import (
     TransientError,
 )
 from engine.store.delivery_state import Event
+from engine.store.words import OnFailure
 from tests.fakes import FakeDestination, FakeOutbox, Notes
 
 STEADY = Retry(jitter=False)
@@ -213,3 +214,26 @@ def test_a_destination_taken_out_of_the_channel_is_no_longer_sent_to():
 
     assert bench.settled == [(1, Event.ACCEPT)]
     assert bench.his.sent == [b"1"]
+
+
+def test_a_person_is_told_once_when_a_destination_keeps_failing():
+    bench = Bench().put("ann")
+
+    for _ in range(60):
+        bench.his.refuse(b"1", REFUSED)
+        bench.clock.advance(300)
+
+    assert bench.loop.alarmed() == [("adt", "his")]
+    bench.his.take(b"1")
+    assert bench.loop.alarmed() == []
+
+
+def test_a_failed_delivery_is_labelled_by_the_first_rule_that_applies():
+    rule = ErrorRule(label="first", assign="oncall", on_failure="continue")
+    bench = Bench(on_error=(rule, ErrorRule(label="second"))).put("ann")
+
+    bench.his.refuse(b"1", PermanentError("refused", "http-422", status=422))
+
+    [settlement] = bench.outbox.rounds[-1].settlements
+    assert (settlement.label, settlement.assignee) == ("first", "oncall")
+    assert settlement.on_failure is OnFailure.CONTINUE

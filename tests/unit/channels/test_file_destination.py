@@ -1,0 +1,104 @@
+"""Files out: whole or not at all, and only below allowed folders."""
+
+import pytest
+from twisted.internet.defer import Deferred, execute
+
+from engine.channels.destinations import Document
+from engine.channels.destinations.file import FileSender, place_below
+from engine.errors import PermanentError
+
+
+def send(roots, name, content=b"one", *, replace=True):
+    ends = []
+    sender = FileSender([str(root) for root in roots], replace, execute)
+    sending = sender.send(Document(content, name=str(name)))
+    Deferred.fromCoroutine(sending).addBoth(ends.append)
+    return ends[0]
+
+
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+def test_a_file_is_written_with_the_folders_on_its_way(tmp_path):
+    send([tmp_path], tmp_path / "a/b/1.hl7")
+
+    assert (tmp_path / "a/b/1.hl7").read_bytes() == b"one"
+    assert names(tmp_path / "a/b") == ["1.hl7"]
+
+
+def test_writing_again_replaces_and_so_harms_nothing(tmp_path):
+    send([tmp_path], tmp_path / "1.hl7")
+
+    send([tmp_path], tmp_path / "1.hl7", b"two")
+
+    assert (tmp_path / "1.hl7").read_bytes() == b"two"
+
+
+def test_a_file_that_must_not_be_replaced_is_refused_unless_it_is_the_same(tmp_path):
+    send([tmp_path], tmp_path / "1.hl7", replace=False)
+
+    same = send([tmp_path], tmp_path / "1.hl7", replace=False)
+    other = send([tmp_path], tmp_path / "1.hl7", b"two", replace=False)
+
+    assert same.answer == b""
+    assert (other.type, other.value.code) == (PermanentError, "file-exists")
+    assert (tmp_path / "1.hl7").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd",
+        "{root}/../outside.hl7",
+        "{root}/a/../../outside.hl7",
+        "{root}",
+        "{root}/" + "x" * 256,
+        "{root}/a\x00b",
+        "relative.hl7",
+        "",
+    ],
+)
+def test_a_path_outside_the_allowed_folders_is_refused(tmp_path, name):
+    end = send([tmp_path], name.replace("{root}", str(tmp_path)))
+
+    assert (end.type, end.value.code) == (PermanentError, "not-allowed")
+
+
+def test_a_link_on_the_way_is_not_followed(tmp_path):
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir()
+    (inside / "link").symlink_to(outside)
+
+    end = send([inside], inside / "link" / "1.hl7")
+
+    assert end.type is PermanentError
+    assert names(outside) == []
+
+
+def test_a_link_in_the_place_of_the_file_is_replaced_not_written_through(tmp_path):
+    inside, outside = tmp_path / "in", tmp_path / "precious"
+    inside.mkdir()
+    outside.write_bytes(b"precious")
+    (inside / "1.hl7").symlink_to(outside)
+
+    send([inside], inside / "1.hl7")
+
+    assert outside.read_bytes() == b"precious"
+    assert (inside / "1.hl7").read_bytes() == b"one"
+
+
+def test_what_an_earlier_crash_left_behind_is_written_over(tmp_path):
+    (tmp_path / ".1.hl7.part").write_bytes(b"half")
+
+    send([tmp_path], tmp_path / "1.hl7")
+
+    assert names(tmp_path) == ["1.hl7"]
+
+
+def test_no_error_names_the_file():
+    with pytest.raises(PermanentError) as refused:
+        place_below("/x/DOE^JOHN.hl7", ["/y"])
+
+    assert "DOE" not in str(refused.value)

@@ -1,0 +1,197 @@
+"""TLS on both sides, in memory: who may speak, and who must not."""
+
+from datetime import UTC, datetime
+
+import pytest
+from OpenSSL import SSL
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    IOpenSSLClientConnectionCreator,
+)
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.test.iosim import connectedServerAndClient
+from zope.interface import implementer
+
+from engine.channels.dial import tls_failure
+from engine.channels.tls import (
+    Profile,
+    client_options,
+    expiry,
+    names_of,
+    profiles_of,
+    server_options,
+)
+from engine.errors import ConfigurationError, CredentialsError
+from tests.certificates import Authority
+
+CLOCK = Clock()
+pytestmark = pytest.mark.filterwarnings(  # Twisted still hands over the older objects
+    "ignore:Passing pyOpenSSL:DeprecationWarning"
+)
+
+
+@implementer(IHandshakeListener)
+class Talker(Protocol):
+    """Says something once the handshake is done; remembers what it hears."""
+
+    def __init__(self):
+        self.heard, self.shaken, self.reason, self.names = b"", False, None, []
+
+    def handshakeCompleted(self):  # noqa: N802 - zope's name
+        self.shaken = True
+        certificate = self.transport.getPeerCertificate()
+        self.names = names_of(certificate) if certificate else []
+        self.transport.write(b"hello")
+
+    def dataReceived(self, data):  # noqa: N802 - Twisted's name
+        self.heard += data
+
+    def connectionLost(self, reason):  # noqa: N802
+        self.reason = reason
+
+
+def wrapped(options, *, client):
+    inner = Factory.forProtocol(Talker)
+    return TLSMemoryBIOFactory(options, client, inner, CLOCK).buildProtocol(None)
+
+
+def pump_all(here, there):
+    _, _, pump = connectedServerAndClient(lambda: here, lambda: there)
+    for _ in range(20):
+        CLOCK.advance(1)  # small writes leave together, a moment later
+        pump.pump()
+
+
+def converse(server, client, host="his.test"):
+    """Connect two profiles; return both talkers."""
+    here = wrapped(server_options(server), client=False)
+    there = wrapped(client_options(client, host), client=True)
+    talkers = here.wrappedProtocol, there.wrappedProtocol
+    pump_all(here, there)
+    return talkers
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def server(authority):
+    file, _ = authority.issue("his.test")
+    return Profile("server", certificate=file, ca=authority.file)
+
+
+def client(authority, name="sender.test", **more):
+    file, certificate = authority.issue(name, **more)
+    return Profile("client", certificate=file, ca=authority.file), certificate
+
+
+def test_peers_of_one_authority_know_each_other_by_name(authority, server):
+    here, there = converse(server, client(authority)[0])
+
+    assert here.names[0] == "sender.test"
+    assert (here.heard, there.heard) == (b"hello", b"hello")
+
+
+def test_a_peer_without_a_certificate_says_nothing(authority, server):
+    here, _ = converse(server, Profile("client", ca=authority.file))
+
+    assert (here.heard, here.shaken) == (b"", False)
+
+
+def test_a_peer_of_another_authority_says_nothing(authority, server, tmp_path):
+    stranger = Authority(tmp_path, "stranger")
+    profile, _ = client(stranger)
+
+    here, _ = converse(server, Profile("c", profile.certificate, ca=authority.file))
+
+    assert here.heard == b""
+
+
+def test_an_expired_certificate_says_nothing(authority, server):
+    profile, _ = client(authority, until=datetime(2021, 1, 1, tzinfo=UTC))
+
+    here, _ = converse(server, profile)
+
+    assert here.heard == b""
+
+
+def test_a_revoked_certificate_says_nothing(authority, server):
+    profile, certificate = client(authority)
+    crl = authority.revoke(certificate)
+    strict = Profile("server", server.certificate, ca=server.ca, crl=crl)
+
+    here, _ = converse(strict, profile)
+
+    assert here.heard == b""
+
+
+def test_a_receiver_with_another_name_is_never_talked_to(authority, server):
+    here, there = converse(server, client(authority)[0], host="other.test")
+
+    assert (here.heard, there.heard) == (b"", b"")
+    assert isinstance(tls_failure(there.reason), CredentialsError)
+
+
+def test_a_receiver_of_another_authority_is_never_talked_to(tmp_path, server):
+    stranger = Authority(tmp_path, "stranger")
+
+    here, there = converse(server, client(stranger)[0])
+
+    assert here.heard == b""
+    assert isinstance(tls_failure(there.reason), CredentialsError)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class OldClient:
+    """Speaks TLS 1.1 at most."""
+
+    def clientConnectionForTLS(self, protocol):  # noqa: N802 - zope's name
+        context = SSL.Context(SSL.TLS_METHOD)
+        context.set_max_proto_version(SSL.TLS1_1_VERSION)
+        return SSL.Connection(context, None)
+
+
+def test_old_versions_are_not_spoken(server):
+    here = wrapped(server_options(server), client=False)
+    there, talker = wrapped(OldClient(), client=True), here.wrappedProtocol
+
+    pump_all(here, there)
+
+    assert not talker.shaken
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        Profile("x"),
+        Profile("x", certificate="/missing.pem"),
+        Profile("x", certificate="{authority}"),
+        Profile("x", certificate="{own}", ca="/dev/null", key="/dev/null"),
+    ],
+)
+def test_a_profile_that_cannot_be_is_refused_with_its_name(profile, authority):
+    file, _ = authority.issue("his.test")
+    given = profile.certificate.replace("{own}", file)
+    given = given.replace("{authority}", authority.file)
+
+    with pytest.raises(ConfigurationError, match="profile x"):
+        server_options(Profile("x", given, profile.key, profile.ca or authority.file))
+
+
+def test_profiles_come_from_the_settings():
+    found = profiles_of({"his": {"certificate": "a.pem", "peers": ["x", "y"]}})
+
+    assert set(found) == {"system", "his"}
+    assert found["his"].peers == {"x", "y"}
+
+
+def test_the_end_of_a_certificate_is_known(authority):
+    until = datetime(2031, 5, 6, tzinfo=UTC)
+    file, _ = authority.issue("his.test", until=until)
+
+    assert expiry(Profile("x", certificate=file)) == until
+    assert expiry(Profile("x")) is None
