@@ -83,7 +83,7 @@ Fault = tuple[str, str]
 def _attributes(name: str, node: Node) -> list[Problem]:
     """V01, V03, V04, V07, V09: what one element says about itself."""
     problems: list[Problem] = []
-    for key, value in node.attrib.items():
+    for key, value in node.items():
         test = _BY_ATTRIBUTE.get(str(key))
         if test is not None and (problem := test(name, node, str(value))):
             problems.append((problem[0], node, problem[1]))

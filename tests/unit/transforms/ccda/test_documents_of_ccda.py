@@ -246,3 +246,38 @@ def test_the_orders_a_note_answers_are_named_by_their_numbers():
 
     [order] = root.findall("{*}inFulfillmentOf/{*}order/{*}id")
     assert (order.get("root"), order.get("extension")) == ("2.25.9", "P77")
+
+
+def test_a_summary_belongs_to_the_series_of_its_person_or_visit():
+    everything = facts(visit("urn:none"))
+
+    [person] = documents_of("ccd", everything).documents
+    [stay] = documents_of("discharge-summary", everything).documents
+
+    assert person.series == "ccd|urn:id:site:enterprise|E1"
+    assert stay.series == "visit|urn:oid:2.25.77|V1"
+
+
+def test_a_parent_among_the_facts_is_known_by_its_own_number():
+    target = {"reference": "urn:fact:2"}
+    later = numbered("N2", relatesTo=[{"code": "appends", "target": target}])
+
+    first, _ = documents_of("unstructured", facts(later, numbered("N1"))).documents
+
+    assert first.parent_series == "note|urn:oid:2.25.8|N1"
+
+
+def test_a_template_nobody_knows_is_refused():
+    with pytest.raises(TransformError):
+        documents_of("letter", facts())
+
+
+def test_a_document_kept_beside_its_reference_is_put_in_place():
+    data = base64.b64encode(b"kept apart").decode()
+    binary = {"resourceType": "Binary", "contentType": "text/plain", "data": data}
+    attachment = {"contentType": "text/plain", "url": "urn:fact:2"}
+    apart = note(content=[{"attachment": attachment}])
+
+    text = body(document("unstructured", apart, binary).document)
+
+    assert base64.b64decode(text.text) == b"kept apart"
