@@ -80,6 +80,9 @@ BREAKAGES = {
     "dangling reference": ("V11", spoil(f".//{H}reference", value="#nowhere")),
     "other author": ("V13", spoil(f".//{H}entry//{H}assignedAuthor/{H}id", root="1.2")),
     "odd participant": ("V13", spoil(f".//{H}associatedEntity", classCode="X")),
+    "other value": ("V15", spoil(f".//{H}value[@unit]", value="99.75")),
+    "other unit": ("V15", spoil(f".//{H}value[@unit]", unit="kg")),
+    "other display": ("V15", spoil(f".//{H}value[@displayName]", displayName="Other")),
     "active with end": (
         "V14",
         lambda root: etree.SubElement(

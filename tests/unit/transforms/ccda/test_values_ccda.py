@@ -169,6 +169,7 @@ def test_a_unit_accepted_here_is_accepted_by_the_reference_checker(unit):
         (1e-7, "0.0000001"),
         (Decimal("1E+3"), "1000"),
         (float("nan"), ""),
+        ("1E+999999999", ""),
         (True, ""),
         ("POS", ""),
         (None, ""),
