@@ -1,7 +1,7 @@
 """Whose facts they are, and what their references mean."""
 
 from engine.transforms.ccda.facts import Facts, newest_first
-from tests.ccda_facts import ENTERPRISE, PATIENT, about, facts, patient
+from tests.ccda_facts import ENTERPRISE, PATIENT, about, coded, facts, patient
 
 OLD = "urn:uuid:old"
 
@@ -58,14 +58,15 @@ def test_a_contained_resource_is_found_inside_its_holder():
     assert found.resolve({"it": {"reference": "#x"}}, "it", holder) == {}
 
 
-def test_the_newest_comes_first_and_equal_dates_keep_the_order_of_their_urls():
+def test_the_newest_comes_first_and_equal_dates_stand_by_code_and_url():
     items = [
-        ("b", {"date": "2020"}),
-        ("a", {"date": "2020"}),
+        ("0", {"date": "2020", "code": coded("x", "Z")}),
+        ("b", {"date": "2020", "code": coded("x", "A")}),
+        ("a", {"date": "2020", "code": coded("x", "A")}),
         ("c", {}),
         ("d", {"period": {"start": "2021"}}),
     ]
 
     found = newest_first(items, "date", "period.start")
 
-    assert [url for url, _ in found] == ["d", "a", "b", "c"]
+    assert [url for url, _ in found] == ["d", "a", "b", "0", "c"]
