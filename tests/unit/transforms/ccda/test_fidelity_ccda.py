@@ -7,7 +7,6 @@ message in the text and the attributes of the document.
 import re
 
 import pytest
-from lxml import etree
 
 from engine.hl7 import parse
 from engine.transforms.ccda.document import render
@@ -16,7 +15,13 @@ from engine.transforms.ccda.facts import Facts
 from engine.transforms.ccda.versions import Version
 from engine.transforms.fhir import MapContext, map_message, stamp_person
 from tests.builders import er7, msh
-from tests.ccda_facts import ENTERPRISE, NOON, SITE, errors
+from tests.ccda_facts import (
+    ENTERPRISE,
+    NOON,
+    SITE,
+    errors,
+    tree,
+)
 
 ZONED = "20300101120000-0500"
 
@@ -174,7 +179,7 @@ def written(message, template):
 
 def said(document):
     """Every text and attribute value of a document, and the words in them."""
-    root = etree.fromstring(document)
+    root = tree(document)
     whole = [
         *root.itertext(),
         *(value for node in root.iter() for value in node.values()),

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from lxml import etree
 
 from engine.transforms.ccda.document import render
 from engine.transforms.ccda.facts import Facts
@@ -18,6 +17,7 @@ from tests.ccda_facts import (
     document,
     note,
     patient,
+    tree,
 )
 
 NS = {"h": "urn:hl7-org:v3", "s": "urn:hl7-org:sdtc"}
@@ -25,7 +25,7 @@ DEMOGRAPHICS = "http://terminology.hl7.org/CodeSystem/"
 
 
 def header(*resources, **given):
-    return etree.fromstring(document("ccd", *resources, **given).document)
+    return tree(document("ccd", *resources, **given).document)
 
 
 def one(root, path):
@@ -150,7 +150,7 @@ def test_document_time_keeps_the_offset_it_was_given():
 
     rendered = render("ccd", facts, SITE, Version("s"), now)
 
-    root = etree.fromstring(rendered.document)
+    root = tree(rendered.document)
     assert one(root, "/*/h:effectiveTime").get("value") == "20300102030405-0500"
 
 
@@ -199,7 +199,7 @@ def test_the_people_who_wrote_a_note_stand_beside_the_engine():
     writer = {"resourceType": "Practitioner", "name": [{"text": "Dr Jo Smith"}]}
     written = note(author=[{"reference": "urn:fact:2"}], date="2029-12-31T10:00:00Z")
 
-    root = etree.fromstring(document("unstructured", written, writer).document)
+    root = tree(document("unstructured", written, writer).document)
 
     authors = root.xpath("/*/h:author", namespaces=NS)
     assert len(authors) == 2
@@ -238,7 +238,7 @@ def test_a_name_that_is_no_longer_used_stays_out():
 def test_a_name_of_text_alone_cannot_be_a_patients_name():
     rendered = document("ccd", person=patient(name=[{"text": "Ann Doe"}]))
 
-    found = etree.fromstring(rendered.document)
+    found = tree(rendered.document)
     assert one(found, "//h:patient/h:name").get("nullFlavor") == "UNK"
     assert "Patient.name.text" in {loss.path for loss in rendered.losses}
 
@@ -287,7 +287,7 @@ def test_a_living_patient_is_said_to_live_only_when_the_source_says_so():
 def test_a_discharge_summary_writes_what_is_not_known_of_the_discharge():
     stay = about("Encounter", status="finished", period={"start": "2029-12-28"})
 
-    root = etree.fromstring(document("discharge-summary", stay).document)
+    root = tree(document("discharge-summary", stay).document)
 
     visit = one(root, "//h:encompassingEncounter")
     assert one(visit, "h:effectiveTime/h:high").get("nullFlavor") == "UNK"

@@ -1,16 +1,23 @@
 """What each section says about its facts, and where a fact belongs."""
 
 import pytest
-from lxml import etree
 
-from tests.ccda_facts import LN, SCT, about, coded, document, note
+from tests.ccda_facts import (
+    LN,
+    SCT,
+    about,
+    coded,
+    document,
+    note,
+    tree,
+)
 from tests.ccda_person import HL7, observation, quantity, visit, vital
 
 NS = {"h": "urn:hl7-org:v3", "x": "http://www.w3.org/2001/XMLSchema-instance"}
 
 
 def section(code, *resources, template="ccd"):
-    root = etree.fromstring(document(template, *resources).document)
+    root = tree(document(template, *resources).document)
     path = "//h:section[h:code/@code=$code]"
     [found] = root.xpath(path, namespaces=NS, code=code)
     return found
@@ -269,7 +276,7 @@ def test_every_value_of_an_entry_stands_in_its_row():
         vital("8867-4", 80, "/min"),
         about("Condition", code=coded(SCT, "38341003", "Hypertension")),
     ]
-    root = etree.fromstring(document("ccd", *reported).document)
+    root = tree(document("ccd", *reported).document)
 
     for entry in root.iter("{*}observation"):
         [link] = values(entry, "h:text/h:reference/@value")
