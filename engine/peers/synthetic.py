@@ -131,7 +131,7 @@ def _person(number: int, chance: Random) -> Record:
         middle=chance.choice("ABCDEFGHJKLMNPRST"),
         sex=sex,
         birth=date(1930, 1, 1) + timedelta(days=chance.randrange(33_000)),
-        street=f"{chance.randrange(1, 999)} {chance.choice(stock()['streets'])}",
+        street=f"{chance.randrange(1, 999)} {chance.choice(stock().streets)}",
         town=(town[0], town[1], town[2]),
         phone=f"{chance.randrange(200, 999)}-555-01{chance.randrange(100):02d}",
     )
