@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from engine.channels.faults import Fault
 from engine.channels.kinds import ExpressionKind
 from engine.channels.keys import Shape
-from engine.channels.load import check_site
+from engine.channels.load import check_site, load_site
 from engine.channels.nodes import read_yaml
 from engine.channels.reader import Around, Names, Reader
 from engine.hl7 import parse
@@ -113,3 +113,17 @@ def checked(folder, files=None, environment=None, variables=None, **channels):
 
 def sentences(found):
     return [each.sentence for each in found.faults]
+
+
+def only_channel(folder, environment=None, variables=None):
+    """Return the one channel of a folder."""
+    [channel] = load_site(folder, environment, variables or {}).channels
+    return channel
+
+
+def tree(text):
+    """Return the nodes of YAML text that must be right."""
+    found: list[Fault] = []
+    root, _ = read_yaml(text.encode(), "x.yaml", found.append)
+    assert not found
+    return root
