@@ -241,7 +241,7 @@ def _run(builder: _Builder, text: str) -> bool:
 
 
 def _events(text: str) -> Iterator[Event]:
-    yaml = YAML(typ="rt", pure=True)
+    yaml = YAML(typ="safe", pure=True)
     yield from yaml.parse(text)
 
 
