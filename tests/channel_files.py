@@ -2,15 +2,16 @@
 
 from datetime import UTC, datetime
 
+from engine.channels.faults import Fault
 from engine.channels.kinds import ExpressionKind
 from engine.channels.keys import Shape
-from engine.channels.load import check_site
+from engine.channels.load import check_site, load_site
 from engine.channels.nodes import read_yaml
 from engine.channels.reader import Around, Names, Reader
 from engine.hl7 import parse
 from engine.transforms.code_tables import read_csv
 from engine.transforms.edits import Step, run_steps
-from engine.transforms.expressions import compile_expression
+from engine.transforms.expressions import Expression, compile_expression
 from engine.transforms.scope import EditContext, Scope, Type, message_names
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -46,11 +47,17 @@ def context(data, *, known=None, traced=True, **names):
     )
 
 
-def value_of(text, data, *, wanted=Type.ANY, scope=None, **names):
-    """Return what an expression gives for a message."""
-    made, faults = compile_expression(text, scope or Scope(tables=tables()), wanted)
+def compiled(text, wanted=Type.ANY, **scope) -> Expression:
+    """Return an expression that must be right."""
+    known = Scope(**{"tables": tables(), **scope})
+    made, faults = compile_expression(text, known, wanted)
     assert made is not None, faults
-    return made.evaluate(context(data, **names))
+    return made
+
+
+def value_of(text, data, **names):
+    """Return what an expression gives for a message."""
+    return compiled(text).evaluate(context(data, **names))
 
 
 def faults_of(text, wanted=Type.ANY, **scope):
@@ -60,7 +67,7 @@ def faults_of(text, wanted=Type.ANY, **scope):
 
 def read(shape, text, *, place="processing", known=None):
     """Return the value that YAML text holds for a shape, and the faults."""
-    found = []
+    found: list[Fault] = []
     root, _ = read_yaml(text.encode(), "channels/adt.yaml", found.append)
     names = Names(tables=known or tables())
     scope = Scope(tables=names.tables, place=place)
@@ -106,3 +113,17 @@ def checked(folder, files=None, environment=None, variables=None, **channels):
 
 def sentences(found):
     return [each.sentence for each in found.faults]
+
+
+def only_channel(folder, environment=None, variables=None):
+    """Return the one channel of a folder."""
+    [channel] = load_site(folder, environment, variables or {}).channels
+    return channel
+
+
+def tree(text):
+    """Return the nodes of YAML text that must be right."""
+    found: list[Fault] = []
+    root, _ = read_yaml(text.encode(), "x.yaml", found.append)
+    assert not found
+    return root

@@ -33,6 +33,7 @@ from engine.transforms.ccda.site import CdaSite
 from engine.transforms.fhir.bundle import stamp_person
 from engine.transforms.fhir.mapped import Entry, Mapped
 from engine.transforms.fhir.update import merge_update
+from engine.transforms.places import holds, settled
 from engine.transforms.scope import Value
 
 SAMPLE: Final = 500
@@ -264,8 +265,7 @@ def _happened(prepared: Prepared) -> datetime | None:
 
 
 def _receives(destination: Destination, prepared: Prepared) -> bool:
-    when = destination.when
-    return when is None or when.evaluate(prepared.context) is True
+    return holds(destination.when, prepared.context)
 
 
 def _deliveries(
@@ -301,7 +301,7 @@ def _delivery(
 def _order_key(destination: Destination, work: Work, channel: Channel) -> str:
     """Return the lane key: the person unless the channel says otherwise."""
     if destination.order_key is not None:
-        value = destination.order_key.evaluate(work.prepared.context)
+        value = settled(destination.order_key, work.prepared.context)
         return "" if value is None else str(value)
     if channel.identity.match:
         return work.person

@@ -2,12 +2,25 @@
 
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
-from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Final,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from engine.channels.kinds import BY_TYPE, ExpressionKind, Key, Kind, NotAKey
+from engine.transforms.edits import Step
 from engine.transforms.expressions import Expression
+from engine.transforms.fhir_rows import MapRow
+
+COMPILED: Final = (Step, MapRow)
+"""What is written as a mapping, but has forms of its own instead of keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,5 +144,5 @@ def walk(
         yield path, row
         shape = row.shape.items or row.shape.values or row.shape
         mark = "[]." if row.shape.items else ".NAME." if row.shape.values else "."
-        if shape.inside and is_dataclass(shape.inside) and shape.inside not in seen:
+        if shape.inside and shape.inside not in (*COMPILED, *seen):
             yield from walk(shape.inside, path + mark, (*seen, cls))

@@ -212,6 +212,7 @@ DESTINATION_TEXT: Final = ExpressionKind(Type.TEXT, "destination")
 ERROR_CONDITION: Final = ExpressionKind(Type.BOOLEAN, "error")
 
 BY_TYPE: Final[dict[object, Kind]] = {
+    str: TEXT,
     bool: BOOLEAN,
     int: NUMBER,
     timedelta: DURATION,

@@ -241,7 +241,7 @@ def _run(builder: _Builder, text: str) -> bool:
 
 
 def _events(text: str) -> Iterator[Event]:
-    yaml = YAML(typ="rt", pure=True)
+    yaml = YAML(typ="safe", pure=True)
     yield from yaml.parse(text)
 
 
@@ -256,6 +256,11 @@ def _syntax_fault(builder: _Builder, mark: StringMark | None, problem: str) -> F
     line = builder.lines[place.line - 1] if builder.lines else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
         problem, hint = "a tab cannot stand in the indentation", "use spaces"
+    elif "${" in line:
+        problem, hint = (
+            "this is not YAML",
+            'inside { } and [ ] write "${NAME}" in quotes',
+        )
     elif "expected" not in problem and "could not" not in problem:
         problem = "this is not YAML"
     else:

@@ -34,6 +34,9 @@ BAD: Final = object()
 _CONNECTIONS: Final = frozenset({"source", "fhir", "cda", "mllp", "file", "http"})
 _CONNECTED: Final = (Channel, Destination, Alert)
 _SECRET_WORDS: Final = ("password", "token", "secret", "key", "authorization")
+_SURELY: Final = 0.85
+"""So alike, an unknown key is a known one misspelled, and no secret."""
+
 _ALWAYS: Final = {"tls": frozenset({"none", "system"})}
 _OWN_FILES: Final = {"tables": "", "models": "define it under models: in identity.yaml"}
 
@@ -286,7 +289,10 @@ class Reader:
         """Report unknown keys; return the names of those that were probably meant."""
         guessed: set[str] = set()
         for name, (key, value) in node.items.items():
-            if name in rows or self._look_for_secret(key, value):
+            if name in rows:
+                continue
+            misspelled = get_close_matches(name, rows, 1, _SURELY)
+            if not misspelled and self._look_for_secret(key, value):
                 continue
             near = get_close_matches(name, rows, 1)
             guessed.update(near)
@@ -361,7 +367,7 @@ def _with_do(node: Entries) -> Entries:
         return node
     kept = ("for-each", "when", "note")
     rest = {name: pair for name, pair in node.items.items() if name not in kept}
-    if not rest:
+    if not rest.keys() & row_forms.ROWS.keys():
         return node
     first = next(iter(rest.values()))[0]
     body: Node = Items(first.place, [Entries(first.place, rest)])

@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
+import orjson
 import rich_click as click
 
 from engine.cli.child_process import ChildProcess, cpu_seconds, free_ports, interop
@@ -66,10 +68,12 @@ def bench_command(
         delivered = bench.run(messages, connections)
         answers = bench.answers(pairs, connections)
         after = fsync_milliseconds(folder)
+    stages = _stages()
     emit_one(
         {
             "delivered": delivered,
             "answers": answers,
+            "stages": stages,
             "features": FEATURES,
             "circumstances": _circumstances(before, after, messages, connections),
         }
@@ -206,6 +210,19 @@ class _Bench:
             began = time.perf_counter()
             tally = asyncio.run(Sender(feed, "127.0.0.1", port).run(connections))
             return tally.accepted / (time.perf_counter() - began)
+
+
+def _stages() -> Row:
+    """Return microseconds of CPU for each message by stage, with the budgets."""
+    note("measuring the stages")
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, str(BENCH / "stages.py"), "1500"],
+        stdout=subprocess.PIPE,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(BENCH.parent)},
+    )
+    found: Row = orjson.loads(done.stdout)
+    return found
 
 
 def _by_process(spent: dict[int, float], messages: int) -> dict[str, float]:

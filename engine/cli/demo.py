@@ -125,6 +125,12 @@ class Demo:
             "FHIR_BASE_URL": f"http://127.0.0.1:{fhir}/fhir",
         }
 
+    def _first_delivered(self) -> float | None:
+        """Return after how many seconds the first Bundle had arrived."""
+        if self.memory.bundles and self.first_delivered is None:
+            self.first_delivered = time.monotonic() - self.started
+        return self.first_delivered
+
     async def play(
         self, engine: ChildProcess, seconds: float | None, *, once: bool
     ) -> "Seen":
@@ -144,7 +150,7 @@ class Demo:
                 while not done.is_set() and (end is None or time.monotonic() < end):
                     if not engine.running:
                         raise Stop("the engine ended", Exit.PROBLEMS, str(engine.log))
-                    seen = Seen.now(self, database)
+                    seen = Seen.now(database, self.memory, self._first_delivered())
                     view.show(seen, self.folder)
                     if once and seen.complete:
                         break

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Self
 from engine.cli.invocation import note
 from engine.cli.output import Row
 from engine.cli.watching import overview
+from engine.peers.fhir_memory import Memory
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from engine.cli.demo import Demo
     from engine.store.database import Database
 
 COLUMNS = ("received", "processed", "filtered", "held", "error", "delivered", "waiting")
@@ -33,23 +33,21 @@ class Seen:
     totals: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def now(cls, demo: "Demo", database: "Database") -> "Seen":
-        """Look at the store and at the receivers."""
+    def now(cls, database: "Database", memory: Memory, since: float | None) -> "Seen":
+        """Look at the store and at the receiver; ``since`` the first arrival."""
         from engine.store import error_queue, worklist
 
         rows = tuple(overview(database))
         with database.reading() as connection:
             groups = error_queue.groups(connection)
             tasks = sum(worklist.open_counts(connection).values())
-        if demo.memory.bundles and demo.first_delivered is None:
-            demo.first_delivered = time.monotonic() - demo.started
         return cls(
             rows,
             tuple((group.key, group.cause, group.open) for group in groups),
             tasks,
-            demo.memory.bundles,
-            demo.memory.last_file,
-            demo.first_delivered,
+            memory.bundles,
+            memory.last_file,
+            since,
             {name: sum(int(str(row[name])) for row in rows) for name in COLUMNS},
         )
 

@@ -96,8 +96,14 @@ def explain(traits: Traits, found: Match, model: Model) -> tuple[Line, ...]:
     at_home = log2(HOUSEHOLD_PER_RECORD) + household
     elsewhere = log2(records) + stranger
     column = 1 if at_home > elsewhere else 2
+    people = found.counts.records + 2
+    common = {
+        trait: f" (1 in {max(people // (count + 1), 1):,} people)"
+        for trait, count in zip(("given", "family"), found.counts, strict=False)
+        if trait in rare
+    }
     lines = [
-        _line(trait, level, traits, found.record.traits, bits)
+        _line(trait, level, traits, found.record.traits, bits, common.get(trait, ""))
         for trait, level in found.levels.items()
         for bits in [
             _bits(model, trait, level, column)
@@ -129,9 +135,11 @@ def _bits(model: Model, trait: str, level: str, column: int) -> float:
     return weights[0] - weights[column]
 
 
-def _line(trait: str, level: str, one: Traits, other: Traits, bits: float) -> Line:
+def _line(
+    trait: str, level: str, one: Traits, other: Traits, bits: float, share: str
+) -> Line:
     left, right = shown(one, trait), shown(other, trait)
-    sentence = _SENTENCES[trait][level].format(left=left, right=right)
+    sentence = _SENTENCES[trait][level].format(left=left, right=right) + share
     return Line(trait, level, left, right, sentence, bits)
 
 

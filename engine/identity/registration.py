@@ -138,37 +138,34 @@ def registration_of(
     Raises:
         TransformError: an assigning authority is not listed and the site refuses that.
     """
-    groups = _groups(message)
-    if not groups:
-        return Intake(None)
     findings: list[Finding] = []
+    header = message.segments[0]
     kind = _NOTICES.get(message.trigger_event)
+    informs = message.message_type == "ADT"
     happened = _happened(message)
-    plain = Registration(
-        (),
-        Traits(),
-        "",
-        f"{message.message_type}^{message.trigger_event}",
-        happened,
-        message.control_id,
-        number,
-        fills_only=message.message_type != "ADT",
-        policy=reading.policy,
-    )
     read = [
-        replace(
-            plain,
-            identifiers=_numbers(message, pid, (3, 2), reading, findings)
-            or (Identifier(message["MSH-4"], "message", message.control_id),),
-            traits=traits_of(pid, happened, reading.test_names),
-            minted=mint(),
-            notice=_notice(message, kind, prior, reading, findings),
+        Registration(
+            _numbers(message, pid, (3, 2), reading, findings)
+            or (Identifier(header.text(4), "message", message.control_id),),
+            traits_of(pid, happened, reading.test_names),
+            mint(),
+            f"{message.message_type}^{message.trigger_event}",
+            happened,
+            message.control_id,
+            number,
+            not informs,
+            _notice(message, kind, prior, reading, findings),
+            reading.policy,
         )
-        for pid, prior in groups
+        for pid, prior in _groups(message)
     ]
-    if kind in _PAIRS and len(read) > 1 and message.message_type == "ADT":
+    if not read:
+        return Intake(None)
+    if kind in _PAIRS and len(read) > 1 and informs:
         read[0] = replace(read[0], notice=Notice(kind, read[1].identifiers))
-    return Intake(replace(read[0], also=tuple(read[1:])), tuple(findings))
+    if len(read) > 1:
+        read[0] = replace(read[0], also=tuple(read[1:]))
+    return Intake(read[0], tuple(findings))
 
 
 def _groups(message: Message) -> list[tuple[Segment, Segment | None]]:
@@ -236,7 +233,7 @@ def _assigner(
 def _happened(message: Message) -> str:
     """Return when the event was: EVN-2, else MSH-7; ``""`` where neither is a time."""
     event = message.first("EVN")
-    for text in (event.text(2) if event else "", message["MSH-7"]):
+    for text in (event.text(2) if event else "", message.segments[0].text(7)):
         if len(text) == len("YYYYMMDDHHMMSS") and text.isdigit():
             return text
         found = read_timestamp(text)

@@ -201,7 +201,7 @@ def overlaid(before: Traits, after: Traits, model: Model) -> bool:
 
 def _news(registration: Registration, record: SourceRecord) -> Traits:
     """Return the traits the record will have: nothing late replaces anything newer."""
-    late = registration.happened < record.updated
+    late = "" < registration.happened < record.updated
     if registration.fills_only or late:
         return updated(registration.traits, record.traits)
     return updated(record.traits, registration.traits)

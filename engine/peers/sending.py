@@ -73,7 +73,6 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
     finished: int = 0
-    first_unsent: int | None = None
     trouble: str = ""
 
     def count(self, answer: Answer, seconds: float) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Final, TypedDict
+from typing import Final
 
 EPOCH: Final = datetime(2026, 1, 5, 6, tzinfo=UTC)
 INPATIENT, UPDATED, ALLERGIC, MERGED = 0.7, 0.5, 0.4, 0.25
@@ -21,7 +21,8 @@ MISTAKES: Final = ("typo", "hurried", "nickname", "moved", "birthday")
 """Why somebody is registered a second time, taken in turn."""
 
 
-class Stock(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Stock:
     """The invented names and tests that feeds are made of."""
 
     families: list[str]
@@ -107,8 +108,7 @@ def truth_rows(feed: list[Made]) -> Iterator[dict[str, str]]:
 def stock() -> Stock:
     """Return the invented names, read once."""
     text = Path(__file__).with_name("invented.json").read_text(encoding="utf-8")
-    loaded: Stock = json.loads(text)
-    return loaded
+    return Stock(**json.loads(text))
 
 
 def _records(plan: Plan, chance: Random) -> list[Record]:
@@ -122,16 +122,16 @@ def _records(plan: Plan, chance: Random) -> list[Record]:
 
 def _person(number: int, chance: Random) -> Record:
     sex = chance.choice("FM")
-    town = chance.choice(stock()["towns"])
+    town = chance.choice(stock().towns)
     return Record(
         person=number,
         mrn=f"{100_000 + number}",
-        family=chance.choice(stock()["families"]),
-        given=chance.choice(stock()["given"][sex])[0],
+        family=chance.choice(stock().families),
+        given=chance.choice(stock().given[sex])[0],
         middle=chance.choice("ABCDEFGHJKLMNPRST"),
         sex=sex,
         birth=date(1930, 1, 1) + timedelta(days=chance.randrange(33_000)),
-        street=f"{chance.randrange(1, 999)} {chance.choice(stock()['streets'])}",
+        street=f"{chance.randrange(1, 999)} {chance.choice(stock().streets)}",
         town=(town[0], town[1], town[2]),
         phone=f"{chance.randrange(200, 999)}-555-01{chance.randrange(100):02d}",
     )
@@ -141,7 +141,7 @@ def _again(record: Record, number: int, chance: Random) -> Record:
     """Return the same person registered anew, with one human mistake after another."""
     mistake = MISTAKES[number % len(MISTAKES)]
     again = replace(record, mrn=f"9{number:06d}", tag=mistake)
-    names = stock()["given"][record.sex]
+    names = stock().given[record.sex]
     nickname = next(short for full, short in names if full == record.given)
     if mistake == "hurried":
         again = replace(again, given=nickname, middle="", birth=None)
@@ -185,7 +185,7 @@ def _visit(record: Record, plan: Plan, chance: Random) -> Iterator[_Draft]:
     begin = EPOCH + timedelta(minutes=chance.randrange(plan.days * 24 * 60))
     inpatient = chance.random() < INPATIENT
     visit = _Visit(
-        record, f"V{record.mrn}", begin, inpatient, chance.choice(stock()["wards"])
+        record, f"V{record.mrn}", begin, inpatient, chance.choice(stock().wards)
     )
     trigger = "ADT^A01^ADT_A01" if inpatient else "ADT^A04^ADT_A01"
     yield _adt(visit, trigger, begin, "register", _admission(chance))
@@ -211,7 +211,7 @@ class _Visit:
     end: datetime | None = None
 
     def pv1(self) -> str:
-        doctor = stock()["doctors"][int(self.record.mrn) % 4]
+        doctor = stock().doctors[int(self.record.mrn) % 4]
         attending = f"{doctor[0]}^{doctor[1]}^{doctor[2]}^^^DR^^^GENHOSP"
         kind = "I" if self.inpatient else "O"
         end = _dtm(self.end) if self.end else ""
@@ -223,10 +223,10 @@ class _Visit:
 
 def _admission(chance: Random) -> list[str]:
     """Return diagnosis, allergy and next of kin of an admission."""
-    code, text = chance.choice(stock()["diagnoses"])
+    code, text = chance.choice(stock().diagnoses)
     lines = ["NK1|1|Contact^Casey|SPO|||212-555-0199"]
     if chance.random() < ALLERGIC:
-        key, name, reaction = chance.choice(stock()["allergies"])
+        key, name, reaction = chance.choice(stock().allergies)
         lines.append(f"AL1|1|DA|{key}^{name}^L|MO|{reaction}")
     return [*lines, f"DG1|1||{code}^{text}^I10|||A"]
 
@@ -267,10 +267,10 @@ def _report(visit: _Visit, at: datetime, plan: Plan, chance: Random) -> _Draft:
 
 
 def _result(number: int, chance: Random, *, unmapped: bool) -> str:
-    tests = stock()["tests"]
+    tests = stock().tests
     code, name, unit, low, high = tests[(number - 1) % len(tests)]
     if unmapped:
-        code, name = chance.choice(stock()["unmapped"]), "Local test"
+        code, name = chance.choice(stock().unmapped), "Local test"
     value = chance.gauss((low + high) / 2, (high - low) / 3)
     flag = "L" if value < low else "H" if value > high else "N"
     return (

@@ -58,16 +58,27 @@ class Database:
             ):
                 yield connection
         except DBAPIError as error:
-            raise JournalError(f"The journal could not commit: {error.orig}") from error
+            raise JournalError(
+                f"The journal could not commit: {_words(error)}"
+            ) from error
 
     @contextmanager
     def engine(self) -> Iterator[Connection]:
         """Give a transaction that writes the engine schema and may read the journal.
 
         It holds the write lock from start to commit: prepare first, then enter.
+
+        Raises:
+            EngineError: the database refused; nothing was written.
         """
-        with self._backend.turn("engine"), self._backend.engine.begin() as connection:
-            yield connection
+        try:
+            with (
+                self._backend.turn("engine"),
+                self._backend.engine.begin() as connection,
+            ):
+                yield connection
+        except DBAPIError as error:
+            raise EngineError(f"The store could not commit: {_words(error)}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -113,6 +124,11 @@ class Database:
             ) from None
 
 
+def _words(error: DBAPIError) -> str:
+    """Return what the driver said, without the row it said it of."""
+    return str(error.orig).partition("\n")[0]
+
+
 _PROOFS: Final = select(site.c.value).where(site.c.name == _PROOF)
 
 
@@ -135,7 +151,7 @@ def open_database(
             _migrate(database, create=create)
         database.prove_key()
     except DBAPIError as error:
-        raise ConfigurationError(f"The store does not open: {error.orig}") from error
+        raise ConfigurationError(f"The store does not open: {_words(error)}") from error
     return database
 
 

@@ -99,7 +99,7 @@ _DUE: Final = (
     )
     .order_by(lane.c.next_at)
     .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    .with_for_update(of=lane, skip_locked=True)
 )
 """The heads of one destination's lanes that are due."""
 

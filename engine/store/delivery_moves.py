@@ -92,6 +92,7 @@ def _move(
     """Make one move with each delivery, and put its lane right."""
     moved: list[int] = []
     for some in chunks(ids):
+        lanes.lock(connection, some)
         rows = connection.execute(_NAMED, {"ids": some}).all()
         after = {row.id: advance(State(row.state), event) for row in rows}
         moves = Counter(_counters(row, after[row.id]) for row in rows)

@@ -86,6 +86,18 @@ _LOCK: Final = (
     .order_by(lane.c.id)
     .with_for_update()
 )
+_LOCK_THEIRS: Final = (
+    select(lane.c.id)
+    .where(
+        lane.c.id.in_(
+            select(delivery.c.lane_id).where(
+                delivery.c.id.in_(bindparam("ids", expanding=True))
+            )
+        )
+    )
+    .order_by(lane.c.id)
+    .with_for_update()
+)
 _MOVE: Final = (
     update(lane)
     .where(lane.c.id == bindparam("lane"))
@@ -106,6 +118,11 @@ _MISSING: Final = (
     )
     .group_by(delivery.c.lane_id, delivery.c.channel, delivery.c.destination)
 )
+
+
+def lock(connection: Connection, delivery_ids: Sequence[int]) -> None:
+    """Lock the lanes of deliveries: always before the deliveries themselves."""
+    connection.execute(_LOCK_THEIRS, {"ids": delivery_ids})
 
 
 def refresh(

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, Insert, insert
+from sqlalchemy import Connection, insert
 
 from engine.identity.index import SourceRecord
-from engine.store.dialect import put
+from engine.store.dialect import bulk, put
 from engine.store.patient_tables import (
     block,
     decision,
@@ -25,10 +25,9 @@ from engine.store.patient_tables import (
 )
 
 Row = dict[str, object]
-_INSERTS: Final[tuple[tuple[str, Insert], ...]] = (
-    ("record_rows", insert(record)),
-    ("event_rows", insert(link_event)),
-)
+_INSERT_RECORDS: Final = insert(record)
+_INSERT_EVENTS: Final = insert(link_event)
+_INSERT_BLOCKS: Final = insert(block)
 
 
 @dataclass(slots=True)
@@ -62,15 +61,12 @@ class PatientBuffer:
 
     def write(self, connection: Connection) -> None:
         """Write everything, and be empty."""
-        for name, statement in _INSERTS:
-            rows: list[Row] = getattr(self, name)
-            if rows:
-                connection.execute(statement, rows)
+        bulk(connection, _INSERT_RECORDS, self.record_rows)
+        bulk(connection, _INSERT_EVENTS, self.event_rows)
+        bulk(connection, _INSERT_BLOCKS, self._block_rows())
         replaced = ("record", "authority", "state", "value")
         put(connection, identifier, self.identifier_rows, replace=replaced)
         put(connection, person, self.person_rows)
-        if self.blocks:
-            connection.execute(insert(block), self._block_rows())
         put(connection, name_count, self._count_rows(), add=("records",))
         changing = ("outcome", "reasons", "candidate", "millibits", "levels", "model")
         put(connection, decision, self.decision_rows, replace=changing)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from engine.errors import IllegalTransitionError
 from engine.identity.blocking import block_keys
-from engine.identity.explanation import Line, explain
+from engine.identity.explanation import Line, explain, headline
 from engine.identity.index import Identifier, SourceRecord
 from engine.identity.matching import Match, counted, keys_of, match
 from engine.identity.person import fold
@@ -31,6 +31,8 @@ from engine.store.patient_tables import (
     record,
 )
 from engine.store.patients import SqlPatientIndex
+from engine.store.tasks import Evidence
+from engine.store.worklist import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,35 @@ def compare(
     counts = counted(left.traits, patients, model)
     found = match(left.traits, right, counts, model)
     return found, explain(left.traits, found, model)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One candidate of a task, as the doubt saw it: a headline and a line a trait."""
+
+    record: int
+    person: str
+    bits: float
+    headline: str
+    lines: tuple[Line, ...]
+
+
+def explained(found: Task, model: Model) -> list[Explained]:
+    """Return why each candidate of a task is one, from the task's own evidence.
+
+    A candidate that was never compared (an identifier claimed twice) has no lines.
+    """
+    evidence = Evidence.read(found.evidence)
+    return [
+        Explained(
+            each.record.number,
+            each.record.person,
+            each.bits,
+            headline(lines := explain(evidence.traits, each, model)),
+            lines,
+        )
+        for each in evidence.matches
+    ]
 
 
 # -- verify ----------------------------------------------------------------------------

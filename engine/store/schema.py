@@ -108,6 +108,21 @@ def when(name: str, *, nullable: bool = False) -> Column[datetime]:
     return Column(name, Instant, nullable=nullable)
 
 
+def words(*names: str) -> list[Column[str]]:
+    """Return text columns without PHI."""
+    return [word(name) for name in names]
+
+
+def numbers(*names: str) -> list[Column[int]]:
+    """Return 64-bit integer columns."""
+    return [number(name) for name in names]
+
+
+def instants(*names: str) -> list[Column[datetime]]:
+    """Return columns of instants."""
+    return [when(name) for name in names]
+
+
 def digest(name: str, *, primary_key: bool = False) -> Column[bytes]:
     """Return a column for a hash, keyed where it could be guessed."""
     return Column(name, LargeBinary, primary_key=primary_key, nullable=False)

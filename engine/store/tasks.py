@@ -5,16 +5,19 @@ Spec:
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Self
 
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from engine.identity.decision import Decision, Doubt
+from engine.identity.index import SourceRecord
 from engine.identity.matching import Match
 from engine.identity.registration import Category
+from engine.identity.traits import Traits, unpacked
+from engine.identity.weights import Frequencies
 from engine.store.counters import reserve
 from engine.store.patient_tables import (
     TaskState,
@@ -218,6 +221,20 @@ def _open(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The data of a doubt as of its creation: what came, and what it was like."""
+
+    traits: Traits
+    matches: tuple[Match, ...]
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Return what `_evidence` kept."""
+        matches = (_read_candidate(each) for each in stored["candidates"])
+        return cls(unpacked(stored["traits"]), tuple(matches))
+
+
 def _evidence(decision: Decision, doubt: Doubt) -> bytes:
     """Return the data of a doubt as of its creation, as JSON."""
     registration = decision.registration
@@ -246,3 +263,15 @@ def _candidate(found: Match) -> dict[str, object]:
         "counts": list(found.counts),
         "guarded": found.guarded,
     }
+
+
+def _read_candidate(stored: Mapping[str, Any]) -> Match:
+    record = SourceRecord(
+        stored["record"],
+        stored["person"],
+        stored["authority"],
+        unpacked(stored["traits"]),
+    )
+    counts = Frequencies(*stored["counts"])
+    guarded = stored["guarded"]
+    return Match(record, stored["levels"], stored["bits"], counts, guarded)

@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Final
 
 FROM, TO, VALID_FROM, VALID_TO = "from", "to", "valid-from", "valid-to"
-MAX_ROWS: Final = 1_000_000
 
 
 class Match(StrEnum):

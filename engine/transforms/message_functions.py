@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from engine.hl7 import Path
+from engine.hl7 import Finding, Path
 from engine.hl7.path import ALL
 from engine.transforms.calls import Call
 from engine.transforms.code_tables import TO, CodeTable, MissPolicy, OnMissing
@@ -162,6 +162,9 @@ def looker(
             return result
         miss = _miss(found, code, policy, scope)
         context.misses.append(miss)
+        if miss.flagged:
+            text = f"no row for the code in table {found.name}"
+            context.findings.append(Finding("table_miss", scope.line, text))
         if miss.stops and context.stopping is None:
             context.stopping = miss
         return code if policy.kind in _GROUPS else fallback.get(policy.kind, "")

@@ -2,8 +2,8 @@
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
+from engine.errors import EngineError
 from engine.store import audit
 from engine.store.audit import Act
 from engine.store.messages import reprocess
@@ -109,7 +109,7 @@ def test_a_replaced_tail_is_found_by_an_exported_head(store):
 def test_rows_can_neither_be_changed_nor_deleted(store, verb):
     write(store, act())
 
-    with pytest.raises(DBAPIError, match="insert-only"), store.engine() as connection:
+    with pytest.raises(EngineError, match="insert-only"), store.engine() as connection:
         connection.execute(text(verb))
 
 

@@ -1,5 +1,8 @@
 """What every database must do with the patient index."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -72,6 +75,23 @@ def test_M21_a_transaction_that_fails_leaves_nothing(hospital):
 
     assert hospital.rows("record") == hospital.rows("authority") == 0
     assert hospital.send().outcome is Outcome.NEW
+    assert hospital.faults() == ()
+
+
+def test_M21_two_first_messages_at_once_give_one_person(hospital):
+    others = [Hospital(hospital.database) for _ in range(4)]
+    names = ("HOSP", "CLINIC", "LAB", "RADIO")
+    start = Barrier(len(names))
+
+    def send(other, message, authority):
+        start.wait()
+        return other.send("1", authority=authority, address=HOME, message=message)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        found = list(pool.map(send, others, range(1, 5), names))
+
+    assert sorted(each.outcome for each in found) == ["linked"] * 3 + ["new"]
+    assert len({each.enterprise_id for each in found}) == 1
     assert hospital.faults() == ()
 
 

@@ -6,10 +6,11 @@ from engine.errors import IllegalTransitionError
 from engine.identity import Category, Reason
 from engine.identity.decision import Ruling
 from engine.identity.person import LinkKind
-from engine.store import audit, links, worklist
+from engine.store import audit, links, patient_views, worklist
 from engine.store.audit import Order
 from engine.store.moves import Request, preview
 from engine.store.patient_tables import TaskState
+from engine.store.patients import shipped
 from tests.databases import BOTH, empty_database
 from tests.hospital import NOON, ORDER, Hospital
 
@@ -58,6 +59,18 @@ def test_a_doubt_is_a_task_with_its_evidence_as_of_its_creation(hospital):
     assert shown.evidence["candidates"][0]["bits"] == pytest.approx(
         task.candidates[0].bits, abs=0.001
     )
+
+
+def test_a_task_explains_itself_in_a_sentence(hospital):
+    task = doubtful(hospital)
+
+    [found] = patient_views.explained(hospital.ask(worklist.shown, task.id), shipped())
+
+    assert found.headline == (
+        "Same given name (1 in 9,991 people), same sex, same family name (1 in 9,991 "
+        "people); birth date differs."
+    )
+    assert sum(line.bits for line in found.lines) == pytest.approx(found.bits)
 
 
 def test_tasks_are_counted_by_category(hospital):

@@ -7,7 +7,7 @@ the table in cda.md 13 and tells the place by element names, never by values.
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -21,7 +21,7 @@ from engine.transforms.ccda.demographics import ETHNICITIES, RACES
 from engine.transforms.ccda.elements import HL7, NAMESPACES
 from engine.transforms.ccda.header import MARITAL_CODES
 from engine.transforms.ccda.parties import RELATION_CLASSES
-from engine.transforms.ccda.site import is_oid
+from engine.transforms.ccda.site import is_oid, is_uuid
 from engine.transforms.ccda.templates import ASSESSMENT_AND_PLAN, HOSPITAL_COURSE, KNOWN
 from engine.transforms.ccda.units import is_ucum
 
@@ -33,7 +33,6 @@ _CUT: Final = len(_Q)
 _TYPE: Final = f"{{{NAMESPACES['xmlns:xsi']}}}type"
 _TIME: Final = re.compile(r"(\d{4}(?:\d\d){0,5})(?:(?<=\d{14})\.\d+)?([+-]\d{4})?")
 _ZONE: Final = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d")
-_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TIMES: Final = frozenset({"effectiveTime", "time", "birthTime", "low", "high"})
 
 
@@ -83,7 +82,7 @@ Fault = tuple[str, str]
 def _attributes(name: str, node: Node) -> list[Problem]:
     """V01, V03, V04, V07, V09: what one element says about itself."""
     problems: list[Problem] = []
-    for key, value in node.attrib.items():
+    for key, value in node.items():
         test = _BY_ATTRIBUTE.get(str(key))
         if test is not None and (problem := test(name, node, str(value))):
             problems.append((problem[0], node, problem[1]))
@@ -114,7 +113,7 @@ def _root(_name: str, _node: Node, value: str) -> Fault | None:
 
 @lru_cache(maxsize=1024)  # the same few roots stand all over a document
 def _is_root(value: str) -> bool:
-    return is_oid(value) or _UUID.fullmatch(value) is not None
+    return is_oid(value) or is_uuid(value)
 
 
 def _null(name: str, node: Node, _value: str) -> Fault | None:
@@ -227,13 +226,35 @@ def _section(node: Node) -> Iterator[Problem]:
     entries = node.findall(f"{_Q}entry")
     if bool(node.get("nullFlavor")) == bool(entries) and _has_entries(node):
         yield "V09", node, "a section has entries if and only if it has information"
-    ids = {one.get("ID") for one in text.iter() if one.get("ID")}
+    rows = {one.get("ID"): one for one in text.iter() if one.get("ID")}
     for entry in entries:
         links = [one.get("value", "") for one in entry.iter(f"{_Q}reference")]
         if not links:
             yield "V11", entry, "an entry does not refer to the text"
-        if any(link[:1] != "#" or link[1:] not in ids for link in links):
+        if any(link[:1] != "#" or link[1:] not in rows for link in links):
             yield "V11", entry, "a reference points outside the text of its section"
+        yield from _agreement(entry, rows)
+
+
+def _agreement(entry: Node, rows: Mapping[str | None, Node]) -> Iterator[Problem]:
+    """V15: value, unit and display of an observation stand in the text it refers to."""
+    for node in entry.iter(f"{_Q}observation"):
+        link, value = node.find(_TEXT_LINK), node.find(f"{_Q}value")
+        if link is None or value is None or value.get(_TYPE) in _PRINTED_OTHERWISE:
+            continue
+        row = rows.get(link.get("value", "")[1:])
+        told = (
+            "".join("".join(map(str, row.itertext())).split())
+            if row is not None
+            else ""
+        )
+        for key in ("value", "unit", "displayName"):
+            if "".join(value.get(key, "").split()) not in told:
+                yield "V15", value, "an entry says what its row does not"
+
+
+_TEXT_LINK: Final = f"{_Q}text/{_Q}reference"
+_PRINTED_OTHERWISE: Final = frozenset({"TS", "IVL_TS"})
 
 
 def _has_entries(node: Node) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 Resource = Mapping[str, object]
 """One resource, or one JSON object inside it."""
@@ -190,20 +191,28 @@ def _tokens(resource: Resource) -> list[str]:
     ]
 
 
+CODED: Final = ("code", "vaccineCode", "medicationCodeableConcept")
+
+
 def newest_first(
     items: Iterable[tuple[str, Resource]], *dates: str
 ) -> list[tuple[str, Resource]]:
-    """Return the items by the first date each carries, newest first, then by URL.
+    """Return the items by the first date each carries, newest first.
+
+    Items of one date stand in the order of their codes, then of their URLs.
 
     Args:
         items: (full URL, resource) pairs.
         dates: element paths with dots, such as ``effectivePeriod.start``, in order of
             preference.
     """
+    paths = [path.split(".") for path in dates]
 
     def date(item: tuple[str, Resource]) -> str:
-        found = (text(item[1], *path.split(".")) for path in dates)
-        return next(filter(None, found), "")
+        return next(filter(None, (text(item[1], *path) for path in paths)), "")
 
-    by_url = sorted(items, key=lambda item: item[0])
-    return sorted(by_url, key=date, reverse=True)
+    def code(item: tuple[str, Resource]) -> tuple[list[str], str]:
+        found = (codes(child(item[1], name)) for name in CODED)
+        return sorted(next(filter(None, found), ())), item[0]
+
+    return sorted(sorted(items, key=code), key=date, reverse=True)

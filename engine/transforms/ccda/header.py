@@ -258,7 +258,8 @@ def _visit(heading: Heading, rendering: Rendering, note: Resource) -> list[Eleme
 
 def visit_of(rendering: Rendering, note: Resource) -> Resource:
     """Return the visit a document is about: the note's, else the only one there is."""
-    for reference in children(child(note, "context"), "encounter"):
+    named = children(child(note, "context"), "encounter")
+    for reference in [*named, child(note, "encounter")]:
         if found := rendering.facts.resolve({"encounter": reference}, "encounter"):
             return found
     visits = rendering.facts.of("Encounter")

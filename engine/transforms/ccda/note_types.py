@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from engine.transforms.ccda.codes import LOINC, Code, code_of, is_loinc
+from engine.transforms.ccda.codes import LOINC, V2_TABLES, Code, code_of, is_loinc
 from engine.transforms.ccda.facts import Resource, child, children, text
 from engine.transforms.ccda.rendering import Rendering
 
@@ -40,9 +40,8 @@ def note_type(holder: Resource, rendering: Rendering) -> tuple[Code, Code | None
     source = _translation(codings, rendering)
     for coding in codings:
         if found := _loinc(coding, rendering):
-            title = text(coding, "display") or found.display or text(concept, "text")
-            named = Code(found.code, LOINC, title)
-            return named, source if source != named else None, title or NOTE.display
+            title = text(coding, "display") or text(concept, "text") or found.display
+            return found, source, title or NOTE.display
     title = text(concept, "text") or (source.display if source else "")
     return NOTE, source, title or NOTE.display
 
@@ -50,7 +49,8 @@ def note_type(holder: Resource, rendering: Rendering) -> tuple[Code, Code | None
 def _loinc(coding: Resource, rendering: Rendering) -> Code | None:
     code, system = text(coding, "code"), text(coding, "system")
     if system == "http://loinc.org":
-        return Code(code, LOINC, TITLES.get(code, "")) if is_loinc(code) else None
+        display = text(coding, "display") or TITLES.get(code, "")
+        return Code(code, LOINC, display) if is_loinc(code) else None
     if own := rendering.site.note_types.get(code):
         return Code(own, LOINC, TITLES.get(own, ""))
     return NOTE_TYPES.get(code) if system.endswith(DOCUMENT_TYPES) else None
@@ -58,6 +58,9 @@ def _loinc(coding: Resource, rendering: Rendering) -> Code | None:
 
 def _translation(codings: list[Resource], rendering: Rendering) -> Code | None:
     for coding in codings:
+        if text(coding, "system").endswith(DOCUMENT_TYPES):
+            code, display = text(coding, "code"), text(coding, "display")
+            return Code(code, f"{V2_TABLES}270", display) if code.isalnum() else None
         made = code_of(coding, rendering, "DocumentReference.type")
         if isinstance(made, Code) and made.system != LOINC:
             return made

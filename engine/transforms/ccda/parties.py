@@ -201,7 +201,8 @@ def legal_authenticator(rendering: Rendering, note: Resource) -> list[Element]:
 def orders(rendering: Rendering, note: Resource) -> list[Element]:
     """Return the orders a note answers, as far as their numbers have an OID."""
     made = []
-    for reference in children(child(note, "context"), "related"):
+    related = children(child(note, "context"), "related")
+    for reference in related + children(note, "basedOn"):
         order = rendering.facts.resolve({"related": reference}, "related")
         if text(reference, "type") == "ServiceRequest" and not order:
             number = [child(reference, "identifier")]

@@ -27,6 +27,10 @@ ABSENT: Final[Mapping[str, str]] = {
 """``dataAbsentReason`` to nullFlavor; every other reason is ``NI``."""
 
 
+MAX_MAGNITUDE: Final = 100
+"""Powers of ten beyond which a number is taken for a mistake, not written out."""
+
+
 def number_text(value: object) -> str:
     """Return a JSON number with the digits it was sent with, or ``""``.
 
@@ -40,7 +44,8 @@ def number_text(value: object) -> str:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         return ""
-    return format(number, "f") if number.is_finite() else ""
+    sane = number.is_finite() and abs(number.adjusted()) <= MAX_MAGNITUDE
+    return format(number, "f") if sane else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from engine.hl7.conformance import Finding
 from engine.transforms.ccda.elements import Element
 from engine.transforms.ccda.facts import Facts, Resource, child, children, text
-from engine.transforms.ccda.site import CdaSite, is_example, is_oid
+from engine.transforms.ccda.site import CdaSite, is_example, is_oid, is_uuid
 from engine.transforms.trace import Loss
 
 NAMESPACE: Final = UUID("8f0c7e0a-5d5e-5c6e-9d5a-3c1f6a1a7b42")
@@ -53,11 +53,13 @@ class Rendering:
         self.losses.append(Loss(path, reason, value))
 
     def oid(self, system: str) -> str:
-        """Return the OID of an identifier system, or ``""`` when the site has none."""
+        """Return the OID or UUID of an identifier system, ``""`` when it has none."""
         if system and system == self.site.enterprise_system:
             return self.site.enterprise
         known = self.site.oids.get(system) or IDENTIFIER_OIDS.get(system, "")
         found = known or system.removeprefix("urn:oid:")
+        if is_uuid(found := found.removeprefix("urn:uuid:")):
+            return found
         return found if is_oid(found) and not is_example(found) else ""
 
     def instance(self, identifier: Resource, path: str) -> Element | None:

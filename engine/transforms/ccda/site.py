@@ -8,6 +8,7 @@ from typing import Final
 OID: Final = re.compile(
     r"(?:[01]\.(?:[12]?\d|3\d)|2\.(?:0|[1-9]\d*))(?:\.(?:0|[1-9]\d*))*"
 )
+UUID_FORM: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 MAX_OID: Final = 64
 EXAMPLE_ARC: Final = "2.999"
 
@@ -15,6 +16,11 @@ EXAMPLE_ARC: Final = "2.999"
 def is_oid(text: str) -> bool:
     """Whether a text is a well-formed object identifier that CDA can carry."""
     return len(text) <= MAX_OID and OID.fullmatch(text) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID, which may stand where an OID does."""
+    return UUID_FORM.fullmatch(text) is not None
 
 
 def is_example(oid: str) -> bool:

@@ -18,6 +18,7 @@ from engine.transforms.fhir.mapped import (
 )
 from engine.transforms.fhir.plan import Plan
 from engine.transforms.fhir.times import Moment
+from engine.transforms.fhir.update import merge_update
 from engine.transforms.trace import Loss
 
 
@@ -133,7 +134,7 @@ class Conversion:
             self._by_url[entry.full_url] = entry
             self.mapped.entries.append(entry)
             return entry
-        known.resource = {**entry.resource, **known.resource}
+        known.resource = merge_update(known.resource, entry.resource)
         return known
 
     @property

@@ -13,6 +13,7 @@ from engine.transforms.fhir.datatypes import (
     coded,
     extension,
     identifier,
+    identifier_of,
     organization_identifier,
     plain,
     put,
@@ -82,15 +83,15 @@ def _numbers(conversion: Conversion, in1: Node, in2: Node | None) -> list[Elemen
                 else feed.identifier_system(Hd("health-plans"))
             )
             plan: Element = {"system": system, "value": number}
-            if value.code and value.text:
-                plan["type"] = {"text": plain(value.text)}
+            if value.code and (words := plain(value.text)):
+                plan["type"] = {"text": words}
             found.append(plan)
     if in1.has(49) and (number := conversion.string(in1, 36)):
         found.append(identifier(feed, Cx(number, "", "", Hd("policies"), "", Hd(),
                                          "", "", "", "")))  # fmt: skip
     for field, kind in _IN2_NUMBERS if in2 is not None else ():
         member = in2.first(field) if in2 is not None and in2.has(field) else None
-        one = identifier(feed, Cx.of(member), kind) if member else {}
+        one = identifier_of(feed, member, kind) if member else {}
         found += [one] if one else []
     return found
 
@@ -110,7 +111,7 @@ def _add_type(conversion: Conversion, in1: Node, resource: Element) -> None:
 def _add_holder(conversion: Conversion, in1: Node, resource: Element) -> None:
     """IN1-10 and 11: the employer who holds the policy; a subscriber's number."""
     source = in1.first(10) if in1.has(10) else None
-    number = identifier(conversion.feed, Cx.of(source)) if source else {}
+    number = identifier_of(conversion.feed, source) if source else {}
     if source is not None and source.text(5) == "SN" and number:
         append(resource, "extension", extension(_SUBSCRIBER_ID, "Identifier", number))
     firm = in1.first(11) if in1.has(11) else None
@@ -140,7 +141,7 @@ def _add_subscriber(
     number = ""
     source = in1.first(49) if in1.has(49) else None
     if source is not None:
-        one = identifier(conversion.feed, Cx.of(source))
+        one = identifier_of(conversion.feed, source)
         if one:
             number = str(one["value"])
             append(resource, "extension", extension(_SUBSCRIBER_ID, "Identifier", one))
@@ -168,8 +169,7 @@ def _insured(
         put(resource, "identifier", social_security(conversion, in2, 2))
         put(resource, "telecom", phones(conversion, in2, ((63, "home"),)))
     resource["patient"] = subject.patient.reference
-    if in1.has(17):
-        relation = conversion.concept(in1, 17, "0063")
+    if relation := conversion.concept(in1, 17, "0063"):
         resource["relationship"] = [translated(relation, RELATIONSHIP, V3_ROLE)]
     resource["name"] = called
     add_gender(resource, in1.text(43))
@@ -181,8 +181,7 @@ def _insured(
 
 
 def _add_relation(conversion: Conversion, in1: Node, resource: Element) -> None:
-    if in1.has(17):
-        relation = conversion.concept(in1, 17, "0063")
+    if relation := conversion.concept(in1, 17, "0063"):
         resource["relationship"] = translated(
             relation, _RELATIONS, _SUBSCRIBER_RELATION
         )
@@ -210,7 +209,7 @@ def _insurer(conversion: Conversion, in1: Node) -> Entry | None:
     named = in1.first(4) if in1.has(4) else None
     value = Xon.of(named) if named else None
     number = in1.first(3) if in1.has(3) else None
-    one = identifier(feed, Cx.of(number)) if number else {}
+    one = identifier_of(feed, number) if number else {}
     also = organization_identifier(feed, value) if value else {}
     resource: Element = {"resourceType": "Organization"}
     put(resource, "identifier", [found for found in (one, also) if found])

@@ -5,10 +5,13 @@ one where it carries nothing, so that callers can drop it.
 """
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cwe, Cx, Ei, Hd, Xon
+from engine.hl7.segment import NULL
 from engine.transforms.fhir.feed import Feed
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.systems import EXTENSION, HL7, IDENTIFIER_TYPE, RFC3986
@@ -39,6 +42,8 @@ def plain(text: str) -> str:
     if not text:
         return ""
     text = text.strip()
+    if text == NULL:
+        return ""
     return text if text.isprintable() else _UNPRINTABLE.sub("", text).strip()
 
 
@@ -55,13 +60,20 @@ def _layout(found: re.Match[str]) -> str:
 
 def code(text: str) -> str:
     """Return text that FHIR takes as a code: no blanks but single ones inside."""
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    return "" if text == NULL else text
 
 
 def extension(name: str, kind: str, value: object) -> Element:
     """Return one extension; a bare name is one of FHIR's own."""
     url = name if ":" in name else EXTENSION + name
     return {"url": url, "value" + kind: value}
+
+
+def keep(element: Element, name: str, kind: str, value: object) -> None:
+    """Add an extension to an element, unless there is nothing to say."""
+    if value:
+        append(element, "extension", extension(name, kind, value))
 
 
 def coded(system: str, value: str, display: str = "") -> Element:
@@ -99,9 +111,19 @@ def concept(
     if source.component_count > _ONE_CODING:
         codings += _alternates(feed, value, field)
     found: Element = {"coding": codings} if codings else {}
-    text = value.original_text or value.text or value.alternate_text
-    put(found, "text", plain(text or value.second_alternate_text))
+    words = (value.original_text, value.text, value.alternate_text,
+             value.second_alternate_text)  # fmt: skip
+    text = next((said for one in words if (said := plain(one))), "")
+    put(found, "text", text)
+    for said, number in zip(words[1:], _numbers(value), strict=True):
+        if said and not number and plain(said) not in ("", text):
+            append(found, "coding", {"display": plain(said)})
     return found
+
+
+def _numbers(value: Cwe) -> tuple[str, str, str]:
+    """Return the three codes of a coded value."""
+    return value.code, value.alternate_code, value.second_alternate_code
 
 
 def _alternates(feed: Feed, value: Cwe, field: str) -> list[Element]:
@@ -166,7 +188,7 @@ def translated(source: Element, codes: Codes, system: str) -> Element:
     codings = source.get("coding")
     if not isinstance(codings, list):
         return source
-    image = codes.get(str(codings[0]["code"]))
+    image = codes.get(str(codings[0].get("code")))
     if image is None or codings[0]["system"] == system:
         return source
     return {**source, "coding": [{"system": system, "code": image}, *codings]}
@@ -195,18 +217,23 @@ def identifier(feed: Feed, value: Cx, type_code: str = "") -> Element:
     found["value"] = number
     put(found, "period", period(feed, value.effective, value.expiration))
     put(found, "assigner", assigner(value.assigning_authority))
-    if value.check_digit:
-        append(
-            found,
-            "extension",
-            extension("identifier-checkDigit", "String", plain(value.check_digit)),
-        )
-    if value.check_digit_scheme:
-        scheme = plain(value.check_digit_scheme)
-        append(
-            found, "extension", extension("namingsystem-checkDigit", "String", scheme)
-        )
+    keep(found, "identifier-checkDigit", "String", plain(value.check_digit))
+    scheme = plain(value.check_digit_scheme)
+    keep(found, "namingsystem-checkDigit", "String", scheme)
     return found
+
+
+def identifier_of(feed: Feed, source: Repetition, type_code: str = "") -> Element:
+    """Return one CX field as Identifier; shared, so nobody may change it."""
+    return feed.recall("CX" + type_code, source, _read_identifier(type_code))
+
+
+@lru_cache(maxsize=64)
+def _read_identifier(type_code: str) -> Callable[[Feed, Repetition], Element]:
+    def read(feed: Feed, source: Repetition) -> Element:
+        return identifier(feed, Cx.of(source), type_code)
+
+    return read
 
 
 def identifier_type(feed: Feed, type_code: str) -> Element:
@@ -234,14 +261,14 @@ def entity_identifier(feed: Feed, value: Ei, type_code: str = "") -> Element:
 def designator_identifiers(feed: Feed, value: Hd) -> list[Element]:
     """Return an HD as the identifiers of what it names: its word and its URI."""
     found: list[Element] = []
-    if value.namespace:
+    if name := plain(value.namespace):
         system = feed.identifier_system(Hd("namespaces"))
-        found.append({"system": system, "value": plain(value.namespace)})
-    if value.universal_id:
+        found.append({"system": system, "value": name})
+    if plain(value.universal_id):
         uri = feed.identifier_system(Hd("", *value[1:]))
         one: Element = {"system": RFC3986, "value": uri}
-        if value.universal_id_type:
-            one["type"] = coded(HL7 + "v2-0301", code(value.universal_id_type))
+        if kind := code(value.universal_id_type):
+            one["type"] = coded(HL7 + "v2-0301", kind)
         found.append(one)
     return found
 

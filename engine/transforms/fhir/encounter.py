@@ -9,7 +9,7 @@ from html import escape
 from typing import Final
 
 from engine.hl7 import Repetition
-from engine.hl7.datatypes import Cwe, Cx
+from engine.hl7.datatypes import Cwe
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
     append,
@@ -17,7 +17,7 @@ from engine.transforms.fhir.datatypes import (
     coded,
     coding_of,
     extension,
-    identifier,
+    identifier_of,
     plain,
     put,
     translated,
@@ -155,7 +155,7 @@ def _add_identifiers(conversion: Conversion, pv1: Node, resource: Element) -> No
         for field, kind in ((19, "VN"), (50, ""))
         if pv1.has(field)
         for source in pv1.all(field)
-        if (one := identifier(conversion.feed, Cx.of(source), kind))
+        if (one := identifier_of(conversion.feed, source, kind))
     ]
     put(resource, "identifier", found)
 
@@ -212,7 +212,7 @@ def _add_period(conversion: Conversion, pv1: Node, resource: Element) -> None:
 def _add_hospitalization(conversion: Conversion, pv1: Node, resource: Element) -> None:
     found: Element = {}
     if pv1.has(5) and (source := pv1.first(5)):
-        one = identifier(conversion.feed, Cx.of(source))
+        one = identifier_of(conversion.feed, source)
         put(found, "preAdmissionIdentifier", one)
     for field, name, table in _HOSPITALIZATION:
         conversion.put_concept(found, name, pv1, field, table)
@@ -265,9 +265,9 @@ def _add_locations(conversion: Conversion, pv1: Node, resource: Element) -> None
 def _add_importance(conversion: Conversion, pv1: Node, subject: Subject) -> None:
     """PV1-16 is about the person too."""
     source = pv1.first(16) if pv1.has(16) else None
-    if source is None or subject.patient is None:
+    value = conversion.concept_of(pv1, 16, source, "0099") if source else {}
+    if not value or subject.patient is None:
         return
-    value = conversion.concept_of(pv1, 16, source, "0099")
     resource = subject.patient.resource
     known = resource.get("extension")
     one = extension("patient-importance", "CodeableConcept", value)

@@ -1,13 +1,13 @@
 """What a sender means by its words: its systems, its zone, its switches."""
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from engine.hl7 import Message, Repetition
 from engine.hl7.datatypes import Hd
 from engine.transforms.fhir.groups import Memory
-from engine.transforms.fhir.mapped import Element, Lookup, MapContext, Party, unknown
+from engine.transforms.fhir.mapped import Element, Lookup, MapContext, unknown
 from engine.transforms.fhir.systems import (
     OID,
     WELL_KNOWN,
@@ -69,9 +69,19 @@ class Feed:
     them from there into the loss report.
     """
 
-    __slots__ = ("_authorities", "_offset", "_systems", "_zone", "concepts", "cuts",
-                 "elements",
-        "fields", "parties", "sender", "site")  # fmt: skip
+    __slots__ = (
+        "_authorities",
+        "_memory",
+        "_offset",
+        "_systems",
+        "_zone",
+        "concepts",
+        "cuts",
+        "fields",
+        "parties",
+        "sender",
+        "site",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -92,44 +102,33 @@ class Feed:
         self.cuts: list[str] = []
         self.fields: Memory = {}
         self.concepts: dict[tuple[str, str, int], Element] = {}
-        self.elements: dict[tuple[str, str], Element] = {}
-        self.parties: dict[tuple[str, str], tuple[Party, ...]] = {}
+        self._memory: dict[tuple[str, str], object] = {}
 
-    def recall_parties(
+    def recall(
         self,
         kind: str,
         source: Repetition,
-        build: Callable[["Feed", Repetition], tuple[Party, ...]],
-    ) -> tuple[Party, ...]:
+        build: Callable[["Feed", Repetition], Value],
+    ) -> Value:
         """Return what ``build`` makes of a value, remembered from the last time.
 
+        What is remembered is shared between messages: nobody may change it.
+
         Args:
-            kind: name of the data type, so that equal text of two types differs.
+            kind: name of the data type, so that equal text of two types differs; always
+                used with the same ``build``.
             source: the value.
-            build: makes the parties; called again where a time had to be cut, so that
-                the cut is listed each time.
+            build: called again where a time had to be cut, so that the cut is listed
+                each time.
         """
         place = (kind, source.raw)
-        found = self.parties.get(place)
-        if found is None:
-            cuts = len(self.cuts)
-            found = build(self, source)
-            if len(self.cuts) == cuts:
-                _remember(self.parties, place, found)
-        return found
-
-    def recall_element(
-        self,
-        kind: str,
-        source: Repetition,
-        build: Callable[["Feed", Repetition], Element],
-    ) -> Element:
-        """Return the element ``build`` makes of a value; nobody may change it."""
-        place = (kind, source.raw)
-        found = self.elements.get(place)
-        if found is None:
-            found = build(self, source)
-            _remember(self.elements, place, found)
+        known = self._memory.get(place)
+        if known is not None:
+            return cast("Value", known)
+        cuts = len(self.cuts)
+        found = build(self, source)
+        if len(self.cuts) == cuts:
+            _remember(self._memory, place, found)
         return found
 
     def remember_concept(self, place: tuple[str, str, int], found: Element) -> Element:

@@ -52,6 +52,8 @@ def map_header(conversion: Conversion) -> None:
     entities = _entities(conversion, msh, devices)
     _source(conversion, msh, sender, targets, entities)
     _transformation(conversion, msh, targets, entities)
+    for pid in conversion.tree.each("PID"):
+        _last_update(conversion, pid)
     put(header.resource, "focus", _focus(conversion))
 
 
@@ -285,9 +287,8 @@ def _add_event(conversion: Conversion, evn: Node, resource: Element) -> None:
         resource["reason"] = [reason]
     source = evn.first(7) if evn.has(7) else None
     value = Hd.of(source) if source else Hd()
-    if value.namespace or value.universal_id:
+    if name := plain(value.namespace) or plain(value.universal_id):
         system = conversion.feed.identifier_system(Hd("facilities"))
-        name = plain(value.namespace or value.universal_id)
         place: Element = {
             "resourceType": "Location",
             "identifier": [
@@ -300,6 +301,25 @@ def _add_event(conversion: Conversion, evn: Node, resource: Element) -> None:
         one: Element = {"system": system, "value": name}
         entry = conversion.party(evn, named_party(conversion.context.site, place, one))
         resource["location"] = entry.reference
+
+
+def _last_update(conversion: Conversion, pid: Node) -> None:
+    """PID-33 and 34: when the person's record was changed, and where."""
+    patient = conversion.subject_of(pid).patient
+    source = pid.first(34) if pid.has(34) else None
+    place = organization_of_designator(conversion, pid, source) if source else None
+    if patient is None or place is None or not pid.has(33):
+        pid.leave(34)
+        return
+    changed = conversion.moment(pid, 33)
+    resource: Element = {"resourceType": "Provenance", "target": [patient.reference]}
+    put(resource, "occurredDateTime", changed.text)
+    resource["recorded"] = changed.instant or conversion.recorded()
+    resource["activity"] = coded(HL7 + "v3-DataOperation", "UPDATE")
+    kind = coded(_PARTICIPANT, "performer")
+    resource["agent"] = [{"type": kind, "who": place.reference}]
+    key = (conversion.message_key, "update", str(pid.position))
+    conversion.upsert_unnamed(pid, resource, *key)
 
 
 def _transformation(

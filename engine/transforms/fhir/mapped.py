@@ -100,9 +100,14 @@ class Entry:
         self.kind = str(self.resource["resourceType"])
 
     def enrich(self, name: str, value: object) -> None:
-        """Add an element the resource lacks; the resource itself may be shared."""
-        if value and name not in self.resource:
+        """Add what the resource does not say yet; the resource itself may be shared."""
+        known = self.resource.get(name)
+        if value and known is None:
             self.resource = {**self.resource, name: value}
+        elif isinstance(known, list) and isinstance(value, list):
+            more = [one for one in value if one not in known]
+            if more:
+                self.resource = {**self.resource, name: known + more}
 
     def move(self, full_url: str, criteria: str) -> None:
         """Give the resource another identity; references to it follow."""

@@ -24,7 +24,7 @@ from engine.transforms.fhir.observation import Order, map_observations
 from engine.transforms.fhir.patient import map_account, map_living_will, map_patient
 from engine.transforms.fhir.plan import plan_for
 from engine.transforms.fhir.procedure import map_procedure
-from engine.transforms.fhir.related import map_guarantor, map_next_of_kin
+from engine.transforms.fhir.related import map_guarantor, map_mother, map_next_of_kin
 from engine.transforms.fhir.report import map_report
 from engine.transforms.fhir.roles import (
     map_case_manager,
@@ -33,6 +33,13 @@ from engine.transforms.fhir.roles import (
 )
 
 Mapper: TypeAlias = Callable[[Conversion, Node], None]
+
+
+def _map_around_person(conversion: Conversion, pid: Node) -> None:
+    """Add what a PID says beside the Patient: the account, the mother."""
+    map_account(conversion, pid)
+    if pid.has(21):
+        map_mother(conversion, pid)
 
 
 def _map_loose_observations(conversion: Conversion, obx: Node) -> None:
@@ -53,7 +60,7 @@ def _map_loose_observations(conversion: Conversion, obx: Node) -> None:
 
 MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
     {
-        "PID": map_account,
+        "PID": _map_around_person,
         "PD1": map_living_will,
         "NK1": map_next_of_kin,
         "PV1": map_financial_class,

@@ -4,9 +4,8 @@ Spec:
     fhir.md T28. The guide maps only MRG[Account]; Patient.link is a choice of ours.
 """
 
-from engine.hl7.datatypes import Cx
 from engine.transforms.fhir.conversion import Conversion
-from engine.transforms.fhir.datatypes import append, identifier, put
+from engine.transforms.fhir.datatypes import append, identifier_of, put
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.patient import add_new, preferred
@@ -34,7 +33,7 @@ def _prior_identifiers(conversion: Conversion, mrg: Node) -> list[Element]:
     found: list[Element] = []
     for field in (1, 4, 2):
         for source in mrg.all(field) if mrg.has(field) else ():
-            add_new(found, identifier(conversion.feed, Cx.of(source)))
+            add_new(found, identifier_of(conversion.feed, source))
     return found
 
 
@@ -80,7 +79,7 @@ def _keep_old(survivor: Entry, prior: list[Element]) -> None:
 def _map_prior_account(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
     """MRG-3: an account of the patient, of which no more is known."""
     source = mrg.first(3) if mrg.has(3) else None
-    one = identifier(conversion.feed, Cx.of(source), "AN") if source else {}
+    one = identifier_of(conversion.feed, source, "AN") if source else {}
     if not one:
         return
     resource: Element = {

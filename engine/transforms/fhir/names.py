@@ -5,6 +5,7 @@ Spec:
     XTN[ContactPoint]; fhir.md T26.
 """
 
+from functools import partial
 from typing import Final
 
 from engine.hl7 import Repetition
@@ -14,6 +15,7 @@ from engine.transforms.fhir.datatypes import (
     code,
     coded,
     extension,
+    keep,
     period,
     plain,
     put,
@@ -39,6 +41,10 @@ def human_names(feed: Feed, source: Repetition) -> list[Element]:
     Spec:
         HL7 v2-to-FHIR 1.0.0, data type map XPN[HumanName]; fhir.md T26.
     """
+    return feed.recall("XPN", source, _human_names)
+
+
+def _human_names(feed: Feed, source: Repetition) -> list[Element]:
     value = Xpn.of(source)
     found: Element = {}
     put(found, "use", NAME_USE.get(value.type_code))
@@ -85,6 +91,10 @@ def family_parts(parts: tuple[str, ...] | list[str]) -> Element:
 
 def address(feed: Feed, source: Repetition) -> Element:
     """Return one XAD as Address; ``{}`` without any part of it."""
+    return feed.recall("XAD", source, _address)
+
+
+def _address(feed: Feed, source: Repetition) -> Element:
     value = Xad.of(source)
     found: Element = {}
     lines = strings(*value.street_parts[:3], value.other_designation, source.text(19))
@@ -94,9 +104,7 @@ def address(feed: Feed, source: Repetition) -> Element:
     put(found, "state", plain(value.state))
     put(found, "postalCode", plain(value.postal_code))
     put(found, "country", plain(value.country))
-    if value.census_tract:
-        tract = plain(value.census_tract)
-        found["extension"] = [extension("iso21090-ADXP-censusTract", "String", tract)]
+    keep(found, "iso21090-ADXP-censusTract", "String", plain(value.census_tract))
     if not found:
         return {}
     _add_address_kind(found, value.type_code)
@@ -128,6 +136,10 @@ def contact_points(feed: Feed, source: Repetition, use: str = "") -> list[Elemen
         source: one repetition of XTN.
         use: what XTN.2 means where it is empty.
     """
+    return feed.recall("XTN" + use, source, _POINTS[use])
+
+
+def _contact_points(feed: Feed, source: Repetition, *, use: str) -> list[Element]:
     value = Xtn.of(source)
     system = TELECOM_SYSTEM.get(value.equipment, "")
     use = "mobile" if value.equipment == "CP" else TELECOM_USE.get(value.use, use)
@@ -176,3 +188,8 @@ def _number_parts(value: Xtn) -> list[Element]:
         )
         if plain(part)
     ]
+
+
+_POINTS: Final = {
+    use: partial(_contact_points, use=use) for use in ("", "home", "work")
+}

@@ -15,9 +15,11 @@ from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
     append,
+    code,
     coded,
     entity_identifier,
     extension,
+    keep,
     plain,
     put,
     translated,
@@ -149,15 +151,13 @@ def _add_identifier(conversion: Conversion, node: Node, resource: Element) -> No
 
 def _add_status(node: Node, resource: Element, order: Order) -> None:
     """OBX-11 (T10); the report's status where it is empty."""
-    sent = node.text(11).strip()
+    sent = code(node.text(11))
     status = OBSERVATION_STATUS.get(sent)
     if status is None:
         status = "unknown" if sent else order.status or "unknown"
     resource["status"] = status
     if sent and sent not in EXACT_OBSERVATION_STATUS:
-        resource["_status"] = alternate_codes(
-            coded(_STATUS_TABLE, " ".join(sent.split()))
-        )
+        resource["_status"] = alternate_codes(coded(_STATUS_TABLE, sent))
 
 
 def _add_category(
@@ -243,6 +243,8 @@ def _add_judgement(
         for one in conversion.concepts(node, 10, "0080"):
             name = "observation-nature-of-abnormal-test"
             append(resource, "extension", extension(name, "CodeableConcept", one))
+    if node.has(30) and (kind := conversion.concept(node, 30, "0937")):
+        keep(resource, "observation-structure-type", "CodeableConcept", kind)
     if node.has(4) and (text := conversion.string(node, 4)):
         inner: Element = {"url": "original-sub-identifier", "valueString": text}
         url = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"

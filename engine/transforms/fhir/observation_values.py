@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from engine.hl7 import Repetition
+from engine.hl7.segment import NULL
 from engine.hl7.timestamps import read_time
 from engine.transforms.fhir.attachments import encapsulated, pointer
 from engine.transforms.fhir.conversion import Conversion
@@ -75,7 +76,8 @@ def _number(
 
 
 def _text(_conversion: Conversion, _node: Node, source: Repetition) -> Value:
-    return "valueString", _words(source).strip()
+    text = _words(source).strip()
+    return "valueString", "" if text == NULL else text
 
 
 def _words(source: Repetition) -> str:

@@ -29,16 +29,16 @@ def person_extensions(conversion: Conversion, pid: Node) -> list[Element]:
     if pid.has(6):
         found += _maiden_name(conversion, pid)
     found += _origins(conversion, pid)
-    if pid.has(17):
-        religion = translated(
-            conversion.concept(pid, 17, "0006"), RELIGION, V3_RELIGION
-        )
+    if sent := conversion.concept(pid, 17, "0006"):
+        religion = translated(sent, RELIGION, V3_RELIGION)
         found.append(extension("patient-religion", "CodeableConcept", religion))
     if pid.has(23) and (source := pid.first(23)):
         place = (
             address(conversion.feed, source)
             if source.component_count > 1
-            else {"text": plain(source.text())}
+            else {"text": text}
+            if (text := plain(source.text()))
+            else {}
         )
         if place:
             found.append(extension("patient-birthPlace", "Address", place))

@@ -46,7 +46,7 @@ def practitioner(
     Spec:
         HL7 v2-to-FHIR 1.0.0, data type map XCN[Practitioner].
     """
-    found = conversion.feed.recall_parties("XCN", source, _practitioner)
+    found = conversion.feed.recall("XCN", source, _practitioner)
     return conversion.add_parties(node, found)
 
 
@@ -62,7 +62,7 @@ def named_person(
     conversion: Conversion, node: Node, source: Repetition
 ) -> Entry | None:
     """Return the Practitioner of an NDL, whose first component is a CNN."""
-    found = conversion.feed.recall_parties("NDL", source, _named_person)
+    found = conversion.feed.recall("NDL", source, _named_person)
     return conversion.add_parties(node, found)
 
 
@@ -70,7 +70,7 @@ def organization(
     conversion: Conversion, node: Node, source: Repetition
 ) -> Entry | None:
     """Return the Organization one XON speaks of; None where it says nothing."""
-    found = conversion.feed.recall_parties("XON", source, _organization)
+    found = conversion.feed.recall("XON", source, _organization)
     return conversion.add_parties(node, found)
 
 
@@ -78,7 +78,7 @@ def organization_of_code(
     conversion: Conversion, node: Node, source: Repetition
 ) -> Entry | None:
     """Return the Organization a CWE names, such as OBX-15."""
-    found = conversion.feed.recall_parties("CWE Organization", source, _coded_firm)
+    found = conversion.feed.recall("CWE Organization", source, _coded_firm)
     return conversion.add_parties(node, found)
 
 
@@ -86,7 +86,7 @@ def organization_of_designator(
     conversion: Conversion, node: Node, source: Repetition
 ) -> Entry | None:
     """Return the Organization an HD names, such as MSH-4."""
-    found = conversion.feed.recall_parties("HD Organization", source, _designated_firm)
+    found = conversion.feed.recall("HD Organization", source, _designated_firm)
     return conversion.add_parties(node, found)
 
 
@@ -94,7 +94,7 @@ def device_of_designator(
     conversion: Conversion, node: Node, source: Repetition
 ) -> Entry | None:
     """Return the Device an HD names, such as the application of MSH-3."""
-    found = conversion.feed.recall_parties("HD Device", source, _application)
+    found = conversion.feed.recall("HD Device", source, _application)
     return conversion.add_parties(node, found)
 
 
@@ -102,7 +102,7 @@ def device_of_entity(
     conversion: Conversion, node: Node, source: Repetition
 ) -> Entry | None:
     """Return the Device an EI identifies, such as OBX-18."""
-    found = conversion.feed.recall_parties("EI Device", source, _instrument)
+    found = conversion.feed.recall("EI Device", source, _instrument)
     return conversion.add_parties(node, found)
 
 
@@ -110,7 +110,7 @@ def device_of_code(
     conversion: Conversion, node: Node, source: Repetition
 ) -> Entry | None:
     """Return the Device a CWE names, such as ORC-18."""
-    found = conversion.feed.recall_parties("CWE Device", source, _coded_device)
+    found = conversion.feed.recall("CWE Device", source, _coded_device)
     return conversion.add_parties(node, found)
 
 
@@ -170,7 +170,10 @@ def _name(feed: Feed, value: Xcn, source: Repetition) -> Element:
 
 
 def _named_person(feed: Feed, source: Repetition) -> tuple[Party, ...]:
-    parts = [*source.sub(1), *[""] * 9][:9]
+    inner = source.sub(1)
+    if len(inner) <= 1 and source.text(2).isalpha():
+        return _practitioner(feed, source)
+    parts = [*inner, *[""] * 9][:9]
     name: Element = {}
     put(name, "family", plain(parts[1]))
     put(name, "given", strings(parts[2], parts[3]))

@@ -7,14 +7,13 @@ Spec:
 
 from typing import Final
 
-from engine.hl7.datatypes import Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
     code,
     coded,
     extension,
-    identifier,
+    identifier_of,
     plain,
     put,
     translated,
@@ -91,7 +90,7 @@ def patient_identifiers(conversion: Conversion, pid: Node) -> list[Element]:
     for field in (3, 2, 4):
         if pid.has(field):
             for source in pid.all(field):
-                add_new(found, identifier(feed, Cx.of(source)))
+                add_new(found, identifier_of(feed, source))
     if pid.has(19):
         ssn: Element = {"system": SSN, "value": plain(pid.text(19))}
         ssn["type"] = coded(IDENTIFIER_TYPE, "SS")
@@ -119,7 +118,7 @@ def _licence(conversion: Conversion, pid: Node) -> Element:
         return {}
     feed = conversion.feed
     if source.text(4):
-        return identifier(feed, Cx.of(source), "DL")
+        return identifier_of(feed, source, "DL")
     found: Element = {
         "type": coded(IDENTIFIER_TYPE, "DL"),
         "system": feed.licence_system(source.text(2)),
@@ -181,8 +180,7 @@ def _add_contact(conversion: Conversion, pid: Node, resource: Element) -> None:
     if pid.has(15):
         language = conversion.concept(pid, 15, "0296")
         put(resource, "communication", spoken(language))
-    if pid.has(16):
-        status = conversion.concept(pid, 16, "0002")
+    if status := conversion.concept(pid, 16, "0002"):
         image = MARITAL.get(pid.text(16))
         is_null = image in ("UNK", "OTH", "NAVU")
         resource["maritalStatus"] = translated(
@@ -193,9 +191,11 @@ def _add_contact(conversion: Conversion, pid: Node, resource: Element) -> None:
 def _add_county(conversion: Conversion, pid: Node, addresses: list[Element]) -> None:
     """PID-12 completes a single address that has no county of its own."""
     county = conversion.string(pid, 12)
+    if not county:
+        return
     if len(addresses) == 1 and not addresses[0].get("district"):
-        addresses[0]["district"] = county
-    elif county and not any(one.get("district") == county for one in addresses):
+        addresses[0] = {**addresses[0], "district": county}
+    elif not any(one.get("district") == county for one in addresses):
         addresses.append({"district": county})
 
 
@@ -205,7 +205,7 @@ def spoken(language: Element) -> list[Element]:
         return []
     codings = language.get("coding")
     if isinstance(codings, list):
-        tag = _tag(str(codings[0]["code"]))
+        tag = _tag(str(codings[0].get("code", "")))
         if tag and codings[0]["system"] != "urn:ietf:bcp:47":
             known = {"system": "urn:ietf:bcp:47", "code": tag}
             language = {**language, "coding": [known, *codings]}
@@ -266,6 +266,8 @@ def _add_life(conversion: Conversion, pid: Node, resource: Element) -> None:
         pid.take(24)
     elif (several := flag(pid.text(24))) is not None:
         resource["multipleBirthBoolean"] = several
+    elif pid.has(24):
+        pid.leave(24)
     if order and "multipleBirthInteger" not in resource:
         conversion.lose(pid, 25, "unreadable")
     if died := conversion.when(pid, 29) if pid.has(29) else "":
@@ -273,11 +275,16 @@ def _add_life(conversion: Conversion, pid: Node, resource: Element) -> None:
         pid.take(30)
     elif (dead := flag(pid.text(30))) is not None:
         resource["deceasedBoolean"] = dead
+    elif pid.has(30):
+        pid.leave(30)
+
+
+_FLAGS: Final = {"Y": True, "TRUE": True, "N": False, "FALSE": False}
 
 
 def flag(text: str) -> bool | None:
-    """Return table 0136 as boolean; None for anything else."""
-    return {"Y": True, "N": False}.get(text.strip().upper())
+    """Return table 0136, or a boolean in words; None for anything else."""
+    return _FLAGS.get(text.strip().upper())
 
 
 def _add_care(conversion: Conversion, pd1: Node, resource: Element) -> list[Element]:
@@ -287,8 +294,7 @@ def _add_care(conversion: Conversion, pd1: Node, resource: Element) -> list[Elem
     doctors += [entry.reference for entry in practitioners(conversion, pd1, 4)]
     put(resource, "generalPractitioner", doctors)
     extensions: list[Element] = []
-    if pd1.has(6):
-        disability = conversion.concept(pd1, 6, "0295")
+    if disability := conversion.concept(pd1, 6, "0295"):
         extensions.append(
             extension("patient-disability", "CodeableConcept", disability)
         )
@@ -299,13 +305,14 @@ def _add_care(conversion: Conversion, pd1: Node, resource: Element) -> list[Elem
 
 def map_living_will(conversion: Conversion, pd1: Node) -> None:
     """PD1-7 becomes an Observation; the rest of PD1 is on the Patient."""
-    if not pd1.has(7):
+    will = conversion.concept(pd1, 7, "0315")
+    if not will:
         return
     resource: Element = {
         "resourceType": "Observation",
         "status": "final",
         "code": coded("http://loinc.org", "75320-2", "Advance directive"),
-        "valueCodeableConcept": conversion.concept(pd1, 7, "0315"),
+        "valueCodeableConcept": will,
     }
     subject = conversion.about(pd1, resource)
     conversion.upsert_own(pd1, resource, subject.key, "living will")
@@ -314,7 +321,7 @@ def map_living_will(conversion: Conversion, pd1: Node) -> None:
 def map_account(conversion: Conversion, pid: Node) -> None:
     """PID-18 becomes the Account of the patient."""
     source = pid.first(18) if pid.has(18) else None
-    one = identifier(conversion.feed, Cx.of(source), "AN") if source else {}
+    one = identifier_of(conversion.feed, source, "AN") if source else {}
     if not one:
         return
     resource: Element = {

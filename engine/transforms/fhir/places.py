@@ -43,9 +43,9 @@ def place(
         source: one repetition of PL.
         bed_status: PV1-40, for a place that is a room or a bed.
     """
-    found = conversion.feed.recall_parties("PL", source, _levels)
+    found = conversion.feed.recall("PL", source, _levels)
     entry = conversion.add_parties(node, found)
-    if entry is not None and bed_status and any(map(source.text, _SLEEPS)):
+    if entry is not None and code(bed_status) and any(map(source.text, _SLEEPS)):
         status = {"system": _BED_STATUS, "code": code(bed_status)}
         entry.enrich("operationalStatus", status)
     return entry
@@ -54,7 +54,7 @@ def place(
 def _levels(feed: Feed, source: Repetition) -> tuple[Party, ...]:
     value = Pl.of(source)
     levels = (
-        ("si", value.facility.namespace or value.facility.universal_id),
+        ("si", plain(value.facility.namespace) or value.facility.universal_id),
         ("bu", value.building),
         ("lvl", value.floor),
         ("wa", value.point_of_care),
@@ -90,8 +90,8 @@ def _levels(feed: Feed, source: Repetition) -> tuple[Party, ...]:
 def _add_details(feed: Feed, resource: Element, value: Pl) -> None:
     """Add what a PL says about its lowest level."""
     put(resource, "description", plain(value.description))
-    if value.location_type:
-        resource["type"] = [coded(_LOCATION_TYPE, code(value.location_type))]
+    if kind := code(value.location_type):
+        resource["type"] = [coded(_LOCATION_TYPE, kind)]
     if one := entity_identifier(feed, value.identifier):
         append(resource, "identifier", one)
 

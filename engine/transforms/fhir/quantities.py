@@ -43,7 +43,7 @@ def number(text: str) -> Digits | None:
 
 def unit(feed: Feed, source: Repetition | None) -> Element:
     """Return OBX-6 as the unit parts of a Quantity; a code only where it is UCUM."""
-    return feed.recall_element("unit", source, _unit) if source else {}
+    return feed.recall("unit", source, _unit) if source else {}
 
 
 def _unit(feed: Feed, source: Repetition) -> Element:

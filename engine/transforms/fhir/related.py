@@ -7,12 +7,11 @@ Spec:
 
 from typing import Final
 
-from engine.hl7.datatypes import Cx
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.datatypes import (
     append,
     coded,
-    identifier,
+    identifier_of,
     put,
     translated,
 )
@@ -122,7 +121,7 @@ def _nk1_identifiers(conversion: Conversion, nk1: Node) -> list[Element]:
         for field, kind in ((33, ""), (12, "EI"))
         if nk1.has(field)
         for source in nk1.all(field)
-        if (one := identifier(conversion.feed, Cx.of(source), kind))
+        if (one := identifier_of(conversion.feed, source, kind))
     ]
     return found + social_security(conversion, nk1, 37)
 
@@ -171,6 +170,23 @@ def _add_contact(
         append(subject.patient.resource, "contact", contact)
 
 
+def map_mother(conversion: Conversion, pid: Node) -> None:
+    """PID-21 names the mother by her number only."""
+    subject = conversion.subject_of(pid)
+    numbers = [
+        one for source in pid.all(21) if (one := identifier_of(conversion.feed, source))
+    ]
+    if not numbers or subject.patient is None:
+        return
+    resource: Element = {
+        "resourceType": "RelatedPerson",
+        "identifier": numbers,
+        "patient": subject.patient.reference,
+        "relationship": [coded(V3_ROLE, "MTH")],
+    }
+    conversion.upsert_own(pid, resource, subject.key, "mother")
+
+
 def map_guarantor(conversion: Conversion, gt1: Node) -> None:
     """Add who pays: a RelatedPerson or an Organization, guarantor of the Account."""
     gt1.take(1)
@@ -195,14 +211,11 @@ def _payer(conversion: Conversion, gt1: Node, subject: Subject) -> Entry | None:
         return None
     resource: Element = {"resourceType": "RelatedPerson"}
     numbers = [
-        one
-        for source in gt1.all(2)
-        if (one := identifier(conversion.feed, Cx.of(source)))
+        one for source in gt1.all(2) if (one := identifier_of(conversion.feed, source))
     ]
     put(resource, "identifier", numbers + social_security(conversion, gt1, 12))
     resource["patient"] = subject.patient.reference
-    if gt1.has(11):
-        relation = conversion.concept(gt1, 11, "0063")
+    if relation := conversion.concept(gt1, 11, "0063"):
         resource["relationship"] = [translated(relation, RELATIONSHIP, V3_ROLE)]
     put(resource, "name", names(conversion, gt1, 3))
     put(resource, "telecom", phones(conversion, gt1, _GT1_PHONES))

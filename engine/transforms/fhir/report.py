@@ -12,6 +12,7 @@ from engine.transforms.fhir.attachments import text_data
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
+    code,
     coded,
     coding_of,
     extension,
@@ -23,7 +24,12 @@ from engine.transforms.fhir.observation import ABSENT, Order, map_observations
 from engine.transforms.fhir.observation_values import TEXT_KINDS, joined
 from engine.transforms.fhir.parties import named_person
 from engine.transforms.fhir.request import map_request, request_identifiers
-from engine.transforms.fhir.specimen import map_old_specimen, map_specimen, names_of
+from engine.transforms.fhir.specimen import (
+    add_collection,
+    map_old_specimen,
+    map_specimen,
+    names_of,
+)
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vocabulary import (
     CATEGORY,
@@ -120,20 +126,20 @@ def _add_status(
     conversion: Conversion, obr: Node, report: Element, order: Order
 ) -> None:
     """OBR-25 through the guide's table (T12)."""
-    sent = obr.text(25).strip()
+    sent = code(obr.text(25))
     status = REPORT_STATUS.get(sent, "unknown")
     if not sent:
         conversion.find("report_without_status", obr, 25, "OBR-25 is empty")
     report["status"] = status
     if sent and sent not in EXACT_REPORT_STATUS:
-        value = coded(_STATUS_TABLE, " ".join(sent.split()))
+        value = coded(_STATUS_TABLE, sent)
         report["_status"] = alternate_codes(value)
     order.status = REPORT_TO_OBSERVATION.get(status, "unknown")
 
 
 def _add_category(obr: Node, report: Element, order: Order) -> None:
     """OBR-24 as sent on the report, its kind on every observation (D08)."""
-    section = " ".join(obr.text(24).split())
+    section = code(obr.text(24))
     if not section:
         return
     report["category"] = [coded(_SECTION, section)]
@@ -205,7 +211,9 @@ def _specimens(conversion: Conversion, obr: Node, order: Order) -> list[Entry]:
         entry = map_specimen(conversion, spm, order.key)
         order.specimens.update(names_of(spm, entry))
         found.append(entry)
-    if not found:
+    if found:
+        add_collection(conversion, obr, found[0])
+    else:
         old = map_old_specimen(conversion, obr, order.key)
         if old is not None:
             order.specimens["OBR-15"] = old

@@ -8,15 +8,16 @@ Spec:
 from typing import Final
 
 from engine.hl7 import Repetition
-from engine.hl7.datatypes import Cx, Ei
+from engine.hl7.datatypes import Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
     append,
+    code,
     coded,
     entity_identifier,
     extension,
-    identifier,
+    identifier_of,
     put,
     translated,
 )
@@ -124,11 +125,11 @@ def _status(orc: Node | None, resource: Element) -> str:
     """ORC-5 first, then ORC-1; ``unknown`` where neither says (D05)."""
     if orc is None:
         return "unknown"
-    control, state = orc.text(1).strip(), orc.text(5).strip()
+    control, state = code(orc.text(1)), code(orc.text(5))
     if state:
         status = ORDER_STATUS.get(state, "")
         if state not in ("CM", "ER", "HD"):
-            value = coded(HL7 + "v2-0038", " ".join(state.split()))
+            value = coded(HL7 + "v2-0038", state)
             resource["_status"] = alternate_codes(value)
         if status:
             return status
@@ -147,7 +148,7 @@ def _alternates(conversion: Conversion, orc: Node | None, obr: Node) -> list[Ele
     found: list[Element] = []
     for node, field in ((obr, 53), (orc, 33)):
         source = node.first(field) if node and node.has(field) else None
-        if source is not None and (one := identifier(feed, Cx.of(source), "PLAC")):
+        if source is not None and (one := identifier_of(feed, source, "PLAC")):
             found.append(one)
     if orc is not None:
         source = orc.first(38) if orc.has(38) else None
@@ -287,7 +288,7 @@ def _known_request(conversion: Conversion, one: Element) -> Entry | None:
 
 def _add_order(conversion: Conversion, orc: Node, resource: Element) -> None:
     """ORC-1, 4, 9, 16 and 29: what happened to the order, and when."""
-    control = " ".join(orc.text(1).split())
+    control = code(orc.text(1))
     parts: list[Element] = []
     if control:
         value = coded(_CONTROL, control)

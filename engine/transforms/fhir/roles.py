@@ -15,6 +15,7 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
+from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import organization, practitioner, practitioners
 from engine.transforms.fhir.related import add_contact
@@ -43,8 +44,11 @@ def map_participation(conversion: Conversion, prt: Node) -> None:
 def _map_participation(
     conversion: Conversion, node: Node, role: int, person: int, span: tuple[int, int]
 ) -> None:
-    people = practitioners(conversion, node, person)
     kind = conversion.concept(node, role, "0443")
+    people = [
+        _in_organization(conversion, node, entry, kind)
+        for entry in practitioners(conversion, node, person)
+    ]
     code = node.text(role)
     period: Element = {}
     conversion.put_time(period, "start", node, span[0])
@@ -56,9 +60,30 @@ def _map_participation(
     ]
     if not any(placed):
         node.taken = 0
-        return
-    for entry in people:
-        add_contact(conversion, node, entry)
+
+
+def _in_organization(
+    conversion: Conversion, node: Node, person: Entry, kind: Element
+) -> Entry:
+    """Return a person as PractitionerRole where the segment names a firm (D11)."""
+    firm_field, specialty, unit = (14, 9, 10) if node.id == "ROL" else (8, 6, 7)
+    source = node.first(firm_field) if node.has(firm_field) else None
+    firm = organization(conversion, node, source) if source else None
+    add_contact(conversion, node, person)
+    if firm is None:
+        return person
+    if node.has(unit):
+        firm.enrich("type", conversion.concepts(node, unit, "0406"))
+    resource: Element = {
+        "resourceType": "PractitionerRole",
+        "practitioner": person.reference,
+        "organization": firm.reference,
+    }
+    put(resource, "code", [kind] if kind else [])
+    if node.has(specialty):
+        put(resource, "specialty", conversion.concepts(node, specialty, "0182"))
+    parts = (person.full_url, firm.full_url, str(kind.get("coding")))
+    return conversion.party(node, own_party(conversion.context.site, resource, *parts))
 
 
 def _place(

@@ -7,14 +7,15 @@ Spec:
 from typing import Final
 
 from engine.hl7 import Repetition
-from engine.hl7.datatypes import Cwe, Cx, Ei
+from engine.hl7.datatypes import Cwe, Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
+    append,
     code,
     coded,
     entity_identifier,
     formatted,
-    identifier,
+    identifier_of,
     plain,
     put,
 )
@@ -36,7 +37,7 @@ def map_specimen(conversion: Conversion, spm: Node, order_key: str) -> Entry:
     identifiers = _identifiers(conversion, spm)
     put(resource, "identifier", identifiers)
     if spm.has(30) and (source := spm.first(30)):
-        number = identifier(conversion.feed, Cx.of(source), "ACSN")
+        number = identifier_of(conversion.feed, source, "ACSN")
         put(resource, "accessionIdentifier", number)
     put(resource, "status", AVAILABILITY.get(spm.text(20)))
     conversion.put_concept(resource, "type", spm, 4, "0487")
@@ -63,7 +64,7 @@ def _identifiers(conversion: Conversion, spm: Node) -> list[Element]:
         found += pair(conversion, source)
     if spm.has(31):
         for other in spm.all(31):
-            found.append(identifier(feed, Cx.of(other)))
+            found.append(identifier_of(feed, other))
     if spm.has(32) and (source := spm.first(32)):
         found.append(entity_identifier(feed, Ei.of(source), "SNO"))
     return [one for one in found if one]
@@ -121,7 +122,7 @@ def _container(conversion: Conversion, spm: Node) -> list[Element]:
 def _description(spm: Node) -> list[Element]:
     if not spm.has(14):
         return []
-    texts = [formatted(source.text()).strip() for source in spm.all(14)]
+    texts = [plain(formatted(source.text())) for source in spm.all(14)]
     return [{"text": text} for text in texts if text]
 
 
@@ -158,6 +159,23 @@ def map_old_specimen(conversion: Conversion, obr: Node, order_key: str) -> Entry
     if comment := plain(source.text(3)):
         resource["note"] = [{"text": comment}]
     return conversion.upsert_own(obr, resource, order_key, "OBR-15")
+
+
+def add_collection(conversion: Conversion, obr: Node, specimen: Entry) -> None:
+    """Add what OBR-9, 10, 14 and 39 say of a specimen that an SPM describes."""
+    known = specimen.resource.get("collection")
+    collection: Element = {**known} if isinstance(known, dict) else {}
+    collectors = practitioners(conversion, obr, 10)
+    if collectors:
+        collection.setdefault("collector", collectors[0].reference)
+    if obr.has(9) and (volume := counted(conversion.feed, obr.first(9))):
+        collection.setdefault("quantity", volume)
+    put(specimen.resource, "collection", collection)
+    if obr.has(14) and (when := conversion.when(obr, 14)):
+        specimen.resource.setdefault("receivedTime", when)
+    for source in obr.all(39) if obr.has(39) else ():
+        if words := plain(source.text(2) or source.text()):
+            append(specimen.resource, "note", {"text": words})
 
 
 def _add_collected(conversion: Conversion, obr: Node, collection: Element) -> None:

@@ -82,6 +82,8 @@ def _add_tq(conversion: Conversion, tq: Repetition, resource: Element) -> None:
     feed = conversion.feed
     if found := PRIORITY.get(tq.text(_PRIORITY).strip()):
         resource.setdefault("priority", found)
+    if amount := counted(feed, tq):
+        resource.setdefault("quantityQuantity", amount)
     span: Element = {}
     put(span, "start", feed.date_time(tq.text(_START)))
     put(span, "end", feed.date_time(tq.text(_END)))

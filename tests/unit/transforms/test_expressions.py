@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from engine.hl7.timestamps import Timestamp
 from engine.transforms.expressions import compile_expression
 from engine.transforms.functions import FUNCTIONS
-from engine.transforms.scope import Loop, Scope, Type
+from engine.transforms.scope import Loop, LoopItem, Scope, Type
 from engine.transforms.terms import text_of
 from tests.builders import adt_a01, er7, msh
-from tests.channel_files import NOON, context, faults_of, tables, value_of
+from tests.channel_files import NOON, compiled, context, faults_of, tables, value_of
 
 PID = "PID|1||7^^^H^MR~8^^^TRAIN^PI||Doe^Ann^B||19800229|1||||||||||" + '""'
 MESSAGE = er7(msh(), PID, "OBX|1|NM|GLU^Glucose^L||5.40", "OBX|2|NM|K^Potassium^L||abc")
@@ -147,22 +147,14 @@ def test_every_function_is_tried_above():
 
 def test_inside_a_loop_the_path_means_the_current_segment_or_repetition():
     passing = context(MESSAGE)
-    segments = Scope(loops=(Loop("OBX"),))
-    made, _ = compile_expression("concat(OBX-3, index)", segments)
-    passing.loops.append(type_item(passing.message.all("OBX")[1], 0))
+    made = compiled("concat(OBX-3, index)", loops=(Loop("OBX"),))
+    passing.loops.append(LoopItem(passing.message.all("OBX")[1]))
     passing.index = 2
     assert made.evaluate(passing) == "K2"
 
-    repetitions = Scope(loops=(Loop("PID", 3),))
-    made, _ = compile_expression("concat(PID-3.4, PID-5)", repetitions)
-    passing.loops[:] = [type_item(passing.message.first("PID"), 2)]
+    made = compiled("concat(PID-3.4, PID-5)", loops=(Loop("PID", 3),))
+    passing.loops[:] = [LoopItem(passing.message.segments[1], 2)]
     assert made.evaluate(passing) == "TRAINDoe"
-
-
-def type_item(segment, repetition):
-    from engine.transforms.scope import LoopItem  # noqa: PLC0415 - kept beside its use
-
-    return LoopItem(segment, repetition)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +261,7 @@ HOSTILE = [
     "*PID-5",
     "**PID-5",
     "PID-5 if PID-5",
-    "ｕｐｐｅｒ(PID-5)",
+    "\uff55\uff50(PID-5)",
     "\x00",
     "\ud800",
 ]
@@ -286,7 +278,8 @@ def test_hostile_text_is_refused_with_a_readable_sentence(text):
 
 EVIL = [
     "(a+)+$", "(a*)*$", "(a|aa)+$", "(a|a?)+$", "([a-zA-Z]+)*$", "^(([a-z])+.)+[A-Z]$",
-    "(.*)*b", "(x+x+)+y", "(?:a?){30}a{30}", "a*a*a*a*a*a*b", "(\\w+\\s?)*$", "(a{1,9})+$",
+    "(.*)*b", "(x+x+)+y", "(?:a?){30}a{30}", "a*a*a*a*a*a*b", "(\\w+\\s?)*$",
+    "(a{1,9})+$",
 ]  # fmt: skip
 
 
@@ -294,8 +287,7 @@ EVIL = [
 def test_a_pattern_made_to_explode_runs_in_linear_time(pattern):
     long = er7(msh(), "PID|1||||" + "a" * 100_000 + "!")
     for call in (f'matches(PID-5, "{pattern}")', f'extract(PID-5, "{pattern}")'):
-        made, faults = compile_expression(call, Scope())
-        assert not faults
+        made = compiled(call)
         passing = context(long)
 
         started = time.perf_counter()
@@ -332,7 +324,7 @@ EVERYTHING = [
     ]
     if "%y" not in text
 ]
-COMPILED = [compile_expression(text, Scope(tables=tables()))[0] for text in EVERYTHING]
+COMPILED = [compiled(text) for text in EVERYTHING]
 
 
 @given(fields=st.lists(NASTY, max_size=12))
@@ -352,9 +344,9 @@ def test_no_message_makes_a_compiled_expression_raise(fields):
 
 def test_a_text_that_grows_too_large_becomes_missing_with_a_note():
     passing = context(er7(msh(), "PID|1||||" + "a" * 999_000))
-    doubled, _ = compile_expression("concat(PID-5, PID-5)", Scope())
-    grown, _ = compile_expression('replace(PID-5, "a", "aaaa")', Scope())
-    put, _ = compile_expression('substitute(PID-5, "a", "aaaa")', Scope())
+    doubled = compiled("concat(PID-5, PID-5)")
+    grown = compiled('replace(PID-5, "a", "aaaa")')
+    put = compiled('substitute(PID-5, "a", "aaaa")')
 
     values = [each.evaluate(passing) for each in (doubled, grown, put)]
 
@@ -364,7 +356,7 @@ def test_a_text_that_grows_too_large_becomes_missing_with_a_note():
 
 def test_what_cannot_be_read_leaves_a_note_without_its_value():
     passing = context(MESSAGE)
-    made, _ = compile_expression("number(PID-5)", Scope())
+    made = compiled("number(PID-5)")
 
     assert made.evaluate(passing) is None
     assert passing.notes == ["number() gave no value"]
@@ -372,7 +364,7 @@ def test_what_cannot_be_read_leaves_a_note_without_its_value():
 
 def test_a_miss_is_noted_and_asks_for_a_stop_by_default():
     passing = context(MESSAGE)
-    made, _ = compile_expression('table("sex", PID-5)', Scope(tables=tables()))
+    made = compiled('table("sex", PID-5)')
 
     assert made.evaluate(passing) == ""
     assert (passing.stopping.table, passing.stopping.code) == ("sex", "Doe")
@@ -380,18 +372,13 @@ def test_a_miss_is_noted_and_asks_for_a_stop_by_default():
 
 
 def test_an_expression_knows_what_it_uses():
-    text = 'table("sex", PID-8) == channel.name'
-    made, _ = compile_expression(text, Scope(tables=tables()))
+    made = compiled('table("sex", PID-8) == channel.name')
 
-    assert (made.tables, made.paths, made.names) == (
-        {"sex"},
-        {"PID-8"},
-        {"channel.name"},
-    )
+    assert [*made.tables, *made.paths, *made.names] == ["sex", "PID-8", "channel.name"]
 
 
 def test_a_filter_of_two_comparisons_takes_at_most_two_microseconds():
-    made, _ = compile_expression('MSH-9.1 == "ADT" and PID-8 == "F"', Scope())
+    made = compiled('MSH-9.1 == "ADT" and PID-8 == "F"')
     passing, evaluate, calls = context(adt_a01()), made.evaluate, 20_000
     best = 1.0
     for _ in range(5):

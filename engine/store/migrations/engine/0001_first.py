@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("report", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("message_id", "attempt"),
         schema="engine",
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "audit",

@@ -56,6 +56,8 @@ UNITS_OF_TIME: Final = {
     "wk": "wk",
     "mo": "mo",
 }
+MOST: Final = 10_000
+"""More doses, or units of time between two, are taken for a mistake."""
 HOURS: Final = {"d": 24, "wk": 168}
 MEALS: Final = frozenset(
     {"AC", "ACD", "ACM", "ACV", "C", "CD", "CM", "CV", "HS", "IC", "ICD", "ICM"}
@@ -204,7 +206,7 @@ def _every(repeat: Resource) -> Amount | None:
     unit = UNITS_OF_TIME.get(text(repeat, "periodUnit"))
     period = number_text(repeat.get("period"))
     times = number_text(repeat.get("frequency")) or "1"
-    if not unit or not period or Decimal(times) <= 0 or Decimal(period) <= 0:
+    if not unit or not (_is_plausible(period) and _is_plausible(times)):
         return None
     if Decimal(times) == 1:
         return Amount(period, "", unit)
@@ -213,6 +215,10 @@ def _every(repeat: Resource) -> Amount | None:
     if rest or not quotient:
         return None
     return Amount(format(quotient, "f"), "", "h" if unit in HOURS else unit)
+
+
+def _is_plausible(number: str) -> bool:
+    return bool(number) and 0 < Decimal(number) <= MOST
 
 
 def _repeat_words(repeat: Resource) -> str:

@@ -35,16 +35,15 @@ DONE: Final = frozenset({"final", "amended", "corrected"})
 
 def is_smoking_status(resource: Resource) -> bool:
     """Whether an observation is a smoking status in the set that may stand here."""
+    if SMOKING.code not in codes(child(resource, "code")):
+        return False
     found = {
         text(coding, "code")
         for coding in children(child(resource, "valueCodeableConcept"), "coding")
         if text(coding, "system") == "http://snomed.info/sct"
     }
-    return (
-        SMOKING.code in codes(child(resource, "code"))
-        and len(found & SMOKING_VALUES) == 1 == len(found)
-        and text(resource, "status") in DONE
-    )
+    known = found & SMOKING_VALUES
+    return len(known) == 1 == len(found) and text(resource, "status") in DONE
 
 
 def _fill(rendering: Rendering, table: Table) -> list[Element]:

@@ -7,7 +7,14 @@ from engine.transforms.ccda.checks import check
 from engine.transforms.ccda.document import render
 from engine.transforms.ccda.facts import Facts
 from engine.transforms.ccda.versions import Version
-from tests.ccda_facts import ENTERPRISE, NOON, SITE, document, note
+from tests.ccda_facts import (
+    ENTERPRISE,
+    NOON,
+    SITE,
+    document,
+    note,
+    tree,
+)
 from tests.ccda_person import everything
 
 H = "{urn:hl7-org:v3}"
@@ -24,7 +31,7 @@ def codes(root):
 
 
 def test_a_good_document_has_no_findings(written):
-    assert codes(etree.fromstring(written)) == set()
+    assert codes(tree(written)) == set()
 
 
 def spoil(path, **attributes):
@@ -80,6 +87,9 @@ BREAKAGES = {
     "dangling reference": ("V11", spoil(f".//{H}reference", value="#nowhere")),
     "other author": ("V13", spoil(f".//{H}entry//{H}assignedAuthor/{H}id", root="1.2")),
     "odd participant": ("V13", spoil(f".//{H}associatedEntity", classCode="X")),
+    "other value": ("V15", spoil(f".//{H}value[@unit]", value="99.75")),
+    "other unit": ("V15", spoil(f".//{H}value[@unit]", unit="kg")),
+    "other display": ("V15", spoil(f".//{H}value[@displayName]", displayName="Other")),
     "active with end": (
         "V14",
         lambda root: etree.SubElement(
@@ -93,7 +103,7 @@ BREAKAGES = {
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_each_way_of_breaking_a_document_is_found(name, written):
     expected, change = BREAKAGES[name]
-    root = etree.fromstring(written)
+    root = tree(written)
 
     change(root)
 
@@ -110,7 +120,7 @@ def test_each_way_of_breaking_a_document_is_found(name, written):
     ],
 )
 def test_embedded_content_is_what_it_says(change):
-    root = etree.fromstring(document("unstructured", note()).document)
+    root = tree(document("unstructured", note()).document)
     assert codes(root) == set()
 
     change(root)
@@ -119,7 +129,7 @@ def test_embedded_content_is_what_it_says(change):
 
 
 def test_findings_name_the_place_and_no_value(written):
-    root = etree.fromstring(written)
+    root = tree(written)
     spoil(f".//{H}patient/{H}birthTime", value="secret")(root)
 
     [finding] = check(root, companion_guide=True)

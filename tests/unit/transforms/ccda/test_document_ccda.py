@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lxml import etree
 
 from engine.errors import TransformError
 from engine.transforms.ccda.document import IN_HEADER, LAYOUTS, render
@@ -25,6 +24,7 @@ from tests.ccda_facts import (
     errors,
     note,
     patient,
+    tree,
 )
 from tests.ccda_person import everything, odd
 
@@ -39,7 +39,7 @@ def full(template="ccd", site=SITE):
 
 
 def found(document, path):
-    return etree.fromstring(document).xpath(path, namespaces=NS)
+    return tree(document).xpath(path, namespaces=NS)
 
 
 @pytest.mark.parametrize("template", LAYOUTS)
@@ -126,7 +126,7 @@ def test_no_fact_is_left_out_in_silence():
 def test_entry_and_row_say_the_same(seed):
     facts = Facts(everything(), ENTERPRISE) if seed is None else odd(seed)
 
-    root = etree.fromstring(render("ccd", facts, SITE, VERSION, NOON).document)
+    root = tree(render("ccd", facts, SITE, VERSION, NOON).document)
 
     for entry in root.iter(*(f"{{{NS['h']}}}{name}" for name in STATEMENTS)):
         for link in entry.xpath("h:text/h:reference/@value", namespaces=NS):

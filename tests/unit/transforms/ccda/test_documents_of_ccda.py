@@ -4,14 +4,28 @@ import base64
 from dataclasses import replace
 
 import pytest
-from lxml import etree
 
 from engine.errors import TransformError
 from engine.transforms.ccda.document import render
 from engine.transforms.ccda.documents import documents_of, predecessor_of
+from engine.transforms.ccda.facts import Focus
 from engine.transforms.ccda.site import CdaSite, Custodian, site_faults
-from engine.transforms.ccda.versions import Predecessor, Version, content_hash
-from tests.ccda_facts import NOON, SITE, about, coded, document, facts, note
+from engine.transforms.ccda.versions import (
+    Predecessor,
+    Version,
+    content_hash,
+    foreign_document_id,
+)
+from tests.ccda_facts import (
+    NOON,
+    SITE,
+    about,
+    coded,
+    document,
+    facts,
+    note,
+    tree,
+)
 from tests.ccda_person import visit
 
 
@@ -20,7 +34,7 @@ def numbered(number, **more):
 
 
 def body(document):
-    [text] = etree.fromstring(document).findall(".//{*}nonXMLBody/{*}text")
+    [text] = tree(document).findall(".//{*}nonXMLBody/{*}text")
     return text
 
 
@@ -57,7 +71,8 @@ def test_a_report_and_an_observation_may_hold_the_attachment():
 
     plan = documents_of("unstructured", facts(report, result))
 
-    assert [p.facts.focus.url for p in plan.documents] == ["urn:fact:1", "urn:fact:2"]
+    found = [planned.facts.focus for planned in plan.documents]
+    assert found == [Focus("urn:fact:1"), Focus("urn:fact:2")]
 
 
 @pytest.mark.parametrize(
@@ -97,18 +112,15 @@ def test_a_note_appended_to_one_never_seen_names_it_by_its_number():
     foreign = predecessor_of(planned, SITE, None, None)
     appended = predecessor_of(planned, SITE, None, known)
 
-    assert foreign.relation == appended.relation == "APND"
-    assert foreign.document_id.startswith("N1:")
-    assert (appended.document_id, appended.number) == ("known", 3)
+    assert foreign == Predecessor(foreign_document_id(SITE, "N1"), "APND")
+    assert appended == replace(known, relation="APND")
     assert predecessor_of(planned, SITE, last, known) is last
 
 
 def test_the_number_of_a_note_begins_its_set():
     version = Version("note|urn:oid:2.25.8|N1")
 
-    root = etree.fromstring(
-        document("unstructured", numbered("N1"), version=version).document
-    )
+    root = tree(document("unstructured", numbered("N1"), version=version).document)
 
     assert root.find("{*}setId").get("extension").startswith("N1:")
 
@@ -130,7 +142,7 @@ def test_a_progress_note_without_a_visit_goes_out_as_it_is():
 
 
 def test_the_type_of_a_note_is_its_loinc_and_the_source_code_a_translation():
-    root = etree.fromstring(document("unstructured", note()).document)
+    root = tree(document("unstructured", note()).document)
 
     code = root.find("{*}code")
     assert code.get("code") == "11506-3"
@@ -140,7 +152,7 @@ def test_the_type_of_a_note_is_its_loinc_and_the_source_code_a_translation():
 def test_a_note_type_nobody_knows_is_a_note_with_its_own_title():
     local = note(type={"text": "Night report"})
 
-    root = etree.fromstring(document("unstructured", local).document)
+    root = tree(document("unstructured", local).document)
 
     assert root.find("{*}code").get("code") == "34109-9"
     assert root.find("{*}title").text == "Night report"
@@ -150,7 +162,7 @@ def test_a_site_adds_note_types_of_its_own():
     site = replace(SITE, note_types={"NIGHT": "34111-5"})
     local = note(type=coded("urn:id:x", "NIGHT", "Night report"))
 
-    root = etree.fromstring(document("unstructured", local, site=site).document)
+    root = tree(document("unstructured", local, site=site).document)
 
     assert root.find("{*}code").get("code") == "34111-5"
 
@@ -185,7 +197,7 @@ def test_an_attachment_with_a_link_only_becomes_a_reference():
 
 def test_the_same_rendering_gives_the_same_id_and_another_version_another():
     def document_id(version):
-        root = etree.fromstring(document("ccd", version=version).document)
+        root = tree(document("ccd", version=version).document)
         return root.find("{*}id").get("extension")
 
     first = Version("s", 1, "m", "r")
@@ -240,9 +252,42 @@ def test_the_orders_a_note_answers_are_named_by_their_numbers():
     number = {"system": "urn:oid:2.25.9", "value": "P77"}
     related = [{"type": "ServiceRequest", "identifier": number}]
 
-    root = etree.fromstring(
-        document("unstructured", note(context={"related": related})).document
-    )
+    root = tree(document("unstructured", note(context={"related": related})).document)
 
     [order] = root.findall("{*}inFulfillmentOf/{*}order/{*}id")
     assert (order.get("root"), order.get("extension")) == ("2.25.9", "P77")
+
+
+def test_a_summary_belongs_to_the_series_of_its_person_or_visit():
+    everything = facts(visit("urn:none"))
+
+    [person] = documents_of("ccd", everything).documents
+    [stay] = documents_of("discharge-summary", everything).documents
+
+    assert person.series == "ccd|urn:id:site:enterprise|E1"
+    assert stay.series == "visit|urn:oid:2.25.77|V1"
+
+
+def test_a_parent_among_the_facts_is_known_by_its_own_number():
+    target = {"reference": "urn:fact:2"}
+    later = numbered("N2", relatesTo=[{"code": "appends", "target": target}])
+
+    first, _ = documents_of("unstructured", facts(later, numbered("N1"))).documents
+
+    assert first.parent_series == "note|urn:oid:2.25.8|N1"
+
+
+def test_a_template_nobody_knows_is_refused():
+    with pytest.raises(TransformError):
+        documents_of("letter", facts())
+
+
+def test_a_document_kept_beside_its_reference_is_put_in_place():
+    data = base64.b64encode(b"kept apart").decode()
+    binary = {"resourceType": "Binary", "contentType": "text/plain", "data": data}
+    attachment = {"contentType": "text/plain", "url": "urn:fact:2"}
+    apart = note(content=[{"attachment": attachment}])
+
+    text = body(document("unstructured", apart, binary).document)
+
+    assert base64.b64decode(text.text) == b"kept apart"

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from lxml import etree
 
 from engine.transforms.ccda.document import render
 from engine.transforms.ccda.facts import Facts
@@ -18,6 +17,7 @@ from tests.ccda_facts import (
     document,
     note,
     patient,
+    tree,
 )
 
 NS = {"h": "urn:hl7-org:v3", "s": "urn:hl7-org:sdtc"}
@@ -25,7 +25,7 @@ DEMOGRAPHICS = "http://terminology.hl7.org/CodeSystem/"
 
 
 def header(*resources, **given):
-    return etree.fromstring(document("ccd", *resources, **given).document)
+    return tree(document("ccd", *resources, **given).document)
 
 
 def one(root, path):
@@ -150,7 +150,7 @@ def test_document_time_keeps_the_offset_it_was_given():
 
     rendered = render("ccd", facts, SITE, Version("s"), now)
 
-    root = etree.fromstring(rendered.document)
+    root = tree(rendered.document)
     assert one(root, "/*/h:effectiveTime").get("value") == "20300102030405-0500"
 
 
@@ -199,7 +199,7 @@ def test_the_people_who_wrote_a_note_stand_beside_the_engine():
     writer = {"resourceType": "Practitioner", "name": [{"text": "Dr Jo Smith"}]}
     written = note(author=[{"reference": "urn:fact:2"}], date="2029-12-31T10:00:00Z")
 
-    root = etree.fromstring(document("unstructured", written, writer).document)
+    root = tree(document("unstructured", written, writer).document)
 
     authors = root.xpath("/*/h:author", namespaces=NS)
     assert len(authors) == 2
@@ -224,3 +224,71 @@ def test_a_signature_is_only_claimed_for_a_legally_authenticated_note():
     assert (
         b"legalAuthenticator" not in document("unstructured", unsigned, signer).document
     )
+
+
+def test_a_name_that_is_no_longer_used_stays_out():
+    names = [{"family": "Old", "use": "old"}, {"family": "Doe", "given": ["Ann"]}]
+
+    rendered = document("ccd", person=patient(name=names))
+
+    assert b"Old" not in rendered.document
+    assert "Patient.name" in {loss.path for loss in rendered.losses}
+
+
+def test_a_name_of_text_alone_cannot_be_a_patients_name():
+    rendered = document("ccd", person=patient(name=[{"text": "Ann Doe"}]))
+
+    found = tree(rendered.document)
+    assert one(found, "//h:patient/h:name").get("nullFlavor") == "UNK"
+    assert "Patient.name.text" in {loss.path for loss in rendered.losses}
+
+
+def test_more_than_four_street_lines_are_joined_in_the_fourth():
+    address = {"line": ["1", "2", "3", "4", "5"], "city": "X", "country": "FR"}
+
+    root = header(person=patient(address=[address, {"use": "old", "city": "Y"}]))
+
+    lines = root.xpath("//h:patientRole/h:addr/h:streetAddressLine", namespaces=NS)
+    assert [line.text for line in lines] == ["1", "2", "3", "4, 5"]
+
+
+def test_marital_status_outside_its_set_is_unknown():
+    odd = coded(f"{DEMOGRAPHICS}v3-MaritalStatus", "X")
+
+    found = one(person(maritalStatus=odd), "h:maritalStatusCode")
+
+    assert dict(found.attrib) == {"nullFlavor": "UNK"}
+
+
+def test_who_declined_to_tell_is_not_guessed():
+    null = {"system": f"{DEMOGRAPHICS}v3-NullFlavor", "code": "ASKU"}
+    parts = [{"url": "ombCategory", "valueCoding": null}]
+    url = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity"
+
+    found = person(extension=[{"url": url, "extension": parts}])
+
+    assert one(found, "h:ethnicGroupCode").get("nullFlavor") == "ASKU"
+
+
+def test_table_0189_says_the_same_as_the_ethnic_categories():
+    value = coded(f"{DEMOGRAPHICS}v2-0189", "H")
+    url = "https://example.org/ethnicity"
+
+    found = person(extension=[{"url": url, "valueCodeableConcept": value}])
+
+    assert one(found, "h:ethnicGroupCode").get("code") == "2135-2"
+
+
+def test_a_living_patient_is_said_to_live_only_when_the_source_says_so():
+    assert one(person(deceasedBoolean=False), "s:deceasedInd").get("value") == "false"
+    assert person().xpath("s:deceasedInd", namespaces=NS) == []
+
+
+def test_a_discharge_summary_writes_what_is_not_known_of_the_discharge():
+    stay = about("Encounter", status="finished", period={"start": "2029-12-28"})
+
+    root = tree(document("discharge-summary", stay).document)
+
+    visit = one(root, "//h:encompassingEncounter")
+    assert one(visit, "h:effectiveTime/h:high").get("nullFlavor") == "UNK"
+    assert one(visit, "h:dischargeDispositionCode").get("nullFlavor") == "UNK"

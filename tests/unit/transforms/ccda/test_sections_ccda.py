@@ -1,16 +1,23 @@
 """What each section says about its facts, and where a fact belongs."""
 
 import pytest
-from lxml import etree
 
-from tests.ccda_facts import LN, SCT, about, coded, document, note
+from tests.ccda_facts import (
+    LN,
+    SCT,
+    about,
+    coded,
+    document,
+    note,
+    tree,
+)
 from tests.ccda_person import HL7, observation, quantity, visit, vital
 
 NS = {"h": "urn:hl7-org:v3", "x": "http://www.w3.org/2001/XMLSchema-instance"}
 
 
 def section(code, *resources, template="ccd"):
-    root = etree.fromstring(document(template, *resources).document)
+    root = tree(document(template, *resources).document)
     path = "//h:section[h:code/@code=$code]"
     [found] = root.xpath(path, namespaces=NS, code=code)
     return found
@@ -269,7 +276,7 @@ def test_every_value_of_an_entry_stands_in_its_row():
         vital("8867-4", 80, "/min"),
         about("Condition", code=coded(SCT, "38341003", "Hypertension")),
     ]
-    root = etree.fromstring(document("ccd", *reported).document)
+    root = tree(document("ccd", *reported).document)
 
     for entry in root.iter("{*}observation"):
         [link] = values(entry, "h:text/h:reference/@value")
@@ -304,3 +311,77 @@ def test_a_facility_known_by_its_oid_alone_is_an_id_without_extension():
     found = section(IMMUNIZATIONS, given, maker)
 
     assert values(found, ".//h:manufacturerOrganization/h:id/@root") == ["2.25.5"]
+
+
+def test_the_hospital_course_is_the_discharge_summary_note_of_the_visit():
+    table = "http://terminology.hl7.org/CodeSystem/v2-0270"
+    course = note(b"Recovered well.", type=coded(table, "DS"))
+
+    found = section("8648-8", course, template="discharge-summary")
+
+    assert rows(found)[0][0] == "Recovered well."
+
+
+def test_assessment_and_plan_takes_only_what_was_coded_as_such():
+    told = observation(code=coded(LN, "51847-2"), valueString="Rest for a week")
+
+    found = section("51847-2", note(), told, template="progress-note")
+    empty = section("51847-2", note(), template="progress-note")
+
+    assert rows(found)[0][0] == "Rest for a week"
+    assert empty.get("nullFlavor") == "NI"
+
+
+def test_medications_for_discharge_have_a_section_of_their_own():
+    discharge = coded(f"{HL7}medicationrequest-category", "discharge")
+    order = about("MedicationRequest", category=[discharge])
+
+    found = section("10183-2", order, template="discharge-summary")
+
+    assert len(values(found, "h:entry/h:act//h:substanceAdministration")) == 1
+
+
+def test_no_known_medication_is_a_negation_without_time_and_dose():
+    none = about(
+        "MedicationStatement",
+        status="active",
+        medicationCodeableConcept=coded(SCT, "787481004", "No known medications"),
+    )
+
+    found = section(MEDICATIONS, none)
+
+    assert values(found, ".//h:substanceAdministration/@negationInd") == ["true"]
+    assert values(found, ".//h:effectiveTime/@nullFlavor") == ["NA"]
+    assert values(found, ".//h:doseQuantity/@nullFlavor") == ["NA"]
+
+
+def test_an_operation_that_was_ordered_is_a_planned_procedure():
+    category = coded(SCT, "387713003")
+    order = about("ServiceRequest", status="active", category=[category])
+
+    found = section(PLAN, order)
+
+    assert len(values(found, "h:entry/h:procedure[@moodCode='RQO']")) == 1
+
+
+def test_an_answered_order_is_no_longer_planned():
+    order = about("ServiceRequest", status="active")
+    report = about(
+        "DiagnosticReport", status="final", basedOn=[{"reference": "urn:fact:1"}]
+    )
+
+    assert f'code="{PLAN}"'.encode() not in document("ccd", order, report).document
+
+
+def test_a_panel_shows_its_members_once():
+    member = observation(valueString="x")
+    panel = observation(hasMember=[{"reference": "urn:fact:1"}])
+    reported = about(
+        "DiagnosticReport",
+        status="final",
+        result=[{"reference": "urn:fact:2"}, {"reference": "urn:fact:1"}],
+    )
+
+    found = section(RESULTS, member, panel, reported)
+
+    assert [row[1] for row in rows(found)] == ["", "x"]

@@ -1,0 +1,64 @@
+"""As much of JSON Schema as our own schemas use: an oracle for them in tests."""
+
+import re
+
+TYPES = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "null": type(None),
+}
+
+
+def faults(schema, value, root=None, path="$"):
+    """Return why a value does not fit a schema, one sentence each."""
+    root = root or schema
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return faults(root["$defs"][name], value, root, path)
+    found = []
+    if "type" in schema and not fits_type(schema["type"], value):
+        return [f"{path}: not {schema['type']}"]
+    if "enum" in schema and value not in schema["enum"]:
+        found.append(f"{path}: not one of {schema['enum']}")
+    if "pattern" in schema and isinstance(value, str):
+        if not re.search(schema["pattern"], value):
+            found.append(f"{path}: does not match {schema['pattern']}")
+    for word, fits in (("anyOf", lambda n: n > 0), ("oneOf", lambda n: n == 1)):
+        if word in schema:
+            right = sum(not faults(each, value, root, path) for each in schema[word])
+            if not fits(right):
+                found.append(f"{path}: {right} of {word}")
+    if isinstance(value, dict):
+        found += of_object(schema, value, root, path)
+    if isinstance(value, list) and "items" in schema:
+        for number, each in enumerate(value):
+            found += faults(schema["items"], each, root, f"{path}[{number}]")
+    return found
+
+
+def of_object(schema, value, root, path):
+    found = [
+        f"{path}: {name} is missing"
+        for name in schema.get("required", ())
+        if name not in value
+    ]
+    known = schema.get("properties", {})
+    more = schema.get("additionalProperties", True)
+    for name, each in value.items():
+        if name in known:
+            found += faults(known[name], each, root, f"{path}.{name}")
+        elif more is False:
+            found.append(f"{path}: {name} is unknown")
+        elif isinstance(more, dict):
+            found += faults(more, each, root, f"{path}.{name}")
+    return found
+
+
+def fits_type(wanted, value):
+    names = wanted if isinstance(wanted, list) else [wanted]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return any(
+        number if name == "number" else isinstance(value, TYPES[name]) for name in names
+    )
