@@ -46,8 +46,8 @@ class EdgeProcess:
 
     folder: Path
     port: int = field(default_factory=free_port)
-    options: tuple = ()
-    process: subprocess.Popen | None = None
+    options: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, limit=30.0):
         log = (self.folder / "edge.log").open("ab")
@@ -74,6 +74,7 @@ class EdgeProcess:
         return "127.0.0.1", self.port
 
     def kill(self):
+        assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -121,9 +122,9 @@ class Load:
     """Keeps ``width`` messages in flight; remembers what was answered."""
 
     width: int = 64
-    answered: dict = field(default_factory=dict)
-    negative: Counter = field(default_factory=Counter)
-    unanswered: list = field(default_factory=list)
+    answered: dict[str, bytes] = field(default_factory=dict)
+    negative: Counter[bytes] = field(default_factory=Counter)
+    unanswered: list[tuple[str, bytes]] = field(default_factory=list)
     sent: int = 0
     wrong: int = 0
 
@@ -173,10 +174,10 @@ class Verdict:
 
     answered: int
     journalled: int
-    missing: list
-    altered: list
-    repeated: list
-    phantom: list
+    missing: list[str]
+    altered: list[str]
+    repeated: list[str]
+    phantom: list[str]
 
     @property
     def clean(self):
@@ -186,7 +187,7 @@ class Verdict:
 def compare(load, rows):
     """I1 and I5: answered means journalled, unchanged, once; nothing else is there."""
     held = {}
-    times = Counter()
+    times: Counter[str] = Counter()
     for sha256, name, _ in rows:
         times[name] += 1
         held[name] = bytes(sha256)

@@ -10,6 +10,9 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import cast
+
+from twisted.internet.base import ReactorBase
 
 from engine.channels.channel import Channel, Destination, Retry, Source
 from engine.channels.edge import Edge
@@ -32,14 +35,14 @@ def channels(asked):
     destinations = []
     if asked.mllp:
         host, _, port = asked.mllp.rpartition(":")
-        way = MllpDestination(host=host, port=int(port))
-        destinations.append(Destination(name="his", mllp=way, retry=Retry()))
+        mllp = MllpDestination(host=host, port=int(port))
+        destinations.append(Destination(name="his", mllp=mllp, retry=Retry()))
     if asked.fhir:
-        way = FhirDestination(url=asked.fhir)
-        destinations.append(Destination(name="fhir", fhir=way))
+        fhir = FhirDestination(url=asked.fhir)
+        destinations.append(Destination(name="fhir", fhir=fhir))
     if asked.files:
-        way = FileDestination(path=f"{asked.files}/out/{{message.id}}.hl7")
-        destinations.append(Destination(name="archive", file=way))
+        file = FileDestination(path=f"{asked.files}/out/{{message.id}}.hl7")
+        destinations.append(Destination(name="archive", file=file))
     source = Source(mllp=MllpSource(port=asked.port, max_connections=1000))
     found = [Channel(name="adt", source=source, destinations=tuple(destinations))]
     if asked.files:
@@ -49,8 +52,9 @@ def channels(asked):
 
 
 def main():
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
+    reactor = cast("ReactorBase", installed)
     options = argparse.ArgumentParser()
     options.add_argument("folder", type=Path)
     options.add_argument("port", type=int)

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.testing import StringTransport
+from typing_extensions import override
 
 from engine.channels.destinations import Receipt
 from engine.channels.outbox import Outcome
@@ -25,7 +28,7 @@ class FakeJournal:
         self.known = {}
 
     def append(self, arrival):
-        committed = Deferred()
+        committed: Deferred[Appended] = Deferred()
         self.arrivals.append(arrival)
         self.commits.append(committed)
         if self.at_once:
@@ -46,7 +49,26 @@ class FakeJournal:
         self.commits[place].errback(error)
 
 
-class Notes(Counter):
+class Wire(StringTransport):
+    """A transport in memory that can also be aborted, and asked for small packets."""
+
+    @override
+    def abortConnection(self):
+        self.loseConnection()
+
+    def setTcpNoDelay(self, enabled):  # noqa: N802 - Twisted's name
+        pass
+
+
+def ends_of(coroutine):
+    """Run a coroutine; return a list that gets its result, or its failure."""
+    ends: list[Any] = []
+    running: Deferred[Any] = Deferred.fromCoroutine(coroutine)
+    running.addBoth(ends.append)
+    return ends
+
+
+class Notes(Counter[str]):
     """Counts what is noted."""
 
     def __call__(self, event, count):

@@ -3,7 +3,6 @@
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from engine.channels.accept import Intake
@@ -11,7 +10,7 @@ from engine.channels.channel import Channel, Duplicates, Hl7Options, Source
 from engine.channels.clock import Ulids
 from engine.channels.endpoints import MllpSource
 from engine.channels.listeners import MllpFactory, Places
-from tests.fakes import NOON, FakeJournal, Notes
+from tests.fakes import NOON, FakeJournal, Notes, Wire
 
 USUAL = {3: "REG", 4: "GEN", 7: "2030", 9: "ADT^A01", 10: "M1", 11: "P", 12: "2.5.1"}
 
@@ -38,13 +37,6 @@ def codes(sent):
         name = fields[1].decode("latin-1") if len(fields) > 1 else ""
         found.append((fields[0].decode(), name))
     return found
-
-
-class Wire(StringTransport):
-    """A transport that can also be aborted."""
-
-    def abortConnection(self):  # noqa: N802 - Twisted's name
-        self.loseConnection()
 
 
 class Peer:

@@ -14,17 +14,10 @@ from engine.channels.destinations.mllp import MllpSender
 from engine.channels.endpoints import MllpDestination
 from engine.hl7.framing import enclose
 from engine.store.delivery_state import Event
-from tests.fakes import FakeOutbox, Notes
-from tests.listening import Wire, adt
+from tests.fakes import FakeOutbox, Notes, Wire
+from tests.listening import adt
 
 STEADY = Retry(jitter=False)
-
-
-class TcpWire(Wire):
-    """What a sender needs of its transport."""
-
-    def setTcpNoDelay(self, enabled):
-        pass
 
 
 class Link:
@@ -44,7 +37,7 @@ class Link:
         self.loop.follow({route.place: route})
 
     def _connect(self, factory):
-        line, wire = factory.buildProtocol(None), TcpWire()
+        line, wire = factory.buildProtocol(None), Wire()
         line.makeConnection(wire)
         self.lines.append(line)
         self.wires.append(wire)

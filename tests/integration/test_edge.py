@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from typing_extensions import override
 
 from engine.store.database import open_database
 from engine.store.deliveries import NewDelivery, enqueue
@@ -138,7 +139,8 @@ class FhirStub:
     """An HTTP server that remembers what was posted and answers with statuses."""
 
     def __init__(self, *statuses):
-        self.statuses, self.got = list(statuses), []
+        self.statuses = list(statuses)
+        self.got: list[tuple[str, str, bytes]] = []
         stub = self
 
         class Answers(BaseHTTPRequestHandler):
@@ -156,6 +158,7 @@ class FhirStub:
                 self.end_headers()
                 self.wfile.write(body)
 
+            @override
             def log_message(self, *_):
                 pass
 

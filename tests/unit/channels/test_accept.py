@@ -1,5 +1,6 @@
 """Conversation: the accept loop between a judged event and its answer."""
 
+from collections import Counter
 from datetime import timedelta
 
 from twisted.internet.defer import Deferred
@@ -37,6 +38,7 @@ class Desk:
 
     def __init__(self, journal=None, peer="10.0.0.1", **settings):
         self.journal, self.notes, self.replies = journal or FakeJournal(), Notes(), []
+        self.said: list[bytes] = []
         self.intake = Intake(
             channel(**settings),
             "adt:2575",
@@ -177,14 +179,14 @@ class KnownEnd:
 
     def wait(self, message_id, seconds, *, delivered):
         self.asked.append((message_id, seconds, delivered))
-        self.end = Deferred()
-        return self.end
+        end: Deferred[Ended | None] = Deferred()
+        self.end = end
+        return end
 
 
 def patient(ack="processed", **mllp):
     desk = Desk(mllp={"ack": ack, **mllp})
     desk.intake.outcomes = KnownEnd()
-    desk.said = []
     desk.conversation.speak = desk.said.append
     return desk
 
@@ -248,11 +250,11 @@ def test_an_application_answer_nobody_asked_for_is_not_sent():
 
 
 def test_an_acknowledgment_that_comes_by_itself_is_shown_to_the_senders():
-    desk, shown = Desk(), []
-    desk.intake.unsolicited = shown.append
+    desk, shown = Desk(), Counter[bytes]()
+    desk.intake.unsolicited = lambda answer: bool(shown.update([answer]))
     ack = msh().replace(b"ADT^A01", b"ACK^A01")
 
     reply = desk.hear(ack)
 
-    assert (reply.acknowledgment, shown) == (None, [ack])
+    assert (reply.acknowledgment, shown) == (None, {ack: 1})
     assert desk.journal.arrivals == []

@@ -1,9 +1,10 @@
 """Waiting for the end of a message."""
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import fail, succeed
 from twisted.internet.task import Clock
 
 from engine.channels.awaiting import Ended, Outcomes
+from tests.fakes import ends_of
 
 
 class Store:
@@ -20,10 +21,14 @@ class Store:
 
 
 def waiting(store, clock, seconds=20.0, *, delivered=False):
-    ends = []
-    outcomes = Outcomes(store.look, clock)
-    outcomes.wait(7, seconds, delivered=delivered).addCallback(ends.append)
-    return ends
+    return told(Outcomes(store.look, clock), 7, seconds, delivered=delivered)
+
+
+def told(outcomes, number, seconds=20.0, *, delivered=False):
+    async def wait():
+        return await outcomes.wait(number, seconds, delivered=delivered)
+
+    return ends_of(wait())
 
 
 def test_an_end_that_is_known_is_told_at_once():
@@ -72,15 +77,13 @@ def test_a_store_that_is_away_is_asked_again():
 
 def test_two_may_wait_for_different_things():
     store, clock = Store(), Clock()
-    outcomes, ends = Outcomes(store.look, clock), []
-    first: Deferred = outcomes.wait(1, 20, delivered=False)
-    first.addCallback(ends.append)
-    outcomes.wait(2, 20, delivered=False).addCallback(ends.append)
+    outcomes = Outcomes(store.look, clock)
+    first, second = told(outcomes, 1), told(outcomes, 2)
 
     store.ended[2, False] = Ended(good=True)
     clock.advance(0.1)
-    assert ends == [Ended(good=True)]
+    assert (first, second) == ([], [Ended(good=True)])
     store.ended[1, False] = Ended(good=False)
     clock.advance(0.1)
 
-    assert ends[1:] == [Ended(good=False)]
+    assert first == [Ended(good=False)]

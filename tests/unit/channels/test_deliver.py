@@ -30,10 +30,10 @@ class Bench:
         self.loop = DeliverLoop(
             self.outbox, self.clock, self.outbox.now, lambda: 0.5, self.notes
         )
-        settings = Destination(
+        his = Destination(
             name="his", file=FileDestination(path="/x"), retry=STEADY, **settings
         )
-        self.route = Route("adt", settings, self.his)
+        self.route = Route("adt", his, self.his)
 
     def put(self, *lanes):
         for number, lane in enumerate(lanes, start=1):

@@ -2,26 +2,25 @@
 
 import pytest
 from twisted.internet import error
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import fail, succeed
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from engine.channels.dial import Dialer, Place
 from engine.errors import PermanentError, TransientError
+from tests.fakes import ends_of
 
 HIS = Place("mllp", "his.test", 6661)
 
 
 def dial(place=HIS, *, addresses=("10.1.2.3",), allowed=None):
     """Return (reactor, how it ended)."""
-    reactor, ends = MemoryReactorClock(), []
+    reactor = MemoryReactorClock()
     found = fail(OSError()) if addresses is None else succeed(list(addresses))
     allowed = {place} if allowed is None else allowed
     dialer = Dialer(reactor, lambda host, port: found, allowed)
-    connecting = dialer.connect(Factory.forProtocol(Protocol), place)
-    Deferred.fromCoroutine(connecting).addBoth(ends.append)
-    return reactor, ends
+    return reactor, ends_of(dialer.connect(Factory.forProtocol(Protocol), place))
 
 
 def test_the_address_that_was_checked_is_the_one_connected_to():

@@ -1,19 +1,17 @@
 """Files out: whole or not at all, and only below allowed folders."""
 
 import pytest
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import execute
 
 from engine.channels.destinations import Document
 from engine.channels.destinations.file import FileSender, place_below
 from engine.errors import PermanentError
+from tests.fakes import ends_of
 
 
 def send(roots, name, content=b"one", *, replace=True):
-    ends = []
     sender = FileSender([str(root) for root in roots], replace, execute)
-    sending = sender.send(Document(content, name=str(name)))
-    Deferred.fromCoroutine(sending).addBoth(ends.append)
-    return ends[0]
+    return ends_of(sender.send(Document(content, name=str(name))))[0]
 
 
 def names(folder):

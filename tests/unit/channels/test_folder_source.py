@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from twisted.internet.defer import Deferred, execute, succeed
+from twisted.internet.defer import execute, succeed
 from twisted.internet.task import Clock
 
 from engine.channels.accept import Reply, Then
 from engine.channels.endpoints import FileSource
 from engine.channels.sources.file import FolderSource, blocks_of
 from engine.hl7.framing import Block
-from tests.fakes import Notes
+from tests.fakes import Notes, ends_of
 from tests.listening import adt
 
 
@@ -19,9 +19,9 @@ class Folder:
     def __init__(self, path, **settings):
         self.accepted, self.stores = [], True
         self.clock, self.notes = Clock(), Notes()
-        settings = FileSource(path=str(path), every=timedelta(seconds=5), **settings)
+        way = FileSource(path=str(path), every=timedelta(seconds=5), **settings)
         self.source = FolderSource(
-            path, settings, self.accept, self.clock, execute, self.notes
+            path, way, self.accept, self.clock, execute, self.notes
         )
 
     def accept(self, block):
@@ -30,9 +30,7 @@ class Folder:
         return succeed(reply if self.stores else reply._replace(kept=False))
 
     def look(self):
-        done = []
-        Deferred.fromCoroutine(self.source.look()).addBoth(done.append)
-        assert done == [None], done
+        assert ends_of(self.source.look()) == [None]
 
 
 def test_a_file_is_taken_when_it_has_stopped_growing(tmp_path):

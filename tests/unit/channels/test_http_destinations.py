@@ -6,10 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from engine.channels.destinations import Document
@@ -24,14 +23,7 @@ from engine.errors import (
     PermanentError,
     TransientError,
 )
-
-
-class Wire(StringTransport):
-    def setTcpNoDelay(self, enabled):  # noqa: N802 - Twisted's name
-        pass
-
-    def abortConnection(self):  # noqa: N802 - Twisted's name
-        self.loseConnection()
+from tests.fakes import Wire, ends_of
 
 
 class Link:
@@ -52,10 +44,7 @@ class Link:
         return succeed(line)
 
     def send(self, sender, content=b"{}", name=""):
-        ends = []
-        document = Document(content, "application/fhir+json", name)
-        Deferred.fromCoroutine(sender.send(document)).addBoth(ends.append)
-        return ends
+        return ends_of(sender.send(Document(content, "application/fhir+json", name)))
 
     def hear(self, data):
         self.lines[-1].dataReceived(data)
@@ -286,7 +275,10 @@ def test_an_answer_may_come_in_any_pieces(cuts):
 
 
 def test_an_answer_without_body_is_whole_at_its_head():
-    assert AnswerReader().feed(b"HTTP/1.1 204 No Content\r\n\r\n").body == b""
+    whole = AnswerReader().feed(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    assert whole is not None
+    assert whole.body == b""
 
 
 def test_nobody_is_sent_anything_when_the_server_is_away():

@@ -1,12 +1,16 @@
 """Ways in that follow their channels, with a reactor in memory."""
 
 import dataclasses
+from typing import cast
 
 import pytest
-from twisted.internet.defer import execute
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import execute, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
+from typing_extensions import override
 
+from engine.channels.awaiting import Outcomes
 from engine.channels.channel import Channel, Hl7Options, Source
 from engine.channels.clock import Ulids
 from engine.channels.endpoints import FileSource, HttpSource, MllpSource
@@ -14,16 +18,17 @@ from engine.channels.intakes import Intakes
 from engine.channels.listeners import Places
 from engine.channels.tls import Profile
 from engine.hl7.framing import enclose
-from tests.fakes import NOON, FakeJournal, Notes
-from tests.listening import Wire, adt, codes
+from tests.fakes import NOON, FakeJournal, Notes, Wire
+from tests.listening import adt, codes
 
 
 class Reactor(MemoryReactorClock):
     """Listens in memory; ports in ``taken`` are somebody else's."""
 
-    taken: frozenset = frozenset()
+    taken: frozenset[int] = frozenset()
 
-    def listenTCP(self, port, factory, *rest):  # noqa: N802 - Twisted's name
+    @override
+    def listenTCP(self, port, factory, *rest):
         if port in self.taken:
             raise CannotListenError("", port, OSError("in use"))
         listening = super().listenTCP(port, factory, *rest)
@@ -42,15 +47,15 @@ class Bench:
         self.notes = Notes()
         self.intakes = Intakes(
             self.journal,
-            self.reactor,
+            cast("ReactorBase", self.reactor),
             lambda: NOON,
             Ulids(lambda: NOON),
             lambda name, event, count: self.notes(f"{name}/{event}", count),
             execute,
             Places(100),
             {"his": Profile("his")},
-            None,
-            None,
+            Outcomes(lambda asked: succeed({}), self.reactor),
+            lambda answer: False,
             tuple(map(str, roots)),
         )
 

@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from engine.channels.destinations import Document
@@ -20,16 +19,7 @@ from engine.errors import (
 )
 from engine.hl7.acknowledgment import read_header
 from engine.hl7.framing import enclose
-
-
-class Wire(StringTransport):
-    aborted = False
-
-    def setTcpNoDelay(self, enabled):  # noqa: N802 - Twisted's name
-        pass
-
-    def abortConnection(self):  # noqa: N802 - Twisted's name
-        self.aborted = True
+from tests.fakes import Wire, ends_of
 
 
 def message(control_id="M1", tail=""):
@@ -48,8 +38,8 @@ class Link:
 
     def __init__(self, **settings):
         self.clock, self.lines, self.wires, self.down = Clock(), [], [], None
-        settings = MllpDestination(host="127.0.0.1", port=1, **settings)
-        self.sender = MllpSender(self.connect, settings, self.clock)
+        way = MllpDestination(host="127.0.0.1", port=1, **settings)
+        self.sender = MllpSender(self.connect, way, self.clock)
 
     def connect(self, factory):
         if self.down:
@@ -61,10 +51,7 @@ class Link:
         return succeed(line)
 
     def send(self, content):
-        ends = []
-        sending = Deferred.fromCoroutine(self.sender.send(Document(content)))
-        sending.addBoth(ends.append)
-        return ends
+        return ends_of(self.sender.send(Document(content)))
 
     def hear(self, data, line=-1):
         self.lines[line].dataReceived(data)
@@ -126,7 +113,7 @@ def test_without_an_answer_the_socket_is_closed_and_the_message_was_not_sent():
     link.clock.advance(30)
 
     assert kind(ends) is TransientError
-    assert link.wires[0].aborted
+    assert link.wires[0].disconnecting
     link.send(message())
     assert link.wires[1].value() == enclose(message())
 
@@ -138,7 +125,7 @@ def test_an_answer_to_another_message_is_no_success():
     link.hear(enclose(answer(control_id="M0")))
 
     assert kind(ends) is AmbiguousError
-    assert link.wires[0].aborted
+    assert link.wires[0].disconnecting
 
 
 def test_an_answer_nobody_waits_for_closes_the_connection():
@@ -148,7 +135,7 @@ def test_an_answer_nobody_waits_for_closes_the_connection():
 
     link.hear(enclose(answer()))
 
-    assert link.wires[0].aborted
+    assert link.wires[0].disconnecting
 
 
 def test_a_broken_connection_means_not_delivered():

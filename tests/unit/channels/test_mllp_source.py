@@ -6,24 +6,15 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from engine.channels.accept import Reply, Then
 from engine.channels.sources.mllp import MAX_WAITING, Limits, MllpListener
 from engine.channels.verdict import TooLong
 from engine.hl7.framing import Block, Fragment, Junk, enclose
-from tests.fakes import Notes
+from tests.fakes import Notes, Wire
 
 FIRST, SECOND = Block(b"MSH|1"), Block(b"MSH|2")
-
-
-class Wire(StringTransport):
-    """A transport that can also be aborted."""
-
-    def abortConnection(self):  # noqa: N802 - Twisted's name
-        self.aborting = True
-        self.loseConnection()
 
 
 class Desk:
@@ -130,7 +121,7 @@ def test_a_peer_that_reads_no_answers_is_not_read_and_then_aborted():
     assert peer.wire.producerState == "paused"
     peer.clock.advance(30)
 
-    assert peer.wire.aborting
+    assert peer.wire.disconnecting
     assert peer.notes == {"ack_write_timeout": 1}
 
 

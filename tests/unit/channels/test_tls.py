@@ -4,14 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from twisted.internet.interfaces import (
     IHandshakeListener,
     IOpenSSLClientConnectionCreator,
+    ISSLTransport,
 )
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from twisted.test.iosim import connectedServerAndClient
+from typing_extensions import override
 from zope.interface import implementer
 
 from engine.channels.dial import tls_failure
@@ -27,6 +31,7 @@ from engine.errors import ConfigurationError, CredentialsError
 from tests.certificates import Authority
 
 CLOCK = Clock()
+NO_REASON = Failure(ConnectionError())
 pytestmark = pytest.mark.filterwarnings(  # Twisted still hands over the older objects
     "ignore:Passing pyOpenSSL:DeprecationWarning"
 )
@@ -39,16 +44,20 @@ class Talker(Protocol):
     def __init__(self):
         self.heard, self.shaken, self.reason, self.names = b"", False, None, []
 
+    transport: ISSLTransport
+
     def handshakeCompleted(self):  # noqa: N802 - zope's name
         self.shaken = True
         certificate = self.transport.getPeerCertificate()
-        self.names = names_of(certificate) if certificate else []
+        self.names = names_of(certificate) if isinstance(certificate, X509) else []
         self.transport.write(b"hello")
 
-    def dataReceived(self, data):  # noqa: N802 - Twisted's name
+    @override
+    def dataReceived(self, data):
         self.heard += data
 
-    def connectionLost(self, reason):  # noqa: N802
+    @override
+    def connectionLost(self, reason=NO_REASON):
         self.reason = reason
 
 

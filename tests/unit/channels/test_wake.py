@@ -22,8 +22,9 @@ def test_every_worker_is_rung(tmp_path):
     ringer.ring()
 
     assert all(bell.wait(1) for bell in bells)
-    for each in (*bells, ringer):
-        each.close()
+    for bell in bells:
+        bell.close()
+    ringer.close()
 
 
 def test_ringing_at_nobody_is_harmless(tmp_path):
