@@ -10,7 +10,12 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from engine.channels.assemble import lines_of
+from engine.channels.load import load_site
+from engine.channels.worker import Worker
+from engine.cli.project import write_project
 from engine.cli.root import interop
+from engine.peers.synthetic import Plan, make_feed
 from engine.settings import load_settings
 from engine.store import claims, deliveries, journal, results, settlement
 from engine.store.database import open_database
@@ -24,6 +29,7 @@ from engine.store.settlement import Settlement
 from tests.builders import adt_a01
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+FEW = Plan(kind="adt", patients=12, duplicates=4, days=2, seed=3)
 SETTINGS = """
 site = "test"
 [store]
@@ -115,3 +121,34 @@ def bundle(person):
     """Return a Bundle for the FHIR server."""
     content, kind = b'{"resourceType":"Bundle"}', "application/fhir+json"
     return NewDelivery("adt", "fhir", person, content, kind, person=person)
+
+
+def site_with_doubt(folder):
+    """Return a project that has processed a person and a doubtful second record."""
+    shutil.copytree(_doubtful_template(), folder, dirs_exist_ok=True)
+    return Site(folder / "config")
+
+
+@functools.cache
+def _doubtful_template():
+    folder = Path(tempfile.mkdtemp(prefix="interop-doubt-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_project(folder)
+    site = Site(folder / "config")
+    feed = [made for made in make_feed(FEW) if made.truth == "register"]
+    again = next(made for made in feed if made.record.tag == "hurried")
+    whose = again.record.person
+    first = next(m for m in feed if m.record.person == whose and not m.record.tag)
+    edge, worker = site.database("edge"), site.database("worker")
+    arrivals = [
+        Arrival("hospital-adt", "mllp", "peer", NOON, made.data, message_type="ADT",
+                trigger_event="A01", control_id=made.control_id)
+        for made in (first, again)
+    ]  # fmt: skip
+    with edge.journal() as connection:
+        journal.append(connection, edge.sealer, arrivals)
+    lines = lines_of(load_site(site.config, None, {}))
+    Worker(worker, lines, lambda: NOON).turn()
+    edge.close()
+    worker.close()
+    return folder

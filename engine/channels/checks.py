@@ -1,5 +1,6 @@
 """What is wrong between the parts of channels that are right one by one."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from engine.channels import (
@@ -9,7 +10,8 @@ from engine.channels import (
     logic_checks,
     vocabulary_checks,
 )
-from engine.channels.faults import Fault
+from engine.channels.faults import Fault, Place
+from engine.channels.schema import channel_schema, project_names
 from engine.channels.written import Node, Written
 
 
@@ -25,6 +27,7 @@ def check(
         yield from _each(written, node)
     yield from endpoint_checks.between(channels, node)
     yield from file_checks.between(channels)
+    yield from _stale_schema(node)
     if all_read:
         yield from vocabulary_checks.unused_tables(channels, node)
 
@@ -35,3 +38,19 @@ def _each(written: Written, node: Node) -> Iterable[Fault]:
     yield from logic_checks.one(written, node)
     yield from expectation_checks.one(written, node)
     yield from vocabulary_checks.one(written)
+
+
+def _stale_schema(node: Node) -> Iterator[Fault]:
+    """Return a warning where the schema for editors is not that of this engine."""
+    path = node.folder / "channel.schema.json"
+    if not path.is_file():
+        return
+    try:
+        known: object = json.loads(path.read_bytes())
+    except ValueError:
+        known = None
+    names = project_names(node.settings, node.tables)
+    if known not in (channel_schema(), channel_schema(names)):
+        sentence = "the schema for editors is stale"
+        hint = "interop schema channel > config/channel.schema.json"
+        yield Fault(Place(path.name), sentence, hint, "CH400", "warning")

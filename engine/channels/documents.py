@@ -9,7 +9,11 @@ from engine.channels.rendering import CDA_XML, Rendered, Work
 from engine.errors import TransformError
 from engine.store.resources import NewDocument
 from engine.transforms.ccda.document import render
-from engine.transforms.ccda.documents import Planned, documents_of
+from engine.transforms.ccda.documents import (
+    Planned,
+    documents_of,
+    predecessor_of,
+)
 from engine.transforms.ccda.facts import Facts
 from engine.transforms.ccda.site import CdaSite
 from engine.transforms.ccda.versions import (
@@ -48,7 +52,7 @@ def _document(
     work: Work,
     site: CdaSite,
 ) -> Rendered:
-    version = _version(f"{planned.series}|{destination.name}", work, site)
+    version = _version(planned, destination.name, work, site)
     row = work.prepared.claimed.row
     made = render(planned.template, planned.facts, site, version, row.received_at)
     work.findings += made.findings
@@ -72,15 +76,27 @@ def _document(
     return Rendered(made.document, CDA_XML, name)
 
 
-def _version(series: str, work: Work, site: CdaSite) -> Version:
-    """Return the next version of a series; it replaces the one before."""
-    row = work.prepared.claimed.row
-    first = Version(series, 1, str(row.id))
-    known = work.view.latest_document(set_id(site, first))
+def _version(planned: Planned, destination: str, work: Work, site: CdaSite) -> Version:
+    """Return the next version of a series, or the first one beside what it follows."""
+    series = f"{planned.series}|{destination}"
+    own = _latest(series, work, site)
+    parent = None
+    if planned.relation:
+        parent = _latest(f"{planned.parent_series}|{destination}", work, site)
+    return Version(
+        series,
+        own.number + 1 if own else 1,
+        str(work.prepared.claimed.row.id),
+        predecessor=predecessor_of(planned, site, own, parent),
+    )
+
+
+def _latest(series: str, work: Work, site: CdaSite) -> Predecessor | None:
+    """Return the last version of a series at this destination."""
+    known = work.view.latest_document(set_id(site, Version(series)))
     if known is None:
-        return first
-    before = Predecessor(known.document_id, set_id=known.set_id, number=known.number)
-    return Version(series, known.number + 1, str(row.id), predecessor=before)
+        return None
+    return Predecessor(known.document_id, set_id=known.set_id, number=known.number)
 
 
 def _facts(wanted: CdaDestination, work: Work) -> Facts:

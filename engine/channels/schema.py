@@ -13,6 +13,7 @@ from engine.channels.keys import KeyRow, Shape, keys_of
 from engine.channels.kinds import BOOLEAN, Kind
 from engine.channels.row_forms import ROWS
 from engine.channels.step_forms import STEPS
+from engine.settings import Settings
 from engine.transforms.edits import Step
 from engine.transforms.fhir_rows import MapRow
 
@@ -50,6 +51,14 @@ def channel_schema(project: Mapping[str, Collection[str]] | None = None) -> Sche
         **root,
         "$defs": dict(sorted(making.definitions.items())),
     }
+
+
+def project_names(settings: Settings, tables: Collection[str]) -> dict[str, list[str]]:
+    """Return the names of a project that a schema may offer as choices."""
+    sections = ("credentials", "contacts", "teams")
+    names = {section: sorted(getattr(settings, section)) for section in sections}
+    tls = ["none", "system", *sorted(settings.tls)]
+    return {**names, "tls": tls, "tables": sorted(tables)}
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from engine.store.patients import PatientCache, SqlPatientIndex, mint
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.results import Outcome
 from engine.store.seal import Sealer
-from engine.transforms.fhir.mapped import Entry
+from engine.transforms.fhir.mapped import Element, Entry
 
 MOST_PARTIES: Final = 20_000
 
@@ -30,7 +30,7 @@ class Memory:
     """
 
     patients: PatientCache = field(default_factory=PatientCache)
-    parties: dict[str, bytes] = field(default_factory=dict)
+    parties: dict[str, Element] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -99,11 +99,9 @@ class StoreView:
             seen.clear()
         found: list[KnownResource] = []
         for entry in entries:
-            if entry.kind in PARTIES:
-                made = party(entry)
-                if seen.get(entry.full_url) != made.content:
-                    seen[entry.full_url] = made.content
-                    found.append(made)
+            if entry.kind in PARTIES and seen.get(entry.full_url) != entry.resource:
+                seen[entry.full_url] = entry.resource
+                found.append(party(entry))
         return found
 
     def of_person(self, person: str) -> list[KnownResource]:

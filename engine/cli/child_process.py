@@ -63,6 +63,17 @@ class ChildProcess:
         """Whether it is still there."""
         return self._process is not None and self._process.poll() is None
 
+    def wait(self) -> int:
+        """Return its exit code when it has ended.
+
+        Raises:
+            Stop: it does not end.
+        """
+        try:
+            return self._process.wait(READY_SECONDS) if self._process else 0
+        except subprocess.TimeoutExpired as error:
+            raise Stop("it does not end", Exit.PROBLEMS) from error
+
     def wait_for(self, ports: Iterable[int]) -> None:
         """Return when something listens on every port.
 

@@ -81,8 +81,14 @@ def write_project(folder: Path, template: str = "full") -> None:
     show_default=True,
 )
 @click.option("--strict", is_flag=True, help="Warnings are problems too.")
+@click.option("--fix", is_flag=True, help="Mend what has one right answer first.")
 def check_command(
-    paths: tuple[Path, ...], environment: str | None, form: str, *, strict: bool
+    paths: tuple[Path, ...],
+    environment: str | None,
+    form: str,
+    *,
+    strict: bool,
+    fix: bool,
 ) -> None:
     """Check every file of the configuration; every error in one run.
 
@@ -90,6 +96,7 @@ def check_command(
     there is an error, or with --strict a warning.
     """
     from engine.channels import faults as shown
+    from engine.channels.fixes import fix as mend
     from engine.channels.load import check_site
 
     folder = invocation().folder()
@@ -97,6 +104,10 @@ def check_command(
         hint = "name it with --config DIR, or make one with interop init DIR"
         raise Stop(f"no configuration in {folder}", Exit.CONFIGURATION, hint)
     checked = check_site(folder, environment)
+    if fix:
+        for file, count in mend(folder, checked.faults).items():
+            note(f"{file}: {count} lines mended")
+        checked = check_site(folder, environment)
     found = [fault for fault in checked.faults if _among(fault, paths)]
     form = "json" if invocation().output == "json" else form
     click.echo(

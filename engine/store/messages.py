@@ -46,16 +46,20 @@ def reprocess(
 ) -> int:
     """Bring messages back to *received*; return how many.
 
-    Their unsent deliveries are discarded, their error-queue entries closed. The
-    channel's worker takes them before new messages, in accept order.
+    Their unsent deliveries are discarded, their error-queue entries closed, and what
+    waits behind them is released. The channel's worker takes them all before new
+    messages, in accept order: if one fails again, the others wait again.
 
     Raises:
         IllegalTransitionError: one of them is *received* or *held*, or its content is
             purged.
     """
+    waiting = set(_behind(connection, ids)).difference(ids)
     moved = _move(connection, ids, MessageEvent.REPROCESS, order)
     drop_unsent(connection, moved, order)
     _audit(connection, sealer, moved, MessageEvent.REPROCESS, order)
+    released = _move(connection, waiting, MessageEvent.RELEASE, order)
+    _audit(connection, sealer, released, MessageEvent.RELEASE, order)
     return len(moved)
 
 

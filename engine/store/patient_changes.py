@@ -59,12 +59,40 @@ def apply(patients: SqlPatientIndex, decision: Decision, now: datetime) -> str:
     """
     number = _record(patients, decision, now)
     for other in decision.also:
-        apply(patients, other, now)
+        apply(patients, _settled(patients, other), now)
     for each in decision.moves:
         _move(patients, decision, each, number, now)
     tasks.raise_doubts(patients, decision, number, now)
     _remember(patients, decision, number)
     return decision.enterprise_id
+
+
+def _settled(patients: SqlPatientIndex, decision: Decision) -> Decision:
+    """Return a further decision of a message as it is after the ones before it.
+
+    All were made before any was written: a number may have its record by now, and a
+    person may have been merged.
+    """
+    change = decision.change
+    if change is None or change.number is not None:
+        return decision
+    known = patients.known(decision.registration.identifiers)
+    if not known:
+        person = links.resolved(patients.connection, change.person)
+        return replace(decision, change=replace(change, person=person))
+    record = next(iter(known.values()))
+    own = record.person
+    moves = tuple(
+        replace(move, target=own if move.target == change.person else move.target)
+        for move in decision.moves
+    )
+    if change.person not in {own, decision.registration.minted}:
+        moves += (Move("merge", (), change.person, own, Reason.TOLD),)
+    stays = RecordChange(record.number, own, record.traits, (), record.traits)
+    stays = replace(stays, retired=change.retired)
+    return replace(
+        decision, enterprise_id=own, record=record, change=stays, moves=moves
+    )
 
 
 # -- the record ------------------------------------------------------------------------

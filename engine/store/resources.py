@@ -52,6 +52,7 @@ _CHANGES: Final = (
     "source_time",
     "message_id",
 )
+_LOAD_ONE: Final = select(resource).where(resource.c.key == bindparam("wanted"))
 _LOAD: Final = select(resource).where(
     resource.c.key.in_(bindparam("keys", expanding=True))
 )
@@ -78,7 +79,11 @@ def load(
     if not keys:
         return {}
     blind = [_key(sealer, *key) for key in keys]
-    found = [_opened(sealer, row) for row in connection.execute(_LOAD, {"keys": blind})]
+    if len(blind) == 1:  # by far the most frequent question; IN costs twice as much
+        rows = connection.execute(_LOAD_ONE, {"wanted": blind[0]})
+    else:
+        rows = connection.execute(_LOAD, {"keys": blind})
+    found = [_opened(sealer, row) for row in rows]
     return {(one.resource_type, one.criteria): one for one in found}
 
 

@@ -150,6 +150,18 @@ def test_a_merge_notice_joins_persons_and_the_old_number_leads_there(hospital):
     assert hospital.faults() == ()
 
 
+def test_one_notice_merges_several_numbers_into_one_not_seen_yet(hospital):
+    hospital.send("2", given="Ada")
+    hospital.send("3", given="Mary")
+
+    pairs = [("1", "3")]
+    hospital.send("1", trigger="A40", given="Ada", prior="2", pairs=pairs, **LATER)
+
+    assert hospital.person("1") == hospital.person("2") == hospital.person("3")
+    assert hospital.rows("record") == 3
+    assert hospital.faults() == ()
+
+
 def test_M07_unmerge_restores_membership_golden_record_and_resolution(hospital):
     kept = hospital.send("1", address=HOME).enterprise_id
     gone = hospital.send("2", birth="19910817", phone="2065550199").enterprise_id

@@ -20,6 +20,7 @@ from engine.transforms.ccda.facts import (
     child,
     children,
     codes,
+    newest_first,
     text,
 )
 from engine.transforms.ccda.note_types import PROGRESS
@@ -81,13 +82,52 @@ def _person(facts: Facts) -> Plan:
 
 
 def _visit(facts: Facts) -> Plan:
-    """Plan a discharge summary: only of a visit that has ended."""
-    visits = facts.of("Encounter")
+    """Plan a discharge summary: of the latest visit that has ended, and of it alone."""
+    visits = newest_first(facts.of("Encounter"), "period.end", "period.start")
     ended = [pair for pair in visits if text(pair[1], "status") == "finished"]
     if not ended:
         return _nothing("there is no finished visit; the discharge may be cancelled")
-    url, visit = ended[-1]
-    return Plan((Planned("discharge-summary", facts, f"visit|{_key(visit, url)}"),))
+    url, visit = ended[0]
+    series = f"visit|{_key(visit, url)}"
+    return Plan((Planned("discharge-summary", _of_visit(facts, url, visit), series),))
+
+
+DATED: Final = (
+    *("effectiveDateTime", "effectivePeriod", "performedDateTime", "performedPeriod"),
+    *("occurrenceDateTime", "recordedDate", "authoredOn", "date", "issued"),
+)
+"""Where resources say when they were; those that never do belong to every visit."""
+
+
+def _of_visit(facts: Facts, url: str, visit: Resource) -> Facts:
+    """Return what names the visit, or names none and is not of another time."""
+    period = text(visit, "period", "start"), text(visit, "period", "end")
+    kept = {
+        other: resource
+        for other, resource in facts.resources.items()
+        if other == url
+        or (
+            resource.get("resourceType") != "Encounter"
+            and _belongs(resource, facts, url, period)
+        )
+    }
+    return Facts(kept, facts.enterprise_system)
+
+
+def _belongs(
+    resource: Resource, facts: Facts, visit: str, period: tuple[str, str]
+) -> bool:
+    context = child(resource, "context")
+    named = [child(resource, "encounter"), context, *children(context, "encounter")]
+    for reference in named:
+        if found := text(reference, "reference"):
+            return facts.url_of(found) == visit
+    if resource.get("resourceType") == "AllergyIntolerance":
+        return True
+    days = (text(resource, name) or text(resource, name, "start") for name in DATED)
+    day = next(filter(None, days), "")[: len("YYYY-MM-DD")]
+    low, high = (end[: len(day)] for end in period)
+    return not day or (low <= day and (not high or day <= high))
 
 
 def _notes(facts: Facts) -> Plan:

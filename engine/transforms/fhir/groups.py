@@ -73,6 +73,10 @@ class Node:
         fields = self._fields
         return field < len(fields) and fields[field] not in _NOTHING
 
+    def reaches(self, field: int) -> bool:
+        """Whether the segment was sent as far as this field."""
+        return field < len(self._fields)
+
     def untaken(self) -> list[int]:
         """Return the numbers of the populated fields that nobody read."""
         taken = self.taken

@@ -8,6 +8,7 @@ Spec:
 from base64 import b64encode
 from typing import Final
 
+from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cwe, Hd, Xon
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
@@ -19,6 +20,7 @@ from engine.transforms.fhir.datatypes import (
     plain,
     put,
 )
+from engine.transforms.fhir.feed import Feed
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry
@@ -82,7 +84,7 @@ def _message_header(conversion: Conversion, msh: Node, sender: Entry | None) -> 
     put(resource, "meta", _meta(conversion, msh))
     if msh.has(19):
         put(resource, "language", msh.text(19).strip())
-    resource["eventCoding"] = _event(msh)
+    resource["eventCoding"] = _event(conversion, msh)
     resource["destination"] = [_destination(conversion, msh)]
     if sender is not None:
         resource["sender"] = sender.reference
@@ -94,8 +96,16 @@ def _message_header(conversion: Conversion, msh: Node, sender: Entry | None) -> 
     return conversion.upsert_unnamed(msh, resource, conversion.message_key)
 
 
-def _event(msh: Node) -> Element:
-    kind, event, structure = (msh.segment.text(9, part) for part in (1, 2, 3))
+def _event(conversion: Conversion, msh: Node) -> Element:
+    """Return MSH-9 as Coding."""
+    source = msh.first(9)
+    if source is None:
+        return {"system": HL7 + "v2-0003", "code": "unknown"}
+    return conversion.feed.recall("MSG", source, _read_event)
+
+
+def _read_event(_feed: Feed, source: Repetition) -> Element:
+    kind, event, structure = source.texts(3)
     display = "^".join(part for part in (kind, event, structure) if part)
     value = code(event or kind)
     return {"system": HL7 + "v2-0003", "code": value, "display": plain(display)}
@@ -242,7 +252,8 @@ def _source(
 ) -> None:
     """Add who sent the message and, from EVN, who did what it reports and why."""
     sent = conversion.moment(msh, 7)
-    display = "message - " + str(_event(msh)["display"])
+    event = _event(conversion, msh)
+    display = f"message - {event.get('display', '')}"
     resource: Element = {"resourceType": "Provenance", "target": targets}
     evn = conversion.tree.first("EVN")
     if evn is not None:
@@ -250,7 +261,7 @@ def _source(
     elif sent.text:
         resource["occurredDateTime"] = sent.text
     resource["recorded"] = sent.instant or conversion.recorded()
-    resource["activity"] = {"coding": [{**_event(msh), "display": display}]}
+    resource["activity"] = {"coding": [{**event, "display": display}]}
     resource["agent"] = _agents(conversion, msh, sender, evn)
     put(resource, "entity", entities)
     conversion.upsert_unnamed(msh, resource, conversion.message_key, "source")

@@ -75,7 +75,7 @@ class MapContext:
     engine_version: str = "0"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Entry:
     """One resource on its way into a Bundle.
 
@@ -88,16 +88,29 @@ class Entry:
 
     resource: Element
     full_url: str
-    method: str = "PUT"
-    criteria: str = ""
-    segment: int = -1
-    nulls: list[str] = field(default_factory=list)
-    reference: Element = field(init=False)
-    kind: str = field(init=False)
+    method: str
+    criteria: str
+    segment: int
+    nulls: list[str]
+    reference: Element
+    kind: str
 
-    def __post_init__(self) -> None:
-        self.reference = {"reference": self.full_url}
-        self.kind = str(self.resource["resourceType"])
+    def __init__(
+        self,
+        resource: Element,
+        full_url: str,
+        method: str = "PUT",
+        criteria: str = "",
+        segment: int = -1,
+    ) -> None:
+        self.resource = resource
+        self.full_url = full_url
+        self.method = method
+        self.criteria = criteria
+        self.segment = segment
+        self.nulls = []
+        self.reference = {"reference": full_url}
+        self.kind = str(resource["resourceType"])
 
     def enrich(self, name: str, value: object) -> None:
         """Add what the resource does not say yet; the resource itself may be shared."""

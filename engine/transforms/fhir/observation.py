@@ -255,6 +255,10 @@ def _add_circumstances(
     conversion: Conversion, node: Node, resource: Element, order: Order
 ) -> None:
     """Who, how, with what, where on the body and of which specimen."""
+    if order.specimens:
+        resource["specimen"] = _specimen(node, order).reference
+    if not node.reaches(15):
+        return
     put(resource, "performer", _performers(conversion, node))
     conversion.put_concept(resource, "method", node, 17)
     conversion.put_concept(resource, "bodySite", node, 20, "0163")
@@ -262,9 +266,6 @@ def _add_circumstances(
     device = device_of_entity(conversion, node, source) if source else None
     if device is not None:
         resource["device"] = device.reference
-    if order.specimens:
-        specimen = _specimen(node, order)
-        resource["specimen"] = specimen.reference
 
 
 def _specimen(node: Node, order: Order) -> Entry:
@@ -285,7 +286,7 @@ def _performers(conversion: Conversion, node: Node) -> list[Element]:
     if producer is not None:
         firm = organization_of_code(conversion, node, producer)
         found += [firm] if firm else []
-    laboratory = _laboratory(conversion, node)
+    laboratory = _laboratory(conversion, node) if node.reaches(23) else None
     if node.has(25) and (source := node.first(25)):
         found += _director(conversion, node, source, laboratory)
     elif laboratory is not None:

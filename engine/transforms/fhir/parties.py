@@ -52,10 +52,12 @@ def practitioner(
 
 def practitioners(conversion: Conversion, node: Node, field: int) -> list[Entry]:
     """Return the Practitioners of an XCN field, in order."""
-    if not node.has(field):
-        return []
-    found = (practitioner(conversion, node, source) for source in node.all(field))
-    return [entry for entry in found if entry is not None]
+    recall, found = conversion.feed.recall, []
+    for source in node.all(field):
+        entry = conversion.add_parties(node, recall("XCN", source, _practitioner))
+        if entry is not None:
+            found.append(entry)
+    return found
 
 
 def named_person(

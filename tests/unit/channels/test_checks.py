@@ -1,8 +1,11 @@
 """What is wrong between the parts of channels that are right one by one."""
 
+import json
+
 import pytest
 
 from engine.channels.endpoint_checks import is_loopback
+from engine.channels.schema import channel_schema
 from tests.channel_files import CHANNEL, SEX, checked, sentences
 
 HIS = "    mllp: {host: 127.0.0.1, port: 6661}\n"
@@ -225,6 +228,17 @@ def test_a_table_nobody_uses_is_a_hint(tmp_path):
     fault = one(tmp_path, {"tables/sex.csv": SEX})
 
     assert (fault.level, fault.sentence) == ("hint", "no channel uses the table sex")
+
+
+def test_a_schema_for_editors_that_is_not_of_this_engine_is_a_warning(tmp_path):
+    fault = one(tmp_path, {"channel.schema.json": "{}"})
+    fresh = {"channel.schema.json": json.dumps(channel_schema())}
+
+    assert (fault.level, fault.sentence) == (
+        "warning",
+        "the schema for editors is stale",
+    )
+    assert checked(tmp_path, fresh, adt=CHANNEL).faults == ()
 
 
 def test_a_channel_without_tests_is_a_warning(tmp_path):

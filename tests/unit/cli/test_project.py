@@ -198,3 +198,23 @@ def test_without_a_running_engine_there_is_nobody_to_tell(project, command):
     run("channel", "list", "--config", project)
 
     assert run(command, "--config", project).exit_code == Exit.UNREACHABLE
+
+
+def test_check_fix_mends_dotted_paths_and_then_finds_nothing(project):
+    channel = project / "channels" / "hospital-adt.yaml"
+    text = channel.read_text()
+    channel.write_text(text.replace("- set: PID-5.1", "- set: PID.5.1"))
+    assert channel.read_text() != text
+
+    result = run("check", "--fix", "--config", project)
+
+    assert result.exit_code == Exit.DONE, result.output
+    assert channel.read_text() == text
+
+
+def test_schema_prints_what_editors_need(project):
+    plain = json.loads(run("schema", "channel").stdout)
+    named = run("schema", "channel", "--with-project", "--config", project).stdout
+
+    assert plain["properties"]["channel"]["description"]
+    assert '"local-to-loinc"' in named

@@ -1,10 +1,12 @@
 """The stand-in FHIR server answers transactions as a real one would."""
 
+import json
+
 import pytest
 
-from engine.peers.fhir_memory import Memory
+from engine.peers.fhir_memory import Json, Memory
 
-PATIENT = {
+PATIENT: Json = {
     "resourceType": "Patient",
     "identifier": [{"system": "urn:a", "value": "1"}],
 }
@@ -16,7 +18,11 @@ def bundle(*requests):
 
 
 def statuses(reply):
-    return [entry["response"]["status"] for entry in reply.body["entry"]]
+    return [entry["response"]["status"] for entry in entries(reply)]
+
+
+def entries(reply):
+    return json.loads(json.dumps(reply.body))["entry"]
 
 
 UPSERT = {"method": "PUT", "url": "Patient?identifier=urn:a|1"}
@@ -30,7 +36,7 @@ def test_a_conditional_update_creates_once_and_updates_afterwards():
     second = memory.answer("POST", "", bundle(UPSERT))
 
     assert (statuses(first), statuses(second)) == (["201 Created"], ["200 OK"])
-    assert second.body["entry"][0]["response"]["location"] == "Patient/1/_history/2"
+    assert entries(second)[0]["response"]["location"] == "Patient/1/_history/2"
     assert len(memory.resources["Patient"]) == 1
 
 
@@ -78,7 +84,7 @@ def test_bundles_are_kept_in_the_folder(tmp_path):
     memory.answer("POST", "", bundle(UPSERT))
 
     assert memory.last_file == tmp_path / "bundle-000001.json"
-    assert b"urn:a" in memory.last_file.read_bytes()
+    assert b"urn:a" in (tmp_path / "bundle-000001.json").read_bytes()
 
 
 def test_deleting_is_not_supported():

@@ -291,3 +291,31 @@ def test_a_document_kept_beside_its_reference_is_put_in_place():
     text = body(document("unstructured", apart, binary).document)
 
     assert base64.b64decode(text.text) == b"kept apart"
+
+
+def test_a_discharge_summary_is_about_the_latest_visit_and_no_other():
+    latest = visit("urn:none")
+    earlier = visit("urn:none") | {
+        "identifier": [{"system": "urn:oid:2.25.77", "value": "V0"}],
+        "period": {"start": "2028-01-01", "end": "2028-01-03"},
+    }
+    of_latest = {"encounter": {"reference": "urn:fact:1"}}
+    of_earlier = {"encounter": {"reference": "urn:fact:2"}}
+    texts = [
+        about("Procedure", code={"text": "named"}, **of_latest),
+        about("Procedure", code={"text": "other visit"}, **of_earlier),
+        about("Procedure", code={"text": "then"}, performedDateTime="2029-12-29"),
+        about("Procedure", code={"text": "long ago"}, performedDateTime="2028"),
+        about("AllergyIntolerance", code={"text": "always"}, recordedDate="2001"),
+    ]
+
+    [planned] = documents_of(
+        "discharge-summary", facts(latest, earlier, *texts)
+    ).documents
+
+    assert planned.series == "visit|urn:oid:2.25.77|V1"
+    shown = {
+        resource.get("code", {}).get("text")
+        for resource in planned.facts.resources.values()
+    }
+    assert shown - {None} == {"named", "then", "always"}

@@ -1,0 +1,375 @@
+"""The worker on a real store: what becomes of messages, one after another."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from engine.channels.assemble import lines_of
+from engine.channels.load import load_site
+from engine.channels.worker import Worker
+from engine.identity.decision import Ruling
+from engine.store import (
+    audit,
+    claims,
+    delivery_moves,
+    error_queue,
+    journal,
+    messages,
+    queues,
+    worklist,
+)
+from engine.store.audit import Order
+from engine.store.database import open_database
+from engine.store.delivery_state import State
+from engine.store.journal import Arrival
+from engine.store.patients import SqlPatientIndex
+from engine.store.queues import DeliveryFilter
+from engine.store.words import Verdict
+from tests.builders import adt_a01, adt_patient, er7, msh
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+KEY = bytes(32)
+CHANNEL = """
+channel: adt
+source:
+  mllp: {port: 2575}
+filter:
+  - name: no test patients
+    drop: startswith(PID-5.1, "ZZTEST")
+edit:
+  - translate: PV1-10
+    table: service
+    on-missing: error("unmapped-service")
+destinations:
+  - name: archive
+    file: {path: "out/{message.id}.json", format: fhir-json}
+  - name: his
+    mllp: {host: 127.0.0.1, port: 2700}
+"""
+SETTINGS = 'site = "test"\n[files]\nallowed = ["out"]\n'
+
+
+class Site:
+    """A site in a folder, its store and one worker on it."""
+
+    def __init__(self, folder):
+        self.config = folder / "config"
+        (self.config / "channels").mkdir(parents=True)
+        (self.config / "tables").mkdir()
+        (self.config / "interop.toml").write_text(SETTINGS)
+        self.write_table("MED,Medicine\n")
+        (self.config / "channels" / "adt.yaml").write_text(CHANNEL)
+        self.database = open_database(f"sqlite:///{folder / 'store'}", KEY)
+        self.sealer = self.database.sealer
+        self.worker = Worker(self.database, {}, lambda: NOON)
+        self.reload()
+
+    def write_table(self, rows):
+        text = f"from,to\n,\n{rows}".replace(",\n", "", 1)
+        (self.config / "tables" / "service.csv").write_text(text)
+
+    def reload(self):
+        self.worker.lines = lines_of(load_site(self.config, variables={}))
+
+    def accept(self, *data, verdict=Verdict.ACCEPTED, cause=""):
+        arrivals = [
+            Arrival("adt", "l", "p", NOON, each, verdict, cause=cause) for each in data
+        ]
+        with self.database.journal() as connection:
+            return [
+                each.id for each in journal.append(connection, self.sealer, arrivals)
+            ]
+
+    def process(self, *data):
+        numbers = self.accept(*data)
+        self.run()
+        return numbers
+
+    def run(self):
+        while self.worker.turn():
+            pass
+
+    def states(self):
+        with self.database.reading() as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT id, state FROM engine.message ORDER BY id"
+            )
+            return [row.state for row in rows]
+
+    def sent(self, destination):
+        """Return what is queued for a destination, with its content, in order."""
+        wanted = DeliveryFilter(destination=destination, state=State.QUEUED)
+        with self.database.reading() as connection:
+            return [
+                (row, delivery_moves.content(connection, self.sealer, row.id)[0])
+                for row in queues.deliveries(connection, wanted)
+            ]
+
+    def bundles(self):
+        return [json.loads(content) for _, content in self.sent("archive")]
+
+    def groups(self):
+        with self.database.reading() as connection:
+            return error_queue.groups(connection)
+
+    def tasks(self):
+        with self.database.reading() as connection:
+            return worklist.listed(connection)
+
+
+ORDER = Order("operator", NOON, "tested")
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path)
+    yield site
+    site.database.close()
+
+
+def visit(service, number="1", control_id="A", family="Doe", sent="20300101120000"):
+    return er7(
+        msh(f10=control_id, f7=sent),
+        f"EVN|A08|{sent}",
+        f"PID|1||{number}^^^HOSP^MR||{family}^Ann||19800229|F",
+        f"PV1|1|I|WARD^1^1^HOSP|||||||{service}|||||||||V{number}^^^HOSP^VN",
+    )
+
+
+def patient(bundle):
+    return resource(bundle, "Patient")
+
+
+def resource(bundle, kind):
+    found = [each["resource"] for each in bundle["entry"]]
+    return next(each for each in found if each["resourceType"] == kind)
+
+
+def test_a_message_becomes_a_delivery_for_each_destination(site):
+    site.process(adt_a01())
+
+    assert site.states() == ["processed"]
+    assert len(site.sent("archive")) == len(site.sent("his")) == 1
+
+
+def test_the_enterprise_identifier_leads_the_patient_and_names_the_lane(site):
+    site.process(
+        adt_a01(header=msh(f10="1")), adt_a01(header=msh(f10="2")),
+        adt_a01(header=msh(f10="3"), number="7", family="Roe", given="Bo"),
+    )  # fmt: skip
+
+    first, second, other = map(patient, site.bundles())
+    assert first["identifier"][0]["system"] == "urn:id:test:enterprise"
+    assert first["identifier"][0]["value"] == second["identifier"][0]["value"]
+    assert first["identifier"][0]["value"] != other["identifier"][0]["value"]
+    with site.database.reading() as connection:
+        heads = connection.exec_driver_sql(
+            "SELECT count(*) FROM engine.lane WHERE destination = 'his'"
+        ).scalar()
+    assert heads == 2
+
+
+def test_a_filtered_message_is_kept_with_the_name_of_its_rule(site):
+    site.process(adt_a01(family="ZZTEST"))
+
+    assert site.states() == ["filtered"]
+    assert site.sent("archive") == []
+
+
+def test_a_failing_message_enters_the_error_queue_with_stage_cause_and_sentence(site):
+    site.process(visit("XYZ"))
+
+    [group] = site.groups()
+    assert (group.stage, group.code, group.label) == (
+        "edit", "table-miss", "unmapped-service",
+    )  # fmt: skip
+    assert "service" in group.cause
+    assert site.sent("archive") == []
+
+
+def test_a_failure_parks_its_person_and_nobody_else(site):
+    site.process(
+        visit("XYZ", "1", "A"), visit("MED", "1", "B"), visit("MED", "2", "C", "Roe")
+    )
+
+    assert site.states() == ["error", "held", "processed"]
+
+
+def test_after_the_table_is_mended_a_retry_brings_all_in_order(site):
+    [first, *_] = site.process(visit("XYZ", "1", "A"), visit("MED", "1", "B"))
+    site.write_table("MED,Medicine\nXYZ,Surgery\n")
+    site.reload()
+
+    with site.database.engine() as connection:
+        messages.reprocess(connection, site.sealer, [first], ORDER)
+    site.run()
+
+    assert site.states() == ["processed", "processed"]
+    sent = [row.message_id for row, _ in site.sent("his")]
+    assert sent == sorted(sent)
+    assert site.groups() == []
+
+
+def test_a_retry_that_fails_again_keeps_the_others_waiting(site):
+    [first, *_] = site.process(visit("XYZ", "1", "A"), visit("MED", "1", "B"))
+
+    with site.database.engine() as connection:
+        messages.reprocess(connection, site.sealer, [first], ORDER)
+    site.run()
+
+    assert site.states() == ["error", "held"]
+    assert [group.open for group in site.groups()] == [1]
+
+
+def test_a_discarded_failure_lets_the_person_go_on(site):
+    [first, *_] = site.process(visit("XYZ", "1", "A"), visit("MED", "1", "B"))
+
+    with site.database.engine() as connection:
+        messages.discard(connection, site.sealer, [first], ORDER)
+    site.run()
+
+    assert site.states() == ["filtered", "processed"]
+
+
+def test_quarantined_bytes_are_visible_and_never_processed(site):
+    site.accept(b"HTTP GET /", verdict=Verdict.QUARANTINED, cause="no MSH")
+    site.run()
+
+    [group] = site.groups()
+    assert (site.states(), group.class_) == (["error"], "frame")
+
+
+def test_a_message_whose_worker_died_twice_is_poison(site):
+    site.accept(adt_a01())
+    for _ in range(3):  # begun and not finished: what a kill leaves behind
+        with site.database.engine() as connection:
+            claims.claim(connection, site.sealer, "adt", 1)
+
+    site.run()
+
+    [group] = site.groups()
+    assert (site.states(), group.class_) == (["error"], "poison")
+
+
+def test_a_sparse_update_never_wipes_what_is_known(site):
+    rich = adt_patient("1", address="1 Mill Lane^^Duluth^MN^55802", phone="2185550100")
+    sparse = adt_patient("1", trigger="A08", sent="20300102120000")
+
+    site.process(rich, sparse)
+
+    _, after = map(patient, site.bundles())
+    assert after["address"][0]["city"] == "Duluth"
+
+
+def test_a_late_update_does_not_undo_a_newer_one(site):
+    newer = adt_patient("1", trigger="A08", family="Newer", sent="20300102120000")
+    older = adt_patient("1", trigger="A08", family="Older", sent="20300101120000")
+
+    site.process(newer, older)
+
+    families = [patient(each)["name"][0]["family"] for each in site.bundles()]
+    assert families == ["Newer", "Newer"]
+
+
+def test_a_merge_notice_retires_the_prior_patient(site):
+    site.process(
+        adt_patient("1"),
+        adt_patient("2", given="Rosie"),
+        adt_patient("1", trigger="A40", prior="2", sent="20300102120000"),
+    )
+
+    patients = [
+        each["resource"]
+        for each in site.bundles()[-1]["entry"]
+        if each["resource"]["resourceType"] == "Patient"
+    ]
+    assert sorted(link["type"] for each in patients for link in each["link"]) == [
+        "replaced-by", "replaces",
+    ]  # fmt: skip
+
+
+def overlaid(site):
+    first = adt_patient("1", address="1 Mill Lane^^Duluth^MN^55802")
+    other = adt_patient(
+        "1", trigger="A08", family="Okonkwo", given="Bartholomew", birth="19451111",
+        sex="M", address="9 Canal Walk^^Boise^ID^83702", sent="20300102120000",
+    )  # fmt: skip
+    return site.process(first, other, adt_patient("1", trigger="A08", control_id="Z"))
+
+
+def test_a_record_overwritten_with_another_person_is_held_with_all_behind_it(site):
+    overlaid(site)
+
+    [task] = site.tasks()
+    assert (str(task.category), task.held) == ("overlay", True)
+    assert site.states() == ["processed", "held", "held"]
+    assert len(site.sent("his")) == 1
+
+
+def test_a_decision_releases_what_was_held(site):
+    overlaid(site)
+    [task] = site.tasks()
+
+    with (
+        site.database.engine() as connection,
+        SqlPatientIndex(connection, site.sealer) as patients,
+    ):
+        worklist.decide_task(patients, task.id, Ruling.SAME, ORDER)
+    site.run()
+
+    assert site.states() == ["processed"] * 3
+
+
+def test_a_batch_that_cannot_be_written_leaves_nothing_half_done(site, monkeypatch):
+    site.accept(adt_a01())
+    writing = site.worker._finish
+
+    def failing(*arguments):
+        writing(*arguments)
+        raise RuntimeError
+
+    monkeypatch.setattr(Worker, "_finish", lambda self, *given: failing(*given))
+    with pytest.raises(RuntimeError):
+        site.run()
+    monkeypatch.undo()
+    assert site.states() == []
+
+    site.run()
+
+    assert site.states() == ["processed"]
+    assert len(site.sent("his")) == 1
+
+
+def test_another_worker_leaves_a_channel_alone_until_its_lease_ends(site):
+    other = Worker(site.database, site.worker.lines, lambda: NOON, "other")
+    site.process(adt_a01())
+    site.accept(adt_a01(header=msh(f10="2")))
+
+    assert other.turn() == 0
+
+    other.clock = lambda: NOON + timedelta(minutes=1)
+    assert other.turn() == 1
+
+
+def test_what_operators_do_is_in_the_audit_chain(site):
+    [first] = site.process(visit("XYZ"))
+
+    with site.database.engine() as connection:
+        messages.discard(connection, site.sealer, [first], ORDER)
+
+    with site.database.reading() as connection:
+        assert audit.verify(connection, site.sealer).fault == ""
+        [row] = audit.rows(connection, site.sealer, subject=f"message {first}")
+        assert row.act.actor == "operator"
+
+
+def test_counts_equal_the_tables(site):
+    site.process(visit("XYZ", "1", "A"), visit("MED", "1", "B"), adt_a01(number="9"))
+
+    with site.database.reading() as connection:
+        found = {
+            (each.subject, each.state): each.count for each in queues.counts(connection)
+        }
+    assert found["message", "error"] == found["message", "held"] == 1
+    assert found["message", "processed"] == 1

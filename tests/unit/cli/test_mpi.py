@@ -1,0 +1,158 @@
+"""interop mpi: persons found, doubts decided, moves made and taken back."""
+
+import json
+
+import pytest
+
+from engine.cli.invocation import Exit
+from tests.sites import site_with_doubt
+
+
+@pytest.fixture
+def site(tmp_path):
+    return site_with_doubt(tmp_path)
+
+
+def rows(result):
+    assert result.exit_code == Exit.DONE, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def task(site):
+    (found,) = rows(site.run("mpi", "tasks"))
+    return found
+
+
+def test_a_doubt_is_a_task_with_its_candidate(task):
+    assert (task["category"], task["state"]) == ("duplicate", "open")
+    assert task["candidates"][0]["person"] != task["person"]
+
+
+def test_tasks_can_be_restricted_to_a_category(site, task):
+    assert rows(site.run("mpi", "tasks", "--category", "duplicate")) == [task]
+    assert not site.run("mpi", "tasks", "--category", "overlay").stdout
+    unknown = site.run("mpi", "tasks", "--category", "mood")
+    assert unknown.exit_code == Exit.USAGE
+
+
+def test_a_task_shows_both_records_masked_unless_revealed(site, task):
+    masked = site.run("mpi", "tasks", "--show", task["id"])
+    revealed = site.run("mpi", "tasks", "--show", task["id"], "--reveal")
+
+    assert {row["name"] for row in rows(masked)} == {"•••"}
+    assert all(row["name"] != "•••" for row in rows(revealed))
+
+
+def test_a_decision_needs_a_reason(site, task):
+    result = site.run("mpi", "tasks", "--same", task["id"])
+
+    assert result.exit_code == Exit.USAGE
+    assert "--reason" in result.stderr
+
+
+@pytest.mark.parametrize("ruling", ["same", "different"])
+def test_a_task_is_decided_and_taken_back(site, task, ruling):
+    words = ("mpi", "tasks", f"--{ruling}", task["id"], "--reason", "asked the ward")
+
+    (decided,) = rows(site.run(*words))
+    (undone,) = rows(site.run("mpi", "tasks", "--undo", task["id"], "--reason", "slip"))
+
+    assert (decided["state"], decided["decision"]) == ("decided", ruling)
+    assert undone["state"] == "undone"
+    assert not site.run("mpi", "tasks").stdout
+
+
+def test_persons_are_found_by_name(site, task):
+    shown = rows(site.run("mpi", "tasks", "--show", task["id"], "--reveal"))
+    family, given, *_ = shown[0]["name"].split()
+    birth = next(row["birth"] for row in shown if row["birth"])
+
+    found = rows(site.run("mpi", "search", family, given, "--birth", birth))
+
+    assert found
+    assert found[0]["bits"] >= found[-1]["bits"]
+
+
+def test_persons_are_merged_and_unmerged(site, task):
+    source, target = task["person"], task["candidates"][0]["person"]
+    reason = ("--reason", "same person", "--yes")
+
+    (merged,) = rows(site.run("mpi", "merge", source, target, *reason))
+    together = rows(site.run("mpi", "show", source))
+    rows(site.run("mpi", "unmerge", source, *reason))
+
+    assert merged["target"] == target
+    assert len(together) == 2
+    assert len(rows(site.run("mpi", "show", source))) == 1
+
+
+def test_records_are_linked_and_unlinked(site, task):
+    target = task["candidates"][0]["person"]
+    reason = ("--reason", "same person", "--yes")
+
+    rows(site.run("mpi", "link", task["record"], target, *reason))
+    linked = rows(site.run("mpi", "show", target))
+    rows(site.run("mpi", "unlink", task["record"], *reason))
+
+    assert len(linked) == 2
+    assert len(rows(site.run("mpi", "show", target))) == 1
+
+
+def test_a_dry_run_shows_the_move_and_makes_none(site, task):
+    source, target = task["person"], task["candidates"][0]["person"]
+
+    (shown,) = rows(
+        site.run("mpi", "merge", source, target, "--reason", "x", "--dry-run")
+    )
+
+    assert shown["kind"] == "merge"
+    assert len(rows(site.run("mpi", "show", target))) == 1
+
+
+def test_without_yes_a_move_is_asked_for(site, task):
+    source, target = task["person"], task["candidates"][0]["person"]
+
+    result = site.run("mpi", "merge", source, target, "--reason", "x", stdin="n\n")
+
+    assert result.exit_code == Exit.PROBLEMS
+    assert len(rows(site.run("mpi", "show", target))) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("merge", "one"), ("link", "word", "person"), ("different", "1")],
+    ids=" ".join,
+)
+def test_a_move_with_wrong_words_is_wrong_usage(site, words):
+    result = site.run("mpi", *words, "--reason", "x", "--yes")
+
+    assert result.exit_code == Exit.USAGE
+
+
+def test_an_unknown_person_is_a_problem(site):
+    assert site.run("mpi", "show", "NOBODY").exit_code == Exit.PROBLEMS
+    moved = site.run("mpi", "merge", "NOBODY", "NONE", "--reason", "x", "--yes")
+    assert moved.exit_code == Exit.PROBLEMS
+
+
+def test_the_export_has_a_line_for_each_message_that_touched_a_person(site, task):
+    first, second = rows(site.run("mpi", "export"))
+
+    assert (first["outcome"], second["outcome"]) == ("new", "doubt")
+    assert second["candidate"] == first["control_id"]
+    assert second["identifier"] == "•••"
+    revealed = rows(site.run("mpi", "export", "--reveal"))
+    assert revealed[0]["identifier"].isdecimal()
+
+
+def test_the_index_is_scored_against_the_truth(site, task, tmp_path):
+    first, second = rows(site.run("mpi", "export"))
+    truth = tmp_path / "truth.csv"
+    lines = [f"{row['control_id']},register,P1" for row in (first, second)]
+    truth.write_text("\n".join(["control_id,event,person", *lines]) + "\n", "utf-8")
+
+    (found,) = rows(site.run("mpi", "evaluate", "--truth", truth))
+
+    assert (found["records"], found["missed_pairs"]) == (2, 1)
+    assert found["doubts_per_100"] == 50.0
