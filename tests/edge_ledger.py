@@ -49,7 +49,7 @@ class EdgeProcess:
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, limit=30.0):
+    def start(self, *, limit=90.0):
         log = (self.folder / "edge.log").open("ab")
         self.process = subprocess.Popen(  # noqa: S603 - our own module
             [
@@ -206,13 +206,19 @@ def compare(load, rows):
 
 
 def kill_cycle(edge, load, chance):
-    """Start, load, kill at a random moment; return the answers of this life."""
+    """Start, load, kill 10 to 200 ms after the first answer of this life.
+
+    From the first answer, not from the start: a busy machine would else be killed
+    before it said anything, and a run without answers proves nothing.
+    """
     before = len(load.answered)
     edge.start()
 
     async def until_killed():
         stop = asyncio.Event()
         running = asyncio.create_task(load.run(edge.address, stop))
+        while len(load.answered) == before and not running.done():
+            await asyncio.sleep(0.002)
         await asyncio.sleep(chance.uniform(0.01, 0.2))
         edge.kill()
         stop.set()

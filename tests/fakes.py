@@ -139,7 +139,9 @@ class FakeOutbox:
             due = self.due.get(delivery.id, NOON)
             if due > self.now():
                 waiting = min(waiting or due, due)
-            elif len(outcome.leased) < claim.limit and place not in self.paused:
+            elif place in self.paused:
+                waiting = due  # due, and yet not given
+            elif len(outcome.leased) < claim.limit:
                 self.queued.remove(delivery)
                 self.leased[delivery.id] = delivery
                 outcome.leased.append(delivery)

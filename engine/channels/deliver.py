@@ -136,6 +136,7 @@ class DeliverLoop:
         self._draw = draw
         self._note = note
         self._routes: Mapping[Place, Route] = {}
+        self._paused: frozenset[Place] = frozenset()
         self._ended: deque[Settlement] = deque()
         self._pauses: list[Pause] = []
         self._in_hand: dict[int, InHand] = {}
@@ -152,6 +153,13 @@ class DeliverLoop:
         """Deliver to these destinations from now on; what is in hand ends first."""
         self._routes = routes
         self.wake()
+
+    def pause(self, places: frozenset[Place]) -> None:
+        """Claim nothing for these destinations until told otherwise."""
+        resumed = self._paused - places
+        self._paused = places
+        if resumed:
+            self.wake()
 
     def wake(self) -> None:
         """Look at once: there may be something new for any destination."""
@@ -217,8 +225,8 @@ class DeliverLoop:
 
     def _claims(self, now: float) -> list[Claim]:
         claims = []
-        for route in self._routes.values():
-            room = route.room(now)
+        for place, route in self._routes.items():
+            room = 0 if place in self._paused else route.room(now)
             if room:
                 claims.append(Claim(*route.place, room))
                 route.due_at = now + LOOK_SECONDS
@@ -239,7 +247,8 @@ class DeliverLoop:
         now, wall = self._clock.seconds(), self._now()
         for place, due in outcome.due.items():
             if place in self._routes and due is not None:
-                wait = max((due - wall).total_seconds(), 0.0)
+                wait = (due - wall).total_seconds()
+                wait = wait if wait > 0 else LOOK_SECONDS  # due, and yet not given
                 self._routes[place].due_at = now + min(wait, LOOK_SECONDS)
         for claim in work.claims:
             place = claim.channel, claim.destination
@@ -333,7 +342,9 @@ class DeliverLoop:
             return
         now = self._clock.seconds()
         waits = [
-            max(route.due_at, route.hold_until) - now for route in self._routes.values()
+            max(route.due_at, route.hold_until) - now
+            for place, route in self._routes.items()
+            if place not in self._paused
         ]
         wait = min([LOOK_SECONDS, *waits])
         self._timer = self._clock.callLater(max(wait, 0.01), self._look)

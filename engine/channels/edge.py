@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -40,6 +40,7 @@ from engine.channels.listeners import Places
 from engine.channels.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.outbox import Outbox, Outcome, Round
+from engine.channels.reporting import Reporter, Wishes, wishes_of
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
 from engine.channels.tls import Profile, expiry, profiles_of
 from engine.channels.twisted_logs import follow_twisted
@@ -47,9 +48,8 @@ from engine.channels.wake import Ringer
 from engine.errors import ConfigurationError
 from engine.settings import Settings
 from engine.store.database import Database, open_database
-from engine.store.reports import Report, report, run_states
+from engine.store.reports import Wanted
 from engine.store.seal import load_or_create_key
-from engine.store.words import RunState
 
 REPORT_SECONDS: Final = 2.0
 DRAIN_SECONDS: Final = 8.0
@@ -88,10 +88,10 @@ class Edge:
         self._load = load
         self._channels = load()
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._silenced: frozenset[str] = frozenset()
+        self._wishes = Wishes()
         self._routes: dict[tuple[str, str], Route] = {}
         self._certificates: dict[str, str] = {}
-        self._started_at = utc_now()
+        self._reporter = Reporter(database, settings.node_name, utc_now(), utc_now)
         self._parent = os.getppid() if bells else 0
         self._thread = ThreadPool(1, 1, name="store")
         self._housekeeping = Housekeeping(database, utc_now)
@@ -154,6 +154,9 @@ class Edge:
     def start(self) -> None:
         """Recover, then open the listeners and begin to deliver."""
         recovered = self._outbox.recover()
+        wanted = self._reporter.exchange("{}")
+        self._wishes = wishes_of(wanted, self._channels)
+        self.deliveries.pause(self._wishes.paused)
         self._writer.start()
         self._thread.start()
         if self._hearing is not None:
@@ -205,7 +208,8 @@ class Edge:
 
     def _follow(self) -> None:
         """Put the present channels in force."""
-        running = [each for each in self._channels if each.name not in self._silenced]
+        silenced = self._wishes.silenced
+        running = [each for each in self._channels if each.name not in silenced]
         self._housekeeping.remember = max(
             (each.source.duplicate.within for each in self._channels),
             default=self._housekeeping.remember,
@@ -271,33 +275,18 @@ class Edge:
         if self._parent and os.getppid() != self._parent:
             _log.error("supervisor_gone")
             self._reactor.callLater(0, self._reactor.stop)
-        done: Deferred[frozenset[str]] = self._in_store(self._exchange, self._detail())
-        return done.addCallbacks(self._obey, self._report_failed)
-
-    def _exchange(self, detail: str) -> frozenset[str]:
-        """Report that this process lives; return the channels that shall not take."""
-        sent = Report(
-            self._settings.node_name,
-            "edge",
-            "edge",
-            os.getpid(),
-            self._started_at,
-            utc_now(),
-            detail,
+        done: Deferred[Mapping[tuple[str, str], Wanted]] = self._in_store(
+            self._reporter.exchange, self._detail()
         )
-        with self._database.engine() as connection:
-            report(connection, sent)
-            wanted = run_states(connection)
-        return frozenset(
-            channel
-            for (channel, destination), told in wanted.items()
-            if not destination and told.state is not RunState.RUNNING
-        )
+        return done.addCallbacks(self._heed, self._report_failed)
 
-    def _obey(self, silenced: frozenset[str]) -> None:
-        """Open and close ways in as persons want, and try again where one failed."""
-        if silenced != self._silenced or self.intakes.problems:
-            self._silenced = silenced
+    def _heed(self, wanted: Mapping[tuple[str, str], Wanted]) -> None:
+        """Open and close what persons want, and try again where opening failed."""
+        wishes = wishes_of(wanted, self._channels)
+        changed = wishes.silenced != self._wishes.silenced
+        self._wishes = wishes
+        self.deliveries.pause(wishes.paused)
+        if changed or self.intakes.problems:
             self._follow()
 
     def _report_failed(self, failure: Failure) -> None:

@@ -24,6 +24,7 @@ from engine.channels.dial import Dialer, Place
 from engine.channels.http_client import HttpClient
 from engine.channels.posting import Poster, Target, authorization
 from engine.channels.tls import Profile, client_options
+from engine.errors import ConfigurationError, CredentialsError
 
 PLAIN: Final = "none"
 Connect = Callable[[Factory], Awaitable[Protocol]]
@@ -50,6 +51,8 @@ class Surroundings:
     ) -> IOpenSSLClientConnectionCreator | None:
         if place.scheme == "http" or profile == PLAIN:
             return None
+        if profile not in self.profiles:
+            raise ConfigurationError(f"there is no tls profile {profile}")
         return client_options(self.profiles[profile], place.host)
 
     def poster(self, url: str, profile: str, credential: str, timeout: float) -> Poster:
@@ -71,9 +74,33 @@ class Simulated:
         """Nothing is kept open."""
 
 
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """Stands for a destination whose TLS files or credentials are not in order."""
+
+    reason: str
+
+    async def send(self, document: Document) -> Receipt:
+        """Send nothing; what is wrong is wrong for every document.
+
+        Raises:
+            CredentialsError: always, so that the destination pauses for a person.
+        """
+        del document
+        raise CredentialsError(self.reason, "not-configured")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
 def destination_of(settings: Settings, given: Surroundings) -> Destination:
     """Return what sends for one destination of a channel."""
-    return Simulated() if settings.simulate else _MAKERS[settings.kind](settings, given)
+    if settings.simulate:
+        return Simulated()
+    try:
+        return _MAKERS[settings.kind](settings, given)
+    except ConfigurationError as error:
+        return NotReady(str(error))
 
 
 def routes_of(

@@ -237,3 +237,27 @@ def test_a_failed_delivery_is_labelled_by_the_first_rule_that_applies():
     [settlement] = bench.outbox.rounds[-1].settlements
     assert (settlement.label, settlement.assignee) == ("first", "oncall")
     assert settlement.on_failure is OnFailure.CONTINUE
+
+
+def test_a_paused_destination_gets_nothing_until_it_goes_on():
+    bench = Bench()
+    bench.loop.pause(frozenset({("adt", "his")}))
+    bench.put("ann")
+    bench.clock.advance(5)
+    assert bench.his.sent == []
+
+    bench.loop.pause(frozenset())
+
+    assert bench.his.sent == [b"1"]
+
+
+def test_a_store_that_gives_nothing_although_it_is_due_is_not_asked_at_once():
+    bench = Bench()
+    bench.outbox.paused.append(("adt", "his"))
+    bench.put("ann")
+    rounds = len(bench.outbox.rounds)
+
+    for _ in range(50):
+        bench.clock.advance(0.1)
+
+    assert len(bench.outbox.rounds) - rounds <= 6
