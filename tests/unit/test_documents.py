@@ -23,7 +23,7 @@ def test_every_command_named_in_a_page_exists(page):
 
     named = set(re.findall(r"(?:^ *|`|· |&& )interop ([a-z]+)\b", text, re.MULTILINE))
 
-    assert named - KNOWN - {"schema"} == set()
+    assert named - KNOWN == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
