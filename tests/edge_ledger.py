@@ -50,16 +50,7 @@ class EdgeProcess:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, limit=90.0):
-        log = (self.folder / "edge.log").open("ab")
-        self.process = subprocess.Popen(  # noqa: S603 - our own module
-            [
-                *(sys.executable, "-m", "tests.edge_process", str(self.folder)),
-                *(str(self.port), *self.options),
-            ],
-            cwd=ROOT,
-            stderr=log,
-        )
-        log.close()
+        self.process = self.launch()
         end = time.monotonic() + limit
         while time.monotonic() < end:
             with suppress(OSError), socket.create_connection(self.address):
@@ -67,7 +58,19 @@ class EdgeProcess:
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
-        raise AssertionError((self.folder / "edge.log").read_text()[-2000:])
+        logs = [path.read_text()[-2000:] for path in self.folder.glob("*.log")]
+        raise AssertionError("".join(logs))
+
+    def launch(self):
+        with (self.folder / "edge.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - our own module
+                [
+                    *(sys.executable, "-m", "tests.edge_process", str(self.folder)),
+                    *(str(self.port), *self.options),
+                ],
+                cwd=ROOT,
+                stderr=log,
+            )
 
     @property
     def address(self):
@@ -217,7 +220,7 @@ def kill_cycle(edge, load, chance):
     async def until_killed():
         stop = asyncio.Event()
         running = asyncio.create_task(load.run(edge.address, stop))
-        while len(load.answered) == before and not running.done():
+        while len(load.answered) == before and not running.done():  # noqa: ASYNC110 - a counter, not an event
             await asyncio.sleep(0.002)
         await asyncio.sleep(chance.uniform(0.01, 0.2))
         edge.kill()

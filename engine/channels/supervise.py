@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -37,11 +37,13 @@ class Program:
     """One process to keep running.
 
     ``order`` is the place in the stop: edge first, so that nothing new comes in.
+    ``at_first`` are options of its first life only.
     """
 
     name: str
     command: tuple[str, ...]
     order: int = 0
+    at_first: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
+    lives: int = 0
     start_at: float = 0.0
 
     @property
@@ -122,7 +125,10 @@ class Supervisor:
                 self._start(child)
 
     def _start(self, child: Child) -> None:
-        child.process = subprocess.Popen(child.program.command)  # noqa: S603 - our own
+        program = child.program
+        first = () if child.lives else program.at_first
+        child.process = subprocess.Popen([*program.command, *first])  # noqa: S603 - our own
+        child.lives += 1
         child.started_at = self.clock()
         _log.info("process_started", process=child.program.name, pid=child.pid)
 
@@ -171,7 +177,8 @@ def programs_of(
     for number in range(workers):
         name = f"worker-{number}"
         options = [*shared, "--name", name]
-        found.append(_program(name, "engine.channels.worker", options, order=1))
+        worker = _program(name, "engine.channels.worker", options, order=1)
+        found.append(replace(worker, at_first=("--fresh",)))
     return found
 
 

@@ -219,6 +219,9 @@ def _run(asked: Arguments) -> int:
     configure_logs(settings.log_level, settings.log_format)
     key = load_or_create_key(settings.key_file)
     database = open_database(settings.store_url, key, role="worker")
+    if asked.fresh:
+        with database.engine() as connection:
+            claims.forget_starts(connection)
     name = asked.name or "worker"
     owner = f"{settings.node_name}/{name}"
     process = Process(
