@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy import Connection, and_, bindparam, literal_column, select, update
 
 from engine.store import error_queue, lanes, reports
 from engine.store.audit import Order
@@ -50,7 +50,7 @@ class Settlement:
 _HELD: Final = (
     select(delivery.c.id, delivery.c.epoch, delivery.c.state)
     .select_from(delivery)
-    .join(lane, lane.c.head_id == delivery.c.id)
+    .join(lane, and_(lane.c.id == delivery.c.lane_id, lane.c.head_id == delivery.c.id))
     .where(delivery.c.id.in_(bindparam("ids", expanding=True)))
     .with_for_update()
 )

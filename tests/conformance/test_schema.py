@@ -107,12 +107,12 @@ def scans(store, seen):
             for statement, parameters in seen.items()
         }
     whole = re.compile(
-        r"Seq Scan on (?!counter|sequence|audit)|SCAN (?!counter|CONSTANT|engine.audit)"
+        r"Seq Scan on (?!counter|sequence|audit)|AUTOMATIC|SCAN (?!counter|CONSTANT|engine.audit)"
     )
     return {
         statement: plan
         for statement, plan in plans.items()
-        if any(whole.search(line) and "INDEX" not in line for line in plan)
+        if any(whole.search(line) and "USING INDEX" not in line for line in plan)
     }
 
 
