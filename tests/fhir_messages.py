@@ -115,3 +115,63 @@ def extensions(element, name):
     """Return the extensions whose URL ends with a name."""
     found = element.get("extension", [])
     return [one for one in found if one["url"].endswith(name)]
+
+
+def admission(number=0):
+    """Return an admission as feeds send it: 11 segments, the person told by number."""
+    mrn, name = f"{number:08}", f"Doe{number}^Ann^Q^^^^L"
+    home = f"{number} Home Road^Flat 2^Town^ST^99999^USA^H"
+    return er7(
+        msh(control=f"C{number}"),
+        f"EVN|A01|20240102030405{ZONE}||ADM|REG1^Clerk^Rita|20240102030405{ZONE}",
+        pid(
+            f3=f"{mrn}^^^HOSP^MR~D{mrn}^^^DMV^DL",
+            f5=f"{name}~Roe{number}^Ann^^^^^M",
+            f10="2106-3^White^HL70005",
+            f11=f"{home}~PO Box 9^^Town^ST^99999^USA^M",
+            f13=f"^PRN^PH^^1^555^55{number:05}~^NET^Internet^ann{number}@example.org",
+            f16="M^Married^HL70002",
+            f18=f"ACC{number}^^^HOSP^AN",
+        ),
+        "PD1|||HOSP CLINIC^^10001|5101^Primary^Paula^P^^Dr^MD^^NPI",
+        f"NK1|1|Doe^Alex^A^^^^L|SPO^Spouse^HL70063|{home}|^PRN^PH^^1^555^5550199",
+        pv1(
+            f3="2000^2012^01^HOSP^^BED^MAIN^3",
+            f7="4777^Attend^Aaron^A^^Dr^MD^^NPI",
+            f10="MED",
+            f17="4777^Attend^Aaron^A^^Dr^MD^^NPI",
+            f19=f"V{number}^^^HOSP^VN",
+        ),
+        "PV2|||PAIN^Chest pain|||||20240102|20240105|3",
+        "AL1|1|DA^Drug^HL70127|70618^Penicillin^RXNORM|SV^Severe^HL70128|Hives|19990101",
+        "AL1|2|FA^Food^HL70127|256349002^Peanut^SCT|MO^Moderate^HL70128|Swelling",
+        "DG1|1||I20.9^Angina pectoris^I10|Angina|20240102|A",
+        f"IN1|1|PPO^Plan|INS1|Good Co|PO Box 9^^Town||||||||||||{name}|SEL^Self",
+    )
+
+
+def laboratory_report(number=0, results=30):
+    """Return a report of numeric results, the person and the values told by number."""
+    lines = [
+        obx(
+            "NM",
+            f"{4 + line * 1.7 + number % 16 * 0.3:.1f}",
+            f1=str(line + 1),
+            f3=f"{700 + line}-8^Test {line}^LN^L{line}^Test^99LAB",
+            f4=str(line // 10 + 1),
+            f6="mg/dL^mg/dL^UCUM",
+            f7="70-99",
+            f8="N",
+            f14=f"20240102000500{ZONE}",
+            f16="TECH1^Tech^Tina",
+        )
+        for line in range(results)
+    ]
+    return er7(
+        msh("ORU^R01^ORU_R01", control=f"R{number}"),
+        pid(f3=f"{number:08}^^^HOSP^MR", f5=f"Doe{number}^Ann"),
+        pv1(f19=f"V{number}^^^HOSP^VN"),
+        segment("ORC", f1="RE", f2=f"P{number}^ADT1", f3=f"F{number}^LAB"),
+        obr(f2=f"P{number}^ADT1", f3=f"F{number}^LAB", f24="HM"),
+        *lines,
+    )

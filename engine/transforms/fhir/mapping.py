@@ -31,6 +31,7 @@ from engine.transforms.fhir.roles import (
     map_participation,
     map_role,
 )
+from engine.transforms.fhir.site_segments import map_site_segment
 
 Mapper: TypeAlias = Callable[[Conversion, Node], None]
 
@@ -114,6 +115,8 @@ def convert(message: Message, context: MapContext) -> Conversion:
         conversion.list_cuts(pv1)
     for node in tree.nodes:
         mapper = MAPPERS.get(node.id)
+        if mapper is None and node.id.startswith("Z") and context.options.z:
+            mapper = map_site_segment
         if mapper is not None:
             mapper(conversion, node)
             conversion.list_cuts(node)

@@ -171,8 +171,9 @@ def add_collection(conversion: Conversion, obr: Node, specimen: Entry) -> None:
     if obr.has(9) and (volume := counted(conversion.feed, obr.first(9))):
         collection.setdefault("quantity", volume)
     put(specimen.resource, "collection", collection)
-    if obr.has(14) and (when := conversion.when(obr, 14)):
-        specimen.resource.setdefault("receivedTime", when)
+    when = conversion.when(obr, 14) if obr.has(14) else ""
+    if when and specimen.resource.setdefault("receivedTime", when) != when:
+        obr.leave(14)
     for source in obr.all(39) if obr.has(39) else ():
         if words := plain(source.text(2) or source.text()):
             append(specimen.resource, "note", {"text": words})

@@ -103,7 +103,6 @@ CATEGORY: Final = _codes(
 )
 """OBR-24 to observation-category; every other section of table 0074 is laboratory."""
 NOT_LABORATORY: Final = frozenset({"NRS", "PHR", "PHY", "PT", "OT", "RC", "RX", "SR"})
-IDENTIFIER_USE: Final = _codes("ANON=secondary")
 
 V3_MARITAL: Final = HL7 + "v3-MaritalStatus"
 V3_NULL: Final = HL7 + "v3-NullFlavor"

@@ -17,8 +17,16 @@ from tests.fhir_messages import (
     segment,
 )
 
-TXA = {"f1": "1", "f2": "DS^Discharge summary^L", "f3": "TX",
-       "f6": "20240102030405-0500", "f9": "7^Author^A", "f12": "DOC1^HOSP", "f17": "AU", "f19": "AV"}  # fmt: skip
+TXA = {
+    "f1": "1",
+    "f2": "DS^Discharge summary^L",
+    "f3": "TX",
+    "f6": "20240102030405-0500",
+    "f9": "7^Author^A",
+    "f12": "DOC1^HOSP",
+    "f17": "AU",
+    "f19": "AV",
+}
 
 
 def mdm(event="T02", *contents, **fields):

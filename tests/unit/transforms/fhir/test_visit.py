@@ -264,3 +264,36 @@ def test_an_event_the_map_does_not_know_is_refused():
 
 def test_a_feed_may_have_unknown_events_read_as_their_nearest():
     assert resource(adt("A99"), "Patient", unknown_trigger="nearest")
+
+
+Z = {
+    "ZPV-2": {"url": "https://site.example/ward", "type": "string"},
+    "ZPV-3": {"url": "https://site.example/when", "type": "dateTime"},
+    "ZPV-4": {"url": "https://site.example/flag", "type": "boolean"},
+    "ZPV-5": {"url": "https://site.example/kind", "type": "CodeableConcept"},
+    "ZPV-6.2": {"url": "https://site.example/code", "type": "code"},
+    "ZPV-7": {"url": "https://site.example/count", "type": "integer"},
+    "ZPV-8": {"url": "https://site.example/day", "type": "date"},
+}
+
+
+def test_z_segments_are_listed_unless_the_feed_names_an_extension():
+    zpv = "ZPV|1|North|20240102|Y|1^One^L|x^AB|3|202401021200-0500|more"
+    data = adt("A01", pid(), pv1(), zpv)
+
+    found = resource(data, "Encounter", z=Z)
+    values = {one["url"].rpartition("/")[2]: one for one in found["extension"]}
+
+    assert values["ward"]["valueString"] == "North"
+    assert values["when"]["valueDateTime"] == values["day"]["valueDate"] == "2024-01-02"
+    assert values["flag"]["valueBoolean"] is True
+    assert (values["code"]["valueCode"], values["count"]["valueInteger"]) == ("AB", 3)
+    assert codes(values["kind"]["valueCodeableConcept"])[0][1] == "1"
+    assert losses(data, z=Z)["ZPV-9"] == "z-segment"
+    assert losses(data)["ZPV-2"] == "z-segment"
+
+
+def test_a_z_field_that_is_not_of_its_type_is_listed():
+    data = adt("A01", pid(), pv1(), "ZPV||||maybe|||many")
+
+    assert losses(data, z=Z)["ZPV-4"] == losses(data, z=Z)["ZPV-7"] == "unreadable"
