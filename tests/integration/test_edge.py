@@ -125,6 +125,16 @@ def test_killing_loses_no_acknowledged_message(tmp_path):
     assert load.wrong == 0
 
 
+def test_E28_the_port_is_bound_again_right_after_a_crash(edge):  # noqa: N802
+    exchange(edge.address, adt(1)[1])
+    edge.kill()
+
+    edge.start()
+
+    [answer] = exchange(edge.address, adt(2)[1])
+    assert code_of(answer)[0] == b"AA"
+
+
 def test_a_stop_ends_with_nothing_in_doubt(edge):
     _, body = adt(1)
     exchange(edge.address, body)
