@@ -13,7 +13,7 @@ from engine.channels.load import Site
 from engine.channels.prepare import Feed
 from engine.channels.steps import StepRunner
 from engine.identity.registration import Assigner, Category, Policy, Reading
-from engine.identity.weights import Model
+from engine.identity.traits import TEST_NAMES
 from engine.settings import Settings
 from engine.store.claims import Claimed
 from engine.transforms.ccda.site import CdaSite, Custodian
@@ -45,15 +45,12 @@ class Line:
 
 def lines_of(site: Site) -> dict[str, Line]:
     """Return what processes each channel of a site."""
-    return {
-        channel.name: line(channel, site.settings, site.models)
-        for channel in site.channels
-    }
+    return {channel.name: line_of(site, channel) for channel in site.channels}
 
 
-def line(channel: Channel, settings: Settings, models: Mapping[str, Model]) -> Line:
+def line_of(site: Site, channel: Channel) -> Line:
     """Return what processes one channel's messages under its revision."""
-    return Line(_feed(channel, settings), _desk(channel, settings, models))
+    return Line(_feed(channel, site.settings), _desk(channel, site))
 
 
 def _feed(channel: Channel, settings: Settings) -> Feed:
@@ -67,14 +64,14 @@ def _feed(channel: Channel, settings: Settings) -> Feed:
     )
 
 
-def _desk(channel: Channel, settings: Settings, models: Mapping[str, Model]) -> Desk:
+def _desk(channel: Channel, site: Site) -> Desk:
     return Desk(
         channel,
-        _reading(channel),
-        models[channel.identity.model],
-        settings.identity_system,
-        settings.folder.resolve(),
-        cda_site(settings, channel.tables),
+        _reading(channel, site.matching.test_patients),
+        site.models[channel.identity.model],
+        site.settings.identity_system,
+        site.settings.folder.resolve(),
+        cda_site(site.settings, channel.tables),
     )
 
 
@@ -142,7 +139,7 @@ def _options(switches: MapSwitches) -> MapOptions:
 # ---- identity ----
 
 
-def _reading(channel: Channel) -> Reading:
+def _reading(channel: Channel, test_patients: tuple[str, ...]) -> Reading:
     doubt = channel.identity.on_doubt
     holds = {
         Category.DUPLICATE: doubt.duplicate,
@@ -157,7 +154,8 @@ def _reading(channel: Channel) -> Reading:
     return Reading(
         _assigners(channel.tables.get(AUTHORITIES)),
         channel.identity.unknown_authority == "hold",
-        policy=policy,
+        (*TEST_NAMES, *test_patients),
+        policy,
     )
 
 

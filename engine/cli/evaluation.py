@@ -1,12 +1,51 @@
 """Precision and recall of the patient index against known pairs."""
 
 import csv
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count, islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from engine.cli.invocation import Exit, Stop
+from engine.cli.invocation import Exit, Stop, now
 from engine.cli.output import Row
+
+if TYPE_CHECKING:
+    from engine.store.database import Database
+
+_BATCH: Final = 500
+
+
+@contextmanager
+def fed(feed: Path, mode: str) -> "Iterator[Database]":
+    """Open a store in a temporary folder that decided about every message of a feed.
+
+    Nothing is mapped or sent: messages are parsed, their patients decided and written.
+    """
+    from engine.hl7 import parse
+    from engine.identity import Mode, Reading, decide, registration_of
+    from engine.peers.sending import read_messages
+    from engine.store.database import open_database
+    from engine.store.patient_changes import apply
+    from engine.store.patients import PatientCache, SqlPatientIndex, mint, shipped
+
+    messages, numbers = iter(read_messages(feed)), count(1)
+    model, cache = shipped(Mode(mode)), PatientCache()
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(f"sqlite:///{folder}", bytes(32), role="worker")
+        while batch := list(islice(messages, _BATCH)):
+            with (
+                database.engine() as connection,
+                SqlPatientIndex(connection, database.sealer, cache) as index,
+            ):
+                for data in batch:
+                    found = registration_of(parse(data), Reading(), mint, next(numbers))
+                    if found.registration is not None:
+                        apply(index, decide(found.registration, index, model), now())
+        yield database
+        database.close()
 
 
 def score(truth: Path, exported: Sequence[Row]) -> Row:

@@ -245,11 +245,23 @@ def export() -> None:
     required=True,
     help="CSV with control_id, event, person, as interop generate writes it.",
 )
-def evaluate(truth: Path) -> None:
+@click.option(
+    "--feed",
+    type=click.Path(exists=True, path_type=Path),
+    help="Decide these messages in a store of their own, instead of the site's.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["safe", "balanced"]),
+    default="safe",
+    show_default=True,
+    help="Thresholds for --feed.",
+)
+def evaluate(truth: Path, feed: Path | None, mode: str) -> None:
     """Print pairwise precision and recall against known pairs."""
-    from engine.cli.evaluation import score
+    from engine.cli.evaluation import fed, score
 
-    with store() as database:
+    with fed(feed, mode) if feed else store() as database:
         rows = list(_exported(database))
     emit_one(score(truth, rows))
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import orjson
 import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, invocation, leave, note
@@ -64,10 +65,30 @@ def init_command(folder: Path, template: str) -> None:
 
 def write_project(folder: Path, template: str = "full") -> None:
     """Write a template's configuration below ``folder``, and folders for results."""
+    from engine.channels.schema import channel_schema
+
     out = [f"{name}.yaml" for name in LEFT_OUT[template]]
     shutil.copytree(TEMPLATE, folder / "config", ignore=shutil.ignore_patterns(*out))
+    schema = orjson.dumps(channel_schema(), option=orjson.OPT_INDENT_2)
+    (folder / "config" / "channel.schema.json").write_bytes(schema + b"\n")
     for name in ("store", "out", "received"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+@click.command("schema", cls=Command)
+@click.argument("what", type=click.Choice(["channel"]))
+@click.option("--with-project", is_flag=True, help="Offer this project's own names.")
+def schema_command(what: str, *, with_project: bool) -> None:
+    """Print the JSON Schema of channel files, for editors.
+
+    Save it as config/channel.schema.json; the first line of a channel file names it.
+    """
+    from engine.channels.schema import channel_schema, project_names
+
+    del what
+    loaded = site() if with_project else None
+    names = project_names(loaded.settings, list(loaded.tables)) if loaded else None
+    click.echo(orjson.dumps(channel_schema(names), option=orjson.OPT_INDENT_2))
 
 
 @click.command("check", cls=Command)

@@ -20,12 +20,12 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Build and test channels": {
         "check": ("project", "Check every file; every error in one run."),
         "test": ("project", "Run the tests of the channels."),
-        "schema": ("schema", "Print the JSON Schema of channel files, for editors."),
         "try": ("trial", "Run one message through a channel; nothing is stored."),
         "convert": ("convert", "Convert messages to FHIR, C-CDA or HL7 on stdout."),
         "explain": ("explain", "Tell in words what is in a message."),
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
+        "schema": ("project", "Print the JSON Schema of channel files, for editors."),
         "table": ("tables", "Show and change code tables, list their misses."),
     },
     "Send, receive, measure": {

@@ -42,8 +42,17 @@ def decide(registration: Registration, index: PatientIndex, model: Model) -> Dec
         decision = resolve(registration, index, model)
         if not decision.held:
             decision = _noticed(decision, notice, others, index, model)
+    others = tuple(_of_one_person(each, decision) for each in others)
     decision = replace(decision, also=others, model=model.version)
     return _withheld(decision) if decision.held else decision
+
+
+def _of_one_person(other: Decision, first: Decision) -> Decision:
+    """Return a decision with the first one's person where both name one number."""
+    shared = set(other.registration.identifiers) & set(first.registration.identifiers)
+    if other.record is not None or not shared:
+        return other
+    return replace(other, enterprise_id=first.enterprise_id)
 
 
 def _withheld(decision: Decision) -> Decision:
@@ -143,19 +152,19 @@ def _joined_already(
 def _contradiction(
     decision: Decision, prior: SourceRecord, index: PatientIndex, model: Model
 ) -> bool:
-    """Whether the evidence or the history speaks against joining the two."""
+    """Whether the evidence or the history speaks against joining the two.
+
+    A prior number that is retired was merged before, and taken apart by somebody since.
+    """
     registration, record = decision.registration, decision.record
-    if not registration.policy.applies_merges:
+    foreign = prior.authority != registration.identifiers[0].authority
+    if foreign or prior.retired or not registration.policy.applies_merges:
         return True
-    if prior.authority != registration.identifiers[0].authority:
-        return True
-    traits = record.traits if record else registration.traits
     if record and prior.number in index.told_apart(record.number, record.traits):
         return True
-    if _identified_elsewhere(prior, index):
+    if any(_identified_elsewhere(each, index) for each in (prior, record) if each):
         return True
-    if record and _identified_elsewhere(record, index):
-        return True
+    traits = record.traits if record else registration.traits
     return _unlike(traits, prior, index, model)
 
 

@@ -87,7 +87,7 @@ def remove_row(line: str, path: FhirPath) -> MapRow:
             ]
             return
         for entry in chosen:
-            remove(entry.resource, path)
+            remove(mapped.own(entry), path)
 
     return MapRow("remove", line, run)
 
@@ -158,7 +158,7 @@ def _writer(path: FhirPath, source: Source, *, append: bool) -> Run:
         for entry in _chosen(mapped, path.type, context):
             value = _json(path, source, context)
             if value is not None:
-                write(entry.resource, path, value, append=append)
+                write(mapped.own(entry), path, value, append=append)
 
     return run
 

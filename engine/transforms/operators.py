@@ -48,7 +48,7 @@ def _joined(terms: Sequence[Term], *, ends_with: bool) -> Term:
     for term in reversed(terms[:-1]):
         run = (_or if ends_with else _and)(term.evaluate, run)
     fixed = all(term.constant for term in terms)
-    decided = any(term.constant and term.value is ends_with for term in terms)
+    decided = any(term.value is ends_with for term in terms)
     return Term(Type.BOOLEAN, run, terms[0].offset, constant=fixed or decided)
 
 
@@ -77,7 +77,7 @@ def minus(term: Term, offset: int) -> Term:
     """Return the number with the other sign."""
     if not term.known:
         return term
-    if term.constant and isinstance(term.value, Decimal):
+    if isinstance(term.value, Decimal):
         return constant(-term.value, Type.NUMBER, offset)
     evaluate = term.evaluate
 
@@ -151,7 +151,7 @@ def _comparing(operator: str, left: Term, right: Term) -> Evaluate:
     compare, first, second = _COMPARE[operator], left.evaluate, right.evaluate
     if left.type in _TIMES:
         return _comparing_times(operator, first, second)
-    if operator == "==" and right.constant:
+    if operator == "==" and right.literal:
         value = right.value
         return lambda context: first(context) == value
     if operator in ("==", "!="):
@@ -196,7 +196,7 @@ def _membership(operator: str, left: Term, right: Term, report: ReportFault) -> 
         )
         return unknown(left.offset)
     wanted, first, second = operator == "in", fits.evaluate, right.evaluate
-    if right.constant and isinstance(right.value, list):
+    if isinstance(right.value, list):
         known = frozenset(map(str, right.value))
         return Term(
             Type.BOOLEAN,
@@ -216,7 +216,7 @@ def _membership(operator: str, left: Term, right: Term, report: ReportFault) -> 
 
 def listing(terms: Sequence[Term], offset: int) -> Term:
     """Return a list of texts."""
-    if all(term.constant for term in terms):
+    if all(term.literal for term in terms):
         return constant([str(term.value) for term in terms], Type.LIST, offset)
     evaluates = [term.evaluate for term in terms]
     return Term(

@@ -45,5 +45,5 @@ def _plays(term: Term, part: str) -> bool:
     if part == PATH:
         return term.path is not None
     if part == LITERAL:
-        return term.constant and term.type is Type.TEXT
+        return term.literal and term.type is Type.TEXT
     return term.type not in (Type.BOOLEAN, Type.LIST, Type.REFERENCE)

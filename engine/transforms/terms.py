@@ -29,8 +29,9 @@ _NEGATIVE_ZERO: Final = re.compile(r"^-(0*\.?0*)$")
 class Term:
     """One checked part of an expression, where it stands and what it is.
 
-    ``value`` holds what a constant gives; ``path`` is set where the part is just an
-    HL7 path. ``known`` is false after a fault, so that one fault is reported once.
+    A ``constant`` is the same for every message; ``value`` holds what a literal gives.
+    ``path`` is set where the part is just an HL7 path. ``known`` is false after a
+    fault, so that one fault is reported once.
     """
 
     type: Type
@@ -40,6 +41,11 @@ class Term:
     value: Value = None
     path: Path | None = None
     known: bool = True
+
+    @property
+    def literal(self) -> bool:
+        """Whether the part is written out, so that its value is known now."""
+        return self.value is not None
 
 
 def constant(value: Value, kind: Type, offset: int) -> Term:
@@ -204,7 +210,7 @@ def as_text(term: Term) -> Term:
     """Return the part as text, where text is wanted."""
     if term.type is Type.TEXT or not term.known:
         return term
-    if term.constant:
+    if term.literal:
         return constant(text_of(term.value), Type.TEXT, term.offset)
     evaluate = term.evaluate
     return Term(Type.TEXT, lambda context: text_of(evaluate(context)), term.offset)

@@ -176,6 +176,27 @@ def test_M07_unmerge_restores_membership_golden_record_and_resolution(hospital):
     assert hospital.faults() == ()
 
 
+def test_M05_a_merge_that_somebody_undid_is_not_done_again_by_the_feed(hospital):
+    hospital.send("1", address=HOME)
+    gone = hospital.send("2", birth="19910817").enterprise_id
+    merge = {"trigger": "A40", "prior": "2", "address": HOME, **LATER}
+    hospital.send("1", **merge)
+    hospital.move(LinkKind.UNMERGE, source=gone)
+
+    again = hospital.send("1", **merge)
+
+    assert again.reasons == (Reason.MERGE_CONFLICT,)
+    assert hospital.person("2") == gone
+
+
+def test_one_message_may_name_a_new_patient_twice(hospital):
+    decision = hospital.send("1", kind="ORU", trigger="R01", pairs=[("1", "")])
+
+    assert {each.enterprise_id for each in decision.also} == {decision.enterprise_id}
+    assert (hospital.rows("record"), hospital.rows("person")) == (1, 1)
+    assert hospital.faults() == ()
+
+
 def test_M07_what_came_for_a_merged_number_goes_back_with_it(hospital):
     kept = hospital.send("1", address=HOME).enterprise_id
     gone = hospital.send("2", birth="19910817").enterprise_id

@@ -94,6 +94,7 @@ class Entry:
     nulls: list[str]
     reference: Element
     kind: str
+    owned: bool
 
     def __init__(
         self,
@@ -109,6 +110,7 @@ class Entry:
         self.criteria = criteria
         self.segment = segment
         self.nulls = []
+        self.owned = False
         self.reference = {"reference": full_url}
         self.kind = str(resource["resourceType"])
 
@@ -152,6 +154,20 @@ class Mapped:
     losses: list[Loss] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
+    def own(self, entry: Entry) -> Element:
+        """Return a resource of this message that may be changed in place.
+
+        What the map makes shares its parts with other messages of the feed. This copies
+        them once; the Reference objects stay the ones that follow their entries.
+        """
+        if not entry.owned:
+            references = {id(one.reference) for one in self.entries}
+            copied = _copy(entry.resource, references)
+            assert isinstance(copied, dict)
+            entry.resource = copied
+            entry.owned = True
+        return entry.resource
+
     def all(self, kind: str) -> list[Entry]:
         """Return the entries of one resource type, in the order they were made."""
         return [entry for entry in self.entries if entry.kind == kind]
@@ -160,3 +176,14 @@ class Mapped:
     def patients(self) -> list[Entry]:
         """Patients by segment: the one of a PID, then the prior one of its MRG."""
         return sorted(self.all("Patient"), key=lambda entry: entry.segment)
+
+
+def _copy(value: object, references: set[int]) -> object:
+    """Return a deep copy in which known Reference objects are kept."""
+    if isinstance(value, dict):
+        if id(value) in references:
+            return value
+        return {name: _copy(inner, references) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_copy(inner, references) for inner in value]
+    return value

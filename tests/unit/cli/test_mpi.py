@@ -156,3 +156,19 @@ def test_the_index_is_scored_against_the_truth(site, task, tmp_path):
 
     assert (found["records"], found["missed_pairs"]) == (2, 1)
     assert found["doubts_per_100"] == 50.0
+
+
+def test_a_feed_is_scored_in_a_store_of_its_own(site, tmp_path):
+    folder = tmp_path / "made"
+    site.run("generate", "adt", "--patients", "40", "--duplicates", "20%", "-O", folder)
+
+    (found,) = rows(
+        site.run(
+            "mpi", "evaluate", "--truth", folder / "truth.csv",
+            "--feed", folder / "feed.hl7",
+        )
+    )  # fmt: skip
+
+    assert found["persons"] == 40
+    assert (found["precision"], found["unseen"]) == (1.0, 0)
+    assert found["recall"] > 0.5

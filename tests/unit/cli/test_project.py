@@ -42,6 +42,14 @@ def test_a_project_is_never_overwritten(project):
     assert result.exit_code == Exit.USAGE
 
 
+@pytest.mark.parametrize("options", [[], ["--with-project"]])
+def test_the_schema_of_channels_is_printed(project, options):
+    result = run("schema", "channel", "--config", project, *options)
+
+    assert json.loads(result.stdout)["$schema"].endswith("2020-12/schema")
+    assert (project / "channel.schema.json").is_file()
+
+
 def test_check_prints_every_error_with_its_place(project):
     channel = project / "channels" / "laboratory.yaml"
     text = channel.read_text(encoding="utf-8")

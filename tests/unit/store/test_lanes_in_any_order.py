@@ -4,6 +4,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -19,6 +20,8 @@ from tests.databases import empty_database
 from tests.stored import NOON, ask, document, end, lease, order, queue
 
 PERSONS = st.sampled_from(["ann", "bob"])
+ON_FAILURE = st.sampled_from([OnFailure.PARK, OnFailure.PARK, OnFailure.CONTINUE])
+ENDS = st.sampled_from([Event.ACCEPT, Event.RETRY, Event.PARK, Event.PARK])
 
 
 class Lanes(RuleBasedStateMachine):
@@ -43,13 +46,13 @@ class Lanes(RuleBasedStateMachine):
     def of(self, *wanted):
         return [number for number, state in self.states.items() if state in wanted]
 
-    @rule(person=PERSONS, passing=st.booleans())
-    def queue(self, person, passing):
-        what = OnFailure.CONTINUE if passing else OnFailure.PARK
-        [number] = queue(self.store, document(person, on_failure=what))
-        self.states[number] = State.QUEUED
-        self.person[number] = person
-        self.passing |= {number} if passing else set()
+    @rule(person=PERSONS, what=ON_FAILURE, count=st.integers(1, 3))
+    def queue(self, person, what, count):
+        documents = [document(person, on_failure=what)] * count
+        for number in queue(self.store, *documents):
+            self.states[number] = State.QUEUED
+            self.person[number] = person
+            self.passing |= {number} if what is OnFailure.CONTINUE else set()
 
     @rule()
     def lease(self):
@@ -75,7 +78,7 @@ class Lanes(RuleBasedStateMachine):
         return failed or self.states[number] is State.LEASED
 
     @precondition(lambda self: self.in_hand)
-    @rule(event=st.sampled_from([Event.ACCEPT, Event.RETRY, Event.PARK]))
+    @rule(event=ENDS)
     def settle(self, event):
         one = self.in_hand.pop(0)
         later = self.now + timedelta(seconds=10) if event is Event.RETRY else None
@@ -130,5 +133,5 @@ class Lanes(RuleBasedStateMachine):
         }
 
 
-TestLanes = Lanes.TestCase
+TestLanes = pytest.mark.slow(Lanes.TestCase)
 TestLanes.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

@@ -1,5 +1,6 @@
 """The expression language: what it says, what it refuses, and that it never raises."""
 
+import sys
 import time
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from engine.transforms.functions import FUNCTIONS
 from engine.transforms.scope import Loop, LoopItem, Scope, Type
 from engine.transforms.terms import text_of
 from tests.builders import adt_a01, er7, msh
-from tests.channel_files import NOON, compiled, context, faults_of, tables, value_of
+from tests.channel_files import compiled, context, faults_of, tables, value_of
 
 PID = "PID|1||7^^^H^MR~8^^^TRAIN^PI||Doe^Ann^B||19800229|1||||||||||" + '""'
 MESSAGE = er7(msh(), PID, "OBX|1|NM|GLU^Glucose^L||5.40", "OBX|2|NM|K^Potassium^L||abc")
@@ -200,6 +201,7 @@ def test_inside_a_loop_the_path_means_the_current_segment_or_repetition():
         ('[true, "a"]', 1, "a list holds texts", ""),
         ('extract(PID-5, "a", 3)', 20, "the pattern has no such group", ""),
         ("- PID-5", 0, "'-' takes numbers", ""),
+        ('matches(PID-5, "a" if true else "b")', 15, "needs literal", "in quotes"),
     ],
 )
 def test_a_fault_has_its_place_a_sentence_and_a_hint(text, offset, sentence, hint):
@@ -377,15 +379,80 @@ def test_an_expression_knows_what_it_uses():
     assert [*made.tables, *made.paths, *made.names] == ["sex", "PID-8", "channel.name"]
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="tracing costs more than this")
 def test_a_filter_of_two_comparisons_takes_at_most_two_microseconds():
     made = compiled('MSH-9.1 == "ADT" and PID-8 == "F"')
     passing, evaluate, calls = context(adt_a01()), made.evaluate, 20_000
     best = 1.0
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(calls):
             evaluate(passing)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
 
     assert best / calls < 6e-6, "three times the goal: other work shares the machine"
-    assert passing.received_at == NOON
+
+
+def test_values_of_the_environment_are_fixed_when_the_channel_is_loaded():
+    made = compiled('env("WARD")', environment={"WARD": "2WEST"})
+
+    assert made.evaluate(context(MESSAGE)) == "2WEST"
+
+
+def test_a_row_of_the_map_refers_to_a_resource_of_the_message():
+    made = compiled('reference("Patient", "x")', place="map")
+    passing = context(MESSAGE)
+    assert made.evaluate(passing) is None
+
+    passing.reference = lambda kind, name: {"reference": f"{kind}/{name}"}
+    assert made.evaluate(passing) == {"reference": "Patient/x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('valid_id("1234567", "mod11")', False),
+        ('valid_id("12345674", "mod11")', True),
+        ('valid_id("12a", "mod11")', False),
+        ('valid_id("GB82WEST12345698765432", "mod97")', False),
+        ('valid_id("182316110001234567890123425", "mod97")', False),
+        ('valid_id("97", "mod97")', False),
+        ('valid_id("98", "mod97")', True),
+        ('valid_id("-98", "mod97")', False),
+        ('valid_id("12345", "nhs")', False),
+        ('valid_id("abc", "luhn")', False),
+        ('date("2024-12-31 23", "%Y-%m-%d %H") == date("20241231")', True),
+        ('date("31/12/2024", "%d/%m/%Y") > date("20241230")', True),
+        ('date("31/12/2024x", "%d/%m/%Y") == date("soon")', True),
+        ('format_date(datetime("2024070112+0000"), "%H%z%%")', "12+0000%"),
+        ('format_date(datetime("2024070112"), "%z")', "+0000"),
+        ('format_date(to_zone(datetime("20240701"), "Asia/Tokyo"), "%Y")', ""),
+        ('format_date(add_days(date("99991231"), 1), "%Y")', ""),
+        ('format_date(add_days(date("2024"), 1), "%Y")', ""),
+        ('days_between(date("2024"), date("2025")) == 1', False),
+        ('age(date("2000")) == 1', False),
+        ('format_date(date("2024-366", "%Y-%j"), "%m%d")', "1231"),
+        ('round(number("1"), 99) == 1', True),
+        ('substr("abc", 0)', "abc"),
+        ('join(split("", ";"), ",")', ""),
+        ('left("abc", -1)', ""),
+        ('count(split("a", ""))', Decimal(1)),
+        ("exists(PID-3[*].9)", False),
+        ("isnull(PID-3[*].1)", False),
+        ('PID-5 != "x" if true else false', True),
+        ('number("-0.0") == 0', True),
+        ("concat(-1 + 1)", "0"),
+        ('PID-8 == ("1" if true else "2")', True),
+        ('PID-8 in [("1" if true else "2")]', True),
+        ('startswith("abc", "a" if true else "b")', True),
+        ("PID-7 >= PID-9", False),
+        ("true != false", True),
+        ('["a", PID-8] == ["a"]', None),
+    ],
+)
+def test_the_edges_of_functions_and_operators(text, value):
+    if value is None:
+        assert faults_of(text)
+        return
+
+    assert value_of(text, MESSAGE) == value

@@ -1,5 +1,6 @@
 """Encounters: visits that took place, with their diagnoses."""
 
+from dataclasses import replace
 from typing import Final
 
 from engine.transforms.ccda.codes import (
@@ -38,6 +39,14 @@ from engine.transforms.ccda.templates import (
 from engine.transforms.ccda.times import period_of
 
 MAX_LEVELS: Final = 8
+CLASS_NAMES: Final = {
+    "AMB": "ambulatory",
+    "EMER": "emergency",
+    "IMP": "inpatient encounter",
+    "OBSENC": "observation encounter",
+    "PRENC": "pre-admission",
+}
+"""HL7 v3 ActCode names of the classes that feeds send without one."""
 NOT_HELD: Final = frozenset({"planned", "cancelled"})
 
 
@@ -94,9 +103,14 @@ def _kind(rendering: Rendering, resource: Resource) -> Concept:
     path = "Encounter.type"
     kind = concept(types[0] if types else {}, rendering, path, CPT)
     whole = coding_concept(child(resource, "class"), rendering, "Encounter.class")
-    classed = (whole.main,) if whole.main else ()
+    classed = whole.main
+    if classed and not classed.display:
+        classed = replace(classed, display=CLASS_NAMES.get(classed.code, ""))
     return Concept(
-        kind.main, (*kind.others, *classed), kind.text, (*kind.loose, *whole.loose)
+        kind.main,
+        (*kind.others, classed) if classed else kind.others,
+        kind.text,
+        (*kind.loose, *whole.loose),
     )
 
 

@@ -105,14 +105,14 @@ class Diagnosis:
     found: Concept
     lasted: Span
     recorded: Moment | None
+    of_visit: bool
     refuted: bool
     none_known: bool
 
     @property
     def kind(self) -> tuple[Code, Code]:
         """Whether it is a problem or a diagnosis, in SNOMED CT and in LOINC."""
-        marks = {c for item in children(self.resource, "category") for c in codes(item)}
-        return DIAGNOSIS_KIND if "encounter-diagnosis" in marks else PROBLEM_KIND
+        return DIAGNOSIS_KIND if self.of_visit else PROBLEM_KIND
 
     @property
     def states(self) -> str:
@@ -135,12 +135,15 @@ class Diagnosis:
 def diagnosis(rendering: Rendering, url: str, resource: Resource) -> Diagnosis:
     """Return a Condition as it is to be told."""
     source = child(resource, "code")
+    marks = {c for item in children(resource, "category") for c in codes(item)}
+    of_visit = "encounter-diagnosis" in marks or url in diagnosis_uses(rendering)
     return Diagnosis(
         url,
         resource,
         concept(source, rendering, "Condition.code", SNOMED),
         condition_time(resource, rendering),
         known(resource.get("recordedDate"), rendering, "Condition.recordedDate"),
+        of_visit,
         "refuted" in codes(child(resource, "verificationStatus")),
         NO_KNOWN_PROBLEM in codes(source),
     )

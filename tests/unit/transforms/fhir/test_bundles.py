@@ -185,3 +185,34 @@ def broken(change):
 )  # fmt: skip
 def test_the_gate_closes_for(change, code):
     assert code in broken(change)
+
+
+def test_changing_what_one_message_made_leaves_the_next_alone():
+    before = write_json(transaction(mapped(adt()).entries))
+    found = mapped(adt())
+
+    for entry in found.entries:
+        blank(found.own(entry))
+
+    assert write_json(transaction(mapped(adt()).entries)) == before
+
+
+def blank(value):
+    """Overwrite every text in a JSON tree, but not a Reference."""
+    if isinstance(value, dict) and "reference" not in value:
+        for name, inner in value.items():
+            value[name] = "changed" if isinstance(inner, str) else inner
+            blank(inner)
+    if isinstance(value, list):
+        for inner in value:
+            blank(inner)
+
+
+def test_a_resource_of_ones_own_still_follows_its_references():
+    found = mapped(adt())
+    [visit], [patient] = found.all("Encounter"), found.all("Patient")
+    found.own(visit)
+
+    patient.move("urn:uuid:new", "")
+
+    assert visit.resource["subject"] == {"reference": "urn:uuid:new"}
