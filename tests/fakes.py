@@ -56,8 +56,14 @@ class Wire(StringTransport):
     def abortConnection(self):
         self.loseConnection()
 
+    socket: Any = None
+    keepalive = False
+
     def setTcpNoDelay(self, enabled):  # noqa: N802 - Twisted's name
         pass
+
+    def setTcpKeepAlive(self, enabled):  # noqa: N802 - Twisted's name
+        self.keepalive = enabled
 
 
 def ends_of(coroutine):

@@ -13,6 +13,7 @@ from engine.channels.awaiting import Ended
 from engine.channels.channel import Channel, Duplicates
 from engine.channels.verdict import (
     UNSOLICITED,
+    XML_MARK,
     Heard,
     Kept,
     Rules,
@@ -21,6 +22,7 @@ from engine.channels.verdict import (
     hear,
     rules_of,
 )
+from engine.channels.xml_answer import acknowledge_in_xml
 from engine.errors import JournalError
 from engine.hl7 import Path
 from engine.hl7.acknowledgment import AckFault, Header, acknowledge, is_wanted
@@ -251,7 +253,7 @@ class Conversation:
         """E66: a resend may carry another time and another sequence number."""
         header = heard.header
         end = heard.data.find(b"\r")
-        if header is None or end < 0:
+        if header is None or end < 0 or header.fields[0] == XML_MARK:
             return hashlib.sha256(heard.data).digest()
         fields = header.fields.copy()
         for number in self._intake.ignored_fields:
@@ -294,6 +296,10 @@ class Conversation:
     def _write(
         self, header: Header | None, code: str, faults: tuple[AckFault, ...]
     ) -> bytes:
+        if header is not None and header.fields[0] == XML_MARK:
+            echoed, now = header.control_id, self._intake.now()
+            name = self._intake.new_control_id()
+            return acknowledge_in_xml(echoed, code, faults, now, name)
         return acknowledge(
             header,
             code,

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import (
     IReactorTCP,
     IReactorTime,
 )
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread, deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -53,6 +53,7 @@ from engine.store.seal import load_or_create_key
 
 REPORT_SECONDS: Final = 2.0
 DRAIN_SECONDS: Final = 8.0
+FLUSH_SECONDS: Final = 0.05
 RESERVED_DESCRIPTORS: Final = 96
 """Kept back from listeners: for the store, destinations and logs (E27)."""
 
@@ -85,6 +86,7 @@ class Edge:
         self._settings = settings
         self._database = database
         self._reactor = reactor
+        self._clock = cast("IReactorTime", reactor)
         self._load = load
         self._channels = load()
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -179,7 +181,13 @@ class Edge:
         drained = not isinstance(result, Failure)
         _log.info("edge_stopped", drained=drained, in_hand=self.deliveries.in_hand)
         ended: Deferred[object] = deferToThread(self._writer.stop)
-        return ended.addBoth(self._close)
+        return ended.addBoth(self._flush)
+
+    def _flush(self, result: object) -> Deferred[object]:
+        """Let the last answers leave: they are on their way to the sockets."""
+        del result
+        pause: Deferred[object] = deferLater(self._clock, FLUSH_SECONDS)
+        return pause.addBoth(self._close)
 
     def _close(self, result: object) -> object:
         self._thread.stop()

@@ -34,6 +34,9 @@ VERSIONS: Final = frozenset(
 )
 BOM: Final = b"\xef\xbb\xbf"
 COMMIT_BLOCKS: Final = frozenset({b"\x06", b"\x15"})
+XML_MARK: Final = b"<MSH>"
+"""Stands for ``MSH`` in the header of a message in v2.xml: it is answered likewise."""
+
 UNSOLICITED: Final = "unsolicited_ack"
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\x00\r\n"))
 _ODD: Final = _CONTROLS + b"\x00\n"
@@ -226,7 +229,7 @@ def _hear_xml(body: bytes) -> Heard:
     if found is None:
         fault = AckFault("101", location="MSH^1^10", text="XML without MSH.10")
         return replace(_broken(body, "frame-unreadable", fault), unreadable=True)
-    fields = [b"MSH", STANDARD.encoding_characters.encode(), *[b""] * 7, found[1]]
+    fields = [XML_MARK, STANDARD.encoding_characters.encode(), *[b""] * 7, found[1]]
     header = Header(STANDARD, fields)
     return Heard(Kept.ACCEPTED, Verdict.ACCEPTED, body, header, flags=("xml",))
 

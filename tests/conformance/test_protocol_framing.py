@@ -3,19 +3,26 @@
 Every row runs with the lenient settings and with the strict ones.
 """
 
+import socket
 import tracemalloc
 from datetime import timedelta
 from itertools import pairwise
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
+from twisted.internet.interfaces import ITCPTransport
 
+from engine.channels.endpoints import MllpSource
+from engine.channels.listeners import tune
 from engine.channels.sources.mllp import MAX_WAITING
 from engine.errors import JournalError
 from engine.hl7.framing import enclose
 from engine.store.words import Verdict
-from tests.listening import Peer, adt, codes
+from tests.fakes import Wire
+from tests.listening import Peer, adt, answers, codes
 
 BOTH = [{}, {"strict": True}]
 both = pytest.mark.parametrize("profile", BOTH, ids=["lenient", "strict"])
@@ -390,6 +397,27 @@ def test_E22_a_peer_that_never_sends_is_closed_but_a_quiet_one_is_not(profile):
     assert not quiet.closed
 
 
+def test_E23_dead_peers_are_found_by_probes_and_by_unanswered_data():
+    server = socket.create_server(("127.0.0.1", 0))
+    with server, socket.create_connection(server.getsockname()) as peer:
+        transport = Wire()
+        transport.socket = peer
+
+        tune(cast("ITCPTransport", transport), MllpSource(port=1))
+        told = {
+            option: peer.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (
+                socket.TCP_KEEPIDLE,
+                socket.TCP_KEEPINTVL,
+                socket.TCP_KEEPCNT,
+                socket.TCP_USER_TIMEOUT,
+            )
+        }
+
+    assert list(told.values()) == [60, 10, 6, 30_000]
+    assert transport.keepalive
+
+
 @both
 def test_E24_a_peer_that_closed_its_side_is_answered_first(profile):
     peer = Peer(at_once=False, **profile)
@@ -495,7 +523,12 @@ def test_E30_xml_with_a_control_id_is_journalled_and_named(profile):
     peer.hear(enclose(body))
 
     assert peer.journalled == [body]
-    assert b"M1" in peer.sent
+    assert peer.journal.arrivals[0].control_id == "M1"
+    [answer] = answers(peer.sent)
+    root = etree.fromstring(answer)
+    where = {"v2": "urn:hl7-org:v2xml"}
+    assert root.findtext("v2:MSA/v2:MSA.1", namespaces=where) == "AA"
+    assert root.findtext("v2:MSA/v2:MSA.2", namespaces=where) == "M1"
 
 
 @both

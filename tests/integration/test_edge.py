@@ -125,6 +125,16 @@ def test_killing_loses_no_acknowledged_message(tmp_path):
     assert load.wrong == 0
 
 
+def test_E28_the_port_is_bound_again_right_after_a_crash(edge):  # noqa: N802
+    exchange(edge.address, adt(1)[1])
+    edge.kill()
+
+    edge.start()
+
+    [answer] = exchange(edge.address, adt(2)[1])
+    assert code_of(answer)[0] == b"AA"
+
+
 def test_a_stop_ends_with_nothing_in_doubt(edge):
     _, body = adt(1)
     exchange(edge.address, body)
@@ -312,3 +322,27 @@ def test_a_file_put_into_a_folder_is_journalled_and_put_away(tmp_path):
 
     assert names == [adt(1)[0], adt(2)[0]]
     assert not (incoming / "one.hl7").exists()
+
+
+def test_S24_no_error_path_tells_who_the_patient_is(  # noqa: N802 - the row it proves
+    tmp_path,
+):
+    canary = b"CANARYDOE"
+    receiver = Receiver("AE", "ZZ", "ZZ", "ZZ", "ZZ")
+    body = adt(1)[1].replace(b"TEST1", canary)
+    documents = [("ann", body, ""), ("bob", body, "")]
+
+    with running(tmp_path, "--mllp", receiver.place) as edge:
+        exchange(edge.address, b"no header " + canary)
+        exchange(edge.address, body.replace(b"|P|", b"|T|"))
+        exchange(edge.address, body + b"\x0b" + body)
+        with socket.create_connection(edge.address, 10) as connection:
+            connection.sendall(canary * 10_000)
+        with socket.create_connection(edge.address, 10) as connection:
+            connection.sendall(b"\x0b" + body[:90])
+        put(tmp_path, "his", *documents)
+        assert until(lambda: any(row[0] == "failed" for row in states(tmp_path)))
+
+    assert canary not in (tmp_path / "edge.log").read_bytes()
+    assert canary.decode() not in str(states(tmp_path))
+    receiver.close()
