@@ -1,0 +1,67 @@
+"""Names that are used where vulture cannot see it, each group with the reason."""
+
+# keys of configuration files: read by name, from the table of keys
+_.TRIM
+_.silent_for
+_.oldest_over
+_.errors_over
+_.parked_over
+_.rate_off
+_.certificate_within
+_.worklist_over
+_.notify
+_.during
+_.calendar
+_.on_charset_mismatch
+_.sequence_protocol
+_.fragment_timeout
+_.batch_ack
+_.split_multi_msh
+_.max_segments
+_.max_repetitions
+_.max_field
+_.retry_every
+_.on_identity_change
+_.domains
+_.max_results
+_.z
+_.defaults
+_.alerts
+_.source_rank
+_.test_patients
+_.console_tls
+_.console_proxy
+_.console_session_idle
+_.console_session_max
+_.console_mask_lists
+_.console_small_cells
+_.metrics_bind
+_.metrics_token
+_.http_bind
+_.retention_metadata
+_.retention_audit
+_.teams
+_.oidc
+_.ldap
+
+# called by Alembic
+_.down_revision
+
+# read or called by SQLAlchemy, Hypothesis, re2, http.server and Twisted
+_.__call__
+_.impl
+_.cache_ok
+_.log_errors
+_.protocol_version
+_.do_POST
+_.daemon_threads
+_.clientConnectionForTLS
+_.die
+_.the_store_knows_every_state_and_counts_them
+_.enabled
+
+# columns and options that the console and later milestones show
+_.former_addresses
+_.changed_at
+_.relates_to
+_.z
