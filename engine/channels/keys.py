@@ -84,9 +84,7 @@ def keys_of(cls: type) -> Mapping[str, KeyRow]:
     return found
 
 
-def _row(
-    each: "Field[object]", annotation: object, marks: tuple[object, ...]
-) -> KeyRow:
+def _row(each: Field[object], annotation: object, marks: tuple[object, ...]) -> KeyRow:
     named = [mark.name for mark in marks if isinstance(mark, Key)]
     name = named[0] if named else each.name.rstrip("_").replace("_", "-")
     required = each.default is MISSING and each.default_factory is MISSING
