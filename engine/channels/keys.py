@@ -3,6 +3,7 @@
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
+from datetime import timedelta
 from functools import cache
 from typing import (
     Annotated,
@@ -14,7 +15,7 @@ from typing import (
     get_type_hints,
 )
 
-from engine.channels.kinds import BY_TYPE, ExpressionKind, Key, Kind, NotAKey
+from engine.channels.kinds import BY_TYPE, SIZE, ExpressionKind, Key, Kind, NotAKey
 from engine.transforms.edits import Step
 from engine.transforms.expressions import Expression
 from engine.transforms.fhir_rows import MapRow
@@ -53,6 +54,20 @@ class KeyRow:
     default: object
     marks: tuple[object, ...] = ()
 
+    @property
+    def written_default(self) -> str:
+        """The default as a channel file would write it; ``""`` where there is none."""
+        default = self.default
+        if isinstance(default, bool):
+            return str(default).lower()
+        if isinstance(default, timedelta):
+            return _span(default)
+        if isinstance(default, int) and self.shape.kind is SIZE:
+            return _size(default)
+        if isinstance(default, tuple):
+            return f"[{', '.join(map(str, default))}]" if default else ""
+        return str(default) if isinstance(default, str | int | float) else ""
+
 
 @cache
 def keys_of(cls: type) -> Mapping[str, KeyRow]:
@@ -69,9 +84,7 @@ def keys_of(cls: type) -> Mapping[str, KeyRow]:
     return found
 
 
-def _row(
-    each: "Field[object]", annotation: object, marks: tuple[object, ...]
-) -> KeyRow:
+def _row(each: Field[object], annotation: object, marks: tuple[object, ...]) -> KeyRow:
     named = [mark.name for mark in marks if isinstance(mark, Key)]
     name = named[0] if named else each.name.rstrip("_").replace("_", "-")
     required = each.default is MISSING and each.default_factory is MISSING
@@ -146,3 +159,18 @@ def walk(
         mark = "[]." if row.shape.items else ".NAME." if row.shape.values else "."
         if shape.inside and shape.inside not in (*COMPILED, *seen):
             yield from walk(shape.inside, path + mark, (*seen, cls))
+
+
+def _span(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    for size, letter in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{letter}"
+    return f"{seconds}s"
+
+
+def _size(count: int) -> str:
+    for size, letters in ((1024**2, "MB"), (1024, "KB")):
+        if count % size == 0:
+            return f"{count // size}{letters}"
+    return f"{count}B"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.channels import checks
 from engine.channels.channel import Channel, Destination
@@ -22,7 +22,6 @@ from engine.channels.reader import Around, Names, Reader
 from engine.channels.revision import revision_of
 from engine.channels.written import Node, Written
 from engine.errors import ConfigurationError
-from engine.identity.weights import Model
 from engine.settings import Settings, load_settings
 from engine.transforms.code_tables import (
     CodeTable,
@@ -34,6 +33,9 @@ from engine.transforms.code_tables import (
 from engine.transforms.expressions import compile_expression
 from engine.transforms.registry import functions
 from engine.transforms.scope import Scope, Type
+
+if TYPE_CHECKING:  # matching is heavy, and only a worker needs it
+    from engine.identity.weights import Model
 
 SECTIONS: Final = ("credentials", "tls", "contacts", "teams")
 
@@ -50,7 +52,7 @@ class Site:
     warnings: tuple[Fault, ...] = ()
 
     @cached_property
-    def models(self) -> Mapping[str, Model]:
+    def models(self) -> "Mapping[str, Model]":
         """The matching models by name, made when first asked for."""
         return models_of(self.matching)
 

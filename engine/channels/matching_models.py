@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from engine.channels import kinds
 from engine.channels.faults import Fault
 from engine.channels.nodes import Entries
 from engine.channels.reader import Around, Names, Reader
-from engine.identity.weights import Mode, Model, Thresholds
 from engine.transforms.scope import Scope
+
+if TYPE_CHECKING:  # matching is heavy, and only a worker needs it
+    from engine.identity.weights import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +51,10 @@ def read_matching(root: Entries, report: Callable[[Fault], None]) -> Matching:
     return replace(found, models={**found.models, "default": Choice()})
 
 
-def models_of(matching: Matching) -> dict[str, Model]:
+def models_of(matching: Matching) -> "dict[str, Model]":
     """Return the models a channel may name, ready to decide with."""
-    # the shipped names and weights are large, and only a worker needs them
-    from engine.store.patients import shipped  # noqa: PLC0415
+    from engine.identity.weights import Mode  # noqa: PLC0415 - see above
+    from engine.store.patients import shipped  # noqa: PLC0415 - see above
 
     return {
         name: _model(shipped(Mode(choice.mode)), choice)
@@ -60,11 +62,11 @@ def models_of(matching: Matching) -> dict[str, Model]:
     }
 
 
-def _model(model: Model, choice: Choice) -> Model:
+def _model(model: "Model", choice: Choice) -> "Model":
     own = model.thresholds
-    thresholds = Thresholds(
-        own.high if choice.hi is None else choice.hi,
-        own.low if choice.lo is None else choice.lo,
-        own.guard if choice.guard is None else choice.guard,
+    thresholds = own._replace(
+        high=own.high if choice.hi is None else choice.hi,
+        low=own.low if choice.lo is None else choice.lo,
+        guard=own.guard if choice.guard is None else choice.guard,
     )
     return replace(model, thresholds=thresholds)

@@ -90,8 +90,9 @@ class _Making:
         kind = row.shape.kind
         if kind is not None and kind.example:
             made["examples"] = [kind.example]
-        if isinstance(row.default, str | bool | int | float) and row.default != "":
-            made["default"] = row.default
+        if row.written_default:
+            plain = isinstance(row.default, bool)
+            made["default"] = row.default if plain else row.written_default
         return {**made, **self._shape(row.shape)}
 
     def _shape(self, shape: Shape) -> Schema:

@@ -33,7 +33,9 @@ class Anchor:
         """Return the segment: after the last of its kind, or before the first."""
         for depth in range(len(self.scope.loops) - 1, -1, -1):
             if self.scope.loops[depth].segment == self.segment:
-                return context.loops[depth].segment
+                looped = context.loops[depth].segment
+                there = any(each is looped for each in context.message.segments)
+                return looped if there else None
         alike = context.message.all(self.segment)
         return (alike[-1] if self.after else alike[0]) if alike else None
 

@@ -210,23 +210,42 @@ def test_every_key_of_the_specification_is_a_key_of_the_table():
 def test_every_knob_of_the_protocol_is_a_key_with_the_same_default():
     page = shared("spec", "protocol.md").read_text()
     knobs = page[page.index("## 6 Knobs") : page.index("## 7 Known")]
-    names = re.findall(r"`((?:mllp|hl7|duplicate)\.[a-z-]+)`", knobs)
-    known = {path for path, _ in walk(Channel)}
-    paths = {f"source.{name}" for name in names} | {
-        f"destinations[].{name}" for name in names
-    }
+    written = re.findall(
+        r"\| `((?:mllp|hl7|duplicate)\.[a-z-]+)`[^|]*\| ([^|]+) \|", knobs
+    )
+    known = dict(walk(Channel))
 
-    missing = {
-        name
-        for name in names
-        if not {f"source.{name}", f"destinations[].{name}"} & known
-    }
+    for name, default in written:
+        row = known.get(f"source.{name}") or known[f"destinations[].{name}"]
+        if row.shape.kind and row.written_default:
+            assert same(row, default), (name, default, row.written_default)
 
-    assert missing == set()
-    assert len(paths) > 60
+    assert len(written) > 25
+
+
+def same(row, default):
+    """Whether the protocol page and the table mean the same default."""
+    words = {"off": "false", "100k, 1 M, `max-size`": row.written_default}
+    text = default.strip().rstrip("*")
+    text = words.get(text, text.replace(" kB", "KB").replace(" MB", "MB"))
+    text = re.sub(r"^(\d+) (s|min|d)$", lambda hit: hit[1] + hit[2][0], text)
+    ours = row.written_default.strip("[]").replace(" ", "")
+    read = row.shape.kind.read
+    return text.replace(" ", "") == ours or read(text) == read(row.written_default)
 
 
 def test_a_union_of_a_kind_and_words_takes_both():
     shape = shape_of(timedelta | Literal["learned"] | None)
 
     assert (shape.words, shape.kind) == (("learned",), DURATION)
+
+
+@pytest.mark.parametrize(("cls", "row"), ROWS_OF_TABLE)
+def test_a_default_as_it_is_written_is_taken(cls, row):
+    if row.written_default and not row.required:
+        quoted = row.written_default
+        if not quoted.startswith("["):
+            quoted = f"'{quoted}'"
+        text = whole(cls, **{row.name: quoted})
+
+        assert first_fault(cls, text) == []

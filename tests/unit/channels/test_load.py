@@ -303,6 +303,31 @@ def test_a_matching_model_takes_thresholds_of_its_own(tmp_path):
     assert (strict.high, strict.low, models["default"].thresholds.high) == (9, -1.5, 6)
 
 
+def test_a_site_says_whom_to_trust_and_who_is_no_patient(tmp_path):
+    text = "source-rank: [GENERAL, CLINIC]\ntest-patients: [ZZTEST]\n"
+    write_site(tmp_path, {"identity.yaml": text}, adt=CHANNEL)
+
+    matching = load_site(tmp_path, variables={}).matching
+
+    assert matching.source_rank == ("GENERAL", "CLINIC")
+    assert matching.test_patients == ("ZZTEST",)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    write_site(tmp_path, adt=CHANNEL.replace("6661", "'${file:port.txt}'"))
+    (tmp_path / "tables/sex.csv").write_bytes(b"from,to\n\xff,M\n")
+
+    found = check_site(tmp_path, None, {})
+    assert sentences(found) == [
+        "port.txt cannot be read",
+        "this is not UTF-8, or unreadable",
+    ]
+
+    (tmp_path / "port.txt").write_text("6000\n")
+    (tmp_path / "tables/sex.csv").unlink()
+    assert only_channel(tmp_path).destinations[0].mllp.port == 6000
+
+
 def test_the_revision_follows_everything_a_channel_depends_on(tmp_path):
     text = CHANNEL + 'edit:\n  - set: PID-8\n    to: table("sex", PID-8)\n'
     text += "  - python: notes:join\n"

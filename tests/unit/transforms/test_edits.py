@@ -163,6 +163,19 @@ def test_a_segment_added_in_a_loop_stands_beside_the_current_one():
     assert found == ["ZZZ|GLU", "ZZZ|2345-7", "ZZZ|K"]
 
 
+def test_a_segment_removed_in_its_own_loop_is_no_place_to_stand_beside():
+    text = """
+- for-each: OBX
+  do:
+    - remove-segment: OBX
+    - add-segment: ZZZ
+      after: OBX
+    - set: OBX-4
+      value: gone
+"""
+    assert not [each for each in after(text) if each[:3] in ("ZZZ", "OBX")]
+
+
 def test_the_first_true_branch_is_taken():
     text = """
 - choose:
