@@ -41,10 +41,13 @@ def map_document(conversion: Conversion, txa: Node) -> None:
     resource: Element = {"resourceType": "DocumentReference"}
     number = _number(conversion, txa, 12)
     put(resource, "masterIdentifier", number)
+    identifiers = [number] if number else []
     if name := conversion.string(txa, 16):
         feed = conversion.feed
         system = local_system(feed.site, feed.sender, "files")
-        resource["identifier"] = [{"system": system, "value": name}]
+        identifiers.append({"system": system, "value": name})
+    # the number stands in both: not every server's search looks at masterIdentifier
+    put(resource, "identifier", identifiers)
     _add_status(conversion, txa, resource)
     conversion.put_concept(resource, "type", txa, 2, "0270")
     subject = conversion.about(txa, resource)
