@@ -25,7 +25,7 @@ DOCTOR = "urn:practitioner:smith"
 MORNING = "2029-12-30T08:15:00-05:00"
 
 
-def quantity(value, unit="", ucum=True, **more):
+def quantity(value, unit="", *, ucum=True, **more):
     named = {"unit": unit} if unit else {}
     claimed = {"system": UCUM, "code": unit} if unit and ucum else {}
     return {"value": value, **named, **claimed, **more}
@@ -83,7 +83,10 @@ def ann():
                         "url": "ombCategory",
                         "valueCoding": {"system": CDC, "code": "2106-3"},
                     },
-                    {"url": "detailed", "valueCoding": {"system": CDC, "code": "2108-9"}},
+                    {
+                        "url": "detailed",
+                        "valueCoding": {"system": CDC, "code": "2108-9"},
+                    },
                 ],
             },
             {
@@ -174,7 +177,10 @@ def concerns():
             recordedDate="2024-01-02",
             reaction=[
                 {
-                    "manifestation": [{"text": "Hives"}, coded(SCT, "39579001", "Shock")],
+                    "manifestation": [
+                        {"text": "Hives"},
+                        coded(SCT, "39579001", "Shock"),
+                    ],
                     "severity": "severe",
                     "onset": "2020",
                 }
