@@ -9,6 +9,7 @@ from typing import Final
 
 from engine.channels.channel import Channel, MapSwitches
 from engine.channels.finish import Desk
+from engine.channels.identify import check_traits
 from engine.channels.load import Site
 from engine.channels.prepare import Feed
 from engine.channels.steps import StepRunner
@@ -49,7 +50,12 @@ def lines_of(site: Site) -> dict[str, Line]:
 
 
 def line_of(site: Site, channel: Channel) -> Line:
-    """Return what processes one channel's messages under its revision."""
+    """Return what processes one channel's messages under its revision.
+
+    Raises:
+        ConfigurationError: ``identity.traits`` names something that is no trait.
+    """
+    check_traits(channel.identity)
     return Line(_feed(channel, site.settings), _desk(channel, site))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.channels.channel import Channel, Destination
+from engine.channels.identify import identify
 from engine.channels.known import closed, is_update, opened
 from engine.channels.outcomes import failed, outcome
 from engine.channels.prepared import Prepared, Stage
@@ -21,8 +22,7 @@ from engine.channels.search_keys import person_keys, waiting_keys
 from engine.channels.view import View
 from engine.hl7.timestamps import read_timestamp
 from engine.identity.decision import Decision
-from engine.identity.notices import decide
-from engine.identity.registration import Reading, registration_of
+from engine.identity.registration import Reading
 from engine.identity.weights import Model
 from engine.store.deliveries import NewDelivery
 from engine.store.message_state import MessageState
@@ -77,24 +77,14 @@ def finish(prepared: Prepared, desk: Desk, view: View) -> Finished:
             )
             return Finished(replace(held, behind=behind, holds=()))
         prepared.stage = Stage.IDENTITY
-        decision = _decide(prepared, desk, view)
+        decision = identify(
+            prepared, channel.identity, desk.reading, desk.model, view.index, view.mint
+        )
         if decision is not None and decision.held:
             return Finished(_held(prepared, channel, decision), decision)
         return _rendered(prepared, desk, view, decision)
     except Exception as error:  # noqa: BLE001 - every message ends in a visible state
         return Finished(failed(prepared, channel, error))
-
-
-def _decide(prepared: Prepared, desk: Desk, view: View) -> Decision | None:
-    if not desk.channel.identity.match:
-        return None
-    intake = registration_of(
-        prepared.message, desk.reading, view.mint, prepared.claimed.row.id
-    )
-    prepared.context.findings += intake.findings
-    if intake.registration is None:
-        return None
-    return decide(intake.registration, view.index, desk.model)
 
 
 def _held(prepared: Prepared, channel: Channel, decision: Decision) -> Outcome:

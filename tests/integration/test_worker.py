@@ -8,6 +8,7 @@ import pytest
 from engine.channels.assemble import lines_of
 from engine.channels.load import load_site
 from engine.channels.worker import Worker
+from engine.errors import ConfigurationError
 from engine.identity.decision import Ruling
 from engine.store import (
     audit,
@@ -53,13 +54,13 @@ SETTINGS = 'site = "test"\n[files]\nallowed = ["out"]\n'
 class Site:
     """A site in a folder, its store and one worker on it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, more=""):
         self.config = folder / "config"
         (self.config / "channels").mkdir(parents=True)
         (self.config / "tables").mkdir()
         (self.config / "interop.toml").write_text(SETTINGS)
         self.write_table("MED,Medicine\n")
-        (self.config / "channels" / "adt.yaml").write_text(CHANNEL)
+        (self.config / "channels" / "adt.yaml").write_text(CHANNEL + more)
         self.database = open_database(f"sqlite:///{folder / 'store'}", KEY)
         self.sealer = self.database.sealer
         self.worker = Worker(self.database, {}, lambda: NOON)
@@ -373,3 +374,36 @@ def test_counts_equal_the_tables(site):
         }
     assert found["message", "error"] == found["message", "held"] == 1
     assert found["message", "processed"] == 1
+
+
+IDENTITY = """
+identity:
+  identifiers:
+    - from: PID-2[*]
+      system: concat("urn:site:", PID-2.4)
+  traits:
+    phone: ZPD-1
+"""
+
+
+def persons(site):
+    return [patient(each)["identifier"][0]["value"] for each in site.bundles()]
+
+
+def test_a_channel_says_where_identifiers_stand_and_who_assigned_them(tmp_path):
+    site = Site(tmp_path, IDENTITY)
+    same, other = "PID|1|77^^^A^MR|5^^^HOSP^MR||Doe^Ann", "PID|1|77^^^B^MR|5^^^HOSP^MR"
+
+    site.process(
+        er7(msh(f10="1"), same), er7(msh(f10="2"), same),
+        er7(msh(f10="3"), f"{other}||Roe^Bartholomew||19450101|M"),
+    )  # fmt: skip
+
+    first, second, third = persons(site)
+    assert first == second != third
+    site.database.close()
+
+
+def test_a_name_that_is_no_trait_refuses_the_configuration(tmp_path):
+    with pytest.raises(ConfigurationError, match="'shoe-size' is no trait"):
+        Site(tmp_path, "identity:\n  traits:\n    shoe-size: ZPD-1\n")
