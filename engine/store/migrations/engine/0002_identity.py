@@ -93,7 +93,8 @@ def upgrade() -> None:
         sa.Column("undoes", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('link', 'unlink', 'merge', 'unmerge', 'split', 'different', 'withdraw')",
+            "kind IN ('link', 'unlink', 'merge', 'unmerge', 'split', 'different', "
+            "'withdraw')",
             name="link_event_kind",
         ),
         sa.PrimaryKeyConstraint("id", "record"),
