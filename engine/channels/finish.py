@@ -13,7 +13,7 @@ from typing import Final
 
 from engine.channels.channel import Channel, Destination
 from engine.channels.identify import identify
-from engine.channels.known import closed, is_update, opened
+from engine.channels.known import closed, found_by, is_update, opened
 from engine.channels.outcomes import failed, outcome
 from engine.channels.prepared import Prepared, Stage
 from engine.channels.render import render
@@ -30,7 +30,7 @@ from engine.store.resources import KnownResource
 from engine.store.results import Outcome
 from engine.store.words import OnFailure
 from engine.transforms.ccda.site import CdaSite
-from engine.transforms.fhir.bundle import stamp_person
+from engine.transforms.fhir.bundle import queries, refer_outside, stamp_person
 from engine.transforms.fhir.mapped import Entry, Mapped
 from engine.transforms.fhir.update import merge_update
 from engine.transforms.places import holds, settled
@@ -214,16 +214,29 @@ def _latest(
     entries = [each for each in mapped.entries if is_update(each)]
     known = view.known([(each.kind, each.criteria) for each in entries])
     happened = _happened(prepared)
+    here = queries(mapped.entries)
     updates = [
-        _applied(entry, known.get((entry.kind, entry.criteria)), happened, person)
+        _applied(
+            entry, known.get((entry.kind, entry.criteria)), (happened, person), here
+        )
         for entry in entries
     ]
     return (*updates, *view.new_parties(mapped.entries))
 
 
 def _applied(
-    entry: Entry, before: KnownResource | None, happened: datetime | None, person: str
+    entry: Entry,
+    before: KnownResource | None,
+    told: tuple[datetime | None, str],
+    here: Mapping[str, str],
 ) -> KnownResource:
+    """Merge one update into what is known.
+
+    What the known version refers to need not be in this message's Bundle: those
+    references become conditional in what is sent, not in what is kept.
+    """
+    happened, person = told
+    outside: Mapping[str, str] = here
     late = (
         before is not None
         and before.source_time is not None
@@ -235,13 +248,17 @@ def _applied(
         entry.resource = (
             known if late else merge_update(known, entry.resource, entry.nulls)
         )
-    return KnownResource(
+        outside = {**found_by(before), **here}
+    kept = KnownResource(
         entry.kind,
         entry.criteria,
-        closed(entry),
+        closed(entry, outside),
         person=person,
         source_time=before.source_time if late and before else happened,
     )
+    if before is not None:
+        refer_outside(entry.resource, outside, set(here))
+    return kept
 
 
 def _happened(prepared: Prepared) -> datetime | None:

@@ -4,7 +4,9 @@ Spec:
     fhir.md T06 (decimals keep their literal), T32; FHIR R4, Bundle.
 """
 
-from collections.abc import Iterable
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import orjson
@@ -21,6 +23,19 @@ def write_json(document: Element, *, indented: bool = False) -> bytes:
 
 
 _SUBCLASSES: Final = orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def read_json(content: bytes) -> Element:
+    """Return what `write_json` wrote, the digits of its decimals included."""
+    if _DECIMAL.search(content):
+        found = json.loads(content, parse_float=Digits)
+    else:
+        found = orjson.loads(content)
+    assert isinstance(found, dict)
+    return found
+
+
+_DECIMAL: Final = re.compile(rb"[:\[,]-?\d+\.\d")
 
 
 def _literal(value: object) -> orjson.Fragment:
@@ -60,6 +75,42 @@ def request(entry: Entry) -> Element:
     if entry.criteria:
         return {"method": "PUT", "url": f"{kind}?{entry.criteria}"}
     return {"method": "PUT", "url": f"{kind}/{entry.resource['id']}"}
+
+
+def queries(entries: Iterable[Entry]) -> dict[str, str]:
+    """Return for each full URL the conditional reference that finds the same thing."""
+    return {
+        entry.full_url: f"{entry.kind}?{entry.criteria}"
+        for entry in entries
+        if entry.criteria
+    }
+
+
+def references_in(value: object) -> Iterator[Element]:
+    """Return every Reference object of a resource."""
+    if isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield value
+        for inner in value.values():
+            if isinstance(inner, (dict, list)):
+                yield from references_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references_in(inner)
+
+
+def refer_outside(resource: Element, known: Mapping[str, str], here: set[str]) -> None:
+    """Make references to what an earlier message spoke of conditional, in place.
+
+    Args:
+        resource: a resource merged from a known version and an update.
+        known: full URL to conditional reference, of all that either one refers to.
+        here: full URLs of the Bundle the resource goes into; these stay as they are.
+    """
+    for reference in references_in(resource):
+        target = str(reference["reference"])
+        if target not in here and target in known:
+            reference["reference"] = known[target]
 
 
 def message_bundle(entries: Iterable[Entry]) -> Element:

@@ -3,8 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.transforms.fhir.bundle import (
+    queries,
+    read_json,
+    refer_outside,
+    write_json,
+)
 from engine.transforms.fhir.update import merge_update
-from tests.fhir_messages import adt, mapped, pid, pv1
+from tests.fhir_messages import adt, mapped, obx, oru, pid, pv1
 
 PATIENT = {
     "resourceType": "Patient",
@@ -102,3 +108,24 @@ def test_an_update_twice_changes_nothing_more(known, update):
     once = updated(patient(**known), patient(**update))
 
     assert updated(once, patient(**update)) == once
+
+
+def test_what_only_an_earlier_message_spoke_of_is_referred_to_by_query():
+    earlier = mapped(adt("A01", pid(), pv1(f7="7^Doc^Dora^^^^^^&1.2.9&ISO")))
+    later = mapped(adt("A08", pid(), pv1()))
+    known = read_json(write_json(earlier.all("Encounter")[0].resource))
+    update = later.all("Encounter")[0].resource
+    merged = merge_update(known, update)
+    here = queries(later.entries)
+
+    refer_outside(merged, {**queries(earlier.entries), **here}, set(here))
+
+    doctor = "Practitioner?identifier=urn:oid:1.2.9|7"
+    assert f'{{"reference":"{doctor}"}}'.encode() in write_json(merged)
+    assert merged["subject"] == later.all("Patient")[0].reference
+
+
+def test_a_kept_resource_comes_back_with_its_digits():
+    kept = write_json(mapped(oru(obx("NM", "7.50"))).all("Observation")[0].resource)
+
+    assert write_json(read_json(kept)) == kept
