@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from engine.channels.faults import Fault
-from engine.channels.kinds import ExpressionKind
 from engine.channels.keys import Shape
+from engine.channels.kinds import ExpressionKind
 from engine.channels.load import check_site, load_site
 from engine.channels.nodes import read_yaml
 from engine.channels.reader import Around, Names, Reader

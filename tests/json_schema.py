@@ -17,25 +17,31 @@ def faults(schema, value, root=None, path="$"):
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return faults(root["$defs"][name], value, root, path)
-    found = []
     if "type" in schema and not fits_type(schema["type"], value):
         return [f"{path}: not {schema['type']}"]
-    if "enum" in schema and value not in schema["enum"]:
-        found.append(f"{path}: not one of {schema['enum']}")
-    if "pattern" in schema and isinstance(value, str):
-        if not re.search(schema["pattern"], value):
-            found.append(f"{path}: does not match {schema['pattern']}")
-    for word, fits in (("anyOf", lambda n: n > 0), ("oneOf", lambda n: n == 1)):
-        if word in schema:
-            right = sum(not faults(each, value, root, path) for each in schema[word])
-            if not fits(right):
-                found.append(f"{path}: {right} of {word}")
+    found = [*of_scalar(schema, value, path), *of_choices(schema, value, root, path)]
     if isinstance(value, dict):
         found += of_object(schema, value, root, path)
     if isinstance(value, list) and "items" in schema:
         for number, each in enumerate(value):
             found += faults(schema["items"], each, root, f"{path}[{number}]")
     return found
+
+
+def of_scalar(schema, value, path):
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{path}: not one of {schema['enum']}"
+    pattern = schema.get("pattern")
+    if pattern and isinstance(value, str) and not re.search(pattern, value):
+        yield f"{path}: does not match {pattern}"
+
+
+def of_choices(schema, value, root, path):
+    for word, fits in (("anyOf", lambda n: n > 0), ("oneOf", lambda n: n == 1)):
+        if word in schema:
+            right = sum(not faults(each, value, root, path) for each in schema[word])
+            if not fits(right):
+                yield f"{path}: {right} of {word}"
 
 
 def of_object(schema, value, root, path):

@@ -54,10 +54,8 @@ def run_test(line: Line, test: ChannelTest, folder: Path) -> Result:
 
 def message_of(test: ChannelTest, folder: Path) -> bytes:
     """Return the message of a test: a file, or the text written in it."""
-    if test.message:
-        data = (folder / test.message).read_bytes()
-    else:
-        data = test.text.encode()
+    written = test.text.encode()
+    data = (folder / test.message).read_bytes() if test.message else written
     return data.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
 
 

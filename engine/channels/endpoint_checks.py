@@ -88,7 +88,9 @@ def _destination(
         source = written.channel.source.mllp
         if source and mllp.port == source.port and _same(mllp.host, source.host):
             sentence = "this destination is the channel's own source"
-            yield written.fault((*path, "port"), sentence, "CH330", "messages would loop")
+            yield written.fault(
+                (*path, "port"), sentence, "CH330", "messages would loop"
+            )
     url = next(
         (
             each.url

@@ -61,16 +61,8 @@ def message_fault(data: bytes) -> str:
 
 def _names(written: Written, number: int, test: ChannelTest) -> Iterator[Fault]:
     """Return destinations, rules and paths that the channel does not have."""
+    yield from _unknown_destinations(written, number, test)
     path, expect = ("tests", number, "expect"), test.expect
-    known = {each.name for each in written.channel.destinations}
-    for at, name in enumerate(expect.destinations or ()):
-        if name not in known:
-            sentence = f"this channel has no destination {name!r}"
-            yield written.fault((*path, "destinations", at), sentence, "CH360")
-    for name in expect.deliveries:
-        if name not in known:
-            sentence = f"this channel has no destination {name!r}"
-            yield written.fault((*path, "deliveries", name), sentence, "CH360")
     rules = {rule.name for rule in written.channel.filter}
     if expect.by and expect.by not in rules:
         sentence = f"this channel has no rule {expect.by!r}"
@@ -88,3 +80,18 @@ def _names(written: Written, number: int, test: ChannelTest) -> Iterator[Fault]:
             if isinstance(read, Refused):
                 place: tuple[str | int, ...] = (*path, *keys, text)
                 yield written.fault(place, read.sentence, "CH210", read.hint)
+
+
+def _unknown_destinations(
+    written: Written, number: int, test: ChannelTest
+) -> Iterator[Fault]:
+    path, expect = ("tests", number, "expect"), test.expect
+    known = {each.name for each in written.channel.destinations}
+    for at, name in enumerate(expect.destinations or ()):
+        if name not in known:
+            sentence = f"this channel has no destination {name!r}"
+            yield written.fault((*path, "destinations", at), sentence, "CH360")
+    for name in expect.deliveries:
+        if name not in known:
+            sentence = f"this channel has no destination {name!r}"
+            yield written.fault((*path, "deliveries", name), sentence, "CH360")

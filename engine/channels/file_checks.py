@@ -7,7 +7,8 @@ from typing import Final
 
 from engine.channels.channel import Destination
 from engine.channels.faults import Fault
-from engine.channels.nodes import Entries, Items, Node as Tree, Scalar
+from engine.channels.nodes import Entries, Items, Scalar
+from engine.channels.nodes import Node as Tree
 from engine.channels.path_template import placeholder_fault, placeholders
 from engine.channels.written import Node, Written
 from engine.transforms.scope import Scope
@@ -117,7 +118,9 @@ def function_fault(file: Path, function: str, answer: str) -> tuple[str, str] | 
 
 
 def _signature_fault(found: ast.FunctionDef, answer: str) -> tuple[str, str] | None:
-    wanted = f"write def {found.name}(message: Message, context: StepContext) -> {answer}"
+    wanted = (
+        f"write def {found.name}(message: Message, context: StepContext) -> {answer}"
+    )
     arguments = found.args
     plain = not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs)
     if len(arguments.args) != len(("message", "context")) or not plain:

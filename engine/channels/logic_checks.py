@@ -42,7 +42,9 @@ def _filter(written: Written) -> Iterator[Fault]:
                 yield written.fault(path, sentence, "CH350", "", "warning")
 
 
-def _on_error(written: Written, number: int, destination: Destination) -> Iterator[Fault]:
+def _on_error(
+    written: Written, number: int, destination: Destination
+) -> Iterator[Fault]:
     rules = destination.on_error
     for position, rule in enumerate(rules[:-1]):
         if rule.when is None:
@@ -61,11 +63,15 @@ def _output(
     makes_hl7 = destination.mllp is not None or (target and target.format == "hl7")
     if destination.edit and not makes_hl7:
         sentence = "only HL7 v2 output can be edited here"
-        yield written.fault((*path, "edit"), sentence, "CH350", "use the channel's map:")
+        yield written.fault(
+            (*path, "edit"), sentence, "CH350", "use the channel's map:"
+        )
     cda = node.settings.cda
     if destination.cda is not None and not ("root" in cda and "custodian" in cda):
         sentence = "C-CDA documents need [cda] root and [cda.custodian]"
-        yield written.fault((*path, "cda"), sentence, "CH400", "set them in interop.toml")
+        yield written.fault(
+            (*path, "cda"), sentence, "CH400", "set them in interop.toml"
+        )
 
 
 def _overwritten(written: Written, path: tuple[str | int, ...]) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Channel files with their shared parts: ``defaults`` merged, ``include`` spliced in."""
+"""Channel files with their shared parts: ``defaults`` merged, ``include`` spliced."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,9 @@ class Parts:
             return None
         if not isinstance(root, Entries):
             sentence = "a channel file holds keys and values"
-            self.report(Fault(root.place, sentence, "write channel: NAME first", "CH102"))
+            self.report(
+                Fault(root.place, sentence, "write channel: NAME first", "CH102")
+            )
             return None
         if "defaults" in root.items:
             root = self._with_defaults(root, root.items["defaults"][1])
@@ -137,7 +139,9 @@ def node_at(root: Node, *path: str | int) -> Node:
     for step in path:
         if isinstance(node, Entries) and step in node.items:
             node = node.items[str(step)][1]
-        elif isinstance(node, Items) and isinstance(step, int) and step < len(node.items):
+        elif (
+            isinstance(node, Items) and isinstance(step, int) and step < len(node.items)
+        ):
             node = node.items[step]
         else:
             break

@@ -56,9 +56,7 @@ def _forms(forms: Mapping[str, type]) -> Iterator[str]:
         yield ""
 
 
-def _table(
-    head: tuple[str, ...], rows: Iterator[tuple[str, ...]]
-) -> Iterator[str]:
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from engine.channels.channel import Channel
 from engine.channels.faults import Fault, Level, Place
-from engine.channels.nodes import Entries, Node as Tree
+from engine.channels.nodes import Entries
+from engine.channels.nodes import Node as Tree
 from engine.channels.parts import node_at
 from engine.settings import Settings
 from engine.transforms.code_tables import CodeTable

@@ -24,6 +24,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from typing_extensions import override
+
 from tests.edge_ledger import (
     ROOT,
     EdgeProcess,
@@ -69,6 +71,7 @@ class WholeEngine(EdgeProcess):
         (config / "channels" / "adt.yaml").write_text(text)
         self.command = (sys.executable, "-m", "engine.cli", "run", "--config", config)
 
+    @override
     def launch(self):
         with (self.folder / "engine.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own module
@@ -79,6 +82,7 @@ class WholeEngine(EdgeProcess):
                 start_new_session=True,
             )
 
+    @override
     def kill(self):
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -66,7 +66,7 @@ def post(server, found):
 
 def counts(server, found):
     kinds = {entry["resource"]["resourceType"] for entry in found["entry"]}
-    totals = Counter()
+    totals: Counter[str] = Counter()
     for kind in kinds:
         with urllib.request.urlopen(f"{server}/{kind}?_summary=count") as answer:  # noqa: S310
             totals[kind] = json.load(answer)["total"]

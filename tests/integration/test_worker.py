@@ -102,10 +102,12 @@ class Site:
         """Return what is queued for a destination, with its content, in order."""
         wanted = DeliveryFilter(destination=destination, state=State.QUEUED)
         with self.database.reading() as connection:
-            return [
-                (row, delivery_moves.content(connection, self.sealer, row.id)[0])
-                for row in queues.deliveries(connection, wanted)
-            ]
+            found = []
+            for row in queues.deliveries(connection, wanted):
+                content = delivery_moves.content(connection, self.sealer, row.id)
+                assert content is not None
+                found.append((row, content[0]))
+        return found
 
     def bundles(self):
         return [json.loads(content) for _, content in self.sent("archive")]
