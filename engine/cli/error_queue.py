@@ -1,5 +1,6 @@
 """``interop errors``: the error queue by cause, and what can be done about it."""
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -10,8 +11,12 @@ from engine.cli.site import confirm, order, store
 from engine.cli.watching import age
 
 if TYPE_CHECKING:
-    from engine.store.database import Database
+    from engine.store.audit import Order
+    from engine.store.database import Connection, Database
     from engine.store.error_queue import Entry
+    from engine.store.seal import Sealer
+
+    Move = Callable[[Connection, Sealer, Collection[int], Order], int]
 
 ALL = 100_000
 
@@ -84,19 +89,10 @@ def retry(
 
     with store() as database:
         found = _entries(database, group, sample)
-        if not confirm(len(found), "retry entries", yes=yes, dry_run=dry_run):
-            return
-        sent, processed = _subjects(found)
-        with database.engine() as connection:
-            asked = order(reason)
-            count = 0
-            if processed:
-                count += messages.reprocess(
-                    connection, database.sealer, processed, asked
-                )
-            if sent:
-                count += delivery_moves.resend(connection, database.sealer, sent, asked)
-    emit([{"group": group, "retried": count}], ["group", "retried"])
+        if confirm(len(found), "retry entries", yes=yes, dry_run=dry_run):
+            moves = (messages.reprocess, delivery_moves.resend)
+            count = _move(database, found, moves, order(reason))
+            emit([{"group": group, "retried": count}], ["group", "retried"])
 
 
 @errors_command.command("discard")
@@ -113,19 +109,27 @@ def discard(
 
     with store() as database:
         found = _entries(database, group, sample)
-        if not confirm(len(found), "discard entries", yes=yes, dry_run=dry_run):
-            return
-        sent, processed = _subjects(found)
-        with database.engine() as connection:
-            asked = order(reason)
-            count = 0
-            if processed:
-                count += messages.discard(connection, database.sealer, processed, asked)
-            if sent:
-                count += delivery_moves.discard(
-                    connection, database.sealer, sent, asked
-                )
-    emit([{"group": group, "discarded": count}], ["group", "discarded"])
+        if confirm(len(found), "discard entries", yes=yes, dry_run=dry_run):
+            moves = (messages.discard, delivery_moves.discard)
+            count = _move(database, found, moves, order(reason))
+            emit([{"group": group, "discarded": count}], ["group", "discarded"])
+
+
+def _move(
+    database: "Database",
+    found: "list[Entry]",
+    moves: "tuple[Move, Move]",
+    asked: "Order",
+) -> int:
+    """Move the messages, then the deliveries that entries are about."""
+    sent = sorted({entry.delivery_id for entry in found if entry.delivery_id})
+    rest = sorted({entry.message_id for entry in found if not entry.delivery_id})
+    with database.engine() as connection:
+        return sum(
+            move(connection, database.sealer, ids, asked)
+            for move, ids in zip(moves, (rest, sent), strict=True)
+            if ids
+        )
 
 
 @errors_command.command("assign")
@@ -141,13 +145,6 @@ def assign(group: str, owner: str) -> None:
             ids = [entry.id for entry in found]
             count = error_queue.assign(connection, ids, owner)
     emit([{"group": group, "owner": owner, "assigned": count}], ["group", "assigned"])
-
-
-def _subjects(found: "list[Entry]") -> tuple[list[int], list[int]]:
-    """Return the deliveries and the messages that entries are about."""
-    sent = sorted({entry.delivery_id for entry in found if entry.delivery_id})
-    rest = sorted({entry.message_id for entry in found if not entry.delivery_id})
-    return sent, rest
 
 
 def _entries(database: "Database", group: str, sample: int | None) -> "list[Entry]":
