@@ -28,7 +28,6 @@ _.z
 _.defaults
 _.alerts
 _.source_rank
-_.test_patients
 _.console_tls
 _.console_proxy
 _.console_session_idle

@@ -1,8 +1,9 @@
 """From a checked site to the lines that process its messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from datetime import UTC, date, datetime, time
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Final
@@ -19,7 +20,7 @@ from engine.settings import Settings
 from engine.store.claims import Claimed
 from engine.transforms.ccda.site import CdaSite, Custodian
 from engine.transforms.code_tables import CodeTable
-from engine.transforms.fhir.mapped import MapContext, MapOptions
+from engine.transforms.fhir.mapped import Lookup, MapContext, MapOptions
 
 AUTHORITIES: Final = "assigning-authority"
 SYSTEMS: Final = "systems"
@@ -65,7 +66,7 @@ def _feed(channel: Channel, settings: Settings) -> Feed:
     return Feed(
         channel,
         channel.time_zone or settings.zone,
-        partial(_map_context, channel, settings, _options(channel.map_options)),
+        _contexts(channel, settings),
         StepRunner(steps, tables) if steps.is_dir() else None,
     )
 
@@ -89,39 +90,50 @@ def _plain(table: CodeTable) -> dict[str, str]:
 # ---- map ----
 
 
-def _map_context(
-    channel: Channel, settings: Settings, options: MapOptions, claimed: Claimed
-) -> MapContext:
-    received_at = claimed.row.received_at
+def _contexts(channel: Channel, settings: Settings) -> Callable[[Claimed], MapContext]:
+    """Return what makes the map context of a message.
 
-    def authority(word: str) -> str | None:
-        return _found(channel.tables, AUTHORITIES, (word,), claimed)
+    The map remembers what words mean as long as it is given the same lookups, so they
+    are made once a day: rows of a code table hold on days.
+    """
+    options = _options(channel.map_options)
 
-    def system(word: str) -> str | None:
-        words = (f"{channel.name}:{word}", word)
-        return _found(channel.tables, SYSTEMS, words, claimed)
+    @lru_cache(maxsize=4)
+    def lookups(day: date) -> tuple[Lookup, Lookup]:
+        at = datetime.combine(day, time(), UTC)
+        return (
+            lambda word: _found(channel.tables, AUTHORITIES, (word,), at),
+            lambda word: _found(
+                channel.tables, SYSTEMS, (f"{channel.name}:{word}", word), at
+            ),
+        )
 
-    return MapContext(
-        settings.site,
-        channel.name,
-        channel.time_zone,
-        received_at,
-        authority,
-        system,
-        options,
-        f"urn:id:{settings.site}:message:{claimed.row.id}",
-        engine_version(),
-    )
+    def context(claimed: Claimed) -> MapContext:
+        received_at = claimed.row.received_at
+        authority, system = lookups(received_at.date())
+        return MapContext(
+            settings.site,
+            channel.name,
+            channel.time_zone,
+            received_at,
+            authority,
+            system,
+            options,
+            f"urn:id:{settings.site}:message:{claimed.row.id}",
+            engine_version(),
+        )
+
+    return context
 
 
 def _found(
-    tables: Mapping[str, CodeTable], name: str, words: Sequence[str], claimed: Claimed
+    tables: Mapping[str, CodeTable], name: str, words: Sequence[str], at: datetime
 ) -> str | None:
     table = tables.get(name)
     if table is None:
         return None
     for word in words:
-        found = table.lookup(word, at=claimed.row.received_at)
+        found = table.lookup(word, at=at)
         if found is not None:
             return found
     return None

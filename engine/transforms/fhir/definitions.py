@@ -243,8 +243,3 @@ def elements(type_name: str) -> Mapping[str, Element]:
         name, _, kind = item.partition(":")
         found[name.rstrip("*")] = Element(name.endswith("*"), kind)
     return MappingProxyType(found)
-
-
-def resource_types() -> list[str]:
-    """Return the names of every type known here, resources and data types alike."""
-    return sorted(_WRITTEN)
