@@ -105,7 +105,8 @@ def _facts(wanted: CdaDestination, work: Work) -> Facts:
     own = {entry.full_url: entry.resource for entry in work.entries()}
     if wanted.template not in ABOUT_PERSONS:
         return Facts(own, work.cda.enterprise_system)
-    known = dict(map(opened, work.view.of_person(work.person)))
+    kept = map(opened, work.view.of_person(work.person))
+    known = {each.full_url: each.resource for each in kept}
     resources = _with_parties({**known, **own}, work)
     ordered = dict(sorted(resources.items()))
     return Facts(ordered, work.cda.enterprise_system)
@@ -117,8 +118,8 @@ def _with_parties(resources: Mapping[str, Element], work: Work) -> dict[str, Ele
     missing = _references(list(found.values())) - found.keys()
     keys = [(kind, url) for url in missing for kind in PARTIES]
     for each in work.view.known(keys).values():
-        url, resource = opened(each)
-        found[url] = resource
+        party = opened(each)
+        found[party.full_url] = party.resource
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from engine.channels.channel import Channel, Destination
 from engine.channels.identify import identify
-from engine.channels.known import closed, found_by, is_update, opened
+from engine.channels.known import closed, is_update, opened
 from engine.channels.outcomes import failed, outcome
 from engine.channels.prepared import Prepared, Stage
 from engine.channels.render import render
@@ -236,29 +236,30 @@ def _applied(
     references become conditional in what is sent, not in what is kept.
     """
     happened, person = told
-    outside: Mapping[str, str] = here
     late = (
         before is not None
         and before.source_time is not None
         and happened is not None
         and happened < before.source_time
     )
+    outside = here
     if before is not None:
-        known = opened(before).resource
-        entry.resource = (
-            known if late else merge_update(known, entry.resource, entry.nulls)
-        )
-        outside = {**found_by(before), **here}
-    kept = KnownResource(
+        known = opened(before)
+        outside = {**known.found_by, **here}
+        if late:
+            entry.resource = known.resource
+        else:
+            entry.resource = merge_update(known.resource, entry.resource, entry.nulls)
+    content, targets = closed(entry, outside)
+    if any(each not in here and each in outside for each in targets):
+        refer_outside(entry.resource, outside, set(here))
+    return KnownResource(
         entry.kind,
         entry.criteria,
-        closed(entry, outside),
+        content,
         person=person,
         source_time=before.source_time if late and before else happened,
     )
-    if before is not None:
-        refer_outside(entry.resource, outside, set(here))
-    return kept
 
 
 def _happened(prepared: Prepared) -> datetime | None:

@@ -1,13 +1,12 @@
 """How a resource lies in the store: its full URL beside it, as in a Bundle."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-import orjson
-
 from engine.store.resources import KnownResource
-from engine.transforms.fhir.bundle import read_json, references_in, write_json
+from engine.transforms.fhir.bundle import read_json, write_json
 from engine.transforms.fhir.mapped import Element, Entry
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -15,6 +14,8 @@ PARTIES: Final = frozenset(
     {"Practitioner", "PractitionerRole", "Organization", "Location"}
 )
 """What messages only refer to; several persons share them."""
+
+_TARGET: Final = re.compile(rb'"reference":"(urn:uuid:[0-9a-f-]{36})"')
 
 
 def is_update(entry: Entry) -> bool:
@@ -26,44 +27,42 @@ def is_update(entry: Entry) -> bool:
 
 
 class Opened(NamedTuple):
-    """A resource and the full URL that others refer to it by."""
+    """A resource, the full URL that others refer to it by, and what it refers to.
+
+    ``found_by`` holds, for full URLs it refers to, the conditional references that find
+    the same things when they are not in the Bundle.
+    """
 
     full_url: str
     resource: Element
+    found_by: Mapping[str, str]
 
 
-def closed(entry: Entry, found_by: Mapping[str, str] = NOBODY) -> bytes:
-    """Return a mapped resource as it is kept.
+class Closed(NamedTuple):
+    """A resource as it is kept, and the full URLs it refers to."""
 
-    Beside it stands, for each full URL it refers to, the conditional reference of
-    ``found_by`` that finds the same thing when it is not in the Bundle.
-    """
-    outside = {
-        target: found_by[target]
-        for reference in references_in(entry.resource)
-        if (target := str(reference["reference"])) in found_by
-    }
-    kept: Element = {"fullUrl": entry.full_url, "resource": entry.resource}
-    if outside:
-        kept["found_by"] = outside
-    return write_json(kept)
+    content: bytes
+    targets: frozenset[str]
+
+
+def closed(entry: Entry, found_by: Mapping[str, str] = NOBODY) -> Closed:
+    """Return a mapped resource as it is kept, with what finds its references."""
+    body = write_json(entry.resource)
+    targets = frozenset(found.decode() for found in _TARGET.findall(body))
+    outside = {each: found_by[each] for each in targets if each in found_by}
+    head = write_json({"fullUrl": entry.full_url, "found_by": outside})
+    return Closed(head[:-1] + b',"resource":' + body + b"}", targets)
 
 
 def opened(known: KnownResource) -> Opened:
     """Return what `closed` kept."""
     content = read_json(known.content)
-    resource = content["resource"]
+    resource, found_by = content["resource"], content["found_by"]
     assert isinstance(resource, dict)
-    return Opened(str(content["fullUrl"]), resource)
-
-
-def found_by(known: KnownResource) -> dict[str, str]:
-    """Return how what a kept resource refers to is found outside its Bundle."""
-    found = orjson.loads(known.content).get("found_by", {})
-    assert isinstance(found, dict)
-    return found
+    assert isinstance(found_by, dict)
+    return Opened(str(content["fullUrl"]), resource, found_by)
 
 
 def party(entry: Entry) -> KnownResource:
     """Return a party as it is kept: by full URL, since several persons share it."""
-    return KnownResource(entry.kind, entry.full_url, closed(entry))
+    return KnownResource(entry.kind, entry.full_url, closed(entry).content)
