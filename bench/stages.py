@@ -31,7 +31,8 @@ BUDGETS = {
     "filter and edit": 30,
     "map": 70,
     "identify": 80,
-    "update and render": 60,
+    "update": 40,
+    "render": 25,
     "record": 60,
 }
 SPENT: defaultdict[str, float] = defaultdict(float)
@@ -62,9 +63,12 @@ def measure(messages: int, folder: str) -> dict[str, float]:
         (prepare, "rule_against", "filter and edit"),
         (prepare, "run_steps", "filter and edit"),
         (prepare, "map_message", "map"),
-        (finish, "_decide", "identify"),
+        (finish, "identify", "identify"),
         (worker, "apply", "identify"),
-        (finish, "_rendered", "update and render"),
+        (finish, "opened", "update"),
+        (finish, "merge_update", "update"),
+        (finish, "closed", "update"),
+        (finish, "render", "render"),
         (worker.claims, "claim", "claim"),
         (worker.results, "record", "record"),
     ):

@@ -11,9 +11,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 
 import orjson
@@ -66,6 +65,7 @@ def bench_command(
             bench.run(persons * 5, connections)
         note(f"sending {messages:,} messages to the drain")
         delivered = bench.run(messages, connections)
+        bench.batch = min(messages, bench.batch)
         answers = bench.answers(pairs, connections)
         after = fsync_milliseconds(folder)
     stages = _stages()
@@ -87,7 +87,7 @@ class _Bench:
     engine: ChildProcess
     receiver: ChildProcess
     port: int
-    numbers: Iterator[int] = field(default_factory=lambda: count(step=500))
+    batch: int = 4000
     sent: int = 0
     number: int = 0
 
@@ -195,7 +195,7 @@ class _Bench:
 
     def _ours(self, connections: int) -> float:
         began = time.perf_counter()
-        tally = self.send(4000, connections)
+        tally = self.send(self.batch, connections)
         rate = tally.accepted / (time.perf_counter() - began)
         self.drain()
         return rate
@@ -206,7 +206,7 @@ class _Bench:
         command = [sys.executable, str(BENCH / "python_hl7_server.py"), str(port)]
         with ChildProcess(command, self.engine.log) as peer:
             peer.wait_for([port])
-            feed = Feed(list(admissions(0, 1500, "P")))
+            feed = Feed(list(admissions(0, min(self.batch, 1500), "P")))
             began = time.perf_counter()
             tally = asyncio.run(Sender(feed, "127.0.0.1", port).run(connections))
             return tally.accepted / (time.perf_counter() - began)
