@@ -8,6 +8,7 @@ from engine.channels import (
     expectation_checks,
     file_checks,
     logic_checks,
+    unserved_checks,
     vocabulary_checks,
 )
 from engine.channels.faults import Fault, Place
@@ -38,6 +39,7 @@ def _each(written: Written, node: Node) -> Iterable[Fault]:
     yield from logic_checks.one(written, node)
     yield from expectation_checks.one(written, node)
     yield from vocabulary_checks.one(written)
+    yield from unserved_checks.one(written, node)
 
 
 def _stale_schema(node: Node) -> Iterator[Fault]:

@@ -287,3 +287,12 @@ def test_errors_silence_the_warnings_of_their_file(tmp_path):
 )  # fmt: skip
 def test_loopback_is_this_machine(host, local):
     assert is_loopback(host) is local
+
+
+def test_a_key_that_changes_nothing_yet_is_told_and_not_passed_over(tmp_path):
+    parts = {"source:\n": "source:\n  hl7: {split-multi-msh: true}\n"}
+
+    fault = one(tmp_path, parts=parts)
+
+    assert (fault.level, fault.code) == ("warning", "CH350")
+    assert fault.place.line == 3
