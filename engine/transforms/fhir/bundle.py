@@ -6,7 +6,7 @@ Spec:
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import orjson
@@ -86,17 +86,22 @@ def queries(entries: Iterable[Entry]) -> dict[str, str]:
     }
 
 
-def references_in(value: object) -> Iterator[Element]:
-    """Return every Reference object of a resource."""
-    if isinstance(value, dict):
-        if isinstance(value.get("reference"), str):
-            yield value
-        for inner in value.values():
-            if isinstance(inner, (dict, list)):
-                yield from references_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references_in(inner)
+def references_in(value: object) -> list[Element]:
+    """Return every Reference object of a resource, in no order worth keeping."""
+    found: list[Element] = []
+    waiting: list[object] = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            if isinstance(each.get("reference"), str):
+                found.append(each)
+            waiting += [v for v in each.values() if isinstance(v, _NESTED)]
+        elif isinstance(each, list):
+            waiting += [v for v in each if isinstance(v, _NESTED)]
+    return found
+
+
+_NESTED: Final = (dict, list)
 
 
 def refer_outside(resource: Element, known: Mapping[str, str], here: set[str]) -> None:
