@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
 
-from engine.channels import finish, prepare, worker
-from engine.channels.assemble import lines_of
-from engine.channels.load import load_site
+from engine.channels import worker
+from engine.channels.format.load import load_site
+from engine.channels.processing import finish, prepare
+from engine.channels.processing.assemble import lines_of
 from engine.peers.load import admissions
 from engine.store import journal
 from engine.store.database import Database, open_database

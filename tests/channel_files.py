@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from engine.channels.faults import Fault
-from engine.channels.keys import Shape
-from engine.channels.kinds import ExpressionKind
-from engine.channels.load import check_site, load_site
-from engine.channels.nodes import read_yaml
-from engine.channels.reader import Around, Names, Reader
+from engine.channels.format.faults import Fault
+from engine.channels.format.keys import Shape
+from engine.channels.format.kinds import ExpressionKind
+from engine.channels.format.load import check_site, load_site
+from engine.channels.format.nodes import read_yaml
+from engine.channels.format.reader import Around, Names, Reader
 from engine.hl7 import parse
 from engine.transforms.code_tables import read_csv
 from engine.transforms.edits import Step, run_steps

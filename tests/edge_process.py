@@ -14,9 +14,9 @@ from typing import cast
 
 from twisted.internet.base import ReactorBase
 
-from engine.channels.channel import Channel, Destination, Retry, Source
 from engine.channels.edge import Edge
-from engine.channels.endpoints import (
+from engine.channels.format.channel import Channel, Destination, Retry, Source
+from engine.channels.format.endpoints import (
     FhirDestination,
     FileDestination,
     FileSource,

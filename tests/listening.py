@@ -6,9 +6,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from engine.channels.accept import Intake
-from engine.channels.channel import Channel, Duplicates, Hl7Options, Source
 from engine.channels.clock import Ulids
-from engine.channels.endpoints import MllpSource
+from engine.channels.format.channel import Channel, Duplicates, Hl7Options, Source
+from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import MllpFactory, Places
 from tests.fakes import NOON, FakeJournal, Notes, Wire
 

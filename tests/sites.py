@@ -10,8 +10,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from engine.channels.assemble import lines_of
-from engine.channels.load import load_site
+from engine.channels.format.load import load_site
+from engine.channels.processing.assemble import lines_of
 from engine.channels.worker import Worker
 from engine.cli.project import write_project
 from engine.cli.root import interop

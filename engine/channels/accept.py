@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 
 from engine.channels.awaiting import Ended
-from engine.channels.channel import Channel, Duplicates
+from engine.channels.format.channel import Channel, Duplicates
 from engine.channels.verdict import (
     UNSOLICITED,
     XML_MARK,

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from engine.channels.channel import Destination as Settings
 from engine.channels.destinations import Destination, Document, Receipt
+from engine.channels.format.channel import Destination as Settings
 from engine.channels.labels import Label, label_of
 from engine.channels.outbox import LEASE, Claim, Outcome, Pause, Round
 from engine.channels.retry import (

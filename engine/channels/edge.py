@@ -28,16 +28,16 @@ from twisted.python.threadpool import ThreadPool
 from engine.channels.arguments import read_arguments
 from engine.channels.awaiting import Ended, Outcomes, endings
 from engine.channels.bell_reader import BellReader
-from engine.channels.channel import Channel
 from engine.channels.clock import Ulids, utc_now
 from engine.channels.deliver import DeliverLoop, Route
 from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
+from engine.channels.format.channel import Channel
+from engine.channels.format.load import load_site
 from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
 from engine.channels.journal_writer import JournalWriter
 from engine.channels.listeners import Places
-from engine.channels.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.reporting import Reporter, Wishes, wishes_of

@@ -15,8 +15,8 @@ from twisted.internet.protocol import ServerFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from engine.channels.accept import Conversation, Intake, Journal, Note, Outcomes
-from engine.channels.channel import Channel
-from engine.channels.endpoints import MllpSource
+from engine.channels.format.channel import Channel
+from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import BACKLOG, MllpFactory, Places
 from engine.channels.sources.file import FolderSource
 from engine.channels.tls import Profile, server_options

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from engine.channels.channel import Destination, ErrorRule
+from engine.channels.format.channel import Destination, ErrorRule
 from engine.channels.retry import class_of
 from engine.errors import DeliveryError
 from engine.hl7 import parse

@@ -11,7 +11,7 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from typing_extensions import override
 
 from engine.channels.accept import Conversation, Intake
-from engine.channels.endpoints import MllpSource
+from engine.channels.format.endpoints import MllpSource
 from engine.channels.sources.mllp import Limits, MllpListener
 from engine.channels.tls import names_of
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.channels.channel import Channel
+from engine.channels.format.channel import Channel
 from engine.store.database import Database
 from engine.store.reports import Report, Wanted, report, run_states
 from engine.store.settlement import expire

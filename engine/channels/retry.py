@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.channels.channel import Retry
+from engine.channels.format.channel import Retry
 from engine.errors import (
     AmbiguousError,
     CredentialsError,

@@ -11,8 +11,6 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol
 
-from engine.channels.channel import Channel
-from engine.channels.channel import Destination as Settings
 from engine.channels.deliver import Place as RoutePlace
 from engine.channels.deliver import Route
 from engine.channels.destinations import Destination, Document, Receipt
@@ -21,6 +19,8 @@ from engine.channels.destinations.file import FileSender
 from engine.channels.destinations.http import HttpSender
 from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer, Place
+from engine.channels.format.channel import Channel
+from engine.channels.format.channel import Destination as Settings
 from engine.channels.http_client import HttpClient
 from engine.channels.posting import Poster, Target, authorization
 from engine.channels.tls import Profile, client_options

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from engine.channels.channel import Source
+from engine.channels.format.channel import Source
 from engine.errors import ParseError
 from engine.hl7.acknowledgment import (
     CODES,

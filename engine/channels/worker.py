@@ -20,14 +20,14 @@ import orjson
 import structlog
 
 from engine.channels.arguments import Arguments, read_arguments
-from engine.channels.assemble import Line, lines_of
 from engine.channels.clock import utc_now
-from engine.channels.finish import Finished, finish
-from engine.channels.load import load_site
+from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
-from engine.channels.prepare import prepare
-from engine.channels.prepared import Ended, Prepared
-from engine.channels.store_view import Memory, StoreView
+from engine.channels.processing.assemble import Line, lines_of
+from engine.channels.processing.finish import Finished, finish
+from engine.channels.processing.prepare import prepare
+from engine.channels.processing.prepared import Ended, Prepared
+from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError
 from engine.store import claims, leases, results

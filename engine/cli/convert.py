@@ -15,7 +15,7 @@ from engine.hl7.timestamps import read_timestamp
 from engine.peers.sending import read_messages, split
 
 if TYPE_CHECKING:
-    from engine.channels.prepared import Prepared
+    from engine.channels.processing.prepared import Prepared
     from engine.transforms.fhir.mapped import Mapped
     from engine.transforms.trace import Loss
 
@@ -91,7 +91,7 @@ def _parsed(data: bytes) -> Message:
 
 def _prepared(message: Message, channel: str) -> "Prepared":
     """Return the message as the channel's filter, steps and map leave it."""
-    from engine.channels.prepared import Ended
+    from engine.channels.processing.prepared import Ended
     from engine.cli.trial import prepare_only
 
     half = prepare_only(channel, message.encode())

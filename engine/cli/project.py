@@ -12,8 +12,8 @@ from engine.cli.output import emit, output_format
 from engine.cli.site import site
 
 if TYPE_CHECKING:
-    from engine.channels.channel_tests import Result
-    from engine.channels.faults import Fault
+    from engine.channels.format.faults import Fault
+    from engine.channels.processing.channel_tests import Result
 
 TEMPLATE: Final = Path(__file__).with_name("template")
 LEFT_OUT: Final = {
@@ -65,7 +65,7 @@ def init_command(folder: Path, template: str) -> None:
 
 def write_project(folder: Path, template: str = "full") -> None:
     """Write a template's configuration below ``folder``, and folders for results."""
-    from engine.channels.schema import channel_schema
+    from engine.channels.format.schema import channel_schema
 
     out = [f"{name}.yaml" for name in LEFT_OUT[template]]
     shutil.copytree(TEMPLATE, folder / "config", ignore=shutil.ignore_patterns(*out))
@@ -83,7 +83,7 @@ def schema_command(what: str, *, with_project: bool) -> None:
 
     Save it as config/channel.schema.json; the first line of a channel file names it.
     """
-    from engine.channels.schema import channel_schema, project_names
+    from engine.channels.format.schema import channel_schema, project_names
 
     del what
     loaded = site() if with_project else None
@@ -116,9 +116,9 @@ def check_command(
     With PATHS only what was found in these files is printed. The exit code is 1 when
     there is an error, or with --strict a warning.
     """
-    from engine.channels import faults as shown
-    from engine.channels.fixes import fix as mend
-    from engine.channels.load import check_site
+    from engine.channels.format import faults as shown
+    from engine.channels.format.fixes import fix as mend
+    from engine.channels.format.load import check_site
 
     folder = invocation().folder()
     if not folder.is_dir():
@@ -163,8 +163,8 @@ def test_command(
 
     The exit code is 1 when one fails.
     """
-    from engine.channels.assemble import lines_of
-    from engine.channels.channel_tests import run_tests
+    from engine.channels.processing.assemble import lines_of
+    from engine.channels.processing.channel_tests import run_tests
 
     lines = lines_of(site(environment))
     if channel is not None and channel not in lines:

@@ -15,7 +15,7 @@ from engine.cli.site import site, store
 from engine.cli.watching import alive
 
 if TYPE_CHECKING:
-    from engine.channels.channel import Channel
+    from engine.channels.format.channel import Channel
 
 STOP_SECONDS: Final = 20.0
 

@@ -19,7 +19,7 @@ def schema_command(what: str, *, with_project: bool) -> None:
     Write it to config/channel.schema.json: the first line of a channel file names it.
     """
     del what
-    from engine.channels.schema import channel_schema, project_names
+    from engine.channels.format.schema import channel_schema, project_names
 
     names = None
     if with_project:

@@ -12,7 +12,7 @@ import click
 from engine.cli.invocation import Exit, Stop, invocation, now
 
 if TYPE_CHECKING:
-    from engine.channels.load import Site
+    from engine.channels.format.load import Site
     from engine.settings import Settings
     from engine.store.audit import Order
     from engine.store.database import Database
@@ -27,7 +27,7 @@ def site(environment: str | None = None) -> "Site":
     Raises:
         ConfigurationError: with every fault of every file.
     """
-    from engine.channels.load import load_site
+    from engine.channels.format.load import load_site
 
     return load_site(_folder(), environment)
 

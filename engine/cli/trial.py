@@ -12,9 +12,9 @@ from engine.cli.output import Row, emit_one, masked, output_format
 from engine.cli.site import is_stored, message_bytes, site
 
 if TYPE_CHECKING:
-    from engine.channels.assemble import Line
-    from engine.channels.prepared import Ended, Prepared
-    from engine.channels.trial import Trial
+    from engine.channels.processing.assemble import Line
+    from engine.channels.processing.prepared import Ended, Prepared
+    from engine.channels.processing.trial import Trial
 
 EARLY = ("accept", "filter", "edit")
 
@@ -34,7 +34,7 @@ def try_command(
     masked without --reveal. The index is empty, so everybody is new. The exit code is 1
     when the message would stop.
     """
-    from engine.channels.trial import attempt
+    from engine.channels.processing.trial import attempt
 
     found = line(channel, environment)
     data = message_bytes(message)
@@ -61,7 +61,7 @@ def line(channel: str, environment: str | None = None) -> "Line":
     Raises:
         Stop: there is no such channel.
     """
-    from engine.channels.assemble import lines_of
+    from engine.channels.processing.assemble import lines_of
 
     lines = lines_of(site(environment))
     if channel not in lines:
@@ -72,7 +72,7 @@ def line(channel: str, environment: str | None = None) -> "Line":
 
 def prepare_only(channel: str, data: bytes) -> "Prepared | Ended":
     """Return a message as the channel's filter, steps and map leave it."""
-    from engine.channels.prepare import prepare
+    from engine.channels.processing.prepare import prepare
     from engine.store.claims import Claimed
     from engine.store.journal import JournalRow
     from engine.store.words import Verdict

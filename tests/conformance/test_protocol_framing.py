@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from twisted.internet.interfaces import ITCPTransport
 
-from engine.channels.endpoints import MllpSource
+from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import tune
 from engine.channels.sources.mllp import MAX_WAITING
 from engine.errors import JournalError

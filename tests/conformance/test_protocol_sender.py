@@ -8,10 +8,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from engine.channels.channel import Destination, Retry
 from engine.channels.deliver import DeliverLoop, Route
 from engine.channels.destinations.mllp import MllpSender
-from engine.channels.endpoints import MllpDestination
+from engine.channels.format.channel import Destination, Retry
+from engine.channels.format.endpoints import MllpDestination
 from engine.hl7.framing import enclose
 from engine.store.delivery_state import Event
 from tests.fakes import FakeOutbox, Notes, Wire

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.channels.steps import Call, StepLimits, StepRunner
+from engine.channels.processing.steps import Call, StepLimits, StepRunner
 from engine.errors import TransformError
 from engine.hl7 import parse
 

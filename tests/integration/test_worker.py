@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.channels.assemble import lines_of
-from engine.channels.load import load_site
+from engine.channels.format.load import load_site
+from engine.channels.processing.assemble import lines_of
 from engine.channels.worker import Worker
 from engine.errors import ConfigurationError
 from engine.identity.decision import Ruling
@@ -403,6 +403,35 @@ def test_a_channel_says_where_identifiers_stand_and_who_assigned_them(tmp_path):
 
     first, second, third = persons(site)
     assert first == second != third
+    site.database.close()
+
+
+AUTHORITIES = """
+identity:
+  identifiers:
+    - from: PID-3[*]
+      system: table("service", PID-3.4)
+"""
+
+
+def test_an_authority_without_a_row_is_registered_and_noted(tmp_path):
+    site = Site(tmp_path, AUTHORITIES)
+
+    site.process(adt_a01())
+
+    assert site.states() == ["processed"]
+    site.database.close()
+
+
+def test_an_authority_without_a_row_stops_the_message_where_the_channel_says_so(
+    tmp_path,
+):
+    site = Site(tmp_path, AUTHORITIES + "  unknown-authority: hold\n")
+
+    site.process(adt_a01())
+
+    [group] = site.groups()
+    assert (group.stage, group.code) == ("identity", "unknown-authority")
     site.database.close()
 
 

@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from engine.channels.destinations import Document, Receipt
 from engine.channels.dial import tls_failure
-from engine.channels.endpoints import MllpDestination
+from engine.channels.format.endpoints import MllpDestination
 from engine.errors import (
     AmbiguousError,
     DeliveryError,

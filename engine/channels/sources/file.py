@@ -13,7 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from engine.channels.accept import Accept, Note
-from engine.channels.endpoints import FileSource
+from engine.channels.format.endpoints import FileSource
 from engine.errors import FrameError
 from engine.hl7.batch import BatchedMessage, BatchReader, Closing
 from engine.hl7.framing import DEFAULT_MAX_BYTES, Block

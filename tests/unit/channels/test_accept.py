@@ -7,9 +7,9 @@ from twisted.internet.defer import Deferred
 
 from engine.channels.accept import Conversation, Intake, Then
 from engine.channels.awaiting import Ended
-from engine.channels.channel import Channel, Duplicates, Hl7Options, Source
 from engine.channels.clock import Ulids
-from engine.channels.endpoints import MllpSource
+from engine.channels.format.channel import Channel, Duplicates, Hl7Options, Source
+from engine.channels.format.endpoints import MllpSource
 from engine.errors import JournalError
 from engine.hl7.acknowledgment import parse_acknowledgment
 from engine.hl7.framing import Block

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from engine.channels.endpoint_checks import is_loopback
-from engine.channels.schema import channel_schema
+from engine.channels.format.endpoint_checks import is_loopback
+from engine.channels.format.schema import channel_schema
 from tests.channel_files import CHANNEL, SEX, checked, sentences
 
 HIS = "    mllp: {host: 127.0.0.1, port: 6661}\n"

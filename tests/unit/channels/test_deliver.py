@@ -2,9 +2,9 @@
 
 from twisted.internet.task import Clock
 
-from engine.channels.channel import Destination, ErrorRule, Retry
 from engine.channels.deliver import MAX_IN_HAND, DeliverLoop, Route
-from engine.channels.endpoints import FileDestination
+from engine.channels.format.channel import Destination, ErrorRule, Retry
+from engine.channels.format.endpoints import FileDestination
 from engine.errors import (
     AmbiguousError,
     CredentialsError,

@@ -6,7 +6,7 @@ from twisted.internet.defer import execute, succeed
 from twisted.internet.task import Clock
 
 from engine.channels.accept import Reply, Then
-from engine.channels.endpoints import FileSource
+from engine.channels.format.endpoints import FileSource
 from engine.channels.sources.file import FolderSource, blocks_of
 from engine.hl7.framing import Block
 from tests.fakes import Notes, ends_of

@@ -1,7 +1,7 @@
 """`check --fix` mends what has one right answer, and moves nothing else."""
 
-from engine.channels.fixes import fix
-from engine.channels.load import check_site
+from engine.channels.format.fixes import fix
+from engine.channels.format.load import check_site
 from tests.channel_files import CHANNEL, checked, write_site
 
 WRONG = """\

@@ -11,9 +11,9 @@ from twisted.internet.testing import MemoryReactorClock
 from typing_extensions import override
 
 from engine.channels.awaiting import Outcomes
-from engine.channels.channel import Channel, Hl7Options, Source
 from engine.channels.clock import Ulids
-from engine.channels.endpoints import FileSource, HttpSource, MllpSource
+from engine.channels.format.channel import Channel, Hl7Options, Source
+from engine.channels.format.endpoints import FileSource, HttpSource, MllpSource
 from engine.channels.intakes import Intakes
 from engine.channels.listeners import Places
 from engine.channels.tls import Profile

@@ -6,12 +6,12 @@ from typing import Literal
 
 import pytest
 
-from engine.channels.channel import Channel
-from engine.channels.keys import Shape, keys_of, shape_of, walk
-from engine.channels.kinds import DURATION
-from engine.channels.row_forms import ROWS, Choose, RowChoice
-from engine.channels.segment_forms import Choice
-from engine.channels.step_forms import STEPS
+from engine.channels.format.channel import Channel
+from engine.channels.format.keys import Shape, keys_of, shape_of, walk
+from engine.channels.format.kinds import DURATION
+from engine.channels.format.row_forms import ROWS, Choose, RowChoice
+from engine.channels.format.segment_forms import Choice
+from engine.channels.format.step_forms import STEPS
 from engine.transforms.edits import Step
 from engine.transforms.fhir_rows import MapRow
 from engine.transforms.scope import Type

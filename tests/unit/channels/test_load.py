@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from engine.channels.faults import as_github, as_json, as_sarif, report
-from engine.channels.load import check_site, load_site
-from engine.channels.nodes import Entries, Items, Scalar
+from engine.channels.format.faults import as_github, as_json, as_sarif, report
+from engine.channels.format.load import check_site, load_site
+from engine.channels.format.nodes import Entries, Items, Scalar
 from engine.errors import ConfigurationError
 from tests.channel_files import (
     CHANNEL,

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from engine.channels.destinations import Document
 from engine.channels.destinations.mllp import MllpSender, judge
-from engine.channels.endpoints import MllpDestination
+from engine.channels.format.endpoints import MllpDestination
 from engine.errors import (
     AmbiguousError,
     NotNowError,

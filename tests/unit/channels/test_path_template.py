@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.channels.path_template import MAX_VALUE, fill, placeholder_fault
+from engine.channels.format.path_template import MAX_VALUE, fill, placeholder_fault
 from engine.errors import TransformError
 from engine.hl7 import parse
 from engine.hl7.escapes import encode

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from engine.channels.reference import reference_page
+from engine.channels.format.reference import reference_page
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "channel-files.md"
 
 
 def test_the_reference_page_is_the_one_of_this_code():
     assert PAGE.read_text() == reference_page(), (
-        "write engine.channels.reference.reference_page() to docs/reference"
+        "write engine.channels.format.reference.reference_page() to docs/reference"
     )
 
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from engine.channels.channel import Channel, Destination, Source
-from engine.channels.endpoints import FileDestination, MllpSource
+from engine.channels.format.channel import Channel, Destination, Source
+from engine.channels.format.endpoints import FileDestination, MllpSource
 from engine.channels.reporting import wishes_of
 from engine.store.reports import Wanted
 from engine.store.words import RunState

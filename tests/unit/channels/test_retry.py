@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.channels.channel import Attempts, Retry
+from engine.channels.format.channel import Attempts, Retry
 from engine.channels.retry import (
     CONNECTION_DOWN,
     FailureClass,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from engine.channels.schema import channel_schema
+from engine.channels.format.schema import channel_schema
 from tests.channel_files import CHANNEL
 from tests.json_schema import faults
 from tests.shared_data import shared

@@ -1,0 +1,95 @@
+"""Names used twice, rules that never apply, steps that are overwritten."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from engine.channels.format.channel import Destination
+from engine.channels.format.faults import Fault
+from engine.channels.format.nodes import Entries, Items
+from engine.channels.format.written import Node, Written
+from engine.transforms.expressions import Expression
+
+_NAMED: Final = ("filter", "destinations", "tests")
+
+
+def one(written: Written, node: Node) -> Iterator[Fault]:
+    """Return what has no effect in one channel, or contradicts itself."""
+    for key in _NAMED:
+        yield from _twice(written, key)
+    yield from _filter(written)
+    yield from _overwritten(written, ("edit",))
+    for number, destination in enumerate(written.channel.destinations):
+        yield from _on_error(written, number, destination)
+        yield from _output(written, number, destination, node)
+
+
+def _twice(written: Written, key: str) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for number, each in enumerate(getattr(written.channel, key)):
+        if each.name in seen:
+            sentence = f"the name {each.name!r} is used already"
+            yield written.fault((key, number, "name"), sentence, "CH300")
+        seen.add(each.name)
+
+
+def _filter(written: Written) -> Iterator[Fault]:
+    for number, rule in enumerate(written.channel.filter):
+        for key in ("when", "keep", "drop"):
+            condition: Expression | None = getattr(rule, key)
+            if condition is not None and condition.constant:
+                sentence = "this is the same for every message"
+                path = ("filter", number, key)
+                yield written.fault(path, sentence, "CH350", "", "warning")
+
+
+def _on_error(
+    written: Written, number: int, destination: Destination
+) -> Iterator[Fault]:
+    rules = destination.on_error
+    for position, rule in enumerate(rules[:-1]):
+        if rule.when is None:
+            path = ("destinations", number, "on-error", position + 1)
+            sentence = "no error reaches this rule: the one above takes all"
+            hint = "put the rule without when: last"
+            yield written.fault(path, sentence, "CH350", hint, "warning")
+
+
+def _output(
+    written: Written, number: int, destination: Destination, node: Node
+) -> Iterator[Fault]:
+    """Return steps on output that is not HL7 v2, and documents without a site."""
+    path = ("destinations", number)
+    target = destination.file or destination.http
+    makes_hl7 = destination.mllp is not None or (target and target.format == "hl7")
+    if destination.edit and not makes_hl7:
+        sentence = "only HL7 v2 output can be edited here"
+        yield written.fault(
+            (*path, "edit"), sentence, "CH350", "use the channel's map:"
+        )
+    cda = node.settings.cda
+    if destination.cda is not None and not ("root" in cda and "custodian" in cda):
+        sentence = "C-CDA documents need [cda] root and [cda.custodian]"
+        yield written.fault(
+            (*path, "cda"), sentence, "CH400", "set them in interop.toml"
+        )
+
+
+def _overwritten(written: Written, path: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Return ``set`` steps whose place the next step sets again."""
+    node = written.node(*path)
+    steps: Sequence[object] = node.items if isinstance(node, Items) else ()
+    before = ""
+    for number, step in enumerate(steps):
+        target = _set_without_condition(step)
+        if target and target == before:
+            sentence = f"the step above sets {target} for nothing"
+            yield written.fault((*path, number), sentence, "CH350", "", "warning")
+        before = target
+
+
+def _set_without_condition(step: object) -> str:
+    if not isinstance(step, Entries) or "when" in step.items or "set" not in step.items:
+        return ""
+    value = step.items["to"][1] if "to" in step.items else None
+    target = getattr(step.items["set"][1], "text", "")
+    return "" if target in getattr(value, "text", "") else target

@@ -1,0 +1,58 @@
+"""Keys of the channel format that this release reads but does not act on yet.
+
+A key that is silently ignored is worse than one that is refused: whoever writes it is
+told, at its place. An entry leaves the list with the commit that makes it work.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from engine.channels.format.channel import Channel
+from engine.channels.format.faults import Fault
+from engine.channels.format.written import Node, Written
+
+_HL7: Final = (
+    "on_charset_mismatch",
+    "sequence_protocol",
+    "fragment_timeout",
+    "batch_ack",
+    "split_multi_msh",
+    "max_segments",
+    "max_repetitions",
+    "max_field",
+)
+_MAP_OPTIONS: Final = ("update", "snapshot", "documents")
+_SENTENCE: Final = "this release reads this key but does not act on it yet"
+
+
+def one(written: Written, node: Node) -> Iterator[Fault]:
+    """Return a warning for each key of a channel that changes nothing yet."""
+    del node
+    channel = written.channel
+    for path in _unserved(channel):
+        yield written.fault(path, _SENTENCE, "CH350", level="warning")
+
+
+def _unserved(channel: Channel) -> Iterator[tuple[str | int, ...]]:
+    yield from _changed(channel.source.hl7, _HL7, "source", "hl7")
+    yield from _changed(channel.map_options, _MAP_OPTIONS, "map-options")
+    if channel.source.http is not None:
+        yield ("source", "http")
+    if channel.query is not None:
+        yield ("query",)
+    for number, destination in enumerate(channel.destinations):
+        for place, rule in enumerate(destination.on_error):
+            for key in ("retry_every", "due"):
+                if getattr(rule, key) is not None:
+                    dashed = key.replace("_", "-")
+                    yield ("destinations", number, "on-error", place, dashed)
+
+
+def _changed(
+    options: object, names: tuple[str, ...], *above: str
+) -> Iterator[tuple[str | int, ...]]:
+    """Give the path of each option that is not at its default."""
+    plain = type(options)()
+    for name in names:
+        if getattr(options, name) != getattr(plain, name):
+            yield (*above, name.replace("_", "-"))

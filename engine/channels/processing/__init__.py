@@ -1,0 +1,1 @@
+"""From a journaled message to its outcome: prepare, identify, render."""

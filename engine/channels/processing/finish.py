@@ -1,0 +1,316 @@
+"""The second half of processing: identify the person, render, and what to write.
+
+Everything here reads the store and writes nothing; what is to be written stands in the
+`Finished` value, so a message that fails half way leaves nothing behind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from engine.channels.format.channel import Channel, Destination
+from engine.channels.processing.identify import identify
+from engine.channels.processing.known import closed, is_update, opened
+from engine.channels.processing.outcomes import failed, outcome
+from engine.channels.processing.prepared import Prepared, Stage
+from engine.channels.processing.render import render
+from engine.channels.processing.rendering import Rendered, Work
+from engine.channels.processing.search_keys import person_keys, waiting_keys
+from engine.channels.processing.view import View
+from engine.hl7.timestamps import read_timestamp
+from engine.identity.decision import Decision
+from engine.identity.registration import Reading
+from engine.identity.weights import Model
+from engine.store.deliveries import NewDelivery
+from engine.store.message_state import MessageState
+from engine.store.resources import KnownResource
+from engine.store.results import Outcome
+from engine.store.words import OnFailure
+from engine.transforms.ccda.site import CdaSite
+from engine.transforms.fhir.bundle import queries, refer_outside, stamp_person
+from engine.transforms.fhir.mapped import Entry, Mapped
+from engine.transforms.fhir.update import merge_update
+from engine.transforms.places import holds, settled
+from engine.transforms.scope import Value
+
+SAMPLE: Final = 500
+"""One message in so many goes through the output gate of ``validate: sampled``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What finishing the messages of one channel needs, made once per revision.
+
+    ``person_system`` is the URI of the enterprise identifier.
+    """
+
+    channel: Channel
+    reading: Reading
+    model: Model
+    person_system: str
+    folder: Path
+    cda: CdaSite | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An outcome, and the identity decision to be written with it."""
+
+    outcome: Outcome
+    decision: Decision | None = None
+
+
+def finish(prepared: Prepared, desk: Desk, view: View) -> Finished:
+    """Take a prepared message to its outcome.
+
+    Never raises: whatever goes wrong ends in an outcome that a person can see.
+    """
+    channel = desk.channel
+    try:
+        behind = view.blocked(waiting_keys(prepared.message, channel.name))
+        if behind is not None and behind < prepared.claimed.row.id:
+            held = outcome(
+                prepared, channel, MessageState.HELD, reason="waits for its person"
+            )
+            return Finished(replace(held, behind=behind, holds=()))
+        prepared.stage = Stage.IDENTITY
+        decision = identify(
+            prepared, channel.identity, desk.reading, desk.model, view.index, view.mint
+        )
+        if decision is not None and decision.held:
+            return Finished(_held(prepared, channel, decision), decision)
+        return _rendered(prepared, desk, view, decision)
+    except Exception as error:  # noqa: BLE001 - every message ends in a visible state
+        return Finished(failed(prepared, channel, error))
+
+
+def _held(prepared: Prepared, channel: Channel, decision: Decision) -> Outcome:
+    """Return the outcome of a message that waits for a decision about its person."""
+    reasons = ", ".join(decision.reasons)
+    held = outcome(prepared, channel, MessageState.HELD, reason=f"identity: {reasons}")
+    return replace(held, holds=tuple(person_keys(prepared.message)))
+
+
+def _rendered(
+    prepared: Prepared, desk: Desk, view: View, decision: Decision | None
+) -> Finished:
+    person = "" if decision is None else decision.enterprise_id
+    prepared.context.names = {
+        **prepared.context.names,
+        **_identity_names(decision),
+    }
+    resources: tuple[KnownResource, ...] = ()
+    if prepared.mapped is not None:
+        if decision is not None:
+            _stamp(prepared, prepared.mapped, desk, decision)
+        resources = _latest(prepared, prepared.mapped, view, person)
+    prepared.stage = Stage.RENDER
+    work = Work(
+        prepared,
+        _texts(prepared.context.names),
+        person,
+        view,
+        desk.folder,
+        desk.cda,
+        prepared.claimed.row.id % SAMPLE == 0,
+    )
+    deliveries = [
+        delivery
+        for destination in desk.channel.destinations
+        if _receives(destination, prepared)
+        for delivery in _deliveries(destination, work, desk.channel)
+    ]
+    prepared.context.findings += work.findings
+    done = outcome(prepared, desk.channel, MessageState.PROCESSED)
+    done = replace(
+        done,
+        person=person,
+        deliveries=tuple(deliveries),
+        resources=resources,
+        documents=tuple(work.versions),
+    )
+    return Finished(done, decision)
+
+
+def _identity_names(decision: Decision | None) -> dict[str, Value]:
+    if decision is None:
+        return {"identity.enterprise_id": "", "identity.outcome": ""}
+    names: dict[str, Value] = {
+        "identity.enterprise_id": decision.enterprise_id,
+        "identity.outcome": str(decision.outcome),
+    }
+    if decision.score is not None:
+        names["identity.score"] = Decimal(f"{decision.score:.2f}")
+    return names
+
+
+def _texts(names: Mapping[str, Value]) -> dict[str, str]:
+    """Return context names as text, for path templates."""
+    found: dict[str, str] = {}
+    for name, value in names.items():
+        stamp = getattr(value, "date_text", None)
+        text = str(stamp) if stamp is not None else str(value or "")
+        found[name] = text
+    return found
+
+
+def _stamp(prepared: Prepared, mapped: Mapped, desk: Desk, decision: Decision) -> None:
+    """Put enterprise identifiers on the Patients of every PID and MRG."""
+    message = prepared.message
+    persons = [decision, *decision.also]
+    pids = message.all("PID")
+    for segment, found in zip(pids, persons, strict=False):
+        position = message.segments.index(segment)
+        stamp_person(
+            mapped,
+            desk.person_system,
+            found.enterprise_id,
+            segment=position,
+        )
+        _stamp_prior(prepared, mapped, desk, found, position)
+
+
+def _stamp_prior(
+    prepared: Prepared, mapped: Mapped, desk: Desk, decision: Decision, after: int
+) -> None:
+    """Give the Patient of the MRG behind a PID the identifier it is retired from."""
+    following = prepared.message.segments[after + 1 :]
+    for offset, segment in enumerate(following, after + 1):
+        if segment.id == "PID":
+            return
+        if segment.id == "MRG" and (retired := _retired(decision)):
+            stamp_person(
+                mapped,
+                desk.person_system,
+                retired,
+                segment=offset,
+            )
+            return
+
+
+def _retired(decision: Decision) -> str:
+    """Return the person that a merge retires in favour of the decision's."""
+    sources = [
+        move.source for move in decision.moves if move.target == decision.enterprise_id
+    ]
+    return next(iter(sources), "")
+
+
+# ---- the latest version of each resource ----
+
+
+def _latest(
+    prepared: Prepared, mapped: Mapped, view: View, person: str
+) -> tuple[KnownResource, ...]:
+    """Apply each update to what is known, and return the new latest versions.
+
+    An update older than what is known is dropped: the known version is sent again.
+    Parties that a message only refers to are kept beside, by full URL, so that later
+    documents can name them.
+    """
+    entries = [each for each in mapped.entries if is_update(each)]
+    known = view.known([(each.kind, each.criteria) for each in entries])
+    happened = _happened(prepared)
+    here = queries(mapped.entries)
+    updates = [
+        _applied(
+            entry, known.get((entry.kind, entry.criteria)), (happened, person), here
+        )
+        for entry in entries
+    ]
+    return (*updates, *view.new_parties(mapped.entries))
+
+
+def _applied(
+    entry: Entry,
+    before: KnownResource | None,
+    told: tuple[datetime | None, str],
+    here: Mapping[str, str],
+) -> KnownResource:
+    """Merge one update into what is known.
+
+    What the known version refers to need not be in this message's Bundle: those
+    references become conditional in what is sent, not in what is kept.
+    """
+    happened, person = told
+    late = (
+        before is not None
+        and before.source_time is not None
+        and happened is not None
+        and happened < before.source_time
+    )
+    outside = here
+    if before is not None:
+        known = opened(before)
+        outside = {**known.found_by, **here}
+        if late:
+            entry.resource = known.resource
+        else:
+            entry.resource = merge_update(known.resource, entry.resource, entry.nulls)
+    content, targets = closed(entry, outside)
+    if any(each not in here and each in outside for each in targets):
+        refer_outside(entry.resource, outside, set(here))
+    return KnownResource(
+        entry.kind,
+        entry.criteria,
+        content,
+        person=person,
+        source_time=before.source_time if late and before else happened,
+    )
+
+
+def _happened(prepared: Prepared) -> datetime | None:
+    """Return when the source says it happened: EVN-2, else MSH-7."""
+    message = prepared.message
+    found = read_timestamp(message["EVN-2"]) or read_timestamp(message["MSH-7"])
+    return None if found is None else found.instant()
+
+
+# ---- deliveries ----
+
+
+def _receives(destination: Destination, prepared: Prepared) -> bool:
+    return holds(destination.when, prepared.context)
+
+
+def _deliveries(
+    destination: Destination, work: Work, channel: Channel
+) -> list[NewDelivery]:
+    order_key = _order_key(destination, work, channel)
+    return [
+        _delivery(destination, work, channel, order_key, document)
+        for document in render(destination, work)
+        if not destination.simulate
+    ]
+
+
+def _delivery(
+    destination: Destination,
+    work: Work,
+    channel: Channel,
+    order_key: str,
+    document: Rendered,
+) -> NewDelivery:
+    return NewDelivery(
+        channel.name,
+        destination.name,
+        order_key,
+        document.content,
+        document.content_type,
+        name=document.name,
+        person=work.person,
+        on_failure=OnFailure(destination.on_failure),
+    )
+
+
+def _order_key(destination: Destination, work: Work, channel: Channel) -> str:
+    """Return the lane key: the person unless the channel says otherwise."""
+    if destination.order_key is not None:
+        value = settled(destination.order_key, work.prepared.context)
+        return "" if value is None else str(value)
+    if channel.identity.match:
+        return work.person
+    return work.prepared.message["PID-3.1"]

@@ -1,0 +1,126 @@
+"""What each destination is sent: resources to a Bundle, a document or HL7 v2.
+
+One function for each kind of destination; each returns the documents a message gives
+it, mostly one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from engine.channels.format.channel import Destination
+from engine.channels.processing.documents import cda
+from engine.channels.processing.outgoing import encoded
+from engine.channels.processing.rendering import (
+    FHIR_JSON,
+    FHIR_NDJSON,
+    HL7,
+    Rendered,
+    Work,
+)
+from engine.channels.processing.validation import bundle_faults
+from engine.errors import TransformError
+from engine.hl7 import Finding, Message
+from engine.transforms.edits import run_steps
+from engine.transforms.fhir.bundle import (
+    collection,
+    message_bundle,
+    transaction,
+    write_json,
+)
+from engine.transforms.fhir.checks import check
+from engine.transforms.fhir.mapped import Element
+
+
+def render(destination: Destination, work: Work) -> list[Rendered]:
+    """Return what this destination is sent for one message.
+
+    Raises:
+        TransformError: it cannot be made, or the output gate refuses it.
+    """
+    return _RENDERERS[destination.kind](destination, work)
+
+
+def _fhir(destination: Destination, work: Work) -> list[Rendered]:
+    assert destination.fhir is not None
+    entries = work.entries()
+    mode = destination.fhir.mode
+    bundle = message_bundle(entries) if mode == "message" else transaction(entries)
+    if mode == "batch":
+        bundle["type"] = "batch"
+    content = write_json(bundle)
+    if destination.fhir.validate == "always" or (
+        destination.fhir.validate == "sampled" and work.sampled
+    ):
+        _gate(destination, work, bundle, content)
+    return [Rendered(content, FHIR_JSON, f"Bundle {work.names['message.id']}")]
+
+
+def _gate(
+    destination: Destination, work: Work, bundle: Element, content: bytes
+) -> None:
+    """Refuse or flag a Bundle that is not valid R4; sentences carry no values."""
+    assert destination.fhir is not None
+    faults = [f"{found.path}: {found.text}" for found in check(bundle)]
+    faults += bundle_faults(content)
+    if not faults:
+        return
+    if destination.fhir.on_invalid == "error":
+        raise TransformError(
+            f"the Bundle is not valid R4: {faults[0]}"
+            + (f" and {len(faults) - 1} more" if len(faults) > 1 else ""),
+            "fhir-invalid",
+        )
+    work.findings += [Finding("fhir-invalid", "", fault) for fault in faults]
+
+
+def _mllp(destination: Destination, work: Work) -> list[Rendered]:
+    assert destination.mllp is not None
+    message = _edited(destination, work)
+    if destination.mllp.version:
+        message.segments[0].put(12, destination.mllp.version)
+    content = encoded(
+        message, destination.mllp.charset, destination.mllp.unrepresentable
+    )
+    return [Rendered(content, HL7, message.control_id)]
+
+
+def _file(destination: Destination, work: Work) -> list[Rendered]:
+    assert destination.file is not None
+    name = work.path(destination.file.path)
+    return [replace(_formatted(destination, work, destination.file.format), name=name)]
+
+
+def _http(destination: Destination, work: Work) -> list[Rendered]:
+    assert destination.http is not None
+    return [_formatted(destination, work, destination.http.format)]
+
+
+def _formatted(destination: Destination, work: Work, written: str) -> Rendered:
+    if written == "hl7":
+        return Rendered(_edited(destination, work).encode(), HL7)
+    if written == "fhir-ndjson":
+        lines = [write_json(entry.resource) for entry in work.entries()]
+        return Rendered(b"\n".join([*lines, b""]), FHIR_NDJSON)
+    return Rendered(write_json(collection(work.entries())), FHIR_JSON)
+
+
+def _edited(destination: Destination, work: Work) -> Message:
+    """Return this destination's copy of the message, with its own steps done."""
+    if not destination.edit:
+        return work.prepared.message
+    context = replace(
+        work.prepared.context, message=work.prepared.message.copy(), misses=[]
+    )
+    if (verdict := run_steps(destination.edit, context)) is not None:
+        raise TransformError(verdict.reason, "edit-ended")
+    work.prepared.context.misses.extend(context.misses)
+    return context.message
+
+
+_RENDERERS: Final[Mapping[str, Callable[[Destination, Work], list[Rendered]]]] = (
+    MappingProxyType(
+        {"fhir": _fhir, "cda": cda, "mllp": _mllp, "file": _file, "http": _http}
+    )
+)

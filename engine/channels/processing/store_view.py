@@ -1,0 +1,122 @@
+"""The store as one batch sees it: what is committed, and what the batch will write."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from engine.channels.processing.known import PARTIES, is_update, party
+from engine.channels.processing.prepared import Prepared
+from engine.channels.processing.search_keys import waiting_keys
+from engine.store import resources, results
+from engine.store.database import Connection
+from engine.store.message_state import MessageState
+from engine.store.patients import PatientCache, SqlPatientIndex, mint
+from engine.store.resources import KnownResource, NewDocument
+from engine.store.results import Outcome
+from engine.store.seal import Sealer
+from engine.transforms.fhir.mapped import Element, Entry
+
+MOST_PARTIES: Final = 20_000
+
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one worker remembers from batch to batch, to ask and write less.
+
+    ``parties`` are the practitioners, organizations and places it has kept, as they
+    stood; forgetting them costs a write, never a fact.
+    """
+
+    patients: PatientCache = field(default_factory=PatientCache)
+    parties: dict[str, Element] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class StoreView:
+    """Implements `View`. Outcomes of the batch count before they are written.
+
+    Identity decisions are applied one by one, so the index needs no such memory.
+    """
+
+    connection: Connection
+    sealer: Sealer
+    memory: Memory
+    index: SqlPatientIndex = field(init=False)
+    _loaded: dict[Key, KnownResource | None] = field(default_factory=dict)
+    _resources: dict[Key, KnownResource] = field(default_factory=dict)
+    _documents: dict[str, NewDocument] = field(default_factory=dict)
+    _held: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        patients = self.memory.patients
+        self.index = SqlPatientIndex(self.connection, self.sealer, patients)
+
+    def fetch(self, batch: Iterable[Prepared]) -> None:
+        """Load at once what the messages of a batch will ask for."""
+        waiting: set[str] = set()
+        wanted: set[Key] = set()
+        for each in batch:
+            waiting.update(waiting_keys(each.message, each.claimed.row.channel))
+            entries = each.mapped.entries if each.mapped else []
+            wanted.update((one.kind, one.criteria) for one in entries if is_update(one))
+        self._held = results.blocked(self.connection, self.sealer, list(waiting))
+        self._load(wanted)
+
+    def mint(self) -> str:
+        """Return an enterprise identifier that was never used."""
+        return mint()
+
+    def remember(self, outcome: Outcome) -> None:
+        """Let the rest of the batch see what one message led to."""
+        for each in outcome.resources:
+            self._resources[each.resource_type, each.criteria] = each
+        for document in outcome.documents:
+            self._documents[document.set_id] = document
+        if outcome.state in (MessageState.HELD, MessageState.ERROR):
+            for key in outcome.holds:
+                self._held.setdefault(key, outcome.message_id)
+
+    def blocked(self, keys: Sequence[str]) -> int | None:
+        """Return the held message that one of the person keys waits for."""
+        return min((self._held[key] for key in keys if key in self._held), default=None)
+
+    def known(self, keys: Collection[Key]) -> dict[Key, KnownResource]:
+        """Return the latest versions of resources."""
+        self._load([key for key in keys if key not in self._loaded])
+        found = {key: self._resources.get(key) or self._loaded[key] for key in keys}
+        return {key: each for key, each in found.items() if each is not None}
+
+    def _load(self, keys: Collection[Key]) -> None:
+        self._loaded |= dict.fromkeys(keys)
+        self._loaded |= resources.load(self.connection, self.sealer, keys)
+
+    def new_parties(self, entries: Sequence[Entry]) -> list[KnownResource]:
+        """Return the parties among entries that are not kept yet as they stand."""
+        seen = self.memory.parties
+        if len(seen) > MOST_PARTIES:
+            seen.clear()
+        found: list[KnownResource] = []
+        for entry in entries:
+            if entry.kind in PARTIES and seen.get(entry.full_url) != entry.resource:
+                seen[entry.full_url] = entry.resource
+                found.append(party(entry))
+        return found
+
+    def of_person(self, person: str) -> list[KnownResource]:
+        """Return everything known of a person, this batch included."""
+        found = {
+            (each.resource_type, each.criteria): each
+            for each in resources.of_person(self.connection, self.sealer, person)
+        }
+        found |= {
+            key: each for key, each in self._resources.items() if each.person == person
+        }
+        return list(found.values())
+
+    def latest_document(self, set_id: str) -> NewDocument | None:
+        """Return the last version of a document set."""
+        if set_id in self._documents:
+            return self._documents[set_id]
+        return resources.latest_document(self.connection, self.sealer, set_id)
