@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,16 @@ def test_a_command_that_ends_at_once_is_not_waited_for(tmp_path):
 def test_the_cpu_of_a_process_is_counted():
     assert cpu_seconds(os.getpid()) > 0
     assert cpu_seconds(2**22 + 1) == 0
+
+
+def ready_within(seconds, config):
+    """Ask until every process has reported: the worker starts after the edge."""
+    end = time.monotonic() + seconds
+    while True:
+        asked = run("health", "--ready", *config)
+        if asked.exit_code == Exit.DONE or time.monotonic() > end:
+            return asked
+        time.sleep(0.5)
 
 
 @pytest.mark.slow
