@@ -129,7 +129,7 @@ def test_an_engine_is_run_reloaded_and_stopped(tmp_path):
     with ChildProcess(interop("run", *config), log, variables) as engine:
         engine.wait_for([adt, lab, relay])
         sent = run("send", "sample:adt-a01", "--to", f":{adt}")
-        ready = run("health", "--ready", *config)
+        ready = ready_within(30, config)
         reloaded = run("reload", *config)
         still = run("send", "sample:adt-a08", "--to", f":{adt}")
         stopped = run("stop", *config)
