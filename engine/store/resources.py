@@ -4,9 +4,9 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from engine.store.dialect import put
 from engine.store.schema import Found
@@ -56,8 +56,13 @@ _LOAD_ONE: Final = select(resource).where(resource.c.key == bindparam("wanted"))
 _LOAD: Final = select(resource).where(
     resource.c.key.in_(bindparam("keys", expanding=True))
 )
-_HASHES: Final = select(resource.c.key, resource.c.hash).where(
+_MARKS: Final = select(resource.c.key, resource.c.hash, resource.c.source_time).where(
     resource.c.key.in_(bindparam("keys", expanding=True))
+)
+_LATER: Final = (
+    update(resource)
+    .where(resource.c.key == bindparam("wanted"))
+    .values(source_time=bindparam("happened"), message_id=bindparam("number"))
 )
 _OF_PERSON: Final = (
     select(resource)
@@ -87,6 +92,24 @@ def load(
     return {(one.resource_type, one.criteria): one for one in found}
 
 
+class Mark(NamedTuple):
+    """What tells whether a kept resource is still the one somebody remembers."""
+
+    fingerprint: bytes
+    source_time: datetime | None
+
+
+def marks(
+    connection: Connection, sealer: Sealer, keys: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Mark]:
+    """Return the marks of resources without opening them; unknown keys are left out."""
+    if not keys:
+        return {}
+    blind = {_key(sealer, *key): key for key in keys}
+    rows = connection.execute(_MARKS, {"keys": list(blind)})
+    return {blind[row.key]: Mark(row.hash, row.source_time) for row in rows}
+
+
 def of_person(
     connection: Connection, sealer: Sealer, person: str
 ) -> list[KnownResource]:
@@ -98,40 +121,51 @@ def of_person(
 def store(
     connection: Connection, sealer: Sealer, resources: Sequence[KnownResource]
 ) -> int:
-    """Keep resources as the latest versions; return how many had changed."""
-    wanted = {
-        _key(sealer, one.resource_type, one.criteria): (one, _hash(one))
-        for one in resources
-    }
+    """Keep resources as the latest versions; return how many had changed.
+
+    Of one that says nothing new only the time is moved on.
+    """
+    wanted = {_key(sealer, one.resource_type, one.criteria): one for one in resources}
     if not wanted:
         return 0
-    rows_known = connection.execute(_HASHES, {"keys": list(wanted)})
-    known = {row.key: row.hash for row in rows_known}
-    rows: list[dict[str, object]] = [
-        {
-            "key": key,
-            "resource_type": one.resource_type,
-            "person": one.person,
-            "hash": digest,
-            "content": _sealed(sealer, key, one),
-            "source_time": one.source_time,
-            "message_id": one.message_id,
-        }
-        for key, (one, digest) in sorted(wanted.items())
-        if known.get(key) != digest
-    ]
+    rows_known = connection.execute(_MARKS, {"keys": list(wanted)})
+    known = {row.key: Mark(row.hash, row.source_time) for row in rows_known}
+    rows: list[dict[str, object]] = []
+    later: list[dict[str, object]] = []
+    for key, one in sorted(wanted.items()):
+        digest, mark = fingerprint_of(one), known.get(key)
+        if mark is None or mark.fingerprint != digest:
+            rows.append(_row(sealer, key, one, digest))
+        elif mark.source_time != one.source_time:
+            number = one.message_id
+            later.append({"wanted": key, "happened": one.source_time, "number": number})
     put(connection, resource, rows, replace=_CHANGES)
+    if later:
+        connection.execute(_LATER, later)
     return len(rows)
+
+
+def _row(
+    sealer: Sealer, key: bytes, one: KnownResource, digest: bytes
+) -> dict[str, object]:
+    return {
+        "key": key,
+        "resource_type": one.resource_type,
+        "person": one.person,
+        "hash": digest,
+        "content": _sealed(sealer, key, one),
+        "source_time": one.source_time,
+        "message_id": one.message_id,
+    }
 
 
 def _key(sealer: Sealer, resource_type: str, criteria: str) -> bytes:
     return sealer.blind(f"resource|{resource_type}|{criteria}")
 
 
-def _hash(one: KnownResource) -> bytes:
-    """Return the fingerprint of everything that would be written."""
-    facts = f"{one.person}|{one.source_time}|".encode()
-    return fingerprint(facts + one.content)
+def fingerprint_of(one: KnownResource) -> bytes:
+    """Return the fingerprint of what a resource says, and of whom."""
+    return fingerprint(f"{one.person}|".encode() + one.content)
 
 
 def _sealed(sealer: Sealer, key: bytes, one: KnownResource) -> bytes:

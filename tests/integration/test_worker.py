@@ -122,6 +122,7 @@ class Site:
 
 
 ORDER = Order("operator", NOON, "tested")
+LEASED = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -263,6 +264,32 @@ def test_a_sparse_update_never_wipes_what_is_known(site):
 
     _, after = map(patient, site.bundles())
     assert after["address"][0]["city"] == "Duluth"
+
+
+def test_what_another_worker_wrote_is_seen_at_once(site):
+    other = Worker(site.database, site.worker.lines, lambda: NOON + LEASED, "other")
+    site.process(adt_patient("1", phone="2185550100"))
+    site.accept(adt_patient("1", trigger="A08", given="Rose", sent="20300102120000"))
+    assert other.turn() == 1
+    site.worker.clock = lambda: NOON + 2 * LEASED
+
+    site.process(adt_patient("1", trigger="A08", phone="", sent="20300103120000"))
+
+    after = patient(site.bundles()[-1])
+    assert after["telecom"][0]["value"]
+    assert len(site.bundles()) == 3
+
+
+def test_the_same_update_again_only_moves_its_time_on(site):
+    same = {"family": "Doe", "address": "1 Mill Lane^^Duluth^MN^55802"}
+    site.process(
+        adt_patient("1", trigger="A08", sent="20300102120000", **same),
+        adt_patient("1", trigger="A08", sent="20300104120000", **same),
+        adt_patient("1", trigger="A08", sent="20300103120000", family="Late"),
+    )
+
+    first, second, third = map(patient, site.bundles())
+    assert first == second == third
 
 
 def test_a_late_update_does_not_undo_a_newer_one(site):

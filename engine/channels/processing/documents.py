@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from engine.channels.format.channel import Destination
 from engine.channels.format.endpoints import CdaDestination
-from engine.channels.processing.known import PARTIES, opened
+from engine.channels.processing.known import opened
 from engine.channels.processing.rendering import CDA_XML, Rendered, Work
 from engine.errors import TransformError
 from engine.store.resources import NewDocument
@@ -116,9 +116,7 @@ def _with_parties(resources: Mapping[str, Element], work: Work) -> dict[str, Ele
     """Add the practitioners, organizations and places that resources refer to."""
     found = dict(resources)
     missing = _references(list(found.values())) - found.keys()
-    keys = [(kind, url) for url in missing for kind in PARTIES]
-    for each in work.view.known(keys).values():
-        party = opened(each)
+    for party in work.view.kept_parties(missing):
         found[party.full_url] = party.resource
     return found
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from engine.channels.format.channel import Channel, Destination
 from engine.channels.processing.identify import identify
-from engine.channels.processing.known import closed, is_update, opened
+from engine.channels.processing.known import Kept, closed, is_update
 from engine.channels.processing.outcomes import failed, outcome
 from engine.channels.processing.prepared import Prepared, Stage
 from engine.channels.processing.render import render
@@ -30,7 +30,13 @@ from engine.store.resources import KnownResource
 from engine.store.results import Outcome
 from engine.store.words import OnFailure
 from engine.transforms.ccda.site import CdaSite
-from engine.transforms.fhir.bundle import queries, refer_outside, stamp_person
+from engine.transforms.fhir.bundle import (
+    queries,
+    read_json,
+    refer_outside,
+    stamp_person,
+    write_json,
+)
 from engine.transforms.fhir.mapped import Entry, Mapped
 from engine.transforms.fhir.update import merge_update
 from engine.transforms.places import holds, settled
@@ -211,55 +217,59 @@ def _latest(
     Parties that a message only refers to are kept beside, by full URL, so that later
     documents can name them.
     """
+    number = prepared.claimed.row.id
     entries = [each for each in mapped.entries if is_update(each)]
     known = view.known([(each.kind, each.criteria) for each in entries])
     happened = _happened(prepared)
     here = queries(mapped.entries)
-    updates = [
-        _applied(
-            entry, known.get((entry.kind, entry.criteria)), (happened, person), here
+    updates = []
+    for entry in entries:
+        key = entry.kind, entry.criteria
+        version = _applied(entry, known.get(key), happened, here)
+        view.keep(key, version)
+        updates.append(
+            KnownResource(*key, version.content, person, version.source_time, number)
         )
-        for entry in entries
-    ]
     return (*updates, *view.new_parties(mapped.entries))
 
 
 def _applied(
     entry: Entry,
-    before: KnownResource | None,
-    told: tuple[datetime | None, str],
+    before: Kept | None,
+    happened: datetime | None,
     here: Mapping[str, str],
-) -> KnownResource:
-    """Merge one update into what is known.
+) -> Kept:
+    """Merge one update into what is known; return the latest version.
 
     What the known version refers to need not be in this message's Bundle: those
     references become conditional in what is sent, not in what is kept.
     """
-    happened, person = told
-    late = (
-        before is not None
-        and before.source_time is not None
-        and happened is not None
-        and happened < before.source_time
-    )
-    outside = here
-    if before is not None:
-        known = opened(before)
-        outside = {**known.found_by, **here}
-        if late:
-            entry.resource = known.resource
-        else:
-            entry.resource = merge_update(known.resource, entry.resource, entry.nulls)
-    content, targets = closed(entry, outside)
-    if any(each not in here and each in outside for each in targets):
+    said = write_json(entry.resource)
+    version = _merged(entry, before, happened, said, here)
+    entry.resource = version.resource
+    outside = {**version.found_by, **here}
+    if any(each not in here and each in outside for each in version.targets):
+        entry.resource = read_json(write_json(entry.resource))  # the kept one is shared
         refer_outside(entry.resource, outside, set(here))
-    return KnownResource(
-        entry.kind,
-        entry.criteria,
-        content,
-        person=person,
-        source_time=before.source_time if late and before else happened,
-    )
+    return version
+
+
+def _merged(
+    entry: Entry,
+    before: Kept | None,
+    happened: datetime | None,
+    said: bytes,
+    here: Mapping[str, str],
+) -> Kept:
+    if before is None:
+        return closed(entry, here)._replace(source_time=happened, update=said)
+    if before.source_time and happened and happened < before.source_time:
+        return before
+    if before.update == said and not entry.nulls:
+        return before._replace(source_time=happened)
+    entry.resource = merge_update(before.resource, entry.resource, entry.nulls)
+    found_by = {**before.found_by, **here}
+    return closed(entry, found_by)._replace(source_time=happened, update=said)
 
 
 def _happened(prepared: Prepared) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -26,41 +27,51 @@ def is_update(entry: Entry) -> bool:
     return entry.method == "PUT" and bool(entry.criteria) and entry.segment != 0
 
 
-class Opened(NamedTuple):
-    """A resource, the full URL that others refer to it by, and what it refers to.
+class Kept(NamedTuple):
+    """The latest version of a resource; never changed in place, because it is shared.
 
     ``found_by`` holds, for full URLs it refers to, the conditional references that find
-    the same things when they are not in the Bundle.
+    the same things when they are not in the Bundle. ``update`` is the JSON of the last
+    update applied to it, where that is remembered: the same again changes nothing.
     """
 
     full_url: str
     resource: Element
     found_by: Mapping[str, str]
-
-
-class Closed(NamedTuple):
-    """A resource as it is kept, and the full URLs it refers to."""
-
     content: bytes
     targets: frozenset[str]
+    source_time: datetime | None = None
+    update: bytes = b""
 
 
-def closed(entry: Entry, found_by: Mapping[str, str] = NOBODY) -> Closed:
-    """Return a mapped resource as it is kept, with what finds its references."""
+def closed(entry: Entry, found_by: Mapping[str, str] = NOBODY) -> Kept:
+    """Return a mapped resource as it is to be kept, with what finds its references."""
     body = write_json(entry.resource)
-    targets = frozenset(found.decode() for found in _TARGET.findall(body))
+    targets = _targets(body)
     outside = {each: found_by[each] for each in targets if each in found_by}
     head = write_json({"fullUrl": entry.full_url, "found_by": outside})
-    return Closed(head[:-1] + b',"resource":' + body + b"}", targets)
+    content = head[:-1] + b',"resource":' + body + b"}"
+    return Kept(entry.full_url, entry.resource, outside, content, targets)
 
 
-def opened(known: KnownResource) -> Opened:
-    """Return what `closed` kept."""
+def opened(known: KnownResource) -> Kept:
+    """Return what `closed` made."""
     content = read_json(known.content)
     resource, found_by = content["resource"], content["found_by"]
     assert isinstance(resource, dict)
     assert isinstance(found_by, dict)
-    return Opened(str(content["fullUrl"]), resource, found_by)
+    return Kept(
+        str(content["fullUrl"]),
+        resource,
+        found_by,
+        known.content,
+        _targets(known.content),
+        known.source_time,
+    )
+
+
+def _targets(content: bytes) -> frozenset[str]:
+    return frozenset(found.decode() for found in _TARGET.findall(content))
 
 
 def party(entry: Entry) -> KnownResource:

@@ -1,22 +1,30 @@
 """The store as one batch sees it: what is committed, and what the batch will write."""
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.channels.processing.known import PARTIES, is_update, party
+from engine.channels.processing.known import (
+    PARTIES,
+    Kept,
+    is_update,
+    opened,
+    party,
+)
 from engine.channels.processing.prepared import Prepared
 from engine.channels.processing.search_keys import waiting_keys
 from engine.store import resources, results
 from engine.store.database import Connection
 from engine.store.message_state import MessageState
 from engine.store.patients import PatientCache, SqlPatientIndex, mint
-from engine.store.resources import KnownResource, NewDocument
+from engine.store.resources import KnownResource, Mark, NewDocument
 from engine.store.results import Outcome
 from engine.store.seal import Sealer
 from engine.transforms.fhir.mapped import Element, Entry
 
 MOST_PARTIES: Final = 20_000
+MOST_RESOURCES: Final = 5_000
 
 Key = tuple[str, str]
 
@@ -26,11 +34,27 @@ class Memory:
     """What one worker remembers from batch to batch, to ask and write less.
 
     ``parties`` are the practitioners, organizations and places it has kept, as they
-    stood; forgetting them costs a write, never a fact.
+    stood; forgetting them costs a write, never a fact. ``latest`` are versions of
+    resources by key, each with the fingerprint its row must still have to be believed.
     """
 
     patients: PatientCache = field(default_factory=PatientCache)
     parties: dict[str, Element] = field(default_factory=dict)
+    latest: OrderedDict[Key, tuple[bytes, Kept]] = field(default_factory=OrderedDict)
+
+    def recall(self, key: Key, mark: Mark) -> Kept | None:
+        """Return a version if it is still the latest one."""
+        found = self.latest.get(key)
+        if found is None or found[0] != mark.fingerprint:
+            return None
+        self.latest.move_to_end(key)
+        return found[1]._replace(source_time=mark.source_time)
+
+    def learn(self, key: Key, fingerprint: bytes, version: Kept) -> None:
+        """Remember a version; the one not asked for longest is forgotten."""
+        self.latest[key] = fingerprint, version
+        if len(self.latest) > MOST_RESOURCES:
+            self.latest.popitem(last=False)
 
 
 @dataclass(slots=True)
@@ -44,7 +68,8 @@ class StoreView:
     sealer: Sealer
     memory: Memory
     index: SqlPatientIndex = field(init=False)
-    _loaded: dict[Key, KnownResource | None] = field(default_factory=dict)
+    _known: dict[Key, Kept | None] = field(default_factory=dict)
+    _pending: dict[Key, Kept] = field(default_factory=dict)
     _resources: dict[Key, KnownResource] = field(default_factory=dict)
     _documents: dict[str, NewDocument] = field(default_factory=dict)
     _held: dict[str, int] = field(default_factory=dict)
@@ -71,26 +96,52 @@ class StoreView:
     def remember(self, outcome: Outcome) -> None:
         """Let the rest of the batch see what one message led to."""
         for each in outcome.resources:
-            self._resources[each.resource_type, each.criteria] = each
+            key = each.resource_type, each.criteria
+            self._resources[key] = each
+            if key in self._pending:
+                version = self._pending[key]
+                self._known[key] = version
+                self.memory.learn(key, resources.fingerprint_of(each), version)
+        self._pending.clear()
         for document in outcome.documents:
             self._documents[document.set_id] = document
         if outcome.state in (MessageState.HELD, MessageState.ERROR):
-            for key in outcome.holds:
-                self._held.setdefault(key, outcome.message_id)
+            for person in outcome.holds:
+                self._held.setdefault(person, outcome.message_id)
 
     def blocked(self, keys: Sequence[str]) -> int | None:
         """Return the held message that one of the person keys waits for."""
         return min((self._held[key] for key in keys if key in self._held), default=None)
 
-    def known(self, keys: Collection[Key]) -> dict[Key, KnownResource]:
+    def known(self, keys: Collection[Key]) -> dict[Key, Kept]:
         """Return the latest versions of resources."""
-        self._load([key for key in keys if key not in self._loaded])
-        found = {key: self._resources.get(key) or self._loaded[key] for key in keys}
+        self._load([key for key in keys if key not in self._known])
+        found = {key: self._known[key] for key in keys}
         return {key: each for key, each in found.items() if each is not None}
 
+    def keep(self, key: Key, version: Kept) -> None:
+        """Have a new version at hand, should this message's outcome hold it."""
+        self._pending[key] = version
+
     def _load(self, keys: Collection[Key]) -> None:
-        self._loaded |= dict.fromkeys(keys)
-        self._loaded |= resources.load(self.connection, self.sealer, keys)
+        """Find out what is known, opening only what is not remembered."""
+        self._known |= dict.fromkeys(keys)
+        marks = resources.marks(self.connection, self.sealer, keys)
+        for key, mark in marks.items():
+            self._known[key] = self.memory.recall(key, mark)
+        missing = [key for key in marks if self._known[key] is None]
+        for key, each in resources.load(self.connection, self.sealer, missing).items():
+            version = opened(each)
+            self._known[key] = version
+            self.memory.learn(key, marks[key].fingerprint, version)
+
+    def kept_parties(self, urls: Collection[str]) -> list[Kept]:
+        """Return practitioners, organizations and places by full URL."""
+        keys = [(kind, url) for url in urls for kind in PARTIES]
+        mine = [self._resources[key] for key in keys if key in self._resources]
+        others = [key for key in keys if key not in self._resources]
+        found = resources.load(self.connection, self.sealer, others)
+        return list(map(opened, [*mine, *found.values()]))
 
     def new_parties(self, entries: Sequence[Entry]) -> list[KnownResource]:
         """Return the parties among entries that are not kept yet as they stand."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from engine.channels.processing.known import Kept
 from engine.identity.index import PatientIndex
 from engine.store.resources import KnownResource, NewDocument
 from engine.transforms.fhir.mapped import Entry
@@ -26,8 +27,16 @@ class View(Protocol):
 
     def known(
         self, keys: Collection[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], KnownResource]:
+    ) -> Mapping[tuple[str, str], Kept]:
         """Return the latest versions of resources, those of this batch included."""
+        ...
+
+    def kept_parties(self, urls: Collection[str]) -> list[Kept]:
+        """Return practitioners, organizations and places by full URL."""
+        ...
+
+    def keep(self, key: tuple[str, str], version: Kept) -> None:
+        """Have a new version at hand, should this message's outcome hold it."""
         ...
 
     def new_parties(self, entries: Sequence[Entry]) -> list[KnownResource]:
