@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Table
 
 from engine.store.dialect import put, upsert
 from engine.store.tables import counter, journal_sequence, sequence
+
+T = TypeVar("T")
 
 MESSAGE: Final = "message"
 DELIVERY: Final = "delivery"
@@ -74,7 +76,7 @@ def tally(connection: Connection, moves: Mapping[Move, int]) -> None:
     put(connection, counter, rows, add=("count",))
 
 
-def chunks(ids: Iterable[int], size: int = 500) -> Iterable[list[int]]:
+def chunks(ids: Iterable[T], size: int = 500) -> Iterable[list[T]]:
     """Return numbers in sorted groups that fit into one IN list."""
     ordered = sorted(set(ids))
     return (ordered[start : start + size] for start in range(0, len(ordered), size))

@@ -4,12 +4,15 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from engine.store.counters import chunks
 from engine.store.dialect import put
-from engine.store.schema import Found
+from engine.store.plain_sql import fetcher
+from engine.store.schema import Found, instant
 from engine.store.seal import Sealer, fingerprint
 from engine.store.tables import document, resource
 
@@ -54,9 +57,6 @@ _CHANGES: Final = (
 )
 _LOAD_ONE: Final = select(resource).where(resource.c.key == bindparam("wanted"))
 _LOAD: Final = select(resource).where(
-    resource.c.key.in_(bindparam("keys", expanding=True))
-)
-_MARKS: Final = select(resource.c.key, resource.c.hash, resource.c.source_time).where(
     resource.c.key.in_(bindparam("keys", expanding=True))
 )
 _LATER: Final = (
@@ -106,8 +106,26 @@ def marks(
     if not keys:
         return {}
     blind = {_key(sealer, *key): key for key in keys}
-    rows = connection.execute(_MARKS, {"keys": list(blind)})
-    return {blind[row.key]: Mark(row.hash, row.source_time) for row in rows}
+    return {blind[key]: mark for key, mark in _marks(connection, list(blind)).items()}
+
+
+def _marks(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Mark]:
+    fetch = fetcher(connection)
+    rows = [row for some in chunks(keys) for row in fetch(_marks_of(len(some)), some)]
+    return {
+        bytes(key): Mark(bytes(found), None if at is None else instant(at))
+        for key, found, at in rows
+    }
+
+
+@lru_cache(maxsize=64)
+def _marks_of(count: int) -> str:
+    """Fetch fingerprint and time of so many resources."""
+    places = ", ".join(["?"] * count)
+    return (
+        "SELECT key, hash, source_time FROM engine.resource "  # noqa: S608 - only places are written in
+        f"WHERE key IN ({places})"
+    )
 
 
 def of_person(
@@ -128,8 +146,7 @@ def store(
     wanted = {_key(sealer, one.resource_type, one.criteria): one for one in resources}
     if not wanted:
         return 0
-    rows_known = connection.execute(_MARKS, {"keys": list(wanted)})
-    known = {row.key: Mark(row.hash, row.source_time) for row in rows_known}
+    known = _marks(connection, list(wanted))
     rows: list[dict[str, object]] = []
     later: list[dict[str, object]] = []
     for key, one in sorted(wanted.items()):

@@ -43,6 +43,11 @@ def microseconds(at: datetime) -> int:
     return round(at.timestamp() * 1_000_000)
 
 
+def instant(stored: int) -> datetime:
+    """Return the aware UTC datetime that was stored."""
+    return EPOCH + timedelta(microseconds=stored)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC datetime, stored as microseconds since 1970."""
 
@@ -61,7 +66,7 @@ class Instant(TypeDecorator[datetime]):
         self, value: int | None, dialect: Dialect
     ) -> datetime | None:
         """Return the aware datetime."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
+        return None if value is None else instant(value)
 
 
 def is_one_of(column: str, words: Iterable[str], name: str) -> CheckConstraint:
