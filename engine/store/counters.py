@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table
 from engine.store.dialect import put, upsert
 from engine.store.tables import counter, journal_sequence, sequence
 
-T = TypeVar("T")
+T = TypeVar("T", int, bytes)
 
 MESSAGE: Final = "message"
 DELIVERY: Final = "delivery"
