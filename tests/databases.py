@@ -66,7 +66,7 @@ def _as_administrator(server, statement):
 @functools.cache
 def _postgres():
     """Start a server with durable settings; return its address, ``{}`` a database."""
-    given = os.environ.get("INTEROP_TEST_POSTGRES")
+    given = os.environ.get("INTEROP_TEST__POSTGRES")
     if given:
         return given
     binaries = _binaries()
@@ -92,7 +92,7 @@ def _binaries():
 
 
 def _missing(reason):
-    if os.environ.get("INTEROP_TEST_POSTGRES_REQUIRED") == "1":
+    if os.environ.get("INTEROP_TEST__POSTGRES_REQUIRED") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
 
