@@ -66,7 +66,6 @@ def measure(messages: int, folder: str) -> dict[str, float]:
         (prepare, "map_message", "map"),
         (finish, "identify", "identify"),
         (worker, "apply", "identify"),
-        (finish, "opened", "update"),
         (finish, "merge_update", "update"),
         (finish, "closed", "update"),
         (finish, "render", "render"),

@@ -32,7 +32,7 @@ def key(site: str, kind: str, system: str, value: str) -> str:
 
     Examples:
         >>> key("north", "Patient", "urn:oid:1.2.3", "77")
-        'b1c8d3ba-cb9c-54d4-8d11-16b37dbbbf1b'
+        '6c3be4cb-74ce-5a4e-a99e-59a666319ac6'
     """
     text = _version_5(_site_namespace(site), f"{kind}|{system}|{value}").hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
