@@ -29,12 +29,22 @@ def free_port():
         return probe.getsockname()[1]
 
 
+SYLLABLES = ("bal", "cor", "dim", "fen", "gor", "hul", "jas", "kem", "lov", "mun")
+
+
+def invented(number):
+    """A family name that is far from its neighbours', and a birth date of its own."""
+    family = "".join(SYLLABLES[int(digit)] for digit in f"{number * 7919 % 10_000:04}")
+    return family, f"{1930 + number % 83}{1 + number % 12:02}{1 + number % 28:02}"
+
+
 def adt(number, tail=""):
     """One invented message; its control id names it."""
     name = f"L{number:08d}"
+    family, birth = invented(number)
     body = (
         f"MSH|^~\\&|SEND|GEN|ENG|HOSP|20300101120000||ADT^A01^ADT_A01|{name}|P|2.5.1{tail}"
-        f"\rEVN|A01|20300101120000\rPID|1||{number}^^^GEN^MR||TEST{number}^ANN||19700101|F"
+        f"\rEVN|A01|20300101120000\rPID|1||{number}^^^GEN^MR||{family}^ANN||{birth}|F"
         f"\rPV1|1|I|W^{number % 40}^1\rNTE|1||{'x' * (number % 700)}\r"
     )
     return name, body.encode()

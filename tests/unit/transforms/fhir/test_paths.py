@@ -72,7 +72,7 @@ def test_an_appended_value_comes_last():
 
 
 def test_an_item_at_a_position_is_replaced_and_the_first_missing_one_made():
-    known = {"given": []}
+    known: dict[str, object] = {"given": []}
 
     for value in ("Ann", "Bo"):
         write(known, path("HumanName.given[1]"), value, append=False)
@@ -93,7 +93,10 @@ def test_an_item_at_a_position_is_replaced_and_the_first_missing_one_made():
     ],
 )
 def test_removing_leaves_nothing_empty_behind(text, left):
-    known = {"gender": "male", "name": [{"family": "Doe", "given": ["Ann"]}]}
+    known: dict[str, object] = {
+        "gender": "male",
+        "name": [{"family": "Doe", "given": ["Ann"]}],
+    }
 
     remove(known, path(text))
 
@@ -101,7 +104,7 @@ def test_removing_leaves_nothing_empty_behind(text, left):
 
 
 def test_removing_the_last_part_of_a_structure_removes_the_structure():
-    known = {"maritalStatus": {"text": "single"}}
+    known: dict[str, object] = {"maritalStatus": {"text": "single"}}
 
     remove(known, path("Patient.maritalStatus.text"))
 
@@ -109,7 +112,9 @@ def test_removing_the_last_part_of_a_structure_removes_the_structure():
 
 
 def test_removing_an_extension_by_its_url_leaves_the_others():
-    known = {"extension": [{"url": "other"}, {"url": URL, "valueString": "x"}]}
+    known: dict[str, object] = {
+        "extension": [{"url": "other"}, {"url": URL, "valueString": "x"}]
+    }
 
     remove(known, path(f'Patient.extension["{URL}"]'))
 
