@@ -27,11 +27,12 @@ SAMPLES = sorted(Path(__file__).parents[2].glob("samples/*/message.hl7"))
 
 
 @pytest.fixture(scope="module")
-def server():
+def server(tmp_path_factory):
     port = free_port()
     command = [str(Path(sys.executable).with_name("sekmet")), "serve", "--port"]
     process = subprocess.Popen(  # noqa: S603 - a test tool of ours
         [*command, str(port)],
+        cwd=tmp_path_factory.mktemp("server"),  # it keeps its data where it starts
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
