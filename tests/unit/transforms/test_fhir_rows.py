@@ -10,6 +10,7 @@ from engine.transforms.expressions import compile_expression
 from engine.transforms.fhir import MapContext, map_message
 from engine.transforms.fhir.paths import FhirPath, parse_fhir_path
 from engine.transforms.fhir_rows import (
+    add_row,
     append_row,
     choose_row,
     for_each_row,
@@ -121,6 +122,24 @@ def test_in_a_loop_the_type_means_the_resource_of_the_segment():
 
     notes = [entry.resource["note"][0]["text"] for entry in found]
     assert notes == ["Peanut1", "Latex2"]
+
+
+def test_an_added_resource_has_an_identity_of_its_own_and_a_name():
+    fields = [
+        (path("Flag.status"), "active"),
+        (path("Flag.code.text"), expression("ZAL-1", "ZAL")),
+        (path("Flag.subject"), expression('reference("Patient")', "ZAL")),
+    ]
+    added = add_row(LINE, "Flag", fields, "site", "alarm")
+
+    first, second = mapped(for_each_row(LINE, "ZAL", [added])).all("Flag")
+
+    assert first.full_url != second.full_url
+    assert (first.resource["code"], second.resource["code"]) == (
+        {"text": "1"},
+        {"text": "2"},
+    )
+    assert first.resource["subject"]["reference"].startswith("urn:uuid:")
 
 
 def test_the_first_true_branch_runs_and_no_other():

@@ -1,0 +1,145 @@
+"""C-CDA documents of a channel, and the tests a channel carries."""
+
+import pytest
+from lxml import etree
+
+from engine.channels.format.load import load_site
+from engine.channels.processing.assemble import lines_of
+from engine.channels.processing.channel_tests import run_tests
+from engine.channels.processing.trial import attempt, bench
+from tests.builders import adt_a01, er7, msh
+
+SETTINGS = """
+site = "test"
+[files]
+allowed = ["out"]
+[cda]
+root = "1.3.6.1.4.1.99999.1"
+enterprise = "1.3.6.1.4.1.99999.1.1"
+[cda.custodian]
+name = "General Hospital"
+id = "1.3.6.1.4.1.99999.1"
+"""
+CHANNEL = """
+channel: adt
+source:
+  mllp: {port: 2575}
+destinations:
+  - name: ccd
+    when: MSH-9.1 == "ADT"
+    cda: {template: ccd, path: "out/{message.id}.xml"}
+  - name: notes
+    when: MSH-9.1 == "MDM"
+    cda: {template: unstructured, path: "out/{document.id}.xml"}
+"""
+TESTS = """
+tests:
+  - name: everything is expected otherwise
+    message: tests/a01.hl7
+    expect:
+      status: filtered
+      by: a rule
+      ack: AE
+      label: wrong
+      stage: edit
+      identity: linked
+      destinations: [notes]
+      fields: {PID-5.1: Roe}
+      null-fields: [PID-8]
+      fhir: {"Patient.gender": male, "Patient.birthDate": "1980-02-29"}
+      deliveries: {notes: {contains: [x]}, ccd: {contains: [Doe, absent]}}
+  - name: it comes out as it should
+    text: |
+      MSH|^~\\&|LAB|HOSP|ENGINE|SITE|20300101120000||ADT^A01^ADT_A01|9|P|2.5.1
+      PID|1||5^^^HOSP^MR||Doe^Ann||19800229|F
+    given: [tests/a01.hl7]
+    expect: {status: processed, destinations: [ccd], fields: {PID-5.1: Doe}}
+"""
+FILTER = """
+filter:
+  - {name: a rule, drop: PID-5.1 == "X"}
+"""
+NAMES = {"c": "urn:hl7-org:v3"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "channels").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "interop.toml").write_text(SETTINGS)
+    (tmp_path / "channels" / "adt.yaml").write_text(CHANNEL)
+    (tmp_path / "tests" / "a01.hl7").write_bytes(adt_a01())
+    return tmp_path
+
+
+def line(folder):
+    return lines_of(load_site(folder, variables={}))["adt"]
+
+
+def tree(delivery):
+    return etree.fromstring(delivery.content)
+
+
+def note(text):
+    return er7(
+        msh(f9="MDM^T02^MDM_T02", f10="N1"),
+        "EVN|T02|20300101120000",
+        "PID|1||5^^^HOSP^MR||Doe^Ann||19800229|F",
+        "PV1|1|I|WARD^1^1^HOSP|||||||||||||||V5^^^HOSP^VN",
+        "TXA|1|DS|TX|20300101||||||||DOC7|||||AU",
+        f"OBX|1|TX|18842-5^Discharge summary^LN||{text}||||||F",
+    )
+
+
+def test_a_second_summary_of_a_person_replaces_the_first(folder):
+    with bench(line(folder)) as place:
+        [first] = place.put(adt_a01()).deliveries["ccd"]
+        [second] = place.put(adt_a01(header=msh(f10="2"))).deliveries["ccd"]
+
+    numbers = [
+        tree(each).find("c:versionNumber", NAMES).get("value")
+        for each in (first, second)
+    ]
+    assert numbers == ["1", "2"]
+    related = tree(second).find("c:relatedDocument", NAMES)
+    assert related.get("typeCode") == "RPLC"
+    before = tree(first).find("c:id", NAMES).get("extension")
+    assert related.find("c:parentDocument/c:id", NAMES).get("extension") == before
+
+
+def test_a_note_becomes_a_document_of_its_own(folder):
+    [made] = attempt(line(folder), note("Went home well.")).deliveries["notes"]
+
+    body = tree(made).find("c:component/c:nonXMLBody/c:text", NAMES)
+    assert body.get("mediaType") == "text/plain"
+    assert made.name.startswith(str(folder / "out"))
+
+
+def test_without_settings_for_documents_the_message_fails_with_a_sentence(folder):
+    found = line(folder)
+    desk = type(found.desk)(
+        found.desk.channel, found.desk.reading, found.desk.model,
+        found.desk.person_system, found.desk.folder, None,
+    )  # fmt: skip
+
+    outcome = attempt(type(found)(found.feed, desk), adt_a01()).outcome
+
+    assert outcome.failure is not None
+    assert (outcome.failure.stage, outcome.failure.code) == ("render", "cda-settings")
+
+
+def test_a_channel_test_names_every_difference(folder):
+    (folder / "channels" / "adt.yaml").write_text(FILTER + CHANNEL + TESTS)
+
+    wrong, right = run_tests(line(folder), folder)
+
+    assert right.passed, right.differences
+    said = "\n".join(wrong.differences)
+    for words in (
+        "status: expected filtered", "by: expected a rule", "ack: expected AE",
+        "identity: expected linked", "destinations: expected notes",
+        "PID-5.1: expected 'Roe'", "PID-8: expected HL7 null",
+        "Patient.gender: expected 'male'", "deliveries.notes: nothing was rendered",
+        "deliveries.ccd: 'absent' is not in it",
+    ):  # fmt: skip
+        assert words in said
