@@ -107,6 +107,35 @@ def test_a_second_summary_of_a_person_replaces_the_first(folder):
     assert related.find("c:parentDocument/c:id", NAMES).get("extension") == before
 
 
+def test_after_a_merge_the_summary_is_about_the_survivor_and_holds_both(folder):
+    allergic = adt_a01(
+        "AL1|1|DA|^Peanut", number="2", family="Roe", given="Bo", header=msh(f10="2")
+    )
+    merge = er7(
+        msh(f9="ADT^A40^ADT_A39", f10="3", f7="20300102120000"),
+        "EVN|A40|20300102120000",
+        "PID|1||1^^^HOSP^MR||Doe^Ann^^^^^L||19800229|F",
+        "MRG|2^^^HOSP^MR",
+    )
+    later = adt_a01(number="1", header=msh(f10="4", f7="20300103120000"))
+
+    with bench(line(folder)) as place:
+        first = place.put(adt_a01(number="1"))
+        place.put(allergic)
+        merged = place.put(merge)
+        last = place.put(later)
+
+    kept = [
+        each for each in merged.outcome.resources if each.resource_type == "Patient"
+    ]
+    assert len({each.person for each in kept}) == len(kept) == 2
+    [made] = last.deliveries["ccd"]
+    assert b"Peanut" in made.content
+    names = tree(made).findall("c:recordTarget//c:patient/c:name/c:family", NAMES)
+    assert [name.text for name in names] == ["Doe"]
+    assert last.outcome.person == first.outcome.person
+
+
 def test_a_note_becomes_a_document_of_its_own(folder):
     [made] = attempt(line(folder), note("Went home well.")).deliveries["notes"]
 

@@ -20,6 +20,7 @@ from engine.channels.processing.render import render
 from engine.channels.processing.rendering import Rendered, Work
 from engine.channels.processing.search_keys import person_keys, waiting_keys
 from engine.channels.processing.view import View
+from engine.hl7 import Message
 from engine.hl7.timestamps import read_timestamp
 from engine.identity.decision import Decision
 from engine.identity.registration import Reading
@@ -110,9 +111,8 @@ def _rendered(
     }
     resources: tuple[KnownResource, ...] = ()
     if prepared.mapped is not None:
-        if decision is not None:
-            _stamp(prepared, prepared.mapped, desk, decision)
-        resources = _latest(prepared, prepared.mapped, view, person)
+        owners = {} if decision is None else _stamp(prepared, desk, decision)
+        resources = _latest(prepared, prepared.mapped, view, owners)
     prepared.stage = Stage.RENDER
     work = Work(
         prepared,
@@ -163,38 +163,37 @@ def _texts(names: Mapping[str, Value]) -> dict[str, str]:
     return found
 
 
-def _stamp(prepared: Prepared, mapped: Mapped, desk: Desk, decision: Decision) -> None:
-    """Put enterprise identifiers on the Patients of every PID and MRG."""
-    message = prepared.message
-    persons = [decision, *decision.also]
-    pids = message.all("PID")
-    for segment, found in zip(pids, persons, strict=False):
+def _stamp(prepared: Prepared, desk: Desk, decision: Decision) -> dict[str, str]:
+    """Put enterprise identifiers on the Patients of every PID and MRG.
+
+    Return the person of each Patient by full URL: a message may speak of two patients,
+    and what is said of one is never kept with the other.
+    """
+    message, mapped = prepared.message, prepared.mapped
+    assert mapped is not None
+    persons: dict[int, str] = {}
+    for segment, found in zip(
+        message.all("PID"), [decision, *decision.also], strict=False
+    ):
         position = message.segments.index(segment)
-        stamp_person(
-            mapped,
-            desk.person_system,
-            found.enterprise_id,
-            segment=position,
-        )
-        _stamp_prior(prepared, mapped, desk, found, position)
+        persons[position] = found.enterprise_id
+        if (retired := _retired(found)) and (prior := _prior(message, position)):
+            persons[prior] = retired
+    for position, person in persons.items():
+        stamp_person(mapped, desk.person_system, person, segment=position)
+    return {
+        entry.full_url: persons[entry.segment]
+        for entry in mapped.patients
+        if entry.segment in persons
+    }
 
 
-def _stamp_prior(
-    prepared: Prepared, mapped: Mapped, desk: Desk, decision: Decision, after: int
-) -> None:
-    """Give the Patient of the MRG behind a PID the identifier it is retired from."""
-    following = prepared.message.segments[after + 1 :]
-    for offset, segment in enumerate(following, after + 1):
-        if segment.id == "PID":
-            return
-        if segment.id == "MRG" and (retired := _retired(decision)):
-            stamp_person(
-                mapped,
-                desk.person_system,
-                retired,
-                segment=offset,
-            )
-            return
+def _prior(message: Message, after: int) -> int:
+    """Return the index of the MRG that belongs to a PID, 0 when it has none."""
+    for offset, segment in enumerate(message.segments[after + 1 :], after + 1):
+        if segment.id in {"PID", "MRG"}:
+            return offset if segment.id == "MRG" else 0
+    return 0
 
 
 def _retired(decision: Decision) -> str:
@@ -209,9 +208,11 @@ def _retired(decision: Decision) -> str:
 
 
 def _latest(
-    prepared: Prepared, mapped: Mapped, view: View, person: str
+    prepared: Prepared, mapped: Mapped, view: View, owners: Mapping[str, str]
 ) -> tuple[KnownResource, ...]:
     """Apply each update to what is known, and return the new latest versions.
+
+    Each is kept with the person of its own Patient, else with the message's first.
 
     An update older than what is known is dropped: the known version is sent again.
     Parties that a message only refers to are kept beside, by full URL, so that later
@@ -222,13 +223,16 @@ def _latest(
     known = view.known([(each.kind, each.criteria) for each in entries])
     happened = _happened(prepared)
     here = queries(mapped.entries)
+    first = next(iter(owners.values()), "")
     updates = []
     for entry in entries:
         key = entry.kind, entry.criteria
         version = _applied(entry, known.get(key), happened, here)
         view.keep(key, version)
+        urls = (version.full_url, *sorted(version.targets))
+        owner = next((owners[url] for url in urls if url in owners), first)
         updates.append(
-            KnownResource(*key, version.content, person, version.source_time, number)
+            KnownResource(*key, version.content, owner, version.source_time, number)
         )
     return (*updates, *view.new_parties(mapped.entries))
 

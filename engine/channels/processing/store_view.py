@@ -14,7 +14,7 @@ from engine.channels.processing.known import (
 )
 from engine.channels.processing.prepared import Prepared
 from engine.channels.processing.search_keys import waiting_keys
-from engine.store import resources, results
+from engine.store import links, resources, results
 from engine.store.database import Connection
 from engine.store.message_state import MessageState
 from engine.store.patients import PatientCache, SqlPatientIndex, mint
@@ -156,13 +156,19 @@ class StoreView:
         return found
 
     def of_person(self, person: str) -> list[KnownResource]:
-        """Return everything known of a person, this batch included."""
+        """Return everything known of a person, this batch included.
+
+        What is kept of persons merged into this one counts too. It is looked up and not
+        moved, so that undoing the merge takes it away again.
+        """
+        persons = [person, *links.absorbed(self.connection, person)]
         found = {
             (each.resource_type, each.criteria): each
-            for each in resources.of_person(self.connection, self.sealer, person)
+            for one in persons
+            for each in resources.of_person(self.connection, self.sealer, one)
         }
         found |= {
-            key: each for key, each in self._resources.items() if each.person == person
+            key: each for key, each in self._resources.items() if each.person in persons
         }
         return list(found.values())
 

@@ -156,7 +156,9 @@ class Facts:
                 yield url, resource
 
     def _chosen_patient(self) -> str:
-        patients = list(self._patients())
+        patients = sorted(  # one that was merged away comes last, whatever it carries
+            self._patients(), key=lambda found: found[1].get("active") is False
+        )
         for url, patient in patients:
             if self.enterprise_system and any(
                 text(identifier, "system") == self.enterprise_system
