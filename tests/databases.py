@@ -13,17 +13,26 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from engine.store.database import open_database
+from engine.store.database import Database, open_database
 
 KEY = bytes(range(32))
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 _numbers = count(1)
+_opened: list[Database] = []
 
 
 def empty_database(kind, tmp_path, *, role="cli"):
-    """Return a migrated store with nothing in it."""
-    return open_database(empty_url(kind, tmp_path), KEY, role=role)
+    """Return a migrated store with nothing in it; the end of the test closes it."""
+    database = open_database(empty_url(kind, tmp_path), KEY, role=role)
+    _opened.append(database)
+    return database
+
+
+def close_databases():
+    """Close what the test opened: hundreds of tests share one process."""
+    while _opened:
+        _opened.pop().close()
 
 
 def empty_url(kind, tmp_path):

@@ -205,6 +205,7 @@ class Process:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one worker until it is told to stop; return the exit code."""
     asked = read_arguments(arguments)
+    configure_logs()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         return _run(asked)

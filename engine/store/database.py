@@ -99,8 +99,8 @@ class Database:
         self._backend.checkpoint()
 
     def close(self) -> None:
-        """Close every connection."""
-        self._backend.engine.dispose()
+        """Close every connection and lock file; closing again does nothing."""
+        self._backend.close()
 
     def prove_key(self) -> None:
         """Open what was sealed when the store was made.
@@ -150,8 +150,12 @@ def open_database(
         if not _is_current(database, backend):
             _migrate(database, create=create)
         database.prove_key()
-    except DBAPIError as error:
-        raise ConfigurationError(f"The store does not open: {_words(error)}") from error
+    except BaseException as error:
+        database.close()
+        if isinstance(error, DBAPIError):
+            reason = f"The store does not open: {_words(error)}"
+            raise ConfigurationError(reason) from error
+        raise
     return database
 
 

@@ -50,6 +50,9 @@ class Backend(Protocol):
     def checkpoint(self) -> None:
         """Move the write-ahead logs into the files, as far as readers let it."""
 
+    def close(self) -> None:
+        """Give every connection and every other descriptor back."""
+
 
 def open_backend(url: URL, *, create: bool) -> Backend:
     """Return the backend for a store URL.
@@ -86,6 +89,13 @@ class WriteLock:
                 yield
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Give the descriptor back, once nobody of this process holds the lock."""
+        with self._threads:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self._descriptor = -1  # never a number that another file may get
 
 
 class SqliteFiles:
@@ -135,6 +145,12 @@ class SqliteFiles:
                 raw.cursor().execute(f"PRAGMA {schema}.wal_checkpoint(PASSIVE)")
         finally:
             raw.close()
+
+    def close(self) -> None:
+        """Close the connections and the lock files."""
+        self.engine.dispose()
+        for lock in self._locks.values():
+            lock.close()
 
     def _attach(self, raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = raw.cursor()
@@ -196,6 +212,10 @@ class PostgresSchemas:
 
     def checkpoint(self) -> None:
         """Do nothing: the server does it."""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
 
 
 def _prove_durable(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -176,10 +176,11 @@ class StepRunner:
     @staticmethod
     def _read(descriptor: int, size: int, deadline: float) -> bytes:
         parts = bytearray()
+        waiting = select.poll()  # select() refuses descriptors above 1,023
+        waiting.register(descriptor, select.POLLIN)
         while len(parts) < size:
             left = deadline - time.monotonic()
-            ready, _, _ = select.select([descriptor], [], [], max(left, 0))
-            if not ready:
+            if not waiting.poll(max(left, 0) * 1000):
                 raise TimeoutError
             chunk = os.read(descriptor, size - len(parts))
             if not chunk:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -234,3 +235,14 @@ def test_a_key_file_that_is_no_key_is_refused(tmp_path):
 
     with pytest.raises(ConfigurationError, match="64 hexadecimal digits"):
         load_or_create_key(path)
+
+
+def test_a_closed_store_keeps_no_descriptor(tmp_path):
+    url = empty_url("sqlite", tmp_path)
+    before = set(Path("/proc/self/fd").iterdir())
+
+    store = open_database(url, KEY)
+    store.close()
+    store.close()
+
+    assert set(Path("/proc/self/fd").iterdir()) <= before
