@@ -38,7 +38,8 @@ class KnownResource:
 class NewDocument:
     """One version of a document: its set, its number, its own id and what it replaces.
 
-    ``set_id`` stays the same over all versions.
+    ``set_id`` stays the same over all versions; ``content_hash`` (hexadecimal) tells
+    whether a later rendering says anything else.
     """
 
     set_id: str
@@ -46,6 +47,7 @@ class NewDocument:
     document_id: str
     relates_to: str = ""
     message_id: int = 0
+    content_hash: str = ""
 
 
 _CHANGES: Final = (

@@ -85,7 +85,7 @@ def note(text):
         msh(f9="MDM^T02^MDM_T02", f10="N1"),
         "EVN|T02|20300101120000",
         "PID|1||5^^^HOSP^MR||Doe^Ann||19800229|F",
-        "PV1|1|I|WARD^1^1^HOSP|||||||||||||||V5^^^HOSP^VN",
+        "PV1|1|I|WARD^1^1^HOSP||||||||||||||||V5^^^HOSP^VN",
         "TXA|1|DS|TX|20300101||||||||DOC7|||||AU",
         f"OBX|1|TX|18842-5^Discharge summary^LN||{text}||||||F",
     )
@@ -94,7 +94,8 @@ def note(text):
 def test_a_second_summary_of_a_person_replaces_the_first(folder):
     with bench(line(folder)) as place:
         [first] = place.put(adt_a01()).deliveries["ccd"]
-        [second] = place.put(adt_a01(header=msh(f10="2"))).deliveries["ccd"]
+        changed = adt_a01("AL1|1|DA|^Peanut", header=msh(f10="2"))
+        [second] = place.put(changed).deliveries["ccd"]
 
     numbers = [
         tree(each).find("c:versionNumber", NAMES).get("value")
@@ -105,6 +106,29 @@ def test_a_second_summary_of_a_person_replaces_the_first(folder):
     assert related.get("typeCode") == "RPLC"
     before = tree(first).find("c:id", NAMES).get("extension")
     assert related.find("c:parentDocument/c:id", NAMES).get("extension") == before
+
+
+def update(control_id, *more):
+    return er7(
+        msh(f9="ADT^A08^ADT_A01", f10=control_id),
+        "EVN|A08|20300101120000",
+        "PID|1||5^^^HOSP^MR||Doe^Ann||19800229|F",
+        "PV1|1|I|WARD^1^1^HOSP||||||||||||||||V5^^^HOSP^VN",
+        *more,
+    )
+
+
+def test_a_summary_that_says_nothing_new_is_not_sent_again(folder):
+    with bench(line(folder)) as place:
+        first = place.put(update("1"))
+        same = place.put(update("2"))
+        other = place.put(update("3", "AL1|1|DA|^Peanut"))
+
+    assert len(first.deliveries["ccd"]) == 1
+    assert "ccd" not in same.deliveries
+    assert "document-unchanged" in same.outcome.report.decode()
+    [second] = other.deliveries["ccd"]
+    assert tree(second).find("c:versionNumber", NAMES).get("value") == "2"
 
 
 def test_after_a_merge_the_summary_is_about_the_survivor_and_holds_both(folder):

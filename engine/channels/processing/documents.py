@@ -7,6 +7,7 @@ from engine.channels.format.endpoints import CdaDestination
 from engine.channels.processing.known import opened
 from engine.channels.processing.rendering import CDA_XML, Rendered, Work
 from engine.errors import TransformError
+from engine.hl7 import Finding
 from engine.store.resources import NewDocument
 from engine.transforms.ccda.document import render
 from engine.transforms.ccda.documents import (
@@ -39,10 +40,11 @@ def cda(destination: Destination, work: Work) -> list[Rendered]:
         raise TransformError("[cda] root is not set in interop.toml", "cda-settings")
     plan = documents_of(destination.cda.template, _facts(destination.cda, work))
     work.findings += plan.findings
-    return [
+    made = [
         _document(destination, destination.cda, planned, work, work.cda)
         for planned in plan.documents
     ]
+    return [document for document in made if document is not None]
 
 
 def _document(
@@ -51,15 +53,23 @@ def _document(
     planned: Planned,
     work: Work,
     site: CdaSite,
-) -> Rendered:
-    version = _version(planned, destination.name, work, site)
+) -> Rendered | None:
+    """Return the next version of a document; None where it would say nothing new."""
     row = work.prepared.claimed.row
+    series = f"{planned.series}|{destination.name}"
+    before = _latest(series, work, site)
+    version = _version(planned, destination.name, before, work, site)
     made = render(planned.template, planned.facts, site, version, row.received_at)
     work.findings += made.findings
     if made.faults and wanted.validate == "error":
         raise TransformError(
             f"the document is not valid C-CDA: {made.faults[0].text}", "cda-invalid"
         )
+    digest = made.content_hash().hex()
+    if _says_nothing_new(before, digest, row.id):
+        sentence = f"version {version.number - 1} says the same: no document is sent"
+        work.findings.append(Finding("document-unchanged", destination.name, sentence))
+        return None
     number = document_id(site, version)
     work.versions.append(
         NewDocument(
@@ -68,6 +78,7 @@ def _document(
             number,
             version.predecessor.document_id if version.predecessor else "",
             row.id,
+            digest,
         )
     )
     name = number
@@ -76,27 +87,48 @@ def _document(
     return Rendered(made.document, CDA_XML, name)
 
 
-def _version(planned: Planned, destination: str, work: Work, site: CdaSite) -> Version:
+def _says_nothing_new(before: NewDocument | None, digest: str, message: int) -> bool:
+    """Whether another message's version has this content already.
+
+    Processing a message again always makes its document anew: what its earlier attempt
+    had not sent is discarded.
+    """
+    if before is None or before.message_id == message:
+        return False
+    return before.content_hash == digest
+
+
+def _version(
+    planned: Planned,
+    destination: str,
+    before: NewDocument | None,
+    work: Work,
+    site: CdaSite,
+) -> Version:
     """Return the next version of a series, or the first one beside what it follows."""
-    series = f"{planned.series}|{destination}"
-    own = _latest(series, work, site)
     parent = None
     if planned.relation:
         parent = _latest(f"{planned.parent_series}|{destination}", work, site)
+    followed = predecessor_of(planned, site, _named(before), _named(parent))
     return Version(
-        series,
-        own.number + 1 if own else 1,
+        f"{planned.series}|{destination}",
+        before.number + 1 if before else 1,
         str(work.prepared.claimed.row.id),
-        predecessor=predecessor_of(planned, site, own, parent),
+        predecessor=followed,
     )
 
 
-def _latest(series: str, work: Work, site: CdaSite) -> Predecessor | None:
+def _latest(series: str, work: Work, site: CdaSite) -> NewDocument | None:
     """Return the last version of a series at this destination."""
-    known = work.view.latest_document(set_id(site, Version(series)))
-    if known is None:
+    return work.view.latest_document(set_id(site, Version(series)))
+
+
+def _named(document: NewDocument | None) -> Predecessor | None:
+    if document is None:
         return None
-    return Predecessor(known.document_id, set_id=known.set_id, number=known.number)
+    return Predecessor(
+        document.document_id, set_id=document.set_id, number=document.number
+    )
 
 
 def _facts(wanted: CdaDestination, work: Work) -> Facts:
