@@ -34,6 +34,13 @@ REQUIRED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "AllergyIntolerance.criticality": _set("low high unable-to-assess"),
         "AllergyIntolerance.reaction.severity": _set("mild moderate severe"),
         "AllergyIntolerance.type": _set("allergy intolerance"),
+        "Appointment.participant.status": _set(
+            "accepted declined tentative needs-action"
+        ),
+        "Appointment.status": _set(
+            "proposed pending booked arrived fulfilled cancelled noshow"
+            " entered-in-error checked-in waitlist"
+        ),
         "Coverage.status": _set("active cancelled draft entered-in-error"),
         "DiagnosticReport.status": _set(
             "registered partial preliminary final amended corrected appended cancelled"
@@ -49,6 +56,7 @@ REQUIRED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "planned arrived triaged in-progress onleave finished cancelled"
             " entered-in-error unknown"
         ),
+        "Immunization.status": _set("completed entered-in-error not-done"),
         "Location.mode": _set("instance kind"),
         "Observation.status": _set(
             "registered preliminary final amended corrected cancelled entered-in-error"

@@ -124,6 +124,10 @@ class Conversion:
         assert entry is not None
         return entry
 
+    def add_own_party(self, node: Node, resource: Element, *parts: str) -> Entry:
+        """Add one party under a key of ours."""
+        return self.party(node, own_party(self.context.site, resource, *parts))
+
     def holds(self, kind: str, system: str, value: str) -> bool:
         """Whether this message already made the resource with that identifier."""
         return "urn:uuid:" + key(self.context.site, kind, system, value) in self._by_url

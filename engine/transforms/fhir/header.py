@@ -40,7 +40,10 @@ _TRANSFORMATION: Final = {
     "code": "v2-fhir-transformation",
 }
 _PRODUCT: Final = "Interop Engine"
-_FOCUS: Final = ("Encounter", "DiagnosticReport", "DocumentReference", "Patient")
+_FOCUS: Final = (
+    "Encounter", "DiagnosticReport", "DocumentReference", "Appointment",
+    "Immunization", "Patient",
+)  # fmt: skip
 
 
 def map_header(conversion: Conversion) -> None:

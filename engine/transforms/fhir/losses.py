@@ -18,6 +18,7 @@ REASONS: Final[Mapping[tuple[str, int], str]] = MappingProxyType(
     {
         **{("MSH", field): CONTEXT for field in (12, 13, 14, 15, 16, 18, 20, 21)},
         ("OBR", 28): CHOICE,
+        **{("RGS", field): CONTEXT for field in (1, 2, 3)},
     }
 )
 """Why single fields are left out, where it is not for want of a FHIR element."""

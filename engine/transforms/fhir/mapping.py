@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from engine.hl7 import Message
 from engine.transforms.fhir.allergy import map_allergy
+from engine.transforms.fhir.appointment import map_appointment
 from engine.transforms.fhir.condition import map_diagnosis
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.coverage import map_financial_class, map_insurance
@@ -17,6 +18,7 @@ from engine.transforms.fhir.document import map_document
 from engine.transforms.fhir.encounter import map_encounter
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.header import map_header
+from engine.transforms.fhir.immunization import map_immunization
 from engine.transforms.fhir.losses import account
 from engine.transforms.fhir.mapped import MapContext, Mapped
 from engine.transforms.fhir.merge import map_merge
@@ -59,6 +61,12 @@ def _map_loose_observations(conversion: Conversion, obx: Node) -> None:
     map_observations(conversion, nodes, order)
 
 
+def _map_dose(conversion: Conversion, rxa: Node) -> None:
+    """Add what an RXA says was given."""
+    if conversion.plan.vaccinates:
+        map_immunization(conversion, rxa)
+
+
 MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
     {
         "PID": _map_around_person,
@@ -78,6 +86,8 @@ MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
         "OBR": map_report,
         "OBX": _map_loose_observations,
         "TXA": map_document,
+        "RXA": _map_dose,
+        "SCH": map_appointment,
     }
 )
 """What each segment kind makes, once patient and visit are there."""

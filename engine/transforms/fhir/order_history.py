@@ -27,10 +27,17 @@ _SAYS_WHO: Final = (10, 11, 17, 18, 19)
 
 
 def map_order_history(
-    conversion: Conversion, orc: Node | None, obr: Node, request: Entry
+    conversion: Conversion, orc: Node | None, detail: Node, request: Entry
 ) -> None:
-    """Add a Provenance of the order where ORC or PRT says who had to do with it."""
-    agents = _participants(conversion, obr)
+    """Add a Provenance of the order where ORC or PRT says who had to do with it.
+
+    Args:
+        conversion: the message on its way.
+        orc: the order, where it was sent.
+        detail: OBR, RXA or another order detail segment.
+        request: what was made of the two.
+    """
+    agents = _participants(conversion, detail)
     if orc is not None:
         if any(orc.has(field) for field in _SAYS_WHO):
             agents = _agents(conversion, orc) + agents
@@ -47,8 +54,8 @@ def map_order_history(
             resource["activity"] = coded(_OPERATION, operation)
     resource["recorded"] = recorded or conversion.recorded()
     resource["agent"] = agents
-    key = (conversion.message_key, "order", str(obr.position), request.full_url)
-    conversion.upsert_unnamed(obr, resource, *key)
+    key = (conversion.message_key, "order", str(detail.position), request.full_url)
+    conversion.upsert_unnamed(detail, resource, *key)
 
 
 def _participants(conversion: Conversion, node: Node) -> list[Element]:

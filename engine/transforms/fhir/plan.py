@@ -42,6 +42,7 @@ PARENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(("NTE", "ROL", "PRT", "CTD", "ARV", "SGH", "SGT"), ("*",)),
         **dict.fromkeys(_OF_PERSON, ("PID",)),
+        **dict.fromkeys(("AIS", "AIG", "AIL", "AIP"), ("RGS",)),
         "PV2": ("PV1",),
         "PR1": ("FT1", "PID"),
         "DG1": ("FT1", "OBR", "ORC", "PID"),
@@ -78,6 +79,8 @@ class Plan:
         visit: when PV1 becomes an Encounter.
         merge: what MRG does.
         reports: an OBR makes a DiagnosticReport beside its ServiceRequest.
+        vaccinates: an RXA is an Immunization, not a MedicationAdministration.
+        appointment: Appointment.status where the scheduler sends none.
         relates: DocumentReference.relatesTo code for TXA-13, or "".
         document_status: DocumentReference.status, or "" for what TXA-19 says.
         parents: for each segment id, what it may belong to.
@@ -89,6 +92,8 @@ class Plan:
     visit: Visit = Visit.ALWAYS
     merge: Merge = Merge.NONE
     reports: bool = True
+    vaccinates: bool = False
+    appointment: str = "booked"
     relates: str = ""
     document_status: str = ""
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PARENTS)
@@ -97,6 +102,9 @@ class Plan:
 _PERSON_ONLY: Final = Plan("ADT_A05", visit=Visit.NUMBERED)
 _RESULTS: Final = Plan("ORU_R01", visit=Visit.NUMBERED)
 _DOCUMENT: Final = Plan("MDM_T02", visit=Visit.NUMBERED, reports=False)
+_BOOKED: Final = Plan("SIU_S12", visit=Visit.NUMBERED)
+_CALLED_OFF: Final = replace(_BOOKED, appointment="cancelled")
+_VACCINATION: Final = Plan("VXU_V04", visit=Visit.NUMBERED, vaccinates=True)
 _MERGES: Final = Plan("ADT_A39", visit=Visit.NUMBERED, merge=Merge.PERSON)
 
 PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
@@ -119,6 +127,12 @@ PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
         "ADT^A47": Plan("ADT_A30", visit=Visit.NUMBERED, merge=Merge.NUMBER),
         "ADT^A60": Plan("ADT_A60", visit=Visit.NUMBERED),
         "ORU^R01": _RESULTS,
+        **dict.fromkeys(("SIU^S12", "SIU^S13", "SIU^S14"), _BOOKED),
+        **{f"SIU^S{number}": _BOOKED for number in range(18, 24)},
+        **dict.fromkeys(("SIU^S15", "SIU^S16", "SIU^S24"), _CALLED_OFF),
+        "SIU^S17": replace(_BOOKED, appointment="entered-in-error"),
+        "SIU^S26": replace(_BOOKED, appointment="noshow"),
+        "VXU^V04": _VACCINATION,
         "MDM^T01": _DOCUMENT,
         "MDM^T02": _DOCUMENT,
         "MDM^T03": _DOCUMENT,
@@ -140,6 +154,8 @@ NEAREST: Final[Mapping[str, Plan]] = MappingProxyType(
         "ORU": _RESULTS,
         "OUL": replace(_RESULTS, structure="OUL_R22", parents=_SPECIMEN_FIRST),
         "MDM": _DOCUMENT,
+        "SIU": _BOOKED,
+        "VXU": _VACCINATION,
     }
 )
 """How an unknown event of a known message type is read where a feed allows it."""

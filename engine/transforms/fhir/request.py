@@ -47,7 +47,7 @@ _SUPPORTING: Final = (
 
 
 def request_identifiers(
-    conversion: Conversion, orc: Node | None, obr: Node
+    conversion: Conversion, orc: Node | None, obr: Node | None
 ) -> list[Element]:
     """Return placer and filler numbers of an order, OBR's before ORC's."""
     feed = conversion.feed

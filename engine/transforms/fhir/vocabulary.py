@@ -89,6 +89,25 @@ ORDER_CONTROL: Final = _codes(
     " PA=active RP=active XO=active XX=active RF=active RU=active UA=active UC=active"
     " UD=active UX=active OE=completed OF=completed RE=completed"
 )
+APPOINTMENT_STATUS: Final = _codes(
+    "pending=pending waitlist=waitlist booked=booked started=checked-in"
+    " complete=fulfilled cancelled=cancelled discontinued=cancelled"
+    " deleted=entered-in-error blocked=booked overbook=booked noshow=noshow"
+)
+"""Table 0278, in lower case, to appointmentstatus; the last but two are choices."""
+PARTICIPANT_STATUS: Final = _codes(
+    "booked=accepted started=accepted complete=accepted overbook=accepted"
+    " blocked=accepted noshow=accepted fulfilled=accepted checked-in=accepted"
+    " pending=tentative waitlist=tentative cancelled=declined discontinued=declined"
+    " deleted=declined entered-in-error=declined"
+)
+"""What the status of an appointment, or of one part, says of who takes part."""
+APPOINTMENT_REASON: Final = _codes(
+    "ROUTINE=3780001 CHECKUP=866149003 FOLLOWUP=185389009 EMERGENCY=373110003"
+)
+ADMINISTERED: Final = _codes("CP=completed PA=completed RE=not-done NA=not-done")
+ROUTE: Final = _codes("ID=IDINJ IM=IM IV=IVINJ PO=PO SC=SQ TD=TRNSDERM")
+"""Table 0162 to v3-RouteOfAdministration; other routes keep their table."""
 PRIORITY: Final = _codes("S=stat A=asap R=routine T=urgent P=urgent")
 ENCOUNTER_PRIORITY: Final = _codes("1=EM 2=UR 3=EL")
 AVAILABILITY: Final = _codes("Y=available N=unavailable")
@@ -143,12 +162,19 @@ TABLE_CODES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "0128": "SV MO MI U",
             "0131": "E C F I N S O U",
             "0136": "Y N",
+            "0162": "AP B DT EP ET GTT GU IMR IA IB IC ICV ID IH IHA IM IN IO IP IS IT"
+            " IU IV MTH MM NS NG NP NT OP OT OTH PF PO PR RM SD SC SL TP TRA TD TL UR"
+            " VG VM WND",
             "0189": "H N U",
             "0203": "AM AN ANON BC BR CC DL DN DR EI EN FI GI HC JHN LN LR MA MB MC MCN"
             " MD MI MR MRT MS NE NH NI NNxxx NP NPI PEN PI PN PRN PT RI RPH RR RRI SL"
             " SR SS TAX U UPIN VN VS WC WCN XX PE DEA NIIP PLAC FILL FGN PGN",
             "0215": "F N O U",
             "0217": "1 2 3",
+            "0276": "ROUTINE WALKIN CHECKUP FOLLOWUP EMERGENCY",
+            "0277": "Normal Tentative Complete",
+            "0278": "Pending Waitlist Booked Started Complete Cancelled Discontinued"
+            " Deleted Blocked Overbook Noshow",
             "0315": "Y F N I U",
             "0364": "PI AI GI 1R 2R GR RE DR",
             "0430": "A C F H P O U",
