@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from engine.channels.processing.assemble import Line
     from engine.channels.processing.prepared import Ended, Prepared
     from engine.channels.processing.trial import Trial
+    from engine.store.claims import Claimed
+    from engine.transforms.trace import Change
 
 EARLY = ("accept", "filter", "edit")
 
@@ -40,12 +42,15 @@ def try_command(
     data = message_bytes(message)
     if not is_stored(message):
         invocation().reveal = True
+    if why:
+        from engine.cli.why import explain
+
+        explain(found.feed.channel, environment, claimed(channel, data), why)
+        return
     began = time.perf_counter()
     trial = attempt(found, data, traced=True)
     milliseconds = (time.perf_counter() - began) * 1e3
-    if why:
-        _explain(trial, why)
-    elif output_format() == "table":
+    if output_format() == "table":
         for text in _story(trial, traced=trace):
             click.echo(text)
         note(f"{milliseconds:.0f} ms, an empty store included")
@@ -73,6 +78,12 @@ def line(channel: str, environment: str | None = None) -> "Line":
 def prepare_only(channel: str, data: bytes) -> "Prepared | Ended":
     """Return a message as the channel's filter, steps and map leave it."""
     from engine.channels.processing.prepare import prepare
+
+    return prepare(claimed(channel, data), line(channel).feed)
+
+
+def claimed(channel: str, data: bytes) -> "Claimed":
+    """Return a message as a worker would get it just now."""
     from engine.store.claims import Claimed
     from engine.store.journal import JournalRow
     from engine.store.words import Verdict
@@ -93,7 +104,7 @@ def prepare_only(channel: str, data: bytes) -> "Prepared | Ended":
         ack_code="AA",
         findings=(),
     )
-    return prepare(Claimed(row, data), line(channel).feed)
+    return Claimed(row, data)
 
 
 def _story(trial: "Trial", *, traced: bool) -> Iterator[str]:
@@ -116,15 +127,19 @@ def _story(trial: "Trial", *, traced: bool) -> Iterator[str]:
     yield "filter    kept"
     yield from _edits(prepared, stopped=stopped in EARLY, traced=traced)
     if stopped not in EARLY:
-        yield from _later(trial)
+        yield from _later(trial, traced=traced)
     yield from _failure(trial, prepared)
     yield "Nothing was sent or stored."
 
 
 def _edits(prepared: "Prepared", *, stopped: bool, traced: bool) -> Iterator[str]:
-    changes = prepared.context.changes or []
+    changes = [each for each in prepared.context.changes or () if not each.of_resource]
     yield f"edit      {'stopped' if stopped else 'ok':<8} {len(changes)} changes"
-    for change in changes if traced else ():
+    yield from _changes(changes) if traced else ()
+
+
+def _changes(changes: "list[Change]") -> Iterator[str]:
+    for change in changes:
         before, after = masked(change.before) or "(missing)", masked(change.after)
         place = f"  {change.line:<36} {change.path:<12}"
         yield f"{place} {before} -> {after} {change.note}".rstrip()
@@ -141,12 +156,15 @@ def _failure(trial: "Trial", prepared: "Prepared") -> Iterator[str]:
             yield f"  hint: interop table set {miss.table} {miss.code} MEANING"
 
 
-def _later(trial: "Trial") -> Iterator[str]:
+def _later(trial: "Trial", *, traced: bool) -> Iterator[str]:
     """Yield map, identity and render."""
     if trial.mapped is not None:
         kinds = [entry.kind for entry in trial.mapped.entries]
         counted = ", ".join(f"{kinds.count(k)} {k}" for k in dict.fromkeys(kinds))
         yield f"map       ok       {counted}; {len(trial.mapped.losses)} fields lost"
+        changes = (trial.prepared.context.changes if trial.prepared else None) or ()
+        rows = [change for change in changes if change.of_resource]
+        yield from _changes(rows) if traced else ()
     if trial.decision is not None:
         reasons = ", ".join(map(str, trial.decision.reasons))
         yield f"identity  {trial.decision.outcome!s:<8} {reasons}"
@@ -182,35 +200,3 @@ def _summary(trial: "Trial") -> Row:
             for name, found in trial.deliveries.items()
         },
     }
-
-
-def _explain(trial: "Trial", why: str) -> None:
-    """Print a value of a resource, the segment it was made of and its edits."""
-    from engine.transforms.fhir.paths import FhirPath, parse_fhir_path, read
-
-    path = parse_fhir_path(why)
-    if not isinstance(path, FhirPath):
-        raise Stop(f"{why}: {path.sentence}", Exit.USAGE, path.hint)
-    entries = trial.mapped.all(path.type) if trial.mapped else []
-    found = [(e, read(e.resource, path)) for e in entries]
-    found = [(entry, value) for entry, value in found if value is not None]
-    if not found or trial.message is None:
-        raise Stop(f"the message gives no {why}", Exit.PROBLEMS, "try --trace")
-    entry, value = found[0]
-    segments = trial.message.segments
-    origin = segments[entry.segment].id if entry.segment >= 0 else ""
-    changes = (trial.prepared.context.changes if trial.prepared else None) or []
-    emit_one(
-        {
-            "path": why,
-            "value": masked(value),
-            "segment": f"{origin} (line {entry.segment + 1})" if origin else "",
-            "edits": [
-                f"{each.line} {each.path}"
-                for each in changes
-                if origin and each.path.startswith(origin)
-            ],
-            "revision": trial.outcome.revision[:12],
-            "shown": "" if invocation().reveal else "add --reveal for the value",
-        }
-    )

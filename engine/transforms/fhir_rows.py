@@ -18,6 +18,7 @@ from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
 from engine.transforms.fhir.paths import FhirPath, remove, write
 from engine.transforms.places import holds, settled
 from engine.transforms.scope import EditContext, LoopItem, Type, Value
+from engine.transforms.trace import Change
 
 Run = Callable[[Mapped, EditContext], None]
 Source = Expression | str
@@ -67,12 +68,12 @@ def misfit(path: FhirPath, given: Type) -> str:
 
 def set_row(line: str, path: FhirPath, source: Source) -> MapRow:
     """Return a row that writes one element of every resource it means."""
-    return MapRow("set", line, _writer(path, source, append=False))
+    return MapRow("set", line, _writer(line, path, source, append=False))
 
 
 def append_row(line: str, path: FhirPath, source: Source) -> MapRow:
     """Return a row that adds to a repeating element."""
-    return MapRow("append", line, _writer(path, source, append=True))
+    return MapRow("append", line, _writer(line, path, source, append=True))
 
 
 def remove_row(line: str, path: FhirPath) -> MapRow:
@@ -80,6 +81,8 @@ def remove_row(line: str, path: FhirPath) -> MapRow:
 
     def run(mapped: Mapped, context: EditContext) -> None:
         chosen = _chosen(mapped, path.type, context)
+        if chosen:
+            _note(context, line, path.names, "", "removed")
         if not path.steps:
             dropped = {id(entry) for entry in chosen}
             mapped.entries[:] = [
@@ -110,6 +113,7 @@ def add_row(
             value = _json(path, source, context)
             if value is not None:
                 write(resource, path, value, append=False)
+                _note(context, line, path.names, value)
         system, number = own_system(site), _row_number(line, context)
         known = resource.setdefault("identifier", [])
         if isinstance(known, list):
@@ -153,14 +157,23 @@ def choose_row(
     return MapRow("choose", line, run)
 
 
-def _writer(path: FhirPath, source: Source, *, append: bool) -> Run:
+def _writer(line: str, path: FhirPath, source: Source, *, append: bool) -> Run:
     def run(mapped: Mapped, context: EditContext) -> None:
         for entry in _chosen(mapped, path.type, context):
             value = _json(path, source, context)
             if value is not None:
                 write(mapped.own(entry), path, value, append=append)
+                _note(context, line, path.names, value)
 
     return run
+
+
+def _note(
+    context: EditContext, line: str, path: str, after: object, note: str = ""
+) -> None:
+    """Trace what a row did, where somebody wants a trace."""
+    if context.changes is not None:
+        context.changes.append(Change(line, path, "", str(after), note))
 
 
 def _chosen(mapped: Mapped, kind: str, context: EditContext) -> list[Entry]:

@@ -158,7 +158,9 @@ def looker(
             return ""
         result = found.lookup(code, column, at=context.received_at)
         if result is not None:
-            context.lookups.append(Lookup(found.name, found.version, code, result))
+            context.lookups.append(
+                Lookup(found.name, found.version, code, result, scope.line)
+            )
             return result
         miss = _miss(found, code, policy, scope)
         context.misses.append(miss)

@@ -29,6 +29,11 @@ class Change:
     after: str
     note: str = ""
 
+    @property
+    def of_resource(self) -> bool:
+        """Whether a row of ``map`` changed a resource, not a step the message."""
+        return self.path[1:2].islower()
+
 
 @dataclass(frozen=True, slots=True)
 class Miss:
@@ -48,9 +53,13 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One code that was found, with the version of the table that answered."""
+    """One code that was found, with the version of the table that answered.
+
+    ``line`` is the step or row that looked.
+    """
 
     table: str
     version: str
     code: str
     result: str
+    line: str = ""

@@ -50,12 +50,18 @@ class Conversion:
     __slots__ = ("_by_url", "_subjects", "context", "feed", "mapped", "message", "plan",
                  "tree")  # fmt: skip
 
-    def __init__(self, message: Message, context: MapContext, plan: Plan) -> None:
+    def __init__(
+        self,
+        message: Message,
+        context: MapContext,
+        plan: Plan,
+        node: type[Node] = Node,
+    ) -> None:
         self.message = message
         self.context = context
         self.plan = plan
         self.feed: Feed = feed_of(message, context)
-        self.tree: Tree = grow(message, plan.parents, self.feed.fields)
+        self.tree: Tree = grow(message, plan.parents, self.feed.fields, node)
         self.mapped = Mapped(context.site)
         self._by_url: dict[str, Entry] = {}
         self._subjects: list[Subject] = []

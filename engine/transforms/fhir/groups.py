@@ -139,7 +139,10 @@ class Tree:
 
 
 def grow(
-    message: Message, parents: Mapping[str, tuple[str, ...]], memory: Memory
+    message: Message,
+    parents: Mapping[str, tuple[str, ...]],
+    memory: Memory,
+    make: type[Node] = Node,
 ) -> Tree:
     """Return the segments of a message, each below the segment it belongs to.
 
@@ -152,6 +155,7 @@ def grow(
         parents: for each segment id the ids it may stand below; ``("*",)`` means
             whatever came before it.
         memory: what the feed remembers of fields with the same text.
+        make: the class of the nodes; another one watches who reads them.
     """
     nodes: list[Node] = []
     roots: list[Node] = []
@@ -160,7 +164,7 @@ def grow(
     for position, segment in enumerate(message.segments):
         segment_id = segment.id
         number = numbers[segment_id] = numbers.get(segment_id, 0) + 1
-        node = Node(segment, position, number, memory)
+        node = make(segment, position, number, memory)
         nodes.append(node)
         wanted = parents.get(segment_id, ())
         owner = _owner(last, wanted, segment_id) if last else None

@@ -109,11 +109,13 @@ def map_message(message: Message, context: MapContext) -> Mapped:
     return convert(message, context).mapped
 
 
-def convert(message: Message, context: MapContext) -> Conversion:
+def convert(
+    message: Message, context: MapContext, made_of: type[Node] = Node
+) -> Conversion:
     """Return the whole state of a finished mapping, see `map_message`."""
     nearest = context.options.unknown_trigger == "nearest"
     plan = plan_for(message.message_type, message.trigger_event, nearest=nearest)
-    conversion = Conversion(message, context, plan)
+    conversion = Conversion(message, context, plan, made_of)
     tree = conversion.tree
     for pid in tree.each("PID"):
         map_patient(conversion, pid)

@@ -21,7 +21,6 @@ _STEP: Final = re.compile(
     r"|(?P<child>[A-Za-z]+)=\"(?P<value>[^\"\]]*)\")\])?"
 )
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]+")
-_VALUE: Final = re.compile(r"value([A-Z]\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,11 @@ class FhirPath:
     type: str
     steps: tuple[PathStep, ...]
     leaf: str
+
+    @property
+    def names(self) -> str:
+        """The path without what tells items apart, as ``Patient.name.family``."""
+        return ".".join((self.type, *(step.name for step in self.steps)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def parse_fhir_path(text: str) -> FhirPath | PathFault:
             return PathFault(
                 end, f"{text[end:]!r} is not an element", "write .element or [n]"
             )
-        known = _element(kind, part["name"])
+        known = elements(kind).get(part["name"])
         if known is None:
             return _unknown(text[: part.start()], kind, part["name"], part.start() + 1)
         repeats, kind = known
@@ -86,17 +90,6 @@ def parse_fhir_path(text: str) -> FhirPath | PathFault:
         steps.append(_step(part, repeats=repeats))
         end = part.end()
     return FhirPath(found[0], tuple(steps), kind)
-
-
-def _element(kind: str, name: str) -> tuple[bool, str] | None:
-    if kind == "Extension":
-        value = _VALUE.fullmatch(name)
-        if value is not None:
-            type_name = value[1]
-            known = elements(type_name)
-            return False, type_name if known else type_name[0].lower() + type_name[1:]
-        return {"url": (False, "uri"), "extension": (True, "Extension")}.get(name)
-    return elements(kind).get(name)
 
 
 def _unknown(above: str, kind: str, name: str, offset: int) -> PathFault:
@@ -213,3 +206,24 @@ def read(resource: Json, path: FhirPath) -> object:
             meant = [item for item in node if _is_meant(item, step, node)]
             node = meant[0] if meant else None
     return node
+
+
+def locate(resource: Json, path: FhirPath) -> str | None:
+    """Return the place a path means, numbered, such as ``name[0].family``.
+
+    None when the resource has nothing there.
+    """
+    node: object = resource
+    place = ""
+    for step in path.steps:
+        if not isinstance(node, dict) or step.name not in node:
+            return None
+        node = node[step.name]
+        place += f".{step.name}"
+        if step.repeats and isinstance(node, list):
+            meant = [at for at, each in enumerate(node) if _is_meant(each, step, node)]
+            if not meant:
+                return None
+            node = node[meant[0]]
+            place += f"[{meant[0]}]"
+    return place[1:]

@@ -137,9 +137,16 @@ def test_try_tells_why_a_value_is_there(project):
 
     (found,) = rows(run(*words, "--why", "Patient.name[0].family"))
     missing = run(*words, "--why", "Patient.photo[0].url")
+    unknown = run(*words, "--why", "Patient.surname")
+    told = run(*words, "--why", "Encounter.class", "-o", "table").stdout
 
-    assert (found["value"], found["segment"][:3]) == ("Thistlewood", "PID")
+    assert found["value"] == "Thistlewood"
+    assert found["sources"] == [{"path": "PID-5.1", "received": "Thistlewood"}]
     assert missing.exit_code == Exit.PROBLEMS
+    assert unknown.exit_code == Exit.USAGE
+    assert 'Encounter.class.code = "IMP"' in told
+    assert '  from PV1-2.1  received "I"' in told
+    assert "  map   built-in encounter.class" in told
 
 
 def test_convert_can_use_a_channel(project):
