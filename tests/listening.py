@@ -1,6 +1,7 @@
 """One peer at a listener: the real deframer, accept loop and timers in memory."""
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -10,6 +11,7 @@ from engine.channels.clock import Ulids
 from engine.channels.format.channel import Channel, Duplicates, Hl7Options, Source
 from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import MllpFactory, Places
+from engine.store.journal import append
 from tests.fakes import NOON, FakeJournal, Notes, Wire
 
 USUAL = {3: "REG", 4: "GEN", 7: "2030", 9: "ADT^A01", 10: "M1", 11: "P", 12: "2.5.1"}
@@ -39,10 +41,28 @@ def codes(sent):
     return found
 
 
+class StoreJournal:
+    """A real journal: each arrival is a transaction of its own, committed at once."""
+
+    def __init__(self, store):
+        self.store, self.arrivals = store, []
+
+    def append(self, arrival):
+        self.arrivals.append(arrival)
+        with self.store.journal() as connection:
+            [appended] = append(connection, self.store.sealer, [arrival])
+        return succeed(appended)
+
+
 class Peer:
-    """A connected peer; ``strict`` takes the strict profile and frame end."""
+    """A connected peer; ``strict`` takes the strict profile and frame end.
+
+    With a ``store`` its messages are journalled there.
+    """
 
     def __init__(self, *, strict=False, at_once=True, places=100, mllp=None, **options):
+        store, outcomes = options.pop("store", None), options.pop("outcomes", None)
+        host = options.pop("host", "10.0.0.1")
         mllp = {"frame_end": "strict" if strict else "lenient"} | (mllp or {})
         hl7 = {"profile": "strict" if strict else "lenient"} | options.pop("hl7", {})
         source = Source(
@@ -51,7 +71,7 @@ class Peer:
             duplicate=Duplicates(**options.pop("duplicate", {})),
         )
         self.clock, self.notes = Clock(), Notes()
-        self.journal = FakeJournal(at_once=at_once)
+        self.journal = StoreJournal(store) if store else FakeJournal(at_once=at_once)
         intake = Intake(
             Channel(name="adt", source=source),
             "adt",
@@ -59,11 +79,12 @@ class Peer:
             lambda: NOON,
             Ulids(lambda: NOON),
             self.notes,
+            outcomes,
         )
         self.factory = MllpFactory(intake, self.clock, Places(places))
         self.heard = 0
         self.wire = Wire()
-        self.listener = self.connect_another(self.wire)
+        self.listener = self.connect_another(self.wire, host)
 
     def connect_another(self, wire=None, host="10.0.0.1"):
         listener = self.factory.buildProtocol(IPv4Address("TCP", host, 40_000))

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
+import structlog
 from twisted.internet.defer import Deferred
 
 from engine.channels.awaiting import Ended
@@ -20,6 +21,8 @@ from engine.channels.verdict import (
     TooLong,
     answer_code,
     hear,
+    parts,
+    refusal_code,
     rules_of,
 )
 from engine.channels.xml_answer import acknowledge_in_xml
@@ -28,7 +31,9 @@ from engine.hl7 import Path
 from engine.hl7.acknowledgment import AckFault, Header, acknowledge, is_wanted
 from engine.hl7.acknowledgment import Verdict as Answered
 from engine.hl7.framing import Event
+from engine.hl7.sequence import SequenceFault
 from engine.store.journal import Appended, Arrival
+from engine.store.sequences import Numbered
 from engine.store.words import Verdict
 
 MAX_UNREADABLE: Final = 10
@@ -45,7 +50,12 @@ REUSED: Final = AckFault(
     text="this control id came before with other content",
     application_code="102",
 )
+OUT_OF_SEQUENCE: Final = AckFault(
+    "199", location="MSH^1^13", text="this is not the sequence number expected"
+)
 _POSITIVE: Final = frozenset({"AA", "CA"})
+_FREEZING: Final = frozenset({SequenceFault.LOST, SequenceFault.FROZEN})
+_log = structlog.get_logger()
 _KEPT_AS: Final = {
     Kept.ACCEPTED: Verdict.ACCEPTED,
     Kept.QUARANTINED: Verdict.QUARANTINED,
@@ -58,19 +68,22 @@ class Then(StrEnum):
     KEEP = "keep"
     CLOSE = "close"
     FREEZE = "freeze"
-    """Read nothing more and close after a while: the message is not on disk."""
+    """Read nothing more and close after a while: the message is not on disk, or the
+    link waits for a person."""
 
 
 class Reply(NamedTuple):
     """The answer to one event.
 
     ``acknowledgment`` is None where silence is right; ``kept`` tells whether the event
-    is on disk, None where nothing had to be stored.
+    is on disk, None where nothing had to be stored. ``also`` holds the answers to the
+    further messages of the event, each for a block of its own.
     """
 
     acknowledgment: bytes | None = None
     then: Then = Then.KEEP
     kept: bool | None = None
+    also: tuple[bytes, ...] = ()
 
 
 NOTHING: Final = Reply()
@@ -151,6 +164,19 @@ class Conversation:
 
     async def accept(self, event: Event | TooLong) -> Reply:
         """Journal one event, then return its answer."""
+        first, *rest = parts(event, self._intake.rules)
+        reply = await self._accept(first)
+        for part in rest:
+            if reply.then is not Then.KEEP:
+                break
+            following = await self._accept(part)
+            answer = following.acknowledgment
+            also = reply.also if answer is None else (*reply.also, answer)
+            reply = following._replace(acknowledgment=reply.acknowledgment, also=also)
+        return reply
+
+    async def _accept(self, event: Event | TooLong) -> Reply:
+        """Journal one message, then return its answer."""
         intake = self._intake
         heard = hear(event, intake.rules)
         if heard.kept is Kept.COUNTED:
@@ -165,6 +191,8 @@ class Conversation:
             intake.note("storage_failure", 1)
             return self._not_stored(heard)
         then = Then.CLOSE if isinstance(event, TooLong) else self._patience(heard)
+        if appended.refused in _FREEZING:
+            then = self._freeze(appended.refused)
         answer = self._answer(heard, appended)
         if self._waits_for_more(heard, appended):
             answer = await self._final(heard, appended, answer)
@@ -188,10 +216,10 @@ class Conversation:
         assert header is not None
         if appended.ack_code == "AA":
             return await self._by_outcome(
-                header, appended.id, mllp.ack_wait.total_seconds()
+                header, appended, mllp.ack_wait.total_seconds()
             )
         later = Deferred.fromCoroutine(
-            self._by_outcome(header, appended.id, LATER_SECONDS)
+            self._by_outcome(header, appended, LATER_SECONDS)
         )
         later.addCallback(self._speak_later, header)
         return accepted
@@ -203,18 +231,19 @@ class Conversation:
             self.speak(answer)
 
     async def _by_outcome(
-        self, header: Header, message_id: int, seconds: float
+        self, header: Header, appended: Appended, seconds: float
     ) -> bytes:
         intake = self._intake
         assert intake.outcomes is not None
         mllp = intake.channel.source.mllp
         delivered = mllp is not None and mllp.ack == "delivered"
-        ended = await intake.outcomes.wait(message_id, seconds, delivered=delivered)
+        ended = await intake.outcomes.wait(appended.id, seconds, delivered=delivered)
         if ended is not None and ended.good:
-            return self._write(header, "AA", ())
+            return self._write(header, "AA", (), appended.sequence)
         intake.note("accepted_then_failed", 1)
         text = (ended.reason if ended else "no outcome yet") or NOT_PROCESSED
-        return self._write(header, "AE", (AckFault("207", text=text),))
+        fault = AckFault("207", text=text)
+        return self._write(header, "AE", (fault,), appended.sequence)
 
     def _arrival(self, heard: Heard) -> Arrival:
         intake, header = self._intake, heard.header
@@ -238,13 +267,24 @@ class Conversation:
             ack_code=answer_code(heard, intake.rules),
             cause=heard.cause,
             findings=heard.flags,
+            numbered=self._numbered(heard),
+            refusal_code=refusal_code(heard, intake.rules),
         )
+
+    def _numbered(self, heard: Heard) -> Numbered | None:
+        """E68: only what is taken counts on its link."""
+        header, intake = heard.header, self._intake
+        if not intake.rules.numbered or heard.kept is not Kept.ACCEPTED:
+            return None
+        if header is None or not header.sequence:
+            return None
+        return Numbered(intake.listener, self.peer, header.sequence)
 
     def _key(self, header: Header | None, duplicate: Duplicates) -> str:
         """E67: the listener and the peer are always part of what makes a message."""
         if header is None or not header.control_id:
             return ""
-        if duplicate.same_content == "accept":
+        if duplicate.same_content == "accept" and not self._intake.rules.numbered:
             return ""
         named = [_value(header, *place) for place in self._intake.key_fields]
         return "\x1f".join((self._intake.listener, self.peer, *named))
@@ -274,11 +314,21 @@ class Conversation:
         if not code:
             return None
         faults = () if code in _POSITIVE else heard.faults
+        if appended.refused:
+            faults = (OUT_OF_SEQUENCE,)
         if appended.control_id_reuse:
             intake.note("control_id_reuse", 1)
             faults = faults if code in _POSITIVE else (REUSED,)
         intake.note(f"ack_{code}", 1)
-        return self._write(heard.header, code, faults)
+        return self._write(heard.header, code, faults, appended.sequence)
+
+    def _freeze(self, cause: str) -> Then:
+        """E68: sender and receiver disagree about what came; a person decides."""
+        intake = self._intake
+        intake.note("link_frozen", 1)
+        channel = intake.channel.name
+        _log.error("link_frozen", channel=channel, peer=self.peer, cause=cause)
+        return Then.FREEZE
 
     def _not_stored(self, heard: Heard) -> Reply:
         """Say nothing, or CE where the sender's mode has a word for missing storage."""
@@ -294,7 +344,11 @@ class Conversation:
         return Reply(self._write(heard.header, code, (NOT_STORED,)), Then.FREEZE, False)
 
     def _write(
-        self, header: Header | None, code: str, faults: tuple[AckFault, ...]
+        self,
+        header: Header | None,
+        code: str,
+        faults: tuple[AckFault, ...],
+        sequence: str = "",
     ) -> bytes:
         if header is not None and header.fields[0] == XML_MARK:
             echoed, now = header.control_id, self._intake.now()
@@ -306,6 +360,7 @@ class Conversation:
             now=self._intake.now(),
             control_id=self._intake.new_control_id(),
             errors=faults,
+            sequence=sequence,
         )
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -50,6 +50,7 @@ from engine.settings import Settings
 from engine.store.database import Database, open_database
 from engine.store.reports import Wanted
 from engine.store.seal import load_or_create_key
+from engine.store.sequences import thaw
 
 REPORT_SECONDS: Final = 2.0
 DRAIN_SECONDS: Final = 8.0
@@ -227,8 +228,16 @@ class Edge:
             name: end.isoformat() for name, end in ends.items() if end is not None
         }
         self._routes = routes_of(self._channels, self._surroundings(), self._routes)
+        if silenced:
+            self._in_store(self._thaw, silenced).addErrback(self._report_failed)
         self.intakes.follow(running)
         self.deliveries.follow(self._routes)
+
+    def _thaw(self, silenced: Collection[str]) -> None:
+        """Stopping a channel is how a person lets its frozen links go on (E68)."""
+        with self._database.journal() as connection:
+            for name in silenced:
+                thaw(connection, name)
 
     def _surroundings(self) -> Surroundings:
         listed = self._settings.outbound_allowed

@@ -23,6 +23,7 @@ from engine.hl7.acknowledgment import (
     mode_of,
     read_header,
 )
+from engine.hl7.batch import split_messages
 from engine.hl7.delimiters import STANDARD
 from engine.hl7.framing import Block, Event, Fragment, Junk
 
@@ -64,7 +65,8 @@ class TooLong:
 class Rules:
     """What one channel's source takes and how it answers, ready for comparison.
 
-    ``types`` and ``trusted`` take anything when they are empty.
+    ``types`` and ``trusted`` take anything when they are empty; ``numbered`` is for
+    links that agreed on the sequence protocol, ``split`` for blocks of several MSH.
     """
 
     frame_end_strict: bool = False
@@ -73,6 +75,8 @@ class Rules:
     reject_nul_bytes: bool = False
     accept_without_control_id: bool = False
     acknowledge_application_acks: bool = False
+    numbered: bool = False
+    split: bool = False
     types: frozenset[str] = frozenset()
     trusted: frozenset[tuple[str, str]] = frozenset()
     processing_ids: frozenset[str] = frozenset({"P"})
@@ -90,6 +94,8 @@ def rules_of(source: Source) -> Rules:
         reject_nul_bytes=options.nul_bytes == "reject",
         accept_without_control_id=options.accept_without_control_id,
         acknowledge_application_acks=bool(mllp and mllp.acknowledge_application_acks),
+        numbered=options.sequence_protocol,
+        split=options.split_multi_msh,
         types=frozenset(options.types),
         trusted=frozenset(_sender(text) for text in options.trusted),
         processing_ids=frozenset(options.processing_ids),
@@ -164,6 +170,19 @@ def answer_code(heard: Heard, rules: Rules) -> str:
     if is_wanted(header.application_ack, positive=positive, when_empty="NE"):
         return CODES[heard.verdict, Mode.ORIGINAL]
     return ""
+
+
+def refusal_code(heard: Heard, rules: Rules) -> str:
+    """Return MSA-1 for a message that only the journal can see must be refused."""
+    return answer_code(replace(heard, verdict=Verdict.BROKEN), rules)
+
+
+def parts(event: Event | TooLong, rules: Rules) -> list[Event | TooLong]:
+    """Return the messages of one event, each as its own (E77); mostly there is one."""
+    if isinstance(event, Block) and rules.split and _begins_again(event.body):
+        *first, last = split_messages(event.body)
+        return [*map(Block, first), Block(last, event.missing_cr)]
+    return [event]
 
 
 def _counted(data: bytes, cause: str) -> Heard:

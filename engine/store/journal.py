@@ -1,7 +1,7 @@
 """What was received: appended in groups by edge, read in order by workers."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,8 +20,8 @@ from engine.store.counters import reserve_journal
 from engine.store.dialect import bulk, put
 from engine.store.schema import Found
 from engine.store.seal import Sealer, fingerprint
+from engine.store.sequences import Links, Numbered, links_of
 from engine.store.tables import dedupe, intake, journal_message
-from engine.store.tables import link_sequence as link_sequences
 from engine.store.words import Verdict
 
 
@@ -33,7 +33,9 @@ class Arrival:
     MSH-10); ``""`` means that it is never a duplicate. ``content_hash`` leaves out the
     fields that may change in a resend. A first one older than ``first_after`` does not
     count any more. ``reuse_code`` answers another content under the same key: ``""``
-    takes it with a finding, anything else quarantines it.
+    takes it with a finding, anything else quarantines it. ``numbered`` makes it count
+    on its link; ``refusal_code`` answers it where only the journal can see that it must
+    not be taken.
     """
 
     channel: str
@@ -52,6 +54,8 @@ class Arrival:
     ack_code: str = "AA"
     cause: str = ""
     findings: tuple[str, ...] = ()
+    numbered: Numbered | None = None
+    refusal_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,16 @@ class Appended:
     """What became of one arrival; `append` returns one for each, in order.
 
     ``id`` is the message's number, in accept order. When ``duplicate`` is true nothing
-    new was stored: ``id`` and ``ack_code`` are those of the first one.
+    new was stored: ``id`` and ``ack_code`` are those of the first one. ``refused`` is
+    the cause for which the journal quarantined it; ``sequence`` is MSA-4.
     """
 
     id: int
     ack_code: str
     duplicate: bool = False
     control_id_reuse: bool = False
+    refused: str = ""
+    sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,27 +138,53 @@ def append(
         return []
     keys = [_dedupe_key(sealer, arrival) for arrival in arrivals]
     seen, used = _first_ones(connection, arrivals, keys)
-    ids = iter(reserve_journal(connection, len(arrivals)))
-    appended: list[Appended] = []
+    links = links_of(connection, [a.numbered.link for a in arrivals if a.numbered])
+    group = _Group(iter(reserve_journal(connection, len(arrivals))), seen, used, links)
+    pairs = list(zip(arrivals, keys, strict=True))
+    appended = [group.judge(arrival, key) for arrival, key in pairs]
     fresh: list[tuple[int, Arrival, bytes]] = []
     repeated: list[dict[str, object]] = []
-    for arrival, key in zip(arrivals, keys, strict=True):
-        known = seen.get((key, arrival.content_hash[:_HASH_BYTES])) if key else None
-        if known is not None:
-            appended.append(Appended(known[0], known[1], duplicate=True))
+    for one, (arrival, key) in zip(appended, pairs, strict=True):
+        if one.duplicate:
             repeated.append({"of": key, "hash": arrival.content_hash[:_HASH_BYTES]})
-            continue
-        number, reused = next(ids), key in used
-        code = arrival.reuse_code if reused and arrival.reuse_code else arrival.ack_code
-        appended.append(Appended(number, code, control_id_reuse=reused))
-        fresh.append((number, arrival, key))
-        if key:
-            used.add(key)
-            seen[key, arrival.content_hash[:_HASH_BYTES]] = (number, code)
+        else:
+            fresh.append((one.id, arrival, b"" if one.refused else key))
     _write(connection, sealer, fresh, appended)
+    links.write(connection)
     bulk(connection, _REPEATED, repeated)
     _count(connection, arrivals, appended)
     return appended
+
+
+@dataclass(slots=True)
+class _Group:
+    """Judges the arrivals of one group in order, each in the light of those before."""
+
+    ids: Iterator[int]
+    seen: dict[tuple[bytes, bytes], Seen]
+    used: set[bytes]
+    links: Links
+
+    def judge(self, arrival: Arrival, key: bytes) -> Appended:
+        """Return what becomes of the next arrival."""
+        name = key, arrival.content_hash[:_HASH_BYTES]
+        known = self.seen.get(name) if key else None
+        reused = known is None and key in self.used
+        refused, sequence = "", ""
+        if arrival.numbered is not None and not (reused and arrival.reuse_code):
+            step = self.links.step(arrival.numbered, repeated=known is not None)
+            refused, sequence = step.fault or "", step.expected
+        if refused:  # it is to be sent again, and must not count as known then
+            code = arrival.refusal_code
+            return Appended(next(self.ids), code, refused=refused, sequence=sequence)
+        if known is not None:
+            return Appended(*known, duplicate=True, sequence=sequence)
+        code = arrival.reuse_code if reused and arrival.reuse_code else arrival.ack_code
+        one = Appended(next(self.ids), code, control_id_reuse=reused, sequence=sequence)
+        if key:
+            self.used.add(key)
+            self.seen[name] = one.id, code
+        return one
 
 
 def _dedupe_key(sealer: Sealer, arrival: Arrival) -> bytes:
@@ -218,6 +251,8 @@ def _message_row(
         findings = (*findings, "control_id_reuse")
         if arrival.reuse_code:
             verdict, cause = Verdict.QUARANTINED, "control-id-reuse"
+    if appended.refused:
+        verdict, cause = Verdict.QUARANTINED, appended.refused
     data = arrival.data
     return {
         "id": number,
@@ -280,18 +315,6 @@ def content(connection: Connection, sealer: Sealer, message_id: int) -> bytes | 
     if found is None or found.content is None:
         return None
     return sealer.open(found.content, f"message|{message_id}|{found.channel}")
-
-
-def link_sequence(connection: Connection, link: str) -> int | None:
-    """Return the last sequence number (MSH-13) taken over a link."""
-    statement = select(link_sequences.c.number).where(link_sequences.c.link == link)
-    return connection.execute(statement).scalar()
-
-
-def set_link_sequence(connection: Connection, link: str, number: int) -> None:
-    """Keep the last sequence number of a link, in the transaction of its message."""
-    rows: list[dict[str, object]] = [{"link": link, "number": number}]
-    put(connection, link_sequences, rows, replace=("number",))
 
 
 def prune_duplicates(connection: Connection, before: datetime, limit: int) -> int:

@@ -65,8 +65,14 @@ intake = Table(
 """What each channel has taken in, so that nothing has to be counted."""
 
 link_sequence = Table(
-    "link_sequence", JOURNAL, word("link", primary_key=True), number("number")
+    "link_sequence",
+    JOURNAL,
+    word("link", primary_key=True),
+    number("number"),
+    word("listener"),
+    number("frozen"),
 )
+"""The last sequence number (MSH-13) of each link; -1 where the next may be any."""
 
 journal_sequence = Table(
     "sequence", JOURNAL, word("name", primary_key=True), number("value")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from engine.store import claims, journal
 from engine.store.messages import reprocess
+from engine.store.sequences import Numbered, thaw
 from engine.store.words import Verdict
 from tests.stored import (
     LATER,
@@ -96,13 +97,67 @@ def test_old_duplicate_keys_are_forgotten(store):
     assert not accept(store, keyed())[0].duplicate
 
 
-def test_a_sequence_number_is_kept_for_each_link(store):
-    with store.journal() as connection:
-        journal.set_link_sequence(connection, "lab", 7)
-        journal.set_link_sequence(connection, "lab", 8)
+def counted(number, peer="10.0.0.7", **fields):
+    named = Numbered("mllp:2575", peer, number)
+    return arrival(f"C{number}", numbered=named, refusal_code="AR", **fields)
 
-    assert ask(store, journal.link_sequence, "lab") == 8
-    assert ask(store, journal.link_sequence, "ward") is None
+
+def told(appended):
+    return [(one.ack_code, one.sequence, one.refused) for one in appended]
+
+
+def test_sequence_numbers_count_on_each_link_by_itself(store):
+    accept(store, counted("7"), counted("8"), counted("41", "10.0.0.8"))
+
+    appended = accept(store, counted("9"), counted("42", "10.0.0.8"))
+
+    assert told(appended) == [("AA", "9", ""), ("AA", "42", "")]
+
+
+def test_what_is_out_of_sequence_is_quarantined_and_not_known_when_it_comes_again(
+    store,
+):
+    key = {"dedupe_key": KEY, "content_hash": b"h" * 16}
+    early, *rest = accept(
+        store, counted("7"), counted("9", **key), counted("8"), counted("9", **key)
+    )
+
+    assert told([early, *rest]) == [
+        ("AA", "7", ""),
+        ("AR", "8", "sequence-gap"),
+        ("AA", "8", ""),
+        ("AA", "9", ""),
+    ]
+    row = ask(store, journal.row, rest[0].id)
+    assert (row.verdict, row.cause, row.ack_code) == (
+        Verdict.QUARANTINED,
+        "sequence-gap",
+        "AR",
+    )
+
+
+def test_a_message_refused_for_its_control_id_does_not_count_on_its_link(store):
+    again = {"dedupe_key": KEY, "reuse_code": "AE"}
+    accept(store, counted("7", content_hash=b"a", **again))
+
+    [refused, after] = accept(
+        store, counted("8", content_hash=b"b", **again), counted("8")
+    )
+
+    assert told([refused, after]) == [("AE", "", ""), ("AA", "8", "")]
+
+
+def test_a_frozen_link_goes_on_where_it_was_once_it_is_thawed(store):
+    accept(store, counted("7"), counted("3"))
+    frozen, starts = accept(store, counted("8"), counted("0"))
+
+    with store.journal() as connection:
+        assert thaw(connection, "mllp:2575") == 1
+        assert thaw(connection, "mllp:2575") == 0
+    [thawed] = accept(store, counted("8"))
+
+    assert told([frozen, starts]) == [("AR", "8", "link-frozen"), ("AA", "8", "")]
+    assert told([thawed]) == [("AA", "8", "")]
 
 
 def test_a_worker_gets_the_messages_of_its_channel_in_order(store):

@@ -13,10 +13,8 @@ from engine.channels.format.written import Node, Written
 
 _HL7: Final = (
     "on_charset_mismatch",
-    "sequence_protocol",
     "fragment_timeout",
     "batch_ack",
-    "split_multi_msh",
     "max_segments",
     "max_repetitions",
     "max_field",

@@ -21,6 +21,7 @@ from engine.channels.processing.prepared import Ended, Prepared, Stage
 from engine.channels.processing.steps import Call, StepRunner
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, parse
+from engine.hl7.sequence import is_link_start
 from engine.store.claims import Claimed
 from engine.store.message_state import MessageState
 from engine.store.results import Failure
@@ -34,6 +35,8 @@ from engine.transforms.scope import EditContext, PythonCall, message_names
 
 MAX_DEATHS: Final = 2
 """A message in hand when its worker died so often is poison."""
+
+LINK_START: Final = "starts or resynchronises its link, nothing else"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,9 @@ def prepare(claimed: Claimed, feed: Feed) -> Prepared | Ended:
 def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
     """Filter, edit and map; end where a rule or a step says so."""
     channel, context = feed.channel, prepared.context
+    if is_link_start(prepared.message["MSH-13"], prepared.claimed.data):
+        filtered = ended(prepared, channel, MessageState.FILTERED, LINK_START)
+        return Ended(filtered, prepared)
     prepared.stage = Stage.FILTER
     if (rule := rule_against(channel.filter, context)) is not None:
         return Ended(ended(prepared, channel, MessageState.FILTERED, rule), prepared)

@@ -233,6 +233,8 @@ class MllpListener(Protocol):
             self.transport.write(COMMIT if reply.kept else NOT_STORED)
         if reply.acknowledgment is not None:
             self.transport.write(enclose(reply.acknowledgment))
+        for answer in reply.also:
+            self.transport.write(enclose(answer))
         if reply.then is not Then.KEEP:
             self._stop_accepting(reply.then)
 

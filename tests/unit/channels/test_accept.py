@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from twisted.internet.defer import Deferred
 
-from engine.channels.accept import Conversation, Intake, Then
+from engine.channels.accept import Conversation, Intake, Reply, Then
 from engine.channels.awaiting import Ended
 from engine.channels.clock import Ulids
 from engine.channels.format.channel import Channel, Duplicates, Hl7Options, Source
@@ -134,7 +134,7 @@ def test_a_storage_failure_is_silence_in_original_mode():
 
     desk.journal.fail(0, JournalError("disk full"))
 
-    assert desk.replies == [(None, Then.FREEZE, False)]
+    assert desk.replies == [Reply(None, Then.FREEZE, kept=False)]
 
 
 def test_a_storage_failure_is_ce_in_enhanced_mode():
