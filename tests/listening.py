@@ -1,5 +1,7 @@
 """One peer at a listener: the real deframer, accept loop and timers in memory."""
 
+from typing import Any
+
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
@@ -71,7 +73,9 @@ class Peer:
             duplicate=Duplicates(**options.pop("duplicate", {})),
         )
         self.clock, self.notes = Clock(), Notes()
-        self.journal = StoreJournal(store) if store else FakeJournal(at_once=at_once)
+        self.journal: Any = FakeJournal(at_once=at_once)
+        if store:
+            self.journal = StoreJournal(store)
         intake = Intake(
             Channel(name="adt", source=source),
             "adt",

@@ -6,14 +6,21 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from sqlalchemy import select
 from typing_extensions import override
 
+from engine.store.audit import Order
 from engine.store.database import open_database
 from engine.store.deliveries import NewDelivery, enqueue
+from engine.store.reports import set_run_state
+from engine.store.sequences import Numbered
+from engine.store.tables import link_sequence
+from engine.store.words import RunState
 from tests.edge_ledger import (
     EdgeProcess,
     Load,
@@ -28,6 +35,7 @@ from tests.edge_ledger import (
 )
 from tests.edge_process import KEY
 from tests.receiver import Receiver
+from tests.stored import accept, arrival
 
 QUEUED_AT = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -346,3 +354,28 @@ def test_S24_no_error_path_tells_who_the_patient_is(  # noqa: N802 - the row it 
     assert canary not in (tmp_path / "edge.log").read_bytes()
     assert canary.decode() not in str(states(tmp_path))
     receiver.close()
+
+
+def test_E68_stopping_a_channel_lets_its_frozen_links_go_on(  # noqa: N802 - the row
+    tmp_path,
+):
+    (tmp_path / "store").mkdir()
+    store = open_database(f"sqlite:///{tmp_path}/store", KEY, role="edge")
+    lost = replace(arrival(), numbered=Numbered("adt", "ward", "x"))
+    accept(store, lost)
+    store.close()
+
+    with running(tmp_path):
+        store = open_database(f"sqlite:///{tmp_path}/store", KEY, role="cli")
+        assert frozen(store) == [1]
+        order = Order("kim", QUEUED_AT, "the ward was called")
+        with store.engine() as connection:
+            place = ("adt", "")
+            set_run_state(connection, store.sealer, place, RunState.STOPPED, order)
+        assert until(lambda: frozen(store) == [0])
+        store.close()
+
+
+def frozen(store):
+    with store.reading() as connection:
+        return list(connection.execute(select(link_sequence.c.frozen)).scalars())

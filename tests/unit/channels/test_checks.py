@@ -290,9 +290,9 @@ def test_loopback_is_this_machine(host, local):
 
 
 def test_a_key_that_changes_nothing_yet_is_told_and_not_passed_over(tmp_path):
-    parts = {"source:\n": "source:\n  hl7: {split-multi-msh: true}\n"}
+    parts = {"destinations:\n": "map-options: {documents: binary}\ndestinations:\n"}
 
     fault = one(tmp_path, parts=parts)
 
     assert (fault.level, fault.code) == ("warning", "CH350")
-    assert fault.place.line == 3
+    assert fault.place.line == 4
