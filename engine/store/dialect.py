@@ -27,6 +27,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from engine.errors import ConfigurationError
+from engine.store.folders import make_folder, sync_folder
 from engine.store.schema import Instant, microseconds
 
 SCHEMAS: Final = ("journal", "engine")
@@ -107,7 +108,7 @@ class SqliteFiles:
 
     def __init__(self, folder: Path, *, create: bool) -> None:
         if create:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder.absolute())
         elif not (folder / "engine.db").exists():
             raise ConfigurationError(
                 f"There is no store in {folder}. `interop run` makes one; "
@@ -131,11 +132,7 @@ class SqliteFiles:
     def prepare(self, connection: Connection) -> None:
         """Make the new files' names durable."""
         connection.exec_driver_sql("SELECT 1")
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._folder)
 
     def checkpoint(self) -> None:
         """Move the write-ahead logs into the files, as far as readers let it."""

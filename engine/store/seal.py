@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from engine.errors import ConfigurationError, EngineError
+from engine.store.folders import make_folder, sync_folder
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -128,7 +129,7 @@ def load_or_create_key(path: Path) -> bytes:
 
 
 def _created(path: Path) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent.absolute())
     key = os.urandom(KEY_BYTES)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -138,11 +139,7 @@ def _created(path: Path) -> bytes:
         file.write(key.hex().encode() + b"\n")
         file.flush()
         os.fsync(descriptor)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
     return key
 
 

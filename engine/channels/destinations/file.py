@@ -17,6 +17,9 @@ from engine.channels.destinations import Document, Receipt
 from engine.errors import PermanentError, TransientError
 
 MAX_NAME_BYTES: Final = 255
+MOST_KEPT: Final = 10_000
+"""Folders whose names are known to be on disk; then they are synced anew."""
+
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE})
@@ -130,24 +133,43 @@ def _open_root(root: str) -> int:
 
 
 def _open_below(folder: int, part: str) -> int:
-    """Open a folder in a folder, and make it durably if it is missing."""
+    """Open a folder in a folder, and make it if it is missing."""
     try:
-        os.mkdir(part, 0o750, dir_fd=folder)
+        with suppress(FileExistsError):
+            os.mkdir(part, 0o750, dir_fd=folder)
+        below = os.open(part, _FOLDER, dir_fd=folder)
+    except BaseException:
+        os.close(folder)
+        raise
+    try:
+        _keep_name(folder, os.fstat(below))
+    except BaseException:
+        os.close(below)
+        os.close(folder)
+        raise
+    return below
+
+
+def _keep_name(folder: int, below: os.stat_result) -> None:
+    """Have the name of a folder on disk before anything in it counts as delivered.
+
+    Whoever finds it there cannot know that its maker, another thread or a life of this
+    process that was cut off, has synced it: so each process does once.
+    """
+    place = below.st_dev, below.st_ino
+    if place not in _kept:
         os.fsync(folder)
-    except FileExistsError:
-        pass
-    except BaseException:
-        os.close(folder)
-        raise
-    try:
-        return os.open(part, _FOLDER, dir_fd=folder)
-    except BaseException:
-        os.close(folder)
-        raise
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        _kept.add(place)
+
+
+_kept: Final[set[tuple[int, int]]] = set()
 
 
 def _write(folder: int, name: str, content: bytes, *, replace: bool) -> None:
     if not replace and _is_there(folder, name, content):
+        os.fsync(folder)  # an attempt that was cut off may not have come so far
         return
     scratch = _scratch_name(name)
     _forget(folder, scratch)

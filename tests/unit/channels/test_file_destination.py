@@ -87,6 +87,15 @@ def test_a_link_in_the_place_of_the_file_is_replaced_not_written_through(tmp_pat
     assert (inside / "1.hl7").read_bytes() == b"one"
 
 
+def test_more_folders_than_are_remembered_are_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.channels.destinations.file.MOST_KEPT", 2)
+
+    for name in "abcabc":
+        send([tmp_path], tmp_path / name / "1.hl7")
+
+    assert sorted(names(tmp_path)) == ["a", "b", "c"]
+
+
 def test_what_an_earlier_crash_left_behind_is_written_over(tmp_path):
     (tmp_path / ".1.hl7.part").write_bytes(b"half")
 
