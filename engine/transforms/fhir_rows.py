@@ -110,7 +110,7 @@ def add_row(
     def run(mapped: Mapped, context: EditContext) -> None:
         resource: Element = {"resourceType": kind}
         for path, source in fields:
-            value = _json(path, source, context)
+            value = _fitting(line, path, source, context)
             if value is not None:
                 write(resource, path, value, append=False)
                 _note(context, line, path.names, value)
@@ -160,7 +160,7 @@ def choose_row(
 def _writer(line: str, path: FhirPath, source: Source, *, append: bool) -> Run:
     def run(mapped: Mapped, context: EditContext) -> None:
         for entry in _chosen(mapped, path.type, context):
-            value = _json(path, source, context)
+            value = _fitting(line, path, source, context)
             if value is not None:
                 write(mapped.own(entry), path, value, append=append)
                 _note(context, line, path.names, value)
@@ -214,6 +214,17 @@ def _references(
         return None
 
     return reference
+
+
+def _fitting(line: str, path: FhirPath, source: Source, context: EditContext) -> object:
+    """Return what a row writes, which a required binding must allow."""
+    value = _json(path, source, context)
+    if path.codes and value is not None and value not in path.codes:
+        allowed = ", ".join(sorted(path.codes))
+        raise TransformError(
+            f"row {line}: {path.names} takes only {allowed}", "row-not-in-binding"
+        )
+    return value
 
 
 def _json(path: FhirPath, source: Source, context: EditContext) -> object:

@@ -126,6 +126,7 @@ RESOURCES: Final[Mapping[str, str]] = MappingProxyType(
 )
 DATA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "Element": "",
         "Address": "city:string country:string district:string line*:string period:Period postalCode:string state:string text:string type:code use:code",
         "Age": "code:code comparator:code system:uri unit:string value:decimal",
         "Annotation": "authorReference:Reference authorString:string text:markdown time:dateTime",
@@ -195,7 +196,7 @@ def _heads(type_name: str) -> Iterator[int]:
 @cache
 def _types(name: str) -> Mapping[str, dict[str, Element]]:
     """Return a type and the backbone elements in it, by name."""
-    written = RESOURCES.get(name) or DATA_TYPES[name]
+    written = RESOURCES[name] if name in RESOURCES else DATA_TYPES[name]
     found = {name: _read(_own(name))}
     stack = [name]
     for token in _TOKEN.finditer(written):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from engine.transforms.fhir.bindings import REQUIRED
 from engine.transforms.fhir.definitions import elements
 from engine.transforms.fhir.mapped import Element as Json
 
@@ -40,11 +41,15 @@ class PathStep:
 
 @dataclass(frozen=True, slots=True)
 class FhirPath:
-    """A place in a resource; ``leaf`` is the R4 type of what stands there."""
+    """A place in a resource; ``leaf`` is the R4 type of what stands there.
+
+    ``codes`` are the only ones a required binding allows there, none for any text.
+    """
 
     type: str
     steps: tuple[PathStep, ...]
     leaf: str
+    codes: frozenset[str] = frozenset()
 
     @property
     def names(self) -> str:
@@ -73,6 +78,7 @@ def parse_fhir_path(text: str) -> FhirPath | PathFault:
         name = text.split(".", 1)[0]
         return PathFault(0, f"{name!r} is not an R4 resource known to the map")
     kind, end = found[0], found.end()
+    codes: frozenset[str] = frozenset()
     steps: list[PathStep] = []
     while end < len(text):
         part = _STEP.match(text, end)
@@ -83,13 +89,14 @@ def parse_fhir_path(text: str) -> FhirPath | PathFault:
         known = elements(kind).get(part["name"])
         if known is None:
             return _unknown(text[: part.start()], kind, part["name"], part.start() + 1)
+        codes = REQUIRED.get(f"{kind}.{part['name']}", frozenset())
         repeats, kind = known
         if not repeats and part["name"] + "[" in part[0]:
             sentence = f"{part['name']} does not repeat"
             return PathFault(part.start() + 1, sentence, f"write .{part['name']}")
         steps.append(_step(part, repeats=repeats))
         end = part.end()
-    return FhirPath(found[0], tuple(steps), kind)
+    return FhirPath(found[0], tuple(steps), kind, codes)
 
 
 def _unknown(above: str, kind: str, name: str, offset: int) -> PathFault:

@@ -177,3 +177,12 @@ def test_a_decimal_from_an_expression_is_text_where_text_belongs():
     row = set_row(LINE, path("Patient.maritalStatus.text"), expression("number(ZAL-3)"))
 
     assert Decimal(patient(row)["maritalStatus"]["text"]) == Decimal("7.50")
+
+
+def test_a_row_never_writes_a_code_that_fhir_does_not_have():
+    row = set_row(LINE, path("Patient.gender"), expression("PID-8"))
+
+    with pytest.raises(TransformError, match=r"adt.yaml:9.*female, male") as caught:
+        mapped(row)
+
+    assert caught.value.code == "row-not-in-binding"

@@ -12,7 +12,7 @@ from engine.transforms.fhir import (
     transaction,
     write_json,
 )
-from engine.transforms.fhir.checks import check
+from engine.transforms.fhir.checks import check, check_resource
 from tests.fhir_messages import (
     adt,
     bundle,
@@ -181,10 +181,39 @@ def broken(change):
          "system_not_absolute"),
         (lambda rows: rows["Encounter"]["resource"].update(
             type=[{"coding": [{"code": "E"}]}]), "system_not_absolute"),
+        (lambda rows: rows["Patient"]["resource"].update(animal={}), "not_r4"),
+        (lambda rows: rows["Patient"]["resource"].update(name={"text": "A"}), "not_r4"),
+        (lambda rows: rows["Patient"]["resource"].update(gender=["male"]), "not_r4"),
+        (lambda rows: rows["Patient"]["resource"].update(maritalStatus="M"), "not_r4"),
+        (lambda rows: rows["Patient"]["resource"].update(
+            _name={"extension": []}), "not_r4"),
+        (lambda rows: rows["Patient"]["resource"].update(
+            _gender={"value": "x"}), "not_r4"),
+        (lambda rows: rows["Patient"]["resource"].update(
+            _gender={"extension": [{"url": "urn:x:y", "valueInteger64": 1}]}),
+         "not_r4"),
+        (lambda rows: rows["Patient"]["resource"].update(
+            contained=[{"resourceType": "NutritionIntake"}]), "not_r4"),
     ],
 )  # fmt: skip
 def test_the_gate_closes_for(change, code):
     assert code in broken(change)
+
+
+def test_a_resource_of_its_own_may_refer_anywhere():
+    found: dict[str, object] = {
+        "resourceType": "Encounter",
+        "subject": {"reference": "Patient/1"},
+    }
+
+    assert check_resource(found) == []
+    assert check({"resourceType": "Bundle", "type": "collection"}) == []
+
+
+def test_an_extension_of_a_primitive_may_have_gaps():
+    name = {"given": ["A", "B"], "_given": [None, {"id": "b"}]}
+
+    assert check_resource({"resourceType": "Patient", "name": [name]}) == []
 
 
 def test_changing_what_one_message_made_leaves_the_next_alone():
