@@ -21,6 +21,7 @@ import structlog
 
 from engine.channels.arguments import Arguments, read_arguments
 from engine.channels.clock import utc_now
+from engine.channels.collector import Collector
 from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.processing.assemble import Line, lines_of
@@ -153,17 +154,24 @@ class Process:
 
     def run(self) -> None:
         """Work until told to stop, or until the supervisor is gone."""
-        parent = os.getppid()
+        parent, collector = os.getppid(), Collector()
         while not self.stopping and (self.bell is None or os.getppid() == parent):
             if self.reloading:
                 self._reload()
             self._report()
             if self.worker.turn():
                 self.edge.ring()
-            elif self.bell is not None:
-                self.bell.wait(IDLE_SECONDS)
+                collector.after_batch()
             else:
-                time.sleep(IDLE_SECONDS)
+                collector.at_rest()
+                self._wait()
+        collector.close()
+
+    def _wait(self) -> None:
+        if self.bell is not None:
+            self.bell.wait(IDLE_SECONDS)
+        else:
+            time.sleep(IDLE_SECONDS)
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
         """Finish the batch in hand, then end."""
