@@ -16,7 +16,9 @@ from engine.errors import AmbiguousError, DeliveryError, TransientError
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-MAX_IDLE_LINES: Final = 8
+MAX_IDLE_LINES: Final = 64
+"""As many as there may be requests at once: a busy destination opens none anew."""
+
 NO_REASON: Final = Failure(ConnectionError())  # type: ignore[no-untyped-call]
 _BODILESS: Final = frozenset({204, 304})
 
@@ -216,7 +218,7 @@ class HttpLine(Protocol):
 
 @dataclass(slots=True)
 class HttpClient:
-    """Posts to one server; keeps a few connections open between requests."""
+    """Posts to one server; keeps its connections open between requests."""
 
     connect: Connect
     clock: IReactorTime

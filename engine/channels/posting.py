@@ -5,7 +5,7 @@ Spec:
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -87,17 +87,24 @@ class Poster:
         return await self.client.exchange(head + b"\r\n\r\n" + content)
 
 
-def failure_of(answer: HttpAnswer, told: str = "") -> DeliveryError | None:
+def _nothing(_body: bytes) -> str:
+    return ""
+
+
+def failure_of(
+    answer: HttpAnswer, read: Callable[[bytes], str] = _nothing
+) -> DeliveryError | None:
     """Return the error an answer stands for; None when the document was taken.
 
     Args:
         answer: a whole HTTP answer.
-        told: what its body says, in words without patient data.
+        read: gives what the body of a refusal says, in words without patient data.
     """
     status = answer.status
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP success
         return None
-    return classify(status, told, retry_after_seconds=_retry_after(answer))
+    wait = _retry_after(answer)
+    return classify(status, read(answer.body), retry_after_seconds=wait)
 
 
 def classify(

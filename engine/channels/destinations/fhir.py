@@ -47,7 +47,7 @@ class FhirSender:
             below=below,
             headers={"Accept": FHIR_JSON, "Prefer": "return=minimal"},
         )
-        failure = failure_of(answer, outcome_in_words(answer.body))
+        failure = failure_of(answer, outcome_in_words)
         if failure is None and self.mode == "batch":
             failure = batch_failure(answer.body)
         if failure is not None:

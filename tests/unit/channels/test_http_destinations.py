@@ -207,6 +207,20 @@ def test_several_requests_at_a_time_use_several_connections():
     assert len(link.wires) == 2
 
 
+def test_every_connection_of_a_burst_is_kept_for_the_next_one():
+    link = Link()
+    sender = HttpSender(link.poster)
+
+    ends = []
+    for _ in range(2):
+        ends += [link.send(sender) for _ in range(20)]
+        for line in link.lines:
+            line.dataReceived(answer())
+
+    assert len(link.wires) == 20
+    assert all(ends)
+
+
 def test_no_answer_in_time_is_transient():
     link = Link()
     ends = link.send(HttpSender(link.poster))
