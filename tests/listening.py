@@ -13,6 +13,7 @@ from engine.channels.clock import Ulids
 from engine.channels.format.channel import Channel, Duplicates, Hl7Options, Source
 from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import MllpFactory, Places
+from engine.hl7.framing import enclose
 from engine.store.journal import append
 from tests.fakes import NOON, FakeJournal, Notes, Wire
 
@@ -118,3 +119,22 @@ class Peer:
     @property
     def verdicts(self):
         return [arrival.verdict for arrival in self.journal.arrivals]
+
+
+def heard(body, *, strict=False, **options):
+    """Return a peer that has sent one block."""
+    peer = Peer(strict=strict, **options)
+    peer.hear(enclose(body))
+    return peer
+
+
+def fault(peer):
+    """ERR-3 and ERR-2 of the first answer."""
+    err = answers(peer.sent)[0].split(b"\rERR|", 1)[1].split(b"|")
+    return err[2].split(b"^")[0].decode(), err[1].decode()
+
+
+def header(peer):
+    """MSH of the first answer, as a list in which MSH-n stands at n - 1."""
+    msh = answers(peer.sent)[0].split(b"\r", 1)[0]
+    return ["|", *msh.decode().split("|")[1:]]

@@ -1,4 +1,4 @@
-"""The store under test: the same tests on every database."""
+"""What every conformance test runs on: each database, lenient and strict settings."""
 
 import pytest
 
@@ -10,3 +10,9 @@ def store(request, tmp_path):
     database = empty_database(request.param, tmp_path)
     yield database
     database.close()
+
+
+@pytest.fixture(params=["lenient", "strict"], scope="session")
+def strict(request):
+    """Every row of protocol.md runs with the lenient settings and the strict ones."""
+    return request.param == "strict"
