@@ -13,9 +13,11 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from engine.errors import TransformError
+from engine.hl7 import euc_tw
 from engine.hl7.finding import Finding
 
 _JAPANESE: Final = "iso2022_jp_ext"
+_CODEC_NAMES: Final = ("cp1252", "cp932", "cp949", "cp950", "euc_kr", euc_tw.NAME)
 _CODECS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ASCII": "ascii",
@@ -25,6 +27,9 @@ _CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "ISOIR87": _JAPANESE,
         "ISOIR159": _JAPANESE,
         "ISO2022JP": _JAPANESE,
+        "ISO2022JPEXT": _JAPANESE,
+        "JAS2020": _JAPANESE,
+        "JISX0202": _JAPANESE,
         "SHIFTJIS": "cp932",
         "UNICODE": "utf-8",
         "UNICODEUTF8": "utf-8",
@@ -32,16 +37,18 @@ _CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "GB18030": "gb18030",
         "GB180302000": "gb18030",
         "KSX1001": "euc_kr",
+        "CNS116431992": euc_tw.NAME,
         "BIG5": "big5",
         **{f"8859{part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
         **{f"ISO8859{part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
         "WINDOWS1252": "cp1252",
+        **{codec.upper().replace("_", ""): codec for codec in _CODEC_NAMES},
     }
 )
 """Python codecs by HL7 table 0211 value, or by what senders write instead of one.
 
-CNS 11643-1992 is missing: Python has no codec for EUC-TW. The names stand without
-their blanks and signs, upper case.
+The names stand without their blanks and signs, upper case; those of the codecs
+themselves are known too, so that text made by one is read by the same.
 """
 _SIGNS: Final = re.compile(r"[^A-Z0-9]")
 _ALTERNATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -49,6 +56,7 @@ _ALTERNATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         _JAPANESE: ("cp932",),
         "big5": ("cp950",),
         "euc_kr": ("cp949",),
+        euc_tw.NAME: ("cp950",),
     }
 )
 """What a sender of the first set really sends when the first cannot read it."""
@@ -145,13 +153,15 @@ def _first_readable(data: bytes, codecs: Sequence[str]) -> tuple[str, str]:
 def _candidates(declared: Sequence[str], fallback: str) -> tuple[str, tuple[str, ...]]:
     """Return the declared codec, or ``""``, and all to try, ISO 8859-1 last.
 
-    ISO 2022 sets may stand beside ASCII: then they are what counts.
+    ISO 2022 sets may stand beside ASCII: then they are what counts. UTF-8 is tried
+    before the other alternates: what is not UTF-8 hardly ever reads as UTF-8, while a
+    double-byte set reads nearly everything.
     """
     codecs = [codec_for(name) or "" for name in declared]
     wanted = codecs[0] if codecs else ""
     if wanted == "ascii" and _JAPANESE in codecs:
         wanted = _JAPANESE
-    others = (*_ALTERNATES.get(wanted, ()), "utf-8", codec_for(fallback) or "")
+    others = ("utf-8", *_ALTERNATES.get(wanted, ()), codec_for(fallback) or "")
     return wanted, tuple(filter(None, (wanted, *others, "iso8859-1")))
 
 

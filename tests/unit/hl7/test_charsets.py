@@ -1,11 +1,14 @@
 """Character sets: every value of table 0211, and what senders write instead."""
 
+import shutil
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import TransformError
-from engine.hl7 import parse
+from engine.hl7 import euc_tw, parse
 from engine.hl7.charsets import codec_for, control_characters, decode, encode
 from tests.builders import er7, msh
 
@@ -30,6 +33,7 @@ SAMPLES = [
     ("GB 18030-2000", "张三丂"),
     ("KS X 1001", "김철수"),
     ("BIG-5", "功許蓋"),
+    ("CNS 11643-1992", "陳龜籲乂乜ⅷ␀"),
     ("UTF-8", "Müller"),
     ("UTF8", "Müller"),
     ("ISO-8859-1", "Müller"),
@@ -80,7 +84,9 @@ def test_decoding_never_fails_and_never_replaces(data, declared):
         (["UNICODE"], b"\xe9", "iso8859-1", "charset_mismatch"),
         (["UNICODE UTF-8"], b"Doe", "utf-8", None),
         (["KLINGON"], b"Doe", "utf-8", "charset_unknown"),
-        (["CNS 11643-1992"], b"\xc4\xe3", "iso8859-1", "charset_unknown"),
+        (["CNS 11643-1992"], "\u81fa".encode("big5"), "cp950", "charset_mismatch"),
+        (["CNS 11643-1992"], b"\x8e\xa3\xa1\xa1", "iso8859-1", "charset_mismatch"),
+        (["BIG-5"], "\u81fa\u7063".encode(), "utf-8", "charset_mismatch"),
         (["ASCII", "ISO IR87"], b"\x1b$B;3\x1b(B", "iso2022_jp_ext", None),
         (["ISO IR87"], "山".encode("cp932"), "cp932", "charset_mismatch"),
         (["8859/1", "ISO IR87"], b"\xe9", "iso8859-1", None),
@@ -136,3 +142,48 @@ def test_a_character_without_a_place_is_an_error_unless_transliterated():
 )
 def test_control_characters_are_found(data, code):
     assert control_characters(data) == code
+
+
+@pytest.mark.parametrize(("name", "text"), SAMPLES)
+def test_the_codec_of_a_message_is_a_name_for_its_set(name, text):
+    codec = codec_for(name)
+
+    assert codec_for(codec) == codec
+    assert decode(text.encode(codec), [codec]) == (text, codec, ())
+
+
+def test_every_character_of_cns_11643_is_read_as_it_is_written():
+    rows = range(0xA1, 0xFF)
+    pairs = [bytes([row, column]) for row in rows for column in rows]
+    known = 0
+    for data in (*pairs, *(b"\x8e\xa2" + pair for pair in pairs)):
+        try:
+            text = data.decode(euc_tw.NAME)
+        except UnicodeDecodeError:
+            continue
+        known += 1
+        assert text.encode(euc_tw.NAME) == data
+
+    assert known == 5867 + 7650
+    assert b"\x8e\xa1\xc4\xe3".decode(euc_tw.NAME) == b"\xc4\xe3".decode(euc_tw.NAME)
+
+
+def test_cns_11643_agrees_with_the_table_of_the_system():
+    iconv = shutil.which("iconv")
+    if iconv is None:
+        pytest.skip("there is no iconv here to compare with")
+    text = "臺北市立聯合醫院陳籲龜乂乜"
+
+    told = subprocess.run(  # noqa: S603 - the system's own program
+        [iconv, "-f", "UTF-8", "-t", "EUC-TW"],
+        input=text.encode(), capture_output=True, check=True,
+    )  # fmt: skip
+
+    assert told.stdout == text.encode(euc_tw.NAME)
+
+
+def test_what_cns_11643_planes_1_and_2_lack_is_an_error():
+    with pytest.raises(UnicodeEncodeError):
+        "a𠀋".encode(euc_tw.NAME)
+    with pytest.raises(UnicodeDecodeError):
+        b"a\x8e\xa3\xc4\xe3".decode(euc_tw.NAME)
