@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
@@ -27,6 +28,7 @@ _SETS: Final[Mapping[str, tuple[bytes, str]]] = MappingProxyType(
     {
         "C2842": (b"", "ascii"),
         "C284A": (b"\x1b(J", "iso2022_jp"),
+        "C2949": (b"", "shift_jis"),
         "C2D41": (b"", "iso8859-1"),
         "C2D42": (b"", "iso8859-2"),
         "C2D43": (b"", "iso8859-3"),
@@ -42,9 +44,13 @@ _SETS: Final[Mapping[str, tuple[bytes, str]]] = MappingProxyType(
 )
 r"""What ``\C..\`` and ``\M..\`` switch to: the ISO 2022 designation and a codec.
 
-The names are the bytes of the ISO 2022 escape sequence after ESC, in hexadecimal;
-confirm clause: the table itself was not read in the standard.
+The names are the bytes of the ISO 2022 escape sequence after ESC, in hexadecimal.
+Katakana of JIS X 0201 (``C2949``) are the single bytes of Shift JIS.
+
+Spec:
+    HL7 v2.3 chapter 2, 2.9.2 Escape sequences supporting multiple character sets.
 """
+_OWN_SET: Final = "C2842"
 
 
 def decode(
@@ -126,6 +132,105 @@ def encode(text: str, delimiters: Delimiters) -> str:
             code="unrepresentable",
         )
     return text.translate(table)
+
+
+def spell(text: str, delimiters: Delimiters, codec: str) -> str:
+    r"""Return encoded text with what ``codec`` cannot hold spelled by escapes.
+
+    In ASCII that is ``\X..\`` with the bytes of UTF-8, elsewhere a ``\C..\`` or
+    ``\M..\`` that switches to a set which has the character, and back. Nothing is
+    written that `decode` would not read as the same character.
+
+    Raises:
+        TransformError: ``unrepresentable``, no escape stands for a character.
+
+    Examples:
+        >>> spell("Dvořák", Delimiters("|", "^", "~", "\\", "&"), "ascii")
+        'Dvo\\XC599\\\\XC3A1\\k'
+    """
+    parts: list[str] = []
+    escape = delimiters.escape
+    chosen = partial(_set_for, delimiters=delimiters, codec=codec)
+    for name, run in groupby(text, key=chosen):
+        characters = "".join(run)
+        if not name:
+            parts.append(characters)
+        elif name == "X":
+            names = (f"X{each.encode().hex().upper()}" for each in characters)
+            parts.extend(f"{escape}{each}{escape}" for each in names)
+        else:
+            shifted = "".join(_in_set(each, name, codec) for each in characters)
+            parts.append(f"{escape}{name}{escape}{shifted}{escape}{_OWN_SET}{escape}")
+    return "".join(parts)
+
+
+def unspell(text: str, delimiters: Delimiters, codec: str) -> str:
+    r"""Return encoded text in which no escape depends on the message's charset.
+
+    ``\C..\`` and ``\M..\`` are resolved, and ``\X..\`` where it is no ASCII: before
+    the text is written in another set, where their bytes would mean something else.
+    """
+    escape = delimiters.escape
+    if not escape or escape not in text:
+        return text
+    parts: list[str] = []
+    shift: tuple[bytes, str] | None = None
+    for literal, name in _pieces(text, escape):
+        parts.append(
+            encode(_shifted(literal, shift, codec), delimiters) if shift else literal
+        )
+        if name is None:
+            continue
+        found = _resolve(name, delimiters, codec) if _HEX.fullmatch(name) else None
+        if name in _SETS:
+            shift = _SETS[name]
+        elif found is None or found.isascii():
+            parts.append(f"{escape}{name}{escape}")
+        else:
+            parts.append(encode(found, delimiters))
+    return "".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _set_for(character: str, delimiters: Delimiters, codec: str) -> str:
+    """Return the set that spells a character: ``""`` its own, ``X`` for hexadecimal."""
+    if _holds(character, codec):
+        return ""
+    if delimiters.escape and codec == "ascii":
+        return "X"
+    marks = delimiters.field + delimiters.encoding_characters
+    for name in _SETS if delimiters.escape else ():
+        written = _in_set(character, name, codec)
+        if written and not set(written) & set(marks):
+            return name
+    raise TransformError(
+        f"no escape sequence stands for a character that {codec} lacks",
+        code="unrepresentable",
+    )
+
+
+def _holds(character: str, codec: str) -> bool:
+    try:
+        character.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _in_set(character: str, name: str, codec: str) -> str:
+    """Return a character's bytes in another set as text of ours; ``""`` if it cannot.
+
+    Only what is read back as the same character counts.
+    """
+    designation, target = _SETS[name]
+    try:
+        data = character.encode(target).removesuffix(b"\x1b(B")
+        written = data.removeprefix(designation).decode(codec)
+    except UnicodeError:
+        return ""
+    if "\x1b" in written or (name.startswith("C") and len(written) != 1):
+        return ""
+    return written if _shifted(written, _SETS[name], codec) == character else ""
 
 
 @lru_cache(maxsize=256)

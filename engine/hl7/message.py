@@ -165,10 +165,17 @@ class Message:
         Raises:
             TransformError: an edit wrote a character the charset cannot hold.
         """
-        if not self._changed and not any(each.touched for each in self.segments):
-            return self.data
-        text = "\r".join(each.encoded for each in self.segments) + "\r"
-        return to_bytes(text, self.charset)
+        return to_bytes(self.text, self.charset) if self.is_changed else self.data
+
+    @property
+    def text(self) -> str:
+        """The message as text, each segment ended by CR."""
+        return "\r".join(each.encoded for each in self.segments) + "\r"
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything was edited since it was received."""
+        return self._changed or any(each.touched for each in self.segments)
 
     def copy(self) -> "Message":
         """Return an independent message with the same content."""
@@ -178,7 +185,7 @@ class Message:
             self.charset,
             self.findings,
         )
-        twin._changed = self._changed or any(each.touched for each in self.segments)
+        twin._changed = self.is_changed
         return twin
 
     @property

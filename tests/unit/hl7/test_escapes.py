@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.errors import TransformError
 from engine.hl7.delimiters import STANDARD, Delimiters
-from engine.hl7.escapes import decode, encode, is_broken
+from engine.hl7.escapes import decode, encode, is_broken, spell, unspell
 
 OWN = Delimiters("$", "%", "*", "!", "@", "#")
 MARKS = st.sampled_from([STANDARD, OWN, Delimiters("|", "^", "~", "\\")])
@@ -92,6 +92,7 @@ def test_a_line_break_becomes_what_the_caller_wants():
         (r"\M2442\;3ED\C2842\ x", "ascii", "山田 x"),
         (r"\M242844\0!", "ascii", "丂"),
         (r"\C284A\abc", "ascii", "abc"),
+        ("\\C2949\\\xb1\xb2", "iso8859-1", "ｱｲ"),
         ("\\M2442\\é", "iso8859-1", "é"),
     ],
 )
@@ -118,3 +119,39 @@ def test_without_an_escape_character_a_delimiter_cannot_be_written():
     assert encode("a&b~c", marks) == "a&b~c"
     with pytest.raises(TransformError, match="no escape"):
         encode("a^b", marks)
+
+
+@given(
+    text=st.text(), codec=st.sampled_from(["ascii", "iso8859-1", "iso8859-2", "utf-8"])
+)
+def test_what_is_spelled_for_another_set_reads_back_or_is_refused(text, codec):
+    written = encode(text, STANDARD)
+
+    try:
+        spelled = spell(written, STANDARD, codec)
+    except TransformError:
+        spelled = ""
+
+    assert spelled or not text or codec.startswith("iso")
+    if spelled:
+        assert decode(spelled.encode(codec).decode(codec), STANDARD, codec) == text
+        assert decode(unspell(spelled, STANDARD, codec), STANDARD, codec) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "codec", "plain"),
+    [
+        ("Doe", "ascii", "Doe"),
+        (r"\XC3BC\ \X0D\ \.br\ \T\ \q\ ", "utf-8", r"ü \X0D\ \.br\ \T\ \q\ "),
+        (r"\M2442\;3\C2842\x", "ascii", "山x"),
+        (r"C:\temp", "ascii", r"C:\temp"),
+    ],
+)
+def test_what_depends_on_the_set_is_resolved_and_nothing_else(written, codec, plain):
+    assert unspell(written, STANDARD, codec) == plain
+
+
+def test_nothing_is_spelled_where_the_sender_has_no_escape():
+    with pytest.raises(TransformError):
+        spell("ü", Delimiters("|", "^"), "ascii")
+    assert unspell("ü", Delimiters("|", "^"), "utf-8") == "ü"
