@@ -12,18 +12,17 @@ from twisted.internet.defer import Deferred
 
 from engine.channels.awaiting import Ended
 from engine.channels.format.channel import Channel, Duplicates
+from engine.channels.rules import Rules, rules_of
 from engine.channels.verdict import (
     UNSOLICITED,
     XML_MARK,
     Heard,
     Kept,
-    Rules,
     TooLong,
     answer_code,
     hear,
     parts,
     refusal_code,
-    rules_of,
 )
 from engine.channels.xml_answer import acknowledge_in_xml
 from engine.errors import JournalError
@@ -311,6 +310,9 @@ class Conversation:
         intake, code = self._intake, appended.ack_code
         if appended.duplicate:
             intake.note("duplicates_suppressed", 1)
+        else:
+            for flag in heard.flags:
+                intake.note(f"flag_{flag}", 1)
         if not code:
             return None
         faults = () if code in _POSITIVE else heard.faults

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from engine.channels.format.channel import Source
+from engine.channels.content import VERSIONS, begins_again, fault_in, remarks_on
+from engine.channels.rules import Rules
 from engine.errors import ParseError
 from engine.hl7.acknowledgment import (
     CODES,
@@ -27,20 +28,11 @@ from engine.hl7.batch import split_messages
 from engine.hl7.delimiters import STANDARD
 from engine.hl7.framing import Block, Event, Fragment, Junk
 
-VERSIONS: Final = frozenset(
-    {
-        *("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6"),
-        *("2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9"),
-    }
-)
-BOM: Final = b"\xef\xbb\xbf"
 COMMIT_BLOCKS: Final = frozenset({b"\x06", b"\x15"})
 XML_MARK: Final = b"<MSH>"
 """Stands for ``MSH`` in the header of a message in v2.xml: it is answered likewise."""
 
 UNSOLICITED: Final = "unsolicited_ack"
-_CONTROLS: Final = bytes(set(range(32)) - set(b"\x00\r\n"))
-_ODD: Final = _CONTROLS + b"\x00\n"
 _XML_HEAD: Final = 65_536
 _XML_CONTROL_ID: Final = re.compile(rb"<MSH\.10\s*>([^<]{1,500})</MSH\.10\s*>")
 
@@ -59,54 +51,6 @@ class TooLong:
     """The start of a message over the size limit; the rest is not kept anywhere."""
 
     head: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What one channel's source takes and how it answers, ready for comparison.
-
-    ``types`` and ``trusted`` take anything when they are empty; ``numbered`` is for
-    links that agreed on the sequence protocol, ``split`` for blocks of several MSH.
-    """
-
-    frame_end_strict: bool = False
-    profile_strict: bool = False
-    reject_control_characters: bool = False
-    reject_nul_bytes: bool = False
-    accept_without_control_id: bool = False
-    acknowledge_application_acks: bool = False
-    numbered: bool = False
-    split: bool = False
-    types: frozenset[str] = frozenset()
-    trusted: frozenset[tuple[str, str]] = frozenset()
-    processing_ids: frozenset[str] = frozenset({"P"})
-    ack_mode: str = "from-message"
-    enhanced_empty: str = "NE"
-
-
-def rules_of(source: Source) -> Rules:
-    """Return what the source of a channel takes, compiled once."""
-    options, mllp = source.hl7, source.mllp
-    return Rules(
-        frame_end_strict=mllp is not None and mllp.frame_end == "strict",
-        profile_strict=options.profile == "strict",
-        reject_control_characters=options.control_characters == "reject",
-        reject_nul_bytes=options.nul_bytes == "reject",
-        accept_without_control_id=options.accept_without_control_id,
-        acknowledge_application_acks=bool(mllp and mllp.acknowledge_application_acks),
-        numbered=options.sequence_protocol,
-        split=options.split_multi_msh,
-        types=frozenset(options.types),
-        trusted=frozenset(_sender(text) for text in options.trusted),
-        processing_ids=frozenset(options.processing_ids),
-        ack_mode=mllp.ack_mode if mllp else "from-message",
-        enhanced_empty=mllp.enhanced_empty if mllp else "NE",
-    )
-
-
-def _sender(text: str) -> tuple[str, str]:
-    application, _, facility = text.partition("/")
-    return application.strip(), facility.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +123,7 @@ def refusal_code(heard: Heard, rules: Rules) -> str:
 
 def parts(event: Event | TooLong, rules: Rules) -> list[Event | TooLong]:
     """Return the messages of one event, each as its own (E77); mostly there is one."""
-    if isinstance(event, Block) and rules.split and _begins_again(event.body):
+    if isinstance(event, Block) and rules.split and begins_again(event.body):
         *first, last = split_messages(event.body)
         return [*map(Block, first), Block(last, event.missing_cr)]
     return [event]
@@ -236,8 +180,8 @@ def _hear_block(body: bytes, missing_cr: bool, rules: Rules) -> Heard:  # noqa: 
     except ParseError as error:
         fault = AckFault(error.code, location=error.location, text=str(error))
         return replace(_broken(body, "frame-unreadable", fault), unreadable=True)
-    flags = _flags(body, header, missing_cr=missing_cr)
-    heard = _against(_frame_faults(body, flags, rules), body, header)
+    flags = remarks_on(body, header, missing_cr=missing_cr)
+    heard = _against(fault_in(body, header, flags, rules), body, header)
     heard = heard or _header_verdict(body, header, rules)
     return replace(heard, flags=flags) if flags else heard
 
@@ -251,56 +195,6 @@ def _hear_xml(body: bytes) -> Heard:
     fields = [XML_MARK, STANDARD.encoding_characters.encode(), *[b""] * 7, found[1]]
     header = Header(STANDARD, fields)
     return Heard(Kept.ACCEPTED, Verdict.ACCEPTED, body, header, flags=("xml",))
-
-
-def _flags(body: bytes, header: Header, *, missing_cr: bool) -> tuple[str, ...]:
-    """Return the remarks that only the bytes themselves allow."""
-    if _is_usual(body, header) and not missing_cr:
-        return ()
-    found = {
-        "missing_cr": missing_cr,
-        "byte_order_mark": body.startswith(BOM),
-        "nul": b"\0" in body,
-        "control_char": len(body.translate(None, _CONTROLS)) != len(body),
-        "line_feed": b"\n" in body,
-        "version_unknown": header.version not in VERSIONS,
-    }
-    return tuple(flag for flag, present in found.items() if present)
-
-
-def _is_usual(body: bytes, header: Header) -> bool:
-    """Whether there is nothing to remark, found in one pass over the bytes."""
-    plain = len(body.translate(None, _ODD)) == len(body)
-    return plain and header.version in VERSIONS and not body.startswith(BOM)
-
-
-def _frame_faults(
-    body: bytes, flags: tuple[str, ...], rules: Rules
-) -> tuple[str, AckFault] | None:
-    """Return the first thing wrong with the bytes around and between the segments."""
-    if rules.frame_end_strict and "missing_cr" in flags:
-        return "frame-unfinished", AckFault("100", text="the end block has no CR")
-    if rules.reject_nul_bytes and "nul" in flags:
-        return "nul-byte", AckFault("102", text="the message holds NUL bytes")
-    if rules.reject_control_characters and "control_char" in flags:
-        fault = AckFault("199", text="the message holds control characters")
-        return "control-character", fault
-    if rules.profile_strict and "line_feed" in flags:
-        fault = AckFault("100", text="segments are not terminated by CR alone")
-        return "segment-terminator", fault
-    if _begins_again(body):
-        fault = AckFault("100", text="one block holds several MSH segments")
-        return "several-messages", fault
-    return None
-
-
-def _begins_again(body: bytes) -> bool:
-    """E77: whether a second MSH with the separator of the first follows."""
-    if body.find(b"\rMSH") < 0 and body.find(b"\nMSH") < 0:
-        return False
-    start = len(BOM) if body.startswith(BOM) else 0
-    again = b"MSH" + body[start + 3 : start + 4]
-    return b"\r" + again in body or b"\n" + again in body
 
 
 def _against(

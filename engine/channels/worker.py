@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ import structlog
 from engine.channels.arguments import Arguments, read_arguments
 from engine.channels.clock import utc_now
 from engine.channels.collector import Collector
+from engine.channels.content import REMARKS
 from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.processing.assemble import Line, lines_of
@@ -64,6 +66,7 @@ class Worker:
         clock: aware UTC now.
         owner: unique name of this worker; it holds the leases.
         silenced: channels that shall not be processed now.
+        flags: how often a channel's messages got a remark that only processing makes.
     """
 
     database: Database
@@ -72,6 +75,7 @@ class Worker:
     owner: str = "worker"
     silenced: frozenset[str] = frozenset()
     processed: int = 0
+    flags: Counter[tuple[str, str]] = field(default_factory=Counter)
     _memory: Memory = field(default_factory=Memory)
     _leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
 
@@ -123,6 +127,7 @@ class Worker:
         view.fetch([each for each in prepared if isinstance(each, Prepared)])
         outcomes: list[Outcome] = []
         for each in prepared:
+            self._count_flags(name, each)
             finished = self._finished(each, name, view)
             outcomes.append(finished.outcome)
             view.remember(finished.outcome)
@@ -130,6 +135,14 @@ class Worker:
                 apply(view.index, finished.decision, now)
         view.index.flush()
         results.record(connection, sealer, Batch(name, outcomes, lease=lease), now)
+
+    def _count_flags(self, name: str, half: Prepared | Ended) -> None:
+        """Count each remark once for a message; the edge has counted its own."""
+        prepared = half if isinstance(half, Prepared) else half.prepared
+        if prepared is not None:
+            found = {*prepared.message.findings, *prepared.context.findings}
+            codes = {finding.code for finding in found} - {*REMARKS}
+            self.flags.update((name, code) for code in codes)
 
     def _finished(self, half: Prepared | Ended, name: str, view: StoreView) -> Finished:
         if isinstance(half, Ended):
@@ -195,7 +208,13 @@ class Process:
         if now - self._reported < REPORT_SECONDS:
             return
         self._reported = now
-        detail = orjson.dumps({"processed": self.worker.processed}).decode()
+        flags = {
+            f"{channel}/flag_{code}": count
+            for (channel, code), count in sorted(self.worker.flags.items())
+        }
+        detail = orjson.dumps(
+            {"processed": self.worker.processed, "counts": flags}
+        ).decode()
         sent = Report(
             self.node, "worker", self.name, os.getpid(), self.started_at, utc_now(),
             detail,

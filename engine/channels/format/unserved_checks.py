@@ -12,12 +12,8 @@ from engine.channels.format.faults import Fault
 from engine.channels.format.written import Node, Written
 
 _HL7: Final = (
-    "on_charset_mismatch",
     "fragment_timeout",
     "batch_ack",
-    "max_segments",
-    "max_repetitions",
-    "max_field",
 )
 _MAP_OPTIONS: Final = ("update", "snapshot", "documents")
 _SENTENCE: Final = "this release reads this key but does not act on it yet"

@@ -17,7 +17,8 @@ from engine.channels.processing.finish import Finished, finish
 from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
-from engine.channels.verdict import Kept, answer_code, hear, rules_of
+from engine.channels.rules import rules_of
+from engine.channels.verdict import Kept, answer_code, hear
 from engine.hl7 import Message
 from engine.hl7.framing import Block
 from engine.identity.decision import Decision
@@ -115,6 +116,7 @@ class Bench:
             message_type=header.message_type if header else "",
             trigger_event=header.trigger_event if header else "",
             cause=heard.cause,
+            findings=heard.flags,
         )
         with self.database.journal() as connection:
             journal.append(connection, self.database.sealer, [arrival])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.channels.verdict import Kept, Rules, TooLong, answer_code, hear
+from engine.channels.rules import Rules
+from engine.channels.verdict import Kept, TooLong, answer_code, hear
 from engine.hl7.framing import Block, Fragment, Junk
 
 USUAL = {3: "REG", 4: "GEN", 7: "2030", 9: "ADT^A01", 10: "M1", 11: "P", 12: "2.5.1"}
@@ -132,7 +133,7 @@ def test_of_a_message_that_is_too_long_only_the_header_is_kept():
 @pytest.mark.parametrize(
     ("body", "flag", "rules", "fault"),
     [
-        (msh() + b"NTE|1|\x00\r", "nul", {"reject_nul_bytes": True}, "102"),
+        (msh() + b"NTE|1|\x00\r", "nul_byte", {"reject_nul_bytes": True}, "102"),
         (
             msh() + b"NTE|1|\t\r",
             "control_char",
