@@ -14,7 +14,7 @@ from engine.hl7.dictionary import MANY, Part
 from engine.hl7.escapes import is_broken
 from engine.hl7.finding import Finding
 from engine.hl7.message import Message
-from engine.hl7.segment import Segment
+from engine.hl7.segment import HEADERS, Segment
 from engine.hl7.timestamps import read_time, read_timestamp
 
 __all__ = ["CONDITIONS", "Finding", "check"]
@@ -33,6 +33,9 @@ CONDITIONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """HL7 table 0357 by finding, where a strict channel rejects it; others never reject."""
 
+_MOST_REMEMBERED: Final = 64
+_NAME: Final = re.compile(r"[A-Za-z0-9]{1,3}")
+"""What may stand in a finding; a broken line may begin with a name."""
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 _READS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     {
@@ -61,13 +64,35 @@ def check(message: Message, version: str = "") -> list[Finding]:
     findings: list[Finding] = []
     if not dictionary.is_known_version(version):
         findings.append(Finding("version_unknown", "MSH-12"))
-    findings.extend(_check_order(message, version))
+    findings.extend(_order(message, version))
+    for segment, place in _placed(message):
+        findings.extend(_check_segment(segment, place, version))
+        findings.extend(_check_escapes(segment, place, message.charset))
+    return findings
+
+
+def check_shape(message: Message, version: str = "") -> list[Finding]:
+    """Return what `check` finds about segments and escapes, for a few microseconds.
+
+    Fields are not looked at: required ones, data types and repetitions are left out.
+    """
+    version = version or message.version or dictionary.DEFAULT_VERSION
+    findings = list(_order(message, version))
+    escape = message.delimiters.escape
+    texts = (each.encoded for each in message.segments)
+    if escape and any(text.count(escape) > text.startswith("MSH") for text in texts):
+        for segment, place in _placed(message):
+            findings.extend(_check_escapes(segment, place, message.charset))
+    return findings
+
+
+def _placed(message: Message) -> Iterator[tuple[Segment, str]]:
+    """Give each segment with its place, such as ``OBX[2]``."""
     seen: Counter[str] = Counter()
     for segment in message.segments:
         seen[segment.id] += 1
-        place = f"{segment.id}[{seen[segment.id]}]"
-        findings.extend(_check_segment(segment, place, version, message.charset))
-    return findings
+        named = _NAME.fullmatch(segment.id)
+        yield segment, f"{segment.id}[{seen[segment.id]}]" if named else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +120,20 @@ def _rules(segment_id: str, version: str) -> _Rules | None:
     )
 
 
-def _check_segment(
-    segment: Segment, place: str, version: str, codec: str
-) -> Iterator[Finding]:
+def _check_segment(segment: Segment, place: str, version: str) -> Iterator[Finding]:
     rules = _rules(segment.id, version)
     if rules:
         yield from _check_fields(segment, rules, place)
-    elif not segment.id.startswith("Z"):
-        yield Finding("segment_unknown", place if place.isprintable() else "")
+
+
+def _check_escapes(segment: Segment, place: str, codec: str) -> Iterator[Finding]:
     marks = segment.delimiters
-    if marks.escape and marks.escape in segment.encoded:
-        for number in segment.populated()[2 if segment.id == "MSH" else 0 :]:
-            if is_broken(segment.raw(number), marks, codec):
-                yield Finding("bad_escape", f"{place}-{number}")
+    own = segment.id == "MSH"  # MSH-2 names the escape character
+    if marks.escape and segment.encoded.count(marks.escape) > own:
+        first = 3 if segment.id in HEADERS else 1
+        for number, raw in enumerate(segment.encoded_fields()[first:], first):
+            if marks.escape in raw and is_broken(raw, marks, codec):
+                yield Finding("bad_escape", f"{place}-{number}" if place else "")
 
 
 def _check_fields(segment: Segment, rules: _Rules, place: str) -> Iterator[Finding]:
@@ -165,23 +191,48 @@ def _slots(structure: str, version: str) -> tuple[_Slot, ...]:
     return tuple(found)
 
 
-def _check_order(message: Message, version: str) -> Iterator[Finding]:
-    """Follow the structure segment by segment; what cannot follow is out of order."""
+def _order(message: Message, version: str) -> Sequence[Finding]:
+    """Return which segments are unknown, missing or out of order."""
     name = dictionary.structure_of(message.message_type, message.trigger_event, version)
-    slots = _slots(name, version)
+    ids = tuple(segment.id for segment in message.segments)
+    known = _known_order if len(ids) <= _MOST_REMEMBERED else _known_order.__wrapped__
+    return known(name, version, ids)
+
+
+@lru_cache(maxsize=2048)
+def _known_order(
+    structure: str, version: str, ids: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    """Return the findings of a sequence of segments; a feed sends a few of them."""
+    return (*_unknown(ids, version), *_out_of_order(structure, version, ids))
+
+
+def _unknown(ids: Sequence[str], version: str) -> Iterator[Finding]:
+    seen: Counter[str] = Counter()
+    for name in ids:
+        seen[name] += 1
+        if not name.startswith("Z") and not dictionary.fields(name, version):
+            place = f"{name}[{seen[name]}]"
+            yield Finding("segment_unknown", place if _NAME.fullmatch(name) else "")
+
+
+def _out_of_order(
+    structure: str, version: str, ids: Sequence[str]
+) -> Iterator[Finding]:
+    """Follow the structure segment by segment; what cannot follow is out of order."""
+    slots = _slots(structure, version)
     if not slots:
         return
-    present = {segment.id for segment in message.segments}
-    for missing in _missing(dictionary.structure(name, version), present):
+    for missing in _missing(dictionary.structure(structure, version), set(ids)):
         yield Finding("segment_missing", missing)
     names = {slot.name for slot in slots}
     position, seen = -1, Counter[str]()
-    for segment in message.segments:
-        seen[segment.id] += 1
-        if segment.id in names:
-            following = _follow(slots, position, segment.id)
+    for name in ids:
+        seen[name] += 1
+        if name in names:
+            following = _follow(slots, position, name)
             if following is None:
-                yield Finding("segment_order", f"{segment.id}[{seen[segment.id]}]")
+                yield Finding("segment_order", f"{name}[{seen[name]}]")
             else:
                 position = following
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
-from engine.channels.format.channel import Channel, Rule
+from engine.channels.format.channel import Channel, Hl7Options, Rule
 from engine.channels.processing.outcomes import (
     POISON,
     ended,
@@ -21,6 +21,7 @@ from engine.channels.processing.prepared import Ended, Prepared, Stage
 from engine.channels.processing.steps import Call, StepRunner
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, parse
+from engine.hl7.conformance import CONDITIONS, Finding, check, check_shape
 from engine.hl7.sequence import is_link_start
 from engine.store.claims import Claimed
 from engine.store.message_state import MessageState
@@ -81,6 +82,7 @@ def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
     if is_link_start(prepared.message["MSH-13"], prepared.claimed.data):
         filtered = ended(prepared, channel, MessageState.FILTERED, LINK_START)
         return Ended(filtered, prepared)
+    _conform(prepared, channel.source.hl7)
     prepared.stage = Stage.FILTER
     if (rule := rule_against(channel.filter, context)) is not None:
         return Ended(ended(prepared, channel, MessageState.FILTERED, rule), prepared)
@@ -101,6 +103,34 @@ def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
         return prepared
     run_rows(channel.map, prepared.mapped, context)
     return prepared
+
+
+def _conform(prepared: Prepared, options: Hl7Options) -> None:
+    """Note where the message departs from its version.
+
+    A lenient channel looks at segments and escapes only, a strict one at fields too.
+
+    Raises:
+        TransformError: the channel is strict, and HL7 table 0357 has a code for it.
+    """
+    message = prepared.message
+    version = message.version or options.version
+    strict = options.profile == "strict"
+    found = check(message, version) if strict else check_shape(message, version)
+    prepared.context.findings += found
+    faults = [finding for finding in found if strict and finding.code in CONDITIONS]
+    if faults:
+        raise TransformError(_departure(faults, version), faults[0].code)
+
+
+def _departure(faults: list[Finding], version: str) -> str:
+    first = faults[0]
+    place = f" at {first.path}" if first.path else ""
+    more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return (
+        f"the message departs from HL7 {version}: "
+        f"{first.code.replace('_', ' ')}{place}{more}"
+    )
 
 
 def rule_against(rules: tuple[Rule, ...], context: EditContext) -> str | None:
@@ -160,6 +190,7 @@ def _python(
             if error.code != "step-died":
                 raise
             message, keep, flags = runner.run(call, context.message)
+        message.findings = context.message.findings  # a step's bytes are our own
         context.message = message
         context.notes.extend(flags)
         return keep

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.hl7 import parse
-from engine.hl7.conformance import CONDITIONS, check
+from engine.hl7.conformance import CONDITIONS, check, check_shape
 from tests.builders import adt_a01, er7, msh
 
 EVN, PID, PV1 = "EVN||2030", "PID|||1||Doe", "PV1||I"
@@ -86,6 +86,24 @@ def test_a_segment_that_cannot_follow_is_out_of_order():
 
 def test_every_rejecting_finding_has_a_table_0357_code():
     assert set(CONDITIONS.values()) <= {"100", "101", "102", "103", "198", "199", "203"}
+
+
+def test_the_shape_alone_is_what_a_check_says_of_segments_and_escapes():
+    segments = [PID, EVN, "PV1|x\\y", "Smith^A\\nn", "ABC|1", "Z|a\\", "|"]
+    message = parse(er7(msh(f10=""), *segments))
+    fields = {"field_required", "field_unknown", "data_type", "too_many_repetitions"}
+
+    every, shape = check(message), check_shape(message)
+
+    assert set(shape) == {each for each in every if each.code not in fields}
+    assert len(shape) == 6
+    assert all("Smith" not in each.path for each in shape)
+
+
+def test_a_long_message_is_checked_without_being_remembered():
+    message = parse(er7(msh(), EVN, PID, PV1, *["OBX|1|NM|X||1.5||||||F"] * 100))
+
+    assert check_shape(message) == []
 
 
 @given(data=st.lists(st.sampled_from(
