@@ -15,6 +15,7 @@ from engine.cli.invocation import Exit, Stop, invocation
 
 Row = Mapping[str, object]
 
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 HIDDEN: Final = "•••"
 """What stands where patient data would, until ``--reveal``."""
 
@@ -147,7 +148,11 @@ def _csv(rows: Iterable[Row], columns: Sequence[str]) -> int:
 
 
 def _cell_csv(value: object) -> str:
-    return str(value) if isinstance(value, int) else _cell(value)
+    """Return a cell that no spreadsheet takes for a formula (security.md S27)."""
+    if isinstance(value, int | float):
+        return str(value)
+    text = _cell(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _yaml(rows: Iterable[Row], columns: Sequence[str]) -> int:

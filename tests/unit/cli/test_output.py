@@ -50,6 +50,20 @@ def test_json_yaml_and_csv_hold_the_same_names():
     assert names == [["Ann", "Bob, Jr"]] * 3
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_spreadsheet_takes_a_cell_of_csv_for_a_formula(start):
+    @click.command(cls=Command)
+    def lists():
+        emit(iter([{"id": -1, "name": f"{start}cmd()"}]), ["id", "name"])
+
+    told = CliRunner().invoke(lists, ["-o", "csv"]).stdout
+
+    assert next(csv.reader(io.StringIO(told[len("id,name\n") :]))) == [
+        "-1",
+        f"'{start}cmd()",
+    ]
+
+
 def test_a_table_has_a_head_and_a_line_for_each_row():
     head, *lines = listing("-o", "table").stdout.splitlines()
 
