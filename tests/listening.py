@@ -20,6 +20,10 @@ from tests.fakes import NOON, FakeJournal, Notes, Wire
 USUAL = {3: "REG", 4: "GEN", 7: "2030", 9: "ADT^A01", 10: "M1", 11: "P", 12: "2.5.1"}
 
 
+ADMISSION = "EVN||2030\rPID|1||1^^^GEN^MR||Doe\rPV1|1|I\r"
+"""The rest of a message that a strict channel takes too."""
+
+
 def adt(name="M1", *, encoding="^~\\&", body="PID|1|\r", **fields):
     """One message; ``f15="AL"`` sets MSH-15."""
     values = {**USUAL, 10: name} | {int(key[1:]): text for key, text in fields.items()}

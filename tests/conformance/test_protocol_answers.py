@@ -15,7 +15,7 @@ from engine.hl7.framing import enclose
 from engine.store import error_queue
 from engine.store.words import Verdict
 from tests.databases import empty_database
-from tests.listening import Peer, adt, codes, fault, heard
+from tests.listening import ADMISSION, Peer, adt, codes, fault, heard
 from tests.processing import lines, process, states
 from tests.stored import ask
 
@@ -300,7 +300,7 @@ def test_section_4_a_bug_of_ours_after_storing_leaves_the_answer_and_is_in_the_q
     strict, tmp_path
 ):
     store = empty_database("sqlite", tmp_path)
-    peer = heard(adt(), strict=strict, store=store)
+    peer = heard(adt(body=ADMISSION), strict=strict, store=store)
     found = lines(tmp_path, strict=strict)
     feed = replace(found["adt"].feed, map_context=lambda _: 1 / 0)
 

@@ -5,7 +5,7 @@ import pytest
 from engine.hl7.acknowledgment import parse_acknowledgment
 from engine.hl7.framing import enclose
 from engine.store.sequences import thaw
-from tests.listening import Peer, adt, answers
+from tests.listening import ADMISSION, Peer, adt, answers
 from tests.processing import lines, process, states
 
 both = pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
@@ -160,7 +160,7 @@ def test_E69_a_bare_header_starts_the_link_and_is_no_parse_error(
 def test_E69_what_a_link_start_says_beyond_its_header_is_not_thrown_away(
     store, strict, tmp_path
 ):
-    Numbered(store, strict).says(0, body="PID|1||7\r")
+    Numbered(store, strict).says(0, body=ADMISSION)
 
     process(store, lines(tmp_path, strict=strict))
 
