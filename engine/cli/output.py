@@ -132,19 +132,22 @@ def _jsonl(rows: Iterable[Row], columns: Sequence[str]) -> int:
 
 
 def _csv(rows: Iterable[Row], columns: Sequence[str]) -> int:
-    count = 0
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
+    count, lines = 0, [_csv_line(columns)]
     for row in rows:
-        writer.writerow([_cell_csv(row.get(name)) for name in columns])
-        click.echo(buffer.getvalue(), nl=False)
-        buffer.seek(0)
-        buffer.truncate()
+        lines.append(_csv_line(_cell_csv(row.get(name)) for name in columns))
+        click.echo("\n".join(lines))
+        lines.clear()
         count += 1
-    if not count:
-        click.echo(buffer.getvalue(), nl=False)
+    if lines:
+        click.echo(lines[0])
     return count
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    """Return one line; a cell with CR or LF in it is quoted."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n")
 
 
 def _cell_csv(value: object) -> str:
