@@ -134,15 +134,17 @@ def _open_root(root: str) -> int:
 
 def _open_below(folder: int, part: str) -> int:
     """Open a folder in a folder, and make it if it is missing."""
+    made = False
     try:
         with suppress(FileExistsError):
             os.mkdir(part, 0o750, dir_fd=folder)
+            made = True
         below = os.open(part, _FOLDER, dir_fd=folder)
     except BaseException:
         os.close(folder)
         raise
     try:
-        _keep_name(folder, os.fstat(below))
+        _keep_name(folder, os.fstat(below), made=made)
     except BaseException:
         os.close(below)
         os.close(folder)
@@ -150,14 +152,15 @@ def _open_below(folder: int, part: str) -> int:
     return below
 
 
-def _keep_name(folder: int, below: os.stat_result) -> None:
+def _keep_name(folder: int, below: os.stat_result, *, made: bool) -> None:
     """Have the name of a folder on disk before anything in it counts as delivered.
 
     Whoever finds it there cannot know that its maker, another thread or a life of this
-    process that was cut off, has synced it: so each process does once.
+    process that was cut off, has synced it: so each process does once. One just made
+    may have the number of a folder that was deleted.
     """
     place = below.st_dev, below.st_ino
-    if place not in _kept:
+    if made or place not in _kept:
         os.fsync(folder)
         if len(_kept) >= MOST_KEPT:
             _kept.clear()
