@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 from typing_extensions import override
 
 from engine.channels.destinations import Receipt
-from engine.channels.outbox import Outcome
+from engine.channels.outbox import LEASE, Outcome
 from engine.store.deliveries import Leased
 from engine.store.delivery_state import Event
 from engine.store.journal import Appended
@@ -99,7 +99,7 @@ class FakeOutbox:
                 destination=destination,
                 lane_id=lane,
                 attempts=0,
-                content=content or str(number).encode(),
+                content=str(number).encode() if content == b"" else content,
                 content_type="",
                 name="",
                 person="",
@@ -118,7 +118,7 @@ class FakeOutbox:
         for settlement in work.settlements:
             self._settle(settlement)
         self.paused += [(pause.channel, pause.destination) for pause in work.pauses]
-        outcome = Outcome()
+        outcome = Outcome(until=self.now() + LEASE)
         for claim in work.claims:
             self._claim(claim, outcome)
         return succeed(outcome)

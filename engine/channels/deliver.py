@@ -6,16 +6,15 @@ claimed, in one transaction; while that is on its way to the disk, sends go on.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from engine.channels.destinations import Destination, Document, Receipt
-from engine.channels.format.channel import Destination as Settings
+from engine.channels.destinations import Document, Receipt
 from engine.channels.labels import Label, label_of
 from engine.channels.outbox import LEASE, Claim, Outcome, Pause, Round
 from engine.channels.retry import (
@@ -24,81 +23,19 @@ from engine.channels.retry import (
     Scope,
     class_of,
     consequence,
-    is_alarming,
 )
+from engine.channels.route import InHand, Place, Route, failed
 from engine.errors import DeliveryError, PermanentError
 from engine.store.deliveries import Leased
 from engine.store.delivery_state import Event
 from engine.store.settlement import Settlement
 
 MAX_SETTLED: Final = 256
-MAX_IN_HAND: Final = 64
-"""Deliveries of one destination that are claimed at a time."""
-
 LOOK_SECONDS: Final = 1.0
 """How often the outbox is looked at when no wake-up came: losing one loses nothing."""
 
 EXTEND_SECONDS: Final = LEASE.total_seconds() / 3
-Place = tuple[str, str]
 Note = Callable[[str, int], None]
-
-
-@dataclass(slots=True)
-class Route:
-    """One destination of one channel, and what the loop knows about it just now.
-
-    Attributes:
-        hold_until: seconds of the loop's clock; nothing is claimed before.
-        probing: the receiver was away: one delivery tries whether it is back.
-        due_at: when there may be something to claim.
-        failing_since: the first of the transient failures in a row; None while none.
-        failures: how many there have been.
-        alarmed: whether a person has been told of them.
-    """
-
-    channel: str
-    settings: Settings
-    destination: Destination
-    hold_until: float = 0.0
-    probing: bool = False
-    due_at: float = 0.0
-    in_hand: int = 0
-    tokens: float = 1.0
-    filled_at: float = 0.0
-    failing_since: float | None = None
-    failures: int = 0
-    alarmed: bool = False
-
-    @property
-    def place(self) -> Place:
-        """Channel and destination by name."""
-        return self.channel, self.settings.name
-
-    def recovered(self) -> None:
-        """Note that the receiver takes documents."""
-        self.probing = self.alarmed = False
-        self.failing_since, self.failures = None, 0
-
-    def alarms(self, now: float) -> bool:
-        """Note a transient failure; tell whether a person should hear of it now."""
-        self.failures += 1
-        self.failing_since = now if self.failing_since is None else self.failing_since
-        due = is_alarming(self.failures, now - self.failing_since)
-        first = due and not self.alarmed
-        self.alarmed = self.alarmed or due
-        return first
-
-    def room(self, now: float) -> int:
-        """Return how many deliveries may be claimed at this moment."""
-        if now < max(self.hold_until, self.due_at):
-            return 0
-        room = (1 if self.probing else MAX_IN_HAND) - self.in_hand
-        rate = self.settings.rate
-        if rate is None:
-            return max(room, 0)
-        self.tokens = min(self.tokens + (now - self.filled_at) * rate, max(rate, 1.0))
-        self.filled_at = now
-        return max(min(room, int(self.tokens)), 0)
 
 
 class Store(Protocol):
@@ -106,15 +43,6 @@ class Store(Protocol):
 
     def run(self, work: Round) -> Awaitable[Outcome]:
         """Settle, pause, extend and claim in one transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class InHand:
-    """A delivery that is being sent, and since when (seconds of the loop's clock)."""
-
-    leased: Leased
-    route: Route
-    since: float
 
 
 class DeliverLoop:
@@ -206,6 +134,7 @@ class DeliverLoop:
             except Exception as error:  # noqa: BLE001 - the store is away: try again
                 self._store_failed(work, error)
             else:
+                self._lengthen(work, outcome)
                 self._begin(work, outcome)
         self._running = False
         self._rest()
@@ -232,15 +161,31 @@ class DeliverLoop:
                 route.due_at = now + LOOK_SECONDS
         return claims
 
-    def _to_extend(self, now: float) -> list[Leased]:
+    def _to_extend(self, now: float) -> dict[str, list[Leased]]:
+        """Return what is in hand for long, by what it waits for."""
+        found: dict[str, list[Leased]] = {}
         if now - self._extended_at < EXTEND_SECONDS:
-            return []
+            return found
         self._extended_at = now
-        return [
-            held.leased
-            for held in self._in_hand.values()
-            if now - held.since >= EXTEND_SECONDS
-        ]
+        for held in self._in_hand.values():
+            if now - held.since >= EXTEND_SECONDS or held.waits_for:
+                found.setdefault(held.waits_for, []).append(held.leased)
+        return found
+
+    def _lengthen(self, work: Round, outcome: Outcome) -> None:
+        """Note which leases go on, so that nothing leaves after its lease has ended."""
+        until, ends_at = self._end_of_lease(outcome)
+        for one in chain(*work.in_hand.values()):
+            held = self._in_hand.get(one.id)
+            if held is not None:
+                lost = one.id in outcome.stale
+                held.lengthen(until, -1.0 if lost else ends_at)
+
+    def _end_of_lease(self, outcome: Outcome) -> tuple[datetime, float]:
+        """Return the end of the leases of a round, by the wall and by our own clock."""
+        wall = self._now()
+        until = outcome.until or wall
+        return until, self._clock.seconds() + (until - wall).total_seconds()
 
     def _begin(self, work: Round, outcome: Outcome) -> None:
         """Start what was claimed, and note when the rest is due."""
@@ -257,11 +202,12 @@ class DeliverLoop:
         for number in outcome.stale:
             self._note("delivery_taken_over", 1)
             self._tries.pop(number, None)
+        until, ends_at = self._end_of_lease(outcome)
         for leased in outcome.leased:
-            self._start(leased, now)
+            self._start(leased, until, ends_at)
         self._again = self._again or len(self._ended) > 0
 
-    def _start(self, leased: Leased, now: float) -> None:
+    def _start(self, leased: Leased, until: datetime, ends_at: float) -> None:
         route = self._routes.get((leased.channel, leased.destination))
         if route is None:  # it was taken out of the channel a moment ago
             back = Settlement(leased, Event.RETRY, not_before=self._now())
@@ -269,15 +215,14 @@ class DeliverLoop:
             return
         route.in_hand += 1
         route.tokens -= 1
-        held = InHand(leased, route, now)
+        held = InHand(leased, route, self._clock.seconds(), until, ends_at)
         self._in_hand[leased.id] = held
         Deferred.fromCoroutine(self._send(held)).addErrback(self._broke)
 
     async def _send(self, held: InHand) -> None:
         leased = held.leased
-        document = Document(leased.content, leased.content_type, leased.name)
         try:
-            receipt = await held.route.destination.send(document)
+            receipt = await held.route.destination.send(self._document(held))
         except DeliveryError as error:
             settlement = self._failed(held, error)
         except Exception as error:  # noqa: BLE001 - our defect, for a person to see
@@ -292,6 +237,24 @@ class DeliverLoop:
         del self._in_hand[leased.id]
         self._ended.append(settlement)
         self._look()
+
+    def _document(self, held: InHand) -> Document:
+        leased = held.leased
+        if leased.content is None:
+            raise PermanentError(
+                "the stored document does not open: it is damaged, or sealed with "
+                "another key; process its message again to render it anew",
+                "damaged",
+            )
+
+        def is_ours() -> bool:
+            return held.is_ours(self._clock.seconds(), self._now())
+
+        def tell(words: str) -> None:
+            held.waits_for, self._extended_at = words, -EXTEND_SECONDS
+            self._look()
+
+        return Document(leased.content, leased.content_type, leased.name, is_ours, tell)
 
     def _delivered(self, held: InHand, receipt: Receipt) -> Settlement:
         held.route.recovered()
@@ -317,10 +280,10 @@ class DeliverLoop:
         if ended.wait_seconds is None:
             self._tries.pop(held.leased.id, None)
             label = label_of(held.route.settings, held.leased, error, self._now())
-            return _settlement(held.leased, error, ended, label)
+            return failed(held.leased, error, ended, label)
         self._tries[held.leased.id] = (named, tries)
         again = self._now() + timedelta(seconds=ended.wait_seconds)
-        return _settlement(held.leased, error, ended, Label(), again)
+        return failed(held.leased, error, ended, Label(), again)
 
     def _hold(self, route: Route, ended: Consequence, error: DeliveryError) -> None:
         """Let every lane of a destination wait while its receiver is away."""
@@ -330,6 +293,8 @@ class DeliverLoop:
         route.hold_until = max(route.hold_until, self._clock.seconds() + wait)
         route.probing = True
         if ended.pause:
+            text = "destination_paused {place} {code}"
+            self._log.error(text, place=route.place, code=error.code)
             self._pauses.append(Pause(*route.place, str(error)))
 
     def _rest(self) -> None:
@@ -363,24 +328,3 @@ class DeliverLoop:
     def _broke(self, failure: object) -> None:
         self._running = False
         self._log.error("deliver loop broke: {failure}", failure=failure)
-
-
-def _settlement(
-    leased: Leased,
-    error: DeliveryError,
-    ended: Consequence,
-    label: Label,
-    not_before: datetime | None = None,
-) -> Settlement:
-    return Settlement(
-        leased,
-        Event.PARK if not_before is None else Event.RETRY,
-        class_=ended.failure_class.value,
-        code=error.code,
-        sentence=str(error),
-        not_before=not_before,
-        aside=ended.scope is Scope.NOBODY,
-        on_failure=label.on_failure,
-        label=label.name,
-        assignee=label.assignee,
-    )

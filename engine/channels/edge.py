@@ -29,7 +29,7 @@ from engine.channels.arguments import read_arguments
 from engine.channels.awaiting import Ended, Outcomes, endings
 from engine.channels.bell_reader import BellReader
 from engine.channels.clock import Ulids, utc_now
-from engine.channels.deliver import DeliverLoop, Route
+from engine.channels.deliver import DeliverLoop
 from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
 from engine.channels.format.channel import Channel
@@ -41,6 +41,7 @@ from engine.channels.listeners import Places
 from engine.channels.logs import configure_logs
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.reporting import Reporter, Wishes, wishes_of
+from engine.channels.route import Route
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
 from engine.channels.tls import Profile, expiry, profiles_of
 from engine.channels.twisted_logs import follow_twisted
@@ -137,12 +138,14 @@ class Edge:
 
     def _unsolicited(self, answer: bytes) -> bool:
         """Show an acknowledgment that came to a listener to whoever waits for it."""
-        senders = [route.destination for route in self._routes.values()]
-        return any(
-            sender.hear_application(answer)
-            for sender in senders
-            if isinstance(sender, MllpSender)
-        )
+        ours = [route.destination for route in self._routes.values()]
+        waiting = [
+            sender
+            for sender in ours
+            if isinstance(sender, MllpSender) and sender.awaits(answer) is not None
+        ]
+        # One message may go to two receivers: an answer that could be either's is none.
+        return len(waiting) == 1 and waiting[0].hear_application(answer)
 
     def _profiles(self) -> dict[str, Profile]:
         return profiles_of(

@@ -3,7 +3,7 @@
 Everything here waits for the disk, so the edge runs it in a thread of its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -40,24 +40,29 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one transaction has to do."""
+    """What one transaction has to do.
+
+    ``in_hand`` are leases to lengthen, by what their deliveries wait for in words.
+    """
 
     settlements: Sequence[Settlement] = ()
     claims: Sequence[Claim] = ()
-    in_hand: Sequence[Leased] = ()
+    in_hand: Mapping[str, Sequence[Leased]] = field(default_factory=dict)
     pauses: Sequence[Pause] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What may be sent now, and what was taken over by others meanwhile.
 
-    ``due`` says when each destination that gave less than its limit is due again.
+    ``due`` says when each destination that gave less than its limit is due again,
+    ``until`` when the leases given or lengthened here end.
     """
 
     leased: list[Leased] = field(default_factory=list)
     stale: list[int] = field(default_factory=list)
     due: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +72,7 @@ class Outbox:
     database: Database
     owner: str
     now: Callable[[], datetime]
+    lease: timedelta = LEASE
 
     def recover(self) -> int:
         """Queue again what an earlier life of this node had in hand."""
@@ -80,15 +86,16 @@ class Outbox:
         if not (work.settlements or claims or work.in_hand or work.pauses):
             return outcome
         sealer = self.database.sealer
-        now = self.now()
         with self.database.engine() as connection:
+            now = self.now()
+            outcome.until = now + self.lease
             if work.settlements:
                 outcome.stale.extend(settle(connection, sealer, work.settlements, now))
             self._pause(connection, sealer, work.pauses, now)
-            if work.in_hand:
-                outcome.stale.extend(extend(connection, work.in_hand, now + LEASE))
+            for note, leased in work.in_hand.items():
+                outcome.stale.extend(extend(connection, leased, outcome.until, note))
             for claim in claims:
-                self._claim(connection, sealer, claim, outcome)
+                self._claim(connection, claim, now, outcome)
         return outcome
 
     def _due(self, work: Round, outcome: Outcome) -> list[Claim]:
@@ -105,11 +112,11 @@ class Outbox:
         return due
 
     def _claim(
-        self, connection: Connection, sealer: Sealer, claim: Claim, outcome: Outcome
+        self, connection: Connection, claim: Claim, now: datetime, outcome: Outcome
     ) -> None:
-        now = self.now()
-        turn = Turn(claim.channel, claim.destination, self.owner, now, now + LEASE)
-        leased = claim_heads(connection, sealer, turn, claim.limit)
+        until = now + self.lease
+        turn = Turn(claim.channel, claim.destination, self.owner, now, until)
+        leased = claim_heads(connection, self.database.sealer, turn, claim.limit)
         outcome.leased.extend(leased)
         place = claim.channel, claim.destination
         outcome.due.pop(place, None)

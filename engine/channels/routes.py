@@ -11,8 +11,6 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol
 
-from engine.channels.deliver import Place as RoutePlace
-from engine.channels.deliver import Route
 from engine.channels.destinations import Destination, Document, Receipt
 from engine.channels.destinations.fhir import FhirSender
 from engine.channels.destinations.file import FileSender
@@ -23,6 +21,8 @@ from engine.channels.format.channel import Channel
 from engine.channels.format.channel import Destination as Settings
 from engine.channels.http_client import HttpClient
 from engine.channels.posting import Poster, Target, authorization
+from engine.channels.route import Place as RoutePlace
+from engine.channels.route import Route
 from engine.channels.tls import Profile, client_options
 from engine.errors import ConfigurationError, CredentialsError
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from engine.errors import EngineError
 from engine.store.counters import Move, of_deliveries, reserve, tally
 from engine.store.delivery_state import State
 from engine.store.dialect import bulk, put
@@ -55,7 +56,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """A lane head to be sent now; ``attempts`` counts this one already."""
+    """A lane head to be sent now; ``attempts`` counts this one already.
+
+    ``content`` is None when what is stored does not open: it is damaged, and nothing
+    of it may leave.
+    """
 
     id: int
     epoch: int
@@ -64,7 +69,7 @@ class Leased:
     destination: str
     lane_id: int
     attempts: int
-    content: bytes
+    content: bytes | None
     content_type: str
     name: str
     person: str
@@ -90,7 +95,7 @@ _DUE: Final = (
     )
     .select_from(lane)
     .join(delivery, delivery.c.id == lane.c.head_id)
-    .join(rendered, rendered.c.delivery_id == delivery.c.id)
+    .join(rendered, rendered.c.delivery_id == delivery.c.id, isouter=True)
     .where(
         lane.c.channel == bindparam("channel"),
         lane.c.destination == bindparam("destination"),
@@ -227,7 +232,7 @@ def claim_heads(
 def _leased(sealer: Sealer, turn: Turn, row: Found) -> Leased:
     lane_id, person, number, epoch, message_id, attempts = row[:6]
     content, content_type, name, on_failure, queued_at = row[6:]
-    where = f"delivery|{number}|{turn.channel}"
+    opened, called = _opened(sealer, f"delivery|{number}|{turn.channel}", content, name)
     return Leased(
         id=number,
         epoch=epoch + 1,
@@ -236,13 +241,27 @@ def _leased(sealer: Sealer, turn: Turn, row: Found) -> Leased:
         destination=turn.destination,
         lane_id=lane_id,
         attempts=attempts + 1,
-        content=sealer.open(content, where),
+        content=opened,
         content_type=content_type,
-        name=sealer.open(name, where + "|name").decode() if name else "",
+        name=called,
         person=person,
         on_failure=_ON_FAILURE[on_failure],
         queued_at=queued_at,
     )
+
+
+def _opened(
+    sealer: Sealer, where: str, content: bytes | None, name: bytes | None
+) -> tuple[bytes | None, str]:
+    """Return the document and its name; None and no name when either is damaged.
+
+    One damaged row must not keep the others from being claimed.
+    """
+    try:
+        called = sealer.open(name, where + "|name").decode() if name else ""
+        return sealer.open(content or b"", where), called
+    except EngineError:
+        return None, ""
 
 
 _ON_FAILURE: Final = {word.value: word for word in OnFailure}

@@ -81,7 +81,7 @@ class Sealer:
         bound = method + context.encode()
         try:
             content = self._aead.decrypt(nonce, sealed[1 + _NONCE_BYTES :], bound)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
             raise EngineError(
                 f"The sealed content of {context} does not open: it is damaged, or it "
                 "was sealed with another key or in another row."

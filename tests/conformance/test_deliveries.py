@@ -326,6 +326,29 @@ def test_deliveries_are_listed_page_by_page(store):
     )
 
 
+DAMAGES = [
+    "UPDATE engine.rendered SET content = name WHERE delivery_id = :number",
+    "UPDATE engine.rendered SET name = content WHERE delivery_id = :number",
+    "UPDATE engine.rendered SET content = :none WHERE delivery_id = :number",
+    "DELETE FROM engine.rendered WHERE delivery_id = :number",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_F12_a_damaged_document_comes_without_content_and_the_others_whole(
+    store, damage
+):
+    first, second = queue(store, document("ann", name="a.hl7"), BOB)
+    values = {"number": first} | ({"none": b""} if ":none" in damage else {})
+    with store.engine() as connection:
+        connection.execute(text(damage), values)
+
+    damaged, whole = lease(store)
+
+    assert (damaged.id, damaged.content, damaged.name) == (first, None, "")
+    assert (whole.id, whole.content) == (second, b"document")
+
+
 @pytest.mark.slow
 def test_claiming_costs_the_same_behind_fifty_thousand_of_a_dead_destination(tmp_path):
     calm = empty_database("sqlite", tmp_path)  # in-process, so its work is measured

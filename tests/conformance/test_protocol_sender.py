@@ -3,69 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from engine.channels.deliver import DeliverLoop, Route
-from engine.channels.destinations.mllp import MllpSender
-from engine.channels.format.channel import Destination, Retry
-from engine.channels.format.endpoints import MllpDestination
 from engine.hl7.framing import enclose
 from engine.store.delivery_state import Event
-from tests.fakes import FakeOutbox, Notes, Wire
+from tests.link import Link, ack
 from tests.listening import adt
-
-STEADY = Retry(jitter=False)
-
-
-class Link:
-    """A lane of messages, a loop, a sender and the wires it opens."""
-
-    def __init__(self, *messages, **settings):
-        self.clock, self.lines, self.wires = Clock(), [], []
-        self.outbox = FakeOutbox(self.clock)
-        way = MllpDestination(host="127.0.0.1", port=1, **settings)
-        sender = MllpSender(self._connect, way, self.clock)
-        self.loop = DeliverLoop(
-            self.outbox, self.clock, self.outbox.now, lambda: 0.5, Notes()
-        )
-        route = Route("adt", Destination(name="his", mllp=way, retry=STEADY), sender)
-        for number, content in enumerate(messages, start=1):
-            self.outbox.put(number, lane="ann", content=content)
-        self.loop.follow({route.place: route})
-
-    def _connect(self, factory):
-        line, wire = factory.buildProtocol(None), Wire()
-        line.makeConnection(wire)
-        self.lines.append(line)
-        self.wires.append(wire)
-        return succeed(line)
-
-    def hear(self, data):
-        self.lines[-1].dataReceived(data)
-
-    def pass_time(self, seconds):
-        for _ in range(int(seconds * 2)):
-            self.clock.advance(0.5)
-
-    @property
-    def sent(self):
-        return [wire.value() for wire in self.wires]
-
-    @property
-    def settled(self):
-        return [(number, event) for number, event, _ in self.outbox.settled]
-
-    @property
-    def classes(self):
-        return [kind for _, _, kind in self.outbox.settled]
-
-
-def ack(code="AA", name="M1", err=""):
-    head = b"MSH|^~\\&|REG|GEN|ENG|HOSP|2030||ACK|9|P|2.5.1\r"
-    return head + f"MSA|{code}|{name}\r{err}".encode()
 
 
 def test_E81_without_an_answer_the_same_bytes_go_out_on_another_connection():
@@ -142,6 +86,82 @@ def test_E85_an_application_answer_may_refuse():
     assert link.settled == [(1, Event.PARK)]
 
 
+ENHANCED = {"f15": "AL", "f16": "AL"}
+
+
+def test_E85_the_delivery_stays_leased_and_says_what_it_waits_for():
+    link = Link(adt(**ENHANCED))
+
+    link.hear(enclose(ack("CA")))
+
+    assert link.settled == []
+    held = link.outbox.rounds[-1].in_hand
+    assert [one.id for one in held["awaiting application acknowledgment"]] == [1]
+
+
+def test_E85_an_answer_to_an_earlier_message_is_not_taken_for_the_one_in_flight():
+    link = Link(adt(**ENHANCED), adt("M2"), lanes=["ann", "bob"], connections=1)
+    link.hear(enclose(ack("CA")))
+    assert link.sent == [enclose(adt(**ENHANCED)) + enclose(adt("M2"))]
+
+    link.hear(enclose(ack("AA", "M1")))
+    link.hear(enclose(ack("AA", "M2")))
+
+    assert link.settled == [(1, Event.ACCEPT), (2, Event.ACCEPT)]
+    assert len(link.wires) == 1
+
+
+def test_E85_the_answer_may_come_on_another_connection():
+    link = Link(adt(**ENHANCED))
+    link.hear(enclose(ack("CA")))
+
+    assert not link.sender.hear_application(ack("AA", "another"))
+    assert link.sender.hear_application(ack("AA"))
+
+    assert link.settled == [(1, Event.ACCEPT)]
+
+
+def test_E85_a_second_accept_answer_is_no_application_answer():
+    link = Link(adt(**ENHANCED))
+    link.hear(enclose(ack("CA")))
+
+    link.hear(enclose(ack("CA")))
+
+    assert link.settled == []
+
+
+def test_E85_without_an_application_answer_the_same_bytes_go_out_again():
+    link = Link(adt(**ENHANCED), app_ack_timeout=timedelta(minutes=10))
+    link.hear(enclose(ack("CA")))
+
+    link.pass_time(605)
+
+    assert link.classes == ["ambiguous"]
+    assert b"".join(link.sent) == enclose(adt(**ENHANCED)) * 2
+
+
+def test_E85_an_accept_answer_is_enough_only_where_nothing_more_was_asked():
+    link = Link(adt(f15="AL", f16="NE"))
+
+    link.hear(enclose(ack("CA")))
+
+    assert link.settled == [(1, Event.ACCEPT)]
+
+
+def test_E85_two_messages_with_one_control_id_do_not_wait_at_the_same_time():
+    link = Link(adt(**ENHANCED), adt(**ENHANCED), lanes=["ann", "bob"], connections=2)
+    assert link.sent == [enclose(adt(**ENHANCED))]
+
+    link.hear(enclose(ack("CA")))
+    link.hear(enclose(ack("AA")))
+    link.pass_time(2)
+    link.hear(enclose(ack("CA")))
+    link.hear(enclose(ack("AA")))
+
+    ends = [event for number, event in link.settled if number == 2]
+    assert ends == [Event.RETRY, Event.ACCEPT]
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -207,3 +227,13 @@ def test_E88_an_answer_in_another_charset_is_read():
     link.hear(enclose(ack() + "NTE|1||Größe\r".encode("latin-1")))
 
     assert link.settled == [(1, Event.ACCEPT)]
+
+
+def test_E88_answers_sent_together_belong_to_one_message_each():
+    link = Link(adt("1"), adt("1"))  # as devices do that count nothing
+
+    link.hear(enclose(ack(name="1")) + enclose(ack(name="1")))
+    link.pass_time(2)
+
+    assert link.settled == [(1, Event.ACCEPT)]
+    assert link.sent == [enclose(adt("1"))] * 2

@@ -42,6 +42,7 @@ from engine.hl7.framing import Block, BlockReader, enclose
 HANDSHAKE_SECONDS: Final = 10.0
 MAX_ANSWER_BYTES: Final = 1_000_000
 _REFUSALS: Final = frozenset({"AE", "AR", "CE", "CR"})
+_APPLICATION: Final = frozenset({"AA", "AE", "AR"})
 _MAYBE_LATER: Final = frozenset({"AR", "CE"})
 _PASSING: Final = frozenset({"206", "207"})
 
@@ -142,22 +143,31 @@ class Line(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take the answer; anything nobody waits for ends the conversation."""
         self._reader.feed(data)
+        bodies: list[bytes] = []
         try:
             while (event := self._reader.next_event()) is not None:
                 if isinstance(event, Block):
-                    self._hear(event.body)
+                    bodies.append(event.body)
         except FrameError:
             self.drop(AmbiguousError("the answer has no frame", "unreadable-answer"))
         if self._reader.awaits_cr and self._answer is not None:
             event = self._reader.flush()
-            self._hear(event.body if event else b"")
+            bodies.append(event.body if event else b"")
+        self._hear([body for body in bodies if not self._unasked(body)])
 
-    def _hear(self, body: bytes) -> None:
-        waiting, self._answer = self._answer, None
-        if waiting is not None:
-            waiting.callback(body)
-        elif not self._unasked(body):
+    def _hear(self, bodies: list[bytes]) -> None:
+        """Give one answer to the message in flight.
+
+        What came with it cannot answer a message that is not sent yet: some devices
+        always send control id 1, so a second answer would be taken for the next one's.
+        """
+        waiting = self._answer
+        if len(bodies) > (waiting is not None):
+            self._answer = None
             self.drop(TransientError("an answer nobody waited for", "ack-mismatch"))
+        if waiting is not None and bodies and not waiting.called:
+            self._answer = None
+            waiting.callback(bodies[0])
 
     @override
     def connectionLost(self, reason: Failure = NO_REASON) -> None:
@@ -210,7 +220,10 @@ class MllpSender:
     _lines: deque[Line] = field(default_factory=deque)
     _open: int = 0
     _turns: deque[Deferred[None]] = field(default_factory=deque)
-    _applications: dict[bytes, Deferred[bytes]] = field(default_factory=dict)
+    _applications: dict[bytes, tuple[Header, Deferred[bytes]]] = field(
+        default_factory=dict
+    )
+    _enhanced: set[bytes] = field(default_factory=set)
 
     async def send(self, document: Document) -> Receipt:
         """Return the acknowledgment of a message that was taken.
@@ -222,14 +235,31 @@ class MllpSender:
             sent = read_header(document.content)
         except ParseError:
             raise PermanentError("the document has no MSH", "not-hl7") from None
+        if sent.application_ack in {"", "NE"}:
+            return Receipt((await self._accepted(document, sent))[0])
+        if sent.control_id in self._enhanced:
+            raise TransientError(
+                "another message with this control id awaits its answer",
+                "control-id-in-use",
+            )
+        self._enhanced.add(sent.control_id)
+        try:
+            answer, code = await self._accepted(document, sent)
+            if code != "CA":
+                return Receipt(answer)
+            document.tell("awaiting application acknowledgment")
+            return await self._application(sent)
+        finally:
+            self._enhanced.discard(sent.control_id)
+
+    async def _accepted(self, document: Document, sent: Header) -> tuple[bytes, str]:
+        """Send when it is one's turn; return the first answer and its code."""
         line = await self._line()
         try:
-            answer, code = await self._exchange(line, document.content, sent)
+            document.require_ours()  # its turn may have come after a long pause
+            return await self._exchange(line, document.content, sent)
         finally:
             self._give_back(line)
-        if code == "CA" and sent.application_ack not in {"", "NE"}:
-            return await self._application(sent)
-        return Receipt(answer)
 
     async def _exchange(
         self, line: Line, content: bytes, sent: Header
@@ -323,7 +353,7 @@ class MllpSender:
     async def _application(self, sent: Header) -> Receipt:
         """E85: wait for the application answer, on this or another connection."""
         waiting: Deferred[bytes] = Deferred()
-        self._applications[sent.control_id] = waiting
+        self._applications[sent.control_id] = sent, waiting
         waiting.addTimeout(self.settings.app_ack_timeout.total_seconds(), self.clock)
         try:
             answer = await waiting
@@ -338,12 +368,20 @@ class MllpSender:
 
     def hear_application(self, answer: bytes) -> bool:
         """Take a later answer to a message of ours; False when it belongs to none."""
+        waiting = self.awaits(answer)
+        if waiting is not None:
+            waiting.callback(answer)
+        return waiting is not None
+
+    def awaits(self, answer: bytes) -> Deferred[bytes] | None:
+        """Return what waits for this application answer, if anything of ours does."""
+        if not self._applications:
+            return None
         try:
-            control_id = parse_acknowledgment(answer).control_id
+            read = parse_acknowledgment(answer)
         except ParseError:
-            return False
-        waiting = self._applications.get(control_id.encode("latin-1", "replace"))
-        if waiting is None or waiting.called:
-            return False
-        waiting.callback(answer)
-        return True
+            return None
+        for sent, waiting in self._applications.values():
+            if read.acknowledges(sent) and not waiting.called:
+                return waiting if read.code in _APPLICATION else None
+        return None

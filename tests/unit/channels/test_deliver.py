@@ -2,9 +2,10 @@
 
 from twisted.internet.task import Clock
 
-from engine.channels.deliver import MAX_IN_HAND, DeliverLoop, Route
+from engine.channels.deliver import DeliverLoop
 from engine.channels.format.channel import Destination, ErrorRule, Retry
 from engine.channels.format.endpoints import FileDestination
+from engine.channels.route import MAX_IN_HAND, Route
 from engine.errors import (
     AmbiguousError,
     CredentialsError,
@@ -192,7 +193,7 @@ def test_long_sends_have_their_lease_extended():
         bench.clock.advance(1)
 
     extended = [work.in_hand for work in bench.outbox.rounds if work.in_hand]
-    assert extended[0][0].id == 1
+    assert [one.id for one in extended[0][""]] == [1]
 
 
 def test_stopping_waits_for_what_is_in_hand_and_claims_nothing_more():
