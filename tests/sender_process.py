@@ -29,7 +29,7 @@ from engine.store.database import open_database
 from engine.store.settlement import expire
 from tests.databases import KEY
 
-LEASE = timedelta(seconds=1.5)
+LEASE = timedelta(seconds=3)
 
 
 def main():
@@ -58,6 +58,7 @@ def main():
     sender = MllpSender(connect, way, reactor)
     route = Route("adt", Destination(name="registry", mllp=way), sender)
     loop = DeliverLoop(Store(), reactor, utc_now, lambda: 0.5, lambda *_: None)
+    loop.extend_seconds = LEASE.total_seconds() / 3
 
     def start():
         pool.start()

@@ -46,9 +46,14 @@ class Store(Protocol):
 
 
 class DeliverLoop:
-    """Sends what the outbox holds; one for each edge process."""
+    """Sends what the outbox holds; one for each edge process.
+
+    Attributes:
+        extend_seconds: how long a delivery is in hand before its lease is lengthened.
+    """
 
     _log = Logger()
+    extend_seconds = EXTEND_SECONDS
 
     def __init__(
         self,
@@ -164,11 +169,11 @@ class DeliverLoop:
     def _to_extend(self, now: float) -> dict[str, list[Leased]]:
         """Return what is in hand for long, by what it waits for."""
         found: dict[str, list[Leased]] = {}
-        if now - self._extended_at < EXTEND_SECONDS:
+        if now - self._extended_at < self.extend_seconds:
             return found
         self._extended_at = now
         for held in self._in_hand.values():
-            if now - held.since >= EXTEND_SECONDS or held.waits_for:
+            if now - held.since >= self.extend_seconds or held.waits_for:
                 found.setdefault(held.waits_for, []).append(held.leased)
         return found
 
@@ -251,7 +256,7 @@ class DeliverLoop:
             return held.is_ours(self._clock.seconds(), self._now())
 
         def tell(words: str) -> None:
-            held.waits_for, self._extended_at = words, -EXTEND_SECONDS
+            held.waits_for, self._extended_at = words, -self.extend_seconds
             self._look()
 
         return Document(leased.content, leased.content_type, leased.name, is_ours, tell)

@@ -98,6 +98,8 @@ def test_E90_a_node_stopped_past_its_lease_can_neither_mark_nor_send_the_next(
         for name in ("A1", "A2", "A3", "B1", "B2"):
             put(store, name)
         until(lambda: len(receiver.got) == 2)
+        put(store, "C1")
+        until(lambda: states(store)[-1] == "leased")  # it waits for a line
         stopped.send_signal(signal.SIGSTOP)
         with node(url, "node-2", receiver):
             until(lambda: len(receiver.got) == 7)
