@@ -95,7 +95,7 @@ class Worker:
             claimed = claims.claim(connection, sealer, name, limit)
         if not claimed:
             return 0
-        prepared = [prepare(each, line.feed) for each in claimed]
+        prepared = [prepare(each, line.feed, sealer.pseudonym) for each in claimed]
         with self.database.engine() as connection:
             self._finish(connection, lease, name, prepared)
         return len(claimed)

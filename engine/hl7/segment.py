@@ -213,6 +213,12 @@ class Segment:
         self._split = None
         self.touched = True
 
+    def rewrite(self, encoded: str) -> None:
+        """Replace the whole segment by another encoding of the same kind."""
+        self._text = encoded
+        self._fields = self._split = None
+        self.touched = True
+
     def copy(self) -> "Segment":
         """Return an independent segment with the same content."""
         twin = Segment(self.encoded, self.delimiters, self._codec)

@@ -8,6 +8,7 @@ open there.
 
 import hashlib
 import os
+from base64 import b32encode
 from pathlib import Path
 from typing import Final
 
@@ -45,12 +46,14 @@ class Sealer:
         "_compress",
         "_compress_small",
         "_decompress",
+        "_pseudonym",
     )
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(_derived(key, b"content"))
         self._blind = HMAC(_derived(key, b"blind index"), SHA256())
         self._chain = HMAC(_derived(key, b"audit chain"), SHA256())
+        self._pseudonym = HMAC(_derived(key, b"pseudonym"), SHA256())
         self._compress = zstandard.ZstdCompressor(level=3).compress
         small = zstandard.ZstdCompressionParameters.from_level(
             3, source_size=_SMALL_BYTES
@@ -101,6 +104,15 @@ class Sealer:
         blind = self._blind.copy()
         blind.update(value.encode())
         return int.from_bytes(blind.finalize()[:8]) >> 1
+
+    def pseudonym(self, value: str) -> str:
+        """Return a word of 16 letters for a value: the same for the same, always.
+
+        80 bits of a keyed hash: without the key nobody can turn it back or try values.
+        """
+        hidden = self._pseudonym.copy()
+        hidden.update(value.encode())
+        return b32encode(hidden.finalize()[:10]).decode("ascii")
 
     def chain(self, previous: bytes, row: bytes) -> bytes:
         """Return the next link of the audit chain."""

@@ -16,8 +16,15 @@ from engine.transforms.expressions import Expression
 from engine.transforms.fhir.keys import criteria, key, own_system
 from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
 from engine.transforms.fhir.paths import FhirPath, remove, write
+from engine.transforms.map_steps import offered, take_back
 from engine.transforms.places import holds, settled
-from engine.transforms.scope import EditContext, LoopItem, Type, Value
+from engine.transforms.scope import (
+    EditContext,
+    LoopItem,
+    PythonCall,
+    Type,
+    Value,
+)
 from engine.transforms.trace import Change
 
 Run = Callable[[Mapped, EditContext], None]
@@ -155,6 +162,18 @@ def choose_row(
                 return
 
     return MapRow("choose", line, run)
+
+
+def python_row(line: str, call: PythonCall) -> MapRow:
+    """Return a row in which a site's own function changes the resources."""
+
+    def run(mapped: Mapped, context: EditContext) -> None:
+        if context.run_map is None:
+            raise TransformError("Python steps cannot run here", "python-unavailable")
+        made = context.run_map(call, context, offered(mapped))
+        take_back(mapped, made, line, _row_number(line, context))
+
+    return MapRow("python", line, run)
 
 
 def _writer(line: str, path: FhirPath, source: Source, *, append: bool) -> Run:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from engine.hl7 import Finding, Message, Segment
 from engine.hl7.timestamps import Precision, Timestamp
 from engine.transforms.code_tables import CodeTable, MissPolicy
+from engine.transforms.step_context import Resources
 from engine.transforms.trace import Change, Lookup, Miss
 
 
@@ -114,10 +115,11 @@ class EditContext:
     The caller fills the first five; the lists and dicts after them collect. ``changes``
     is None where nobody wants a trace; ``stopping`` is a miss that must stop the
     message. ``run_python`` runs one Python step: it gets the call and this context,
-    edits the message and returns the step's answer. ``pseudonym`` makes a word nobody
-    can reverse without the site's key. ``reference`` is there for rows of ``map``
-    only, and ``named`` are the resources they added by name. ``clock`` is a monotonic
-    clock in seconds; without it steps have no time budget.
+    edits the message and returns the step's answer; ``run_map`` runs one in ``map``: it
+    gets the resources as JSON and returns what the step made of them. ``pseudonym``
+    makes a word nobody can reverse without the site's key. ``reference`` is there for
+    rows of ``map`` only, and ``named`` are the resources they added by name. ``clock``
+    is a monotonic clock in seconds; without it steps have no time budget.
     """
 
     message: Message
@@ -132,6 +134,7 @@ class EditContext:
     notes: list[str] = field(default_factory=list)
     index_keys: dict[str, str] = field(default_factory=dict)
     run_python: "Callable[[PythonCall, EditContext], object] | None" = None
+    run_map: "Callable[[PythonCall, EditContext, Resources], Resources] | None" = None
     pseudonym: Callable[[str], str] | None = None
     reference: Callable[[str, str], dict[str, object] | None] | None = None
     named: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)

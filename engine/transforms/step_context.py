@@ -16,6 +16,8 @@ class StepContext:
     """Facts and the few moves a step has: look up, flag, fail.
 
     ``received_at`` is aware UTC. ``arguments`` are those of ``with:`` in the channel.
+    Inside a ``for-each``, ``message.segments[position]`` is the current segment; -1
+    elsewhere.
     """
 
     channel: str
@@ -24,6 +26,7 @@ class StepContext:
     arguments: Mapping[str, str]
     look_up: Callable[[str, str], str | None]
     flags: list[str] = field(default_factory=list)
+    position: int = -1
 
     def table(self, name: str, key: str) -> str:
         """Return what a code table says for ``key``.

@@ -13,7 +13,13 @@ from engine.channels.format.path_template import placeholder_fault, placeholders
 from engine.channels.format.written import Node, Written
 from engine.transforms.scope import Scope
 
-_ANSWERS: Final = {"edit": "None", "filter": "bool"}
+_SIGNATURES: Final = {
+    "edit": ("message: Message, context: StepContext", "None"),
+    "filter": ("message: Message, context: StepContext", "bool"),
+    "map": ("resources: Resources, message: Message, context: StepContext", "None"),
+}
+"""What a Python step takes and returns, by the part of the channel it stands in."""
+
 _HINT: Final = "add the folder to files.allowed in interop.toml"
 
 
@@ -84,7 +90,7 @@ def _python(written: Written, node: Node) -> Iterator[Fault]:
         if not colon:
             continue
         file = node.folder / "steps" / f"{module}.py"
-        fault = function_fault(file, function, _ANSWERS[part])
+        fault = function_fault(file, function, *_SIGNATURES[part])
         if fault:
             yield Fault(call.place, *fault, "CH150")
 
@@ -98,10 +104,12 @@ def _calls(node: Tree, part: str = "edit") -> Iterator[tuple[Scalar, str]]:
         for name, (_, value) in node.items.items():
             if name == "python" and isinstance(value, Scalar):
                 yield value, part
-            yield from _calls(value, "filter" if name == "filter" else part)
+            yield from _calls(value, name if name in _SIGNATURES else part)
 
 
-def function_fault(file: Path, function: str, answer: str) -> tuple[str, str] | None:
+def function_fault(
+    file: Path, function: str, takes: str, answer: str
+) -> tuple[str, str] | None:
     """Return what is wrong with a Python step: sentence and hint; it is never run."""
     try:
         tree = ast.parse(file.read_text("utf-8"))
@@ -111,20 +119,22 @@ def function_fault(file: Path, function: str, answer: str) -> tuple[str, str] | 
         return f"steps/{file.name} is not Python", "run python on it to see why"
     for each in tree.body:
         if isinstance(each, ast.FunctionDef) and each.name == function:
-            return _signature_fault(each, answer)
+            return _signature_fault(each, takes, answer)
     known = [each.name for each in tree.body if isinstance(each, ast.FunctionDef)]
     hint = f"functions there: {', '.join(known) or 'none'}"
     return f"steps/{file.name} has no function {function}()", hint
 
 
-def _signature_fault(found: ast.FunctionDef, answer: str) -> tuple[str, str] | None:
-    wanted = (
-        f"write def {found.name}(message: Message, context: StepContext) -> {answer}"
-    )
+def _signature_fault(
+    found: ast.FunctionDef, takes: str, answer: str
+) -> tuple[str, str] | None:
+    wanted = f"write def {found.name}({takes}) -> {answer}"
+    names = [each.partition(":")[0] for each in takes.split(", ")]
     arguments = found.args
     plain = not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs)
-    if len(arguments.args) != len(("message", "context")) or not plain:
-        return f"{found.name}() takes a message and a context", wanted
+    if len(arguments.args) != len(names) or not plain:
+        told = ", ".join(names[:-1])
+        return f"{found.name}() takes {told} and {names[-1]}", wanted
     given = ast.unparse(found.returns) if found.returns else ""
     if given != answer:
         return f"{found.name}() must be annotated to return {answer} here", wanted

@@ -15,7 +15,7 @@ from engine.transforms.code_tables import MissPolicy
 from engine.transforms.expressions import Expression
 from engine.transforms.fhir.paths import FhirPath
 from engine.transforms.fhir_rows import MapRow
-from engine.transforms.scope import Scope
+from engine.transforms.scope import PythonCall, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +169,21 @@ class Choose(RowForm):
         return fhir_rows.choose_row(scope.line, branches)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python(RowForm):
+    """Run a function of the site over the resources."""
+
+    python: Annotated[PythonCall, "module:function in steps/, or an installed name"]
+    with_: Annotated[Mapping[str, str], kinds.TEXT, "arguments by name"] = field(
+        default_factory=dict
+    )
+
+    @override
+    def build(self, scope: Scope) -> MapRow:
+        call = replace(self.python, arguments=dict(self.with_), line=scope.line)
+        return fhir_rows.python_row(scope.line, call)
+
+
 def compiled(form: RowForm, scope: Scope) -> MapRow:
     """Return the row a form compiles to, with its condition."""
     return replace(form.build(scope), when=form.when)
@@ -182,6 +197,7 @@ ROWS: Final[Mapping[str, type[RowForm]]] = MappingProxyType(
         "remove": Remove,
         "add": Add,
         "choose": Choose,
+        "python": Python,
     }
 )
 """Every row by its first key."""

@@ -210,12 +210,6 @@ class Python(Form):
     )
 
     @override
-    def problems(self, scope: Scope) -> list[Problem]:
-        if scope.loops:
-            return [("python", "a Python step gets the whole message", "move it out")]
-        return []
-
-    @override
     def build(self, scope: Scope) -> Run:
         call = replace(self.python, arguments=dict(self.with_), line=scope.line)
         return edits.python(call)

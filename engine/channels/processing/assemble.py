@@ -151,6 +151,10 @@ def _options(switches: MapSwitches) -> MapOptions:
         identifier=switches.identifier,
         profile=switches.profile,
         unknown_trigger=switches.unknown_trigger,
+        z={
+            path: {"url": each.url, "type": each.type}
+            for path, each in switches.z.items()
+        },
     )
 
 

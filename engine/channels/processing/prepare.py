@@ -7,7 +7,7 @@ held or error.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Final
+from typing import Final, TypeVar
 
 from engine.channels.format.channel import Channel, Hl7Options, Rule
 from engine.channels.processing.outcomes import (
@@ -33,6 +33,11 @@ from engine.transforms.fhir.mapping import map_message
 from engine.transforms.fhir_rows import run_rows
 from engine.transforms.places import holds
 from engine.transforms.scope import EditContext, PythonCall, message_names
+from engine.transforms.step_context import Resources
+
+Answer = TypeVar("Answer")
+Pseudonym = Callable[[str], str]
+"""From a word to one that nobody can turn back without the node's key."""
 
 MAX_DEATHS: Final = 2
 """A message in hand when its worker died so often is poison."""
@@ -55,10 +60,13 @@ class Feed:
     traced: bool = False
 
 
-def prepare(claimed: Claimed, feed: Feed) -> Prepared | Ended:
+def prepare(
+    claimed: Claimed, feed: Feed, pseudonym: Pseudonym | None = None
+) -> Prepared | Ended:
     """Take one journalled message as far as its FHIR resources.
 
     Never raises: whatever goes wrong ends in an outcome that a person can see.
+    ``redact`` without a ``pseudonym`` removes.
     """
     if claimed.deaths >= MAX_DEATHS:
         return Ended(refused(claimed, feed.channel, POISON))
@@ -70,6 +78,7 @@ def prepare(claimed: Claimed, feed: Feed) -> Prepared | Ended:
         failure = Failure(Stage.ACCEPT, "frame", "unreadable", str(error))
         return Ended(refused(claimed, feed.channel, failure))
     prepared = Prepared(claimed, _context(claimed, feed, message))
+    prepared.context.pseudonym = pseudonym
     try:
         return _advance(prepared, feed)
     except Exception as error:  # noqa: BLE001 - every message ends in a visible state
@@ -167,32 +176,79 @@ def _context(claimed: Claimed, feed: Feed, message: Message) -> EditContext:
     context = EditContext(message, row.received_at, names, channel.tables, feed.zone)
     context.changes = [] if feed.traced else None
     if feed.step_runner is not None:
-        context.run_python = _python(feed.step_runner, claimed, channel.name)
+        steps = _Steps(feed.step_runner, claimed, channel.name)
+        context.run_python, context.run_map = steps.edit, steps.map
     return context
 
 
-def _python(
-    runner: StepRunner, claimed: Claimed, channel: str
-) -> Callable[[PythonCall, EditContext], object]:
-    """Return what runs a Python step; one that dies is tried a second time."""
+class _Steps:
+    """Runs a message's Python steps; one that dies is tried a second time."""
 
-    def run(step: PythonCall, context: EditContext) -> object:
-        call = Call(
-            f"{step.module}:{step.function}",
-            channel,
-            str(claimed.row.id),
-            claimed.row.received_at,
-            step.arguments,
-        )
-        try:
-            message, keep, flags = runner.run(call, context.message)
-        except TransformError as error:
-            if error.code != "step-died":
-                raise
-            message, keep, flags = runner.run(call, context.message)
-        message.findings = context.message.findings  # a step's bytes are our own
-        context.message = message
+    __slots__ = ("_channel", "_claimed", "_runner")
+
+    def __init__(self, runner: StepRunner, claimed: Claimed, channel: str) -> None:
+        self._runner = runner
+        self._claimed = claimed
+        self._channel = channel
+
+    def edit(self, step: PythonCall, context: EditContext) -> object:
+        """Run a step of ``edit`` or ``filter``; return whether it keeps the message."""
+        call = self._call(step, context)
+        message, keep, flags = _twice(lambda: self._runner.run(call, context.message))
         context.notes.extend(flags)
+        _adopt(message, context)
         return keep
 
-    return run
+    def map(
+        self, step: PythonCall, context: EditContext, resources: Resources
+    ) -> Resources:
+        """Run a step of ``map``; return the resources it made."""
+        call, message = self._call(step, context), context.message
+        made, flags = _twice(lambda: self._runner.map(call, message, resources))
+        context.notes.extend(flags)
+        return made
+
+    def _call(self, step: PythonCall, context: EditContext) -> Call:
+        row = self._claimed.row
+        position = -1
+        if context.loops:
+            current = context.loops[-1].segment
+            position = next(
+                at
+                for at, each in enumerate(context.message.segments)
+                if each is current
+            )
+        return Call(
+            f"{step.module}:{step.function}",
+            self._channel,
+            str(row.id),
+            row.received_at,
+            step.arguments,
+            position,
+        )
+
+
+def _twice(run: Callable[[], Answer]) -> Answer:
+    try:
+        return run()
+    except TransformError as error:
+        if error.code != "step-died":
+            raise
+        return run()
+
+
+def _adopt(message: Message, context: EditContext) -> None:
+    """Go on with the message a step made; inside a loop, in the segments it walks."""
+    if not context.loops:
+        message.findings = context.message.findings  # a step's bytes are our own
+        context.message = message
+        return
+    known, made = context.message.segments, message.segments
+    if [each.id for each in known] != [each.id for each in made]:
+        raise TransformError(
+            "a Python step inside for-each may not add, remove or move segments",
+            "step-failed",
+        )
+    for segment, changed in zip(known, made, strict=True):
+        if segment.encoded != changed.encoded:
+            segment.rewrite(changed.encoded)

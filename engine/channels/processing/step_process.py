@@ -43,6 +43,7 @@ class Request(TypedDict):
     message_id: str
     received_at: str
     arguments: dict[str, str]
+    position: int
     resources: Resources | None
 
 
@@ -90,6 +91,7 @@ def _answer(
         datetime.fromisoformat(request["received_at"]),
         request["arguments"],
         lambda name, key: tables.get(name, {}).get(key),
+        position=request["position"],
     )
     try:
         function = _function(request["step"], start["folder"], modules)

@@ -39,13 +39,14 @@ class StepLimits:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Which step, for which message, with which arguments."""
+    """Which step, for which message, with which arguments, at which segment."""
 
     step: str
     channel: str
     message_id: str
     received_at: datetime
     arguments: Mapping[str, str] = field(default_factory=dict)
+    position: int = -1
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ class StepRunner:
             "message_id": call.message_id,
             "received_at": call.received_at.isoformat(),
             "arguments": dict(call.arguments),
+            "position": call.position,
             "resources": resources,
         }
         self._allow_cpu(process)

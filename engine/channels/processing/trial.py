@@ -85,7 +85,7 @@ class Bench:
         name, sealer = self.line.feed.channel.name, self.database.sealer
         with self.database.engine() as connection:
             claimed = claims.claim(connection, sealer, name, 1)[0]
-            half = prepare(claimed, self.line.feed)
+            half = prepare(claimed, self.line.feed, sealer.pseudonym)
             view = StoreView(connection, sealer, self._memory)
             if isinstance(half, Ended):
                 finished, prepared = Finished(half.outcome), half.prepared

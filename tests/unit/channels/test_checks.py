@@ -140,9 +140,9 @@ def test_two_destinations_cannot_write_the_same_files(tmp_path):
         (STEP, ""),
         ("", "has no function join()"),
         ("def join(:", "is not Python"),
-        (STEP.replace(", context: StepContext", ""), "takes a message and a context"),
+        (STEP.replace(", context: StepContext", ""), "takes message and context"),
         (STEP.replace("None", "bool"), "must be annotated to return None here"),
-        (STEP.replace("context", "*context"), "takes a message and a context"),
+        (STEP.replace("context", "*context"), "takes message and context"),
         (None, "steps/notes.py does not exist"),
     ],
 )
@@ -153,6 +153,14 @@ def test_python_steps_are_read_but_never_run(tmp_path, step, sentence):
     found = sentences(checked(tmp_path, files, adt=text))
 
     assert (sentence in found[0]) if sentence else found == []
+
+
+def test_a_step_of_map_takes_the_resources_too(tmp_path):
+    more = "map:\n  - python: notes:join\n"
+
+    fault = one(tmp_path, {"steps/notes.py": STEP}, more=more)
+
+    assert "takes resources, message and context" in fault.sentence
 
 
 def test_a_filter_step_answers_true_or_false(tmp_path):

@@ -336,3 +336,13 @@ def test_a_segment_tells_its_fields():
     assert segment.is_null(3, 2)
     assert not segment.is_null(4, 2)
     assert segment.first(5) is segment.repetitions(5)[0]
+
+
+def test_a_whole_segment_can_be_written_anew():
+    message = parse(adt_a01())
+    segment = message.all("PID")[0]
+
+    segment.rewrite("PID|1||7")
+
+    assert (message["PID-3"], message["PID-5"]) == ("7", "")
+    assert b"\rPID|1||7\r" in message.encode()

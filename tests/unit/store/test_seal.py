@@ -50,3 +50,13 @@ def test_equal_values_have_equal_keyed_hashes_under_one_key_only():
 def test_a_key_of_another_length_is_refused():
     with pytest.raises(ConfigurationError, match="32 bytes"):
         Sealer(b"short")
+
+
+def test_a_pseudonym_is_the_same_for_the_same_under_one_key_only():
+    one, other = Sealer(bytes(32)), Sealer(bytes(31) + b"1")
+
+    word = one.pseudonym("Doe")
+
+    assert word == one.pseudonym("Doe")
+    assert (len(word), word.isalnum()) == (16, True)
+    assert word not in (one.pseudonym("Roe"), other.pseudonym("Doe"))
