@@ -24,6 +24,7 @@ from engine.transforms.fhir.systems import HL7
 
 _VERIFICATION: Final = HL7 + "condition-ver-status"
 _ROLE: Final = HL7 + "diagnosis-role"
+_ORDER_DETAILS: Final = frozenset(("OBR", "RXO", "RXE"))
 _ROLES: Final = {"A": "AD"}
 
 
@@ -53,8 +54,30 @@ def map_diagnosis(conversion: Conversion, dg1: Node) -> None:
         due = {"type": "Condition", "identifier": cause}
         append(resource, "extension", extension("condition-dueTo", "Reference", due))
     entry = _add(conversion, dg1, resource, subject, number)
-    if subject.encounter is not None:
-        _add_to_visit(conversion, dg1, subject.encounter, entry)
+    _place(conversion, dg1, subject, entry)
+
+
+def _place(
+    conversion: Conversion, dg1: Node, subject: Subject, condition: Entry
+) -> None:
+    """Make it the reason for the order it stands below, else one of the visit's."""
+    order = _order_of(conversion, dg1)
+    if order is not None:
+        append(order.resource, "reasonReference", condition.reference)
+    elif subject.encounter is not None:
+        _add_to_visit(conversion, dg1, subject.encounter, condition)
+
+
+def _order_of(conversion: Conversion, dg1: Node) -> Entry | None:
+    """Return the order a diagnosis is the reason for, where it stands below one."""
+    owner = dg1.parent
+    if owner is None or owner.id not in _ORDER_DETAILS or conversion.plan.reports:
+        return None
+    for kind in ("ServiceRequest", "MedicationRequest"):
+        for entry in conversion.mapped.all(kind):
+            if entry.segment == owner.position:
+                return entry
+    return None
 
 
 def _add(

@@ -61,7 +61,8 @@ class Conversion:
         self.context = context
         self.plan = plan
         self.feed: Feed = feed_of(message, context)
-        self.tree: Tree = grow(message, plan.parents, self.feed.fields, node)
+        parents = plan.parents_in(segment.id for segment in message.segments)
+        self.tree: Tree = grow(message, parents, self.feed.fields, node)
         self.mapped = Mapped(context.site)
         self._by_url: dict[str, Entry] = {}
         self._subjects: list[Subject] = []

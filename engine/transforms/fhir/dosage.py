@@ -8,12 +8,12 @@ Spec:
 from typing import Final
 
 from engine.transforms.fhir.conversion import Conversion
-from engine.transforms.fhir.datatypes import put, translated
+from engine.transforms.fhir.datatypes import append, put, translated
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.quantities import number, quantity, unit
-from engine.transforms.fhir.systems import HL7
-from engine.transforms.fhir.vocabulary import ROUTE
+from engine.transforms.fhir.systems import HL7, SNOMED
+from engine.transforms.fhir.vocabulary import METHOD, ROUTE
 
 _ROUTE_TABLE: Final = HL7 + "v2-0162"
 _V3_ROUTE: Final = HL7 + "v3-RouteOfAdministration"
@@ -49,3 +49,14 @@ def add_site(conversion: Conversion, rxr: Node, element: Element) -> None:
         put(element, "route", route(conversion, rxr))
     if rxr.has(2) and "site" not in element:
         put(element, "site", conversion.concept(rxr, 2, "0550"))
+
+
+def add_dosage_site(conversion: Conversion, rxr: Node, dosage: Element) -> None:
+    """Set route, site, method and further instructions of a Dosage from an RXR."""
+    add_site(conversion, rxr, dosage)
+    if rxr.has(4) and "method" not in dosage:
+        method = conversion.concept(rxr, 4, "0165")
+        put(dosage, "method", translated(method, METHOD, SNOMED))
+    if rxr.has(5):
+        for one in conversion.concepts(rxr, 5, "0621"):
+            append(dosage, "additionalInstruction", one)

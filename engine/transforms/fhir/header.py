@@ -42,7 +42,8 @@ _TRANSFORMATION: Final = {
 _PRODUCT: Final = "Interop Engine"
 _FOCUS: Final = (
     "Encounter", "DiagnosticReport", "DocumentReference", "Appointment",
-    "Immunization", "Patient",
+    "Immunization", "ServiceRequest", "MedicationRequest", "MedicationDispense",
+    "MedicationAdministration", "Patient",
 )  # fmt: skip
 
 
@@ -63,10 +64,13 @@ def map_header(conversion: Conversion) -> None:
 
 
 def _focus(conversion: Conversion) -> list[Element]:
+    """Return what the message is about; a result is, its order is not."""
+    made = conversion.mapped
     return [
         entry.reference
         for kind in _FOCUS
-        for entry in conversion.mapped.all(kind)
+        if kind != "ServiceRequest" or not made.all("DiagnosticReport")
+        for entry in made.all(kind)
         if entry.segment > 0
     ]
 
@@ -322,7 +326,7 @@ def _last_update(conversion: Conversion, pid: Node) -> None:
     patient = conversion.subject_of(pid).patient
     source = pid.first(34) if pid.has(34) else None
     place = organization_of_designator(conversion, pid, source) if source else None
-    if patient is None or place is None or not pid.has(33):
+    if patient is None or not pid.has(33):
         pid.leave(34)
         return
     changed = conversion.moment(pid, 33)
@@ -331,7 +335,8 @@ def _last_update(conversion: Conversion, pid: Node) -> None:
     resource["recorded"] = changed.instant or conversion.recorded()
     resource["activity"] = coded(HL7 + "v3-DataOperation", "UPDATE")
     kind = coded(_PARTICIPANT, "performer")
-    resource["agent"] = [{"type": kind, "who": place.reference}]
+    who: Element = place.reference if place else {"display": "unknown"}
+    resource["agent"] = [{"type": kind, "who": who}]
     key = (conversion.message_key, "update", str(pid.position))
     conversion.upsert_unnamed(pid, resource, *key)
 

@@ -13,7 +13,6 @@ from engine.transforms.fhir.datatypes import (
     append,
     code,
     coded,
-    coding_of,
     put,
 )
 from engine.transforms.fhir.dosage import add_site, amount
@@ -22,10 +21,17 @@ from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.names import address
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.observation import ABSENT, Order, map_observations
+from engine.transforms.fhir.order_control import (
+    add_event,
+    add_label,
+    control_of,
+    orderer,
+    request_identifiers,
+)
 from engine.transforms.fhir.order_history import map_order_history
 from engine.transforms.fhir.parties import organization_of_code, practitioners
 from engine.transforms.fhir.places import place
-from engine.transforms.fhir.request import request_identifiers
+from engine.transforms.fhir.related import phones
 from engine.transforms.fhir.specimen import pair
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vaccination_facts import add_facts
@@ -40,7 +46,7 @@ _UNKNOWN_AMOUNT: Final = "999"
 
 def map_immunization(conversion: Conversion, rxa: Node) -> None:
     """Add the Immunization of an RXA, its order and the observations below it."""
-    orc = rxa.parent if rxa.parent and rxa.parent.id == "ORC" else None
+    orc = control_of(rxa)
     rxa.take(1, 2)
     resource: Element = {"resourceType": "Immunization"}
     numbers = _numbers(conversion, orc)
@@ -67,8 +73,6 @@ def map_immunization(conversion: Conversion, rxa: Node) -> None:
     put(resource, "note", notes)
     add_facts(conversion, rxa.all_below("OBX"), resource)
     entry = _add(conversion, rxa, resource, numbers)
-    if orc is not None:
-        orc.take(1)
     map_order_history(conversion, orc, rxa, entry)
     _observe(conversion, rxa, entry)
 
@@ -180,14 +184,19 @@ def _add_performers(
     conversion: Conversion, orc: Node | None, rxa: Node, resource: Element
 ) -> None:
     """RXA-10 gave it, ORC-12 ordered it."""
-    for node, field, role in ((rxa, 10, "AP"), (orc, 12, "OP")):
-        for entry in practitioners(conversion, node, field) if node else ():
-            performer: Element = {"function": coded(_ROLE, role)}
-            performer["actor"] = entry.reference
-            append(resource, "performer", performer)
-    if orc is not None and orc.has(28) and (source := orc.first(28)):
-        label = coding_of(conversion.feed, Cwe.of(source), "0177", "ORC-28")
-        put(resource, "meta", {"security": [label]} if label else {})
+    people = [(entry, "AP") for entry in practitioners(conversion, rxa, 10)]
+    ordered = orderer(conversion, orc, rxa)
+    if ordered is not None:
+        people.append((ordered, "OP"))
+        if orc is not None and orc.has(14):
+            ordered.enrich("telecom", phones(conversion, orc, ((14, "work"),)))
+    for entry, role in people:
+        performer: Element = {"function": coded(_ROLE, role)}
+        performer["actor"] = entry.reference
+        append(resource, "performer", performer)
+    if orc is not None:
+        add_label(conversion, orc, resource)
+        add_event(conversion, orc, resource)
 
 
 def _observe(conversion: Conversion, rxa: Node, entry: Entry) -> None:

@@ -21,6 +21,8 @@ from engine.transforms.fhir.header import map_header
 from engine.transforms.fhir.immunization import map_immunization
 from engine.transforms.fhir.losses import account
 from engine.transforms.fhir.mapped import MapContext, Mapped
+from engine.transforms.fhir.medication_given import map_administration, map_dispense
+from engine.transforms.fhir.medication_request import map_medication_order
 from engine.transforms.fhir.merge import map_merge
 from engine.transforms.fhir.observation import Order, map_observations
 from engine.transforms.fhir.patient import map_account, map_living_will, map_patient
@@ -34,6 +36,7 @@ from engine.transforms.fhir.roles import (
     map_role,
 )
 from engine.transforms.fhir.site_segments import map_site_segment
+from engine.transforms.fhir.specimen import map_specimen, names_of
 
 Mapper: TypeAlias = Callable[[Conversion, Node], None]
 
@@ -57,6 +60,8 @@ def _map_loose_observations(conversion: Conversion, obx: Node) -> None:
     )
     subject = conversion.subject_of(obx)
     order = Order(key=f"{subject.key}|{subject.visit_key}")
+    if owner is not None and (spm := _specimen_of(owner)) is not None:
+        order.specimens = names_of(spm, map_specimen(conversion, spm, order.key))
     nodes = [node for node in siblings if node.id == "OBX" and not node.taken]
     map_observations(conversion, nodes, order)
 
@@ -65,6 +70,19 @@ def _map_dose(conversion: Conversion, rxa: Node) -> None:
     """Add what an RXA says was given."""
     if conversion.plan.vaccinates:
         map_immunization(conversion, rxa)
+    else:
+        map_administration(conversion, rxa)
+
+
+def _specimen_of(node: Node) -> Node | None:
+    return node if node.id == "SPM" else node.above("SPM")
+
+
+def _map_loose_specimen(conversion: Conversion, spm: Node) -> None:
+    """Add the Specimen of an SPM that belongs to no order."""
+    if not spm.taken and spm.above("OBR") is None and spm.above("ORC") is None:
+        subject = conversion.subject_of(spm)
+        map_specimen(conversion, spm, f"{subject.key}|{subject.visit_key}")
 
 
 MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
@@ -87,6 +105,10 @@ MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
         "OBX": _map_loose_observations,
         "TXA": map_document,
         "RXA": _map_dose,
+        "RXD": map_dispense,
+        "RXE": map_medication_order,
+        "RXO": map_medication_order,
+        "SPM": _map_loose_specimen,
         "SCH": map_appointment,
     }
 )

@@ -4,11 +4,11 @@ A row says what an event means; which resources it makes follows from its segmen
 a segment is mapped by what it is. The map of segment kinds to modules is in `mapping`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.errors import TransformError
 
@@ -31,6 +31,10 @@ class Merge(StrEnum):
     """This patient had another number before."""
 
 
+Parents: TypeAlias = Mapping[str, tuple[str, ...]]
+
+_SPECIMEN_OR_ORDER: Final = frozenset(("SPM", "OBR", "ORC"))
+
 _ORDERED: Final = ("OBR", "RXO", "RXE", "RXA", "RXD", "RXG", "ORC")
 
 _OF_PERSON: Final = (
@@ -38,17 +42,17 @@ _OF_PERSON: Final = (
     "DRG", "ORC", "TXA", "PRB", "GOL", "FT1", "DB1", "CON",
 )  # fmt: skip
 
-PARENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+PARENTS: Final[Parents] = MappingProxyType(
     {
         **dict.fromkeys(("NTE", "ROL", "PRT", "CTD", "ARV", "SGH", "SGT"), ("*",)),
         **dict.fromkeys(_OF_PERSON, ("PID",)),
         **dict.fromkeys(("AIS", "AIG", "AIL", "AIP"), ("RGS",)),
         "PV2": ("PV1",),
         "PR1": ("FT1", "PID"),
-        "DG1": ("FT1", "OBR", "ORC", "PID"),
+        "DG1": ("FT1", "OBR", "RXO", "RXE", "ORC", "PID"),
         "IN2": ("IN1",),
         "IN3": ("IN1",),
-        "TQ1": ("OBR", "ORC"),
+        "TQ1": ("OBR", "RXO", "RXE", "RXG", "RXA", "ORC"),
         "TQ2": ("TQ1",),
         "OBR": ("ORC", "PRB", "PID"),
         **dict.fromkeys(("RXO", "RXE", "RXA", "RXD", "RXG"), ("ORC", "PID")),
@@ -62,10 +66,15 @@ PARENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """What each segment kind may belong to, whatever the structure: nearest open wins."""
 
-_SPECIMEN_FIRST: Final = MappingProxyType(
+_SPECIMEN_BEFORE_RESULT: Final = MappingProxyType(
     {**PARENTS, "SPM": ("PID",), "OBR": ("SPM", "PID"), "ORC": ("OBR", "SPM", "PID")}
 )
-"""OUL puts the specimen first and its orders below it."""
+"""OUL puts the specimen first, its orders below it and ORC below each OBR."""
+
+_SPECIMEN_BEFORE_ORDER: Final = MappingProxyType(
+    {**PARENTS, "SPM": ("PID",), "ORC": ("SPM", "PID")}
+)
+"""OML_O33 and OML_O35 put the specimen first and each ORC below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,7 @@ class Plan:
         relates: DocumentReference.relatesTo code for TXA-13, or "".
         document_status: DocumentReference.status, or "" for what TXA-19 says.
         parents: for each segment id, what it may belong to.
+        by_specimen: the same where the specimen comes before its orders.
     """
 
     structure: str
@@ -96,7 +106,18 @@ class Plan:
     appointment: str = "booked"
     relates: str = ""
     document_status: str = ""
-    parents: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PARENTS)
+    parents: Parents = field(default_factory=lambda: PARENTS)
+    by_specimen: Parents | None = None
+
+    def parents_in(self, segment_ids: Iterable[str]) -> Parents:
+        """Return what each segment may belong to in a message with these segments.
+
+        Older senders of the structures that begin with the specimen send it last.
+        """
+        if self.by_specimen is None:
+            return self.parents
+        first = next((one for one in segment_ids if one in _SPECIMEN_OR_ORDER), "")
+        return self.by_specimen if first == "SPM" else self.parents
 
 
 _PERSON_ONLY: Final = Plan("ADT_A05", visit=Visit.NUMBERED)
@@ -104,6 +125,14 @@ _RESULTS: Final = Plan("ORU_R01", visit=Visit.NUMBERED)
 _DOCUMENT: Final = Plan("MDM_T02", visit=Visit.NUMBERED, reports=False)
 _BOOKED: Final = Plan("SIU_S12", visit=Visit.NUMBERED)
 _CALLED_OFF: Final = replace(_BOOKED, appointment="cancelled")
+_ORDER: Final = Plan("ORM_O01", visit=Visit.NUMBERED, reports=False)
+_LABORATORY: Final = replace(_ORDER, structure="OML_O21")
+_SPECIMENS: Final = replace(
+    _LABORATORY, structure="OML_O33", by_specimen=_SPECIMEN_BEFORE_ORDER
+)
+_BY_SPECIMEN: Final = replace(
+    _RESULTS, structure="OUL_R22", by_specimen=_SPECIMEN_BEFORE_RESULT
+)
 _VACCINATION: Final = Plan("VXU_V04", visit=Visit.NUMBERED, vaccinates=True)
 _MERGES: Final = Plan("ADT_A39", visit=Visit.NUMBERED, merge=Merge.PERSON)
 
@@ -126,7 +155,16 @@ PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
         "ADT^A45": Plan("ADT_A45", visit=Visit.NUMBERED),
         "ADT^A47": Plan("ADT_A30", visit=Visit.NUMBERED, merge=Merge.NUMBER),
         "ADT^A60": Plan("ADT_A60", visit=Visit.NUMBERED),
-        "ORU^R01": _RESULTS,
+        **dict.fromkeys(
+            ("ORU^R01", "ORU^R30", "ORU^R31", "ORU^R32", "ORU^R40"), _RESULTS
+        ),
+        **dict.fromkeys(("OUL^R22", "OUL^R23", "OUL^R24"), _BY_SPECIMEN),
+        **dict.fromkeys(
+            ("ORM^O01", "OMP^O09", "RDE^O01", "RDE^O11", "RDE^O25"), _ORDER
+        ),
+        **dict.fromkeys(("RDS^O01", "RDS^O13", "RAS^O01", "RAS^O17"), _ORDER),
+        **dict.fromkeys(("OML^O21", "OMG^O19", "OMI^O23"), _LABORATORY),
+        **dict.fromkeys(("OML^O33", "OML^O35"), _SPECIMENS),
         **dict.fromkeys(("SIU^S12", "SIU^S13", "SIU^S14"), _BOOKED),
         **{f"SIU^S{number}": _BOOKED for number in range(18, 24)},
         **dict.fromkeys(("SIU^S15", "SIU^S16", "SIU^S24"), _CALLED_OFF),
@@ -152,7 +190,9 @@ NEAREST: Final[Mapping[str, Plan]] = MappingProxyType(
     {
         "ADT": Plan("ADT_A01", visit=Visit.NUMBERED),
         "ORU": _RESULTS,
-        "OUL": replace(_RESULTS, structure="OUL_R22", parents=_SPECIMEN_FIRST),
+        "OUL": _BY_SPECIMEN,
+        **dict.fromkeys(("ORM", "OMP", "RDE", "RDS", "RAS"), _ORDER),
+        **dict.fromkeys(("OML", "OMG", "OMI"), _LABORATORY),
         "MDM": _DOCUMENT,
         "SIU": _BOOKED,
         "VXU": _VACCINATION,

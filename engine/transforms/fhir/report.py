@@ -7,14 +7,13 @@ Spec:
 
 from typing import Final
 
-from engine.hl7.datatypes import Cwe, Ei
+from engine.hl7.datatypes import Ei
 from engine.transforms.fhir.attachments import text_data
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     alternate_codes,
     code,
     coded,
-    coding_of,
     extension,
     put,
 )
@@ -22,8 +21,13 @@ from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.observation import ABSENT, Order, map_observations
 from engine.transforms.fhir.observation_values import TEXT_KINDS, joined
+from engine.transforms.fhir.order_control import (
+    add_label,
+    control_of,
+    request_identifiers,
+)
 from engine.transforms.fhir.parties import named_person
-from engine.transforms.fhir.request import map_request, request_identifiers
+from engine.transforms.fhir.request import map_request
 from engine.transforms.fhir.specimen import (
     add_collection,
     map_old_specimen,
@@ -48,12 +52,13 @@ _PERFORMERS: Final = ((34, "SPRF"), (35, "TRANS"))
 
 def map_report(conversion: Conversion, obr: Node) -> None:
     """Add report, order, specimens and observations of one OBR."""
-    orc = obr.parent if obr.parent and obr.parent.id == "ORC" else None
+    orc = control_of(obr)
     obr.take(1)
     identifiers = request_identifiers(conversion, orc, obr)
     order = Order(key=_order_key(conversion, obr, identifiers))
     request = map_request(conversion, orc, obr, identifiers)
-    if not conversion.plan.reports and not _results_of(obr):
+    if not conversion.plan.reports:
+        _add_order_details(conversion, obr, order, request)
         return
     report: Element = {"resourceType": "DiagnosticReport"}
     put(report, "identifier", identifiers)
@@ -76,6 +81,16 @@ def map_report(conversion: Conversion, obr: Node) -> None:
     put(report, "result", _distinct(order))
     put(report, "presentedForm", forms)
     _add(conversion, obr, report, identifiers, order)
+
+
+def _add_order_details(
+    conversion: Conversion, obr: Node, order: Order, request: Entry
+) -> None:
+    """Add specimens and observations that come with an order: they support it."""
+    specimens = _specimens(conversion, obr, order)
+    put(request.resource, "specimen", [entry.reference for entry in specimens])
+    map_observations(conversion, _results_of(obr), order)
+    put(request.resource, "supportingInfo", _distinct(order))
 
 
 def _distinct(order: Order) -> list[Element]:
@@ -199,10 +214,7 @@ def _add_reasons(conversion: Conversion, orc: Node | None, report: Element) -> N
     if orc.has(16) and (reason := conversion.concept(orc, 16)):
         one = extension("event-statusReason", "CodeableConcept", reason)
         report["extension"] = [one]
-    if orc.has(28) and (source := orc.first(28)):
-        label = coding_of(conversion.feed, Cwe.of(source), "0177", "ORC-28")
-        if label:
-            report["meta"] = {"security": [label]}
+    add_label(conversion, orc, report)
 
 
 def _specimens(conversion: Conversion, obr: Node, order: Order) -> list[Entry]:

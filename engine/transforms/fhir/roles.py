@@ -17,6 +17,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.observers import map_observer, observation_of
 from engine.transforms.fhir.parties import organization, practitioner, practitioners
 from engine.transforms.fhir.related import add_contact
 from engine.transforms.fhir.systems import SNOMED
@@ -39,6 +40,9 @@ def map_participation(conversion: Conversion, prt: Node) -> None:
         return
     prt.take(2)
     _map_participation(conversion, prt, role=4, person=5, span=(11, 12))
+    seen = observation_of(conversion, prt)
+    if seen is not None:
+        map_observer(conversion, prt, seen)
 
 
 def _map_participation(
@@ -124,12 +128,10 @@ def _join_visit(subject: Subject, entry: Entry, kind: Element, period: Element) 
 
 def _perform(conversion: Conversion, node: Node, entry: Entry) -> bool:
     """Put somebody among the performers of the Observation a PRT follows."""
-    owner = node.parent.position if node.parent else -1
-    for observation in conversion.mapped.all("Observation"):
-        if observation.segment == owner:
-            append(observation.resource, "performer", entry.reference)
-            return True
-    return False
+    seen = observation_of(conversion, node)
+    if seen is not None:
+        append(seen.resource, "performer", entry.reference)
+    return seen is not None
 
 
 def _join_team(

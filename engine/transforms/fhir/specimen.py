@@ -32,7 +32,10 @@ _KINDS: Final = ((1, "PLAC"), (2, "FGN"))
 
 
 def map_specimen(conversion: Conversion, spm: Node, order_key: str) -> Entry:
-    """Add the Specimen of one SPM."""
+    """Add the Specimen of one SPM, once for all its orders."""
+    for known in conversion.mapped.all("Specimen") if spm.taken else ():
+        if known.segment == spm.position:
+            return known
     resource: Element = {"resourceType": "Specimen"}
     identifiers = _identifiers(conversion, spm)
     put(resource, "identifier", identifiers)

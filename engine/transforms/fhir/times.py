@@ -61,11 +61,17 @@ def offset_of(text: str) -> str:
     return stamp.offset_text if stamp else ""
 
 
-def later(text: str, minutes: int) -> str:
-    """Return a dateTime with a zone moved by some minutes; ``""`` for a mere date."""
+def later(text: str, minutes: float) -> str:
+    """Return a dateTime with a zone moved by some minutes.
+
+    ``""`` for a mere date, and where the calendar ends before.
+    """
     if "T" not in text:
         return ""
-    moved = datetime.fromisoformat(text) + timedelta(minutes=minutes)
+    try:
+        moved = datetime.fromisoformat(text) + timedelta(minutes=minutes)
+    except OverflowError:
+        return ""
     return moved.isoformat()
 
 

@@ -1,8 +1,8 @@
 """TQ1, and TQ of older versions, to the when and how much of an order.
 
 Spec:
-    HL7 v2-to-FHIR 1.0.0, segment map TQ1[ServiceRequest], data type map
-    TQ[ServiceRequest].
+    HL7 v2-to-FHIR 1.0.0, segment maps TQ1[ServiceRequest], TQ1[MedicationRequest], data
+    type maps TQ[ServiceRequest], TQ[MedicationRequest].
 """
 
 from typing import Final
@@ -13,10 +13,11 @@ from engine.transforms.fhir.datatypes import append, plain, put
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.quantities import counted
+from engine.transforms.fhir.repeats import old_timing, timing
 from engine.transforms.fhir.vocabulary import PRIORITY
 
-_START, _END, _PRIORITY = 4, 5, 6
-_OLD: Final = ((7, "ORC"), (27, "OBR"))
+_PRIORITY: Final = 6
+_OLD: Final = ((7, "ORC"), (27, "OBR"), (1, "RXE"))
 """Fields of type TQ."""
 
 
@@ -28,66 +29,70 @@ def add_timing(conversion: Conversion, nodes: list[Node], resource: Element) -> 
         nodes: OBR and ORC of the order.
         resource: the ServiceRequest.
     """
-    for node in nodes:
-        for tq1 in node.all_below("TQ1"):
-            _add_tq1(conversion, tq1, resource)
-    for node in nodes:
-        for field, segment_id in _OLD:
-            if node.id == segment_id and node.has(field) and (tq := node.first(field)):
-                _add_tq(conversion, tq, resource)
-
-
-def _add_tq1(conversion: Conversion, tq1: Node, resource: Element) -> None:
-    tq1.take(1)
-    feed = conversion.feed
-    if tq1.has(2) and (amount := counted(feed, tq1.first(2))):
-        resource.setdefault("quantityQuantity", amount)
-    _add_span(conversion, tq1, resource)
-    if tq1.has(9):
-        _add_priority(tq1, resource)
-    for source in tq1.all(11) if tq1.has(11) else ():
-        if words := plain(source.text()):
+    for tq1 in timings_below(nodes):
+        tq1.take(1)
+        feed = conversion.feed
+        if tq1.has(2) and (amount := counted(feed, tq1.first(2))):
+            resource.setdefault("quantityQuantity", amount)
+        if "occurrenceTiming" not in resource:
+            _set_occurrence(resource, timing(conversion, tq1))
+        add_priority(tq1, resource)
+        for words in texts(tq1, 11):
             append(resource, "note", {"text": words})
+    for tq in old_fields(nodes):
+        _add_tq(conversion, tq, resource)
 
 
-def _add_span(conversion: Conversion, tq1: Node, resource: Element) -> None:
-    """TQ1-7 and 8: when it is to be done; TQ1-3: how often, in words."""
-    span: Element = {}
-    conversion.put_time(span, "start", tq1, 7)
-    conversion.put_time(span, "end", tq1, 8)
-    repeat: Element = {}
-    put(repeat, "boundsPeriod", span)
-    count = tq1.text(14).strip()
-    if count.isdecimal() and int(count) > 0:
-        repeat["count"] = int(count)
-    timing: Element = {}
-    put(timing, "repeat", repeat)
-    if tq1.has(3) and (pattern := plain(tq1.text(3))):
-        timing["code"] = {"text": pattern}
-    if timing and not {"occurrenceDateTime", "occurrenceTiming"} & resource.keys():
-        resource["occurrenceTiming"] = timing
-    elif timing:
-        for field in (3, 7, 8, 14):
-            tq1.leave(field)
+def timings_below(nodes: list[Node]) -> list[Node]:
+    """Return the TQ1 of an order, those of its detail segment first."""
+    return [tq1 for node in nodes for tq1 in node.all_below("TQ1")]
 
 
-def _add_priority(tq1: Node, resource: Element) -> None:
+def old_fields(nodes: list[Node]) -> list[Repetition]:
+    """Return the first repetition of each TQ field of an order."""
+    return [
+        tq
+        for node in nodes
+        for field, segment_id in _OLD
+        if node.id == segment_id and node.has(field) and (tq := node.first(field))
+    ]
+
+
+def texts(tq1: Node, field: int) -> list[str]:
+    """Return the words of a text field, repetition by repetition."""
+    sources = tq1.all(field) if tq1.has(field) else []
+    return [words for source in sources if (words := plain(source.text()))]
+
+
+def add_priority(tq1: Node, resource: Element) -> None:
+    """TQ1-9; what came before it wins."""
+    if not tq1.has(9):
+        return
     if found := PRIORITY.get(tq1.text(9).strip()):
         resource.setdefault("priority", found)
     else:
         tq1.leave(9)
 
 
-def _add_tq(conversion: Conversion, tq: Repetition, resource: Element) -> None:
-    feed = conversion.feed
+def add_old_priority(tq: Repetition, resource: Element) -> None:
+    """TQ.6; what came before it wins."""
     if found := PRIORITY.get(tq.text(_PRIORITY).strip()):
         resource.setdefault("priority", found)
-    if amount := counted(feed, tq):
+
+
+def _set_occurrence(resource: Element, found: Element) -> None:
+    """Set when it is to be done; a moment known before is an event of the timing."""
+    if found:
+        moment = resource.pop("occurrenceDateTime", None)
+        put(found, "event", [moment] if moment else [])
+        resource["occurrenceTiming"] = found
+
+
+def _add_tq(conversion: Conversion, tq: Repetition, resource: Element) -> None:
+    add_old_priority(tq, resource)
+    if amount := counted(conversion.feed, tq):
         resource.setdefault("quantityQuantity", amount)
-    span: Element = {}
-    put(span, "start", feed.date_time(tq.text(_START)))
-    put(span, "end", feed.date_time(tq.text(_END)))
-    if span and not {"occurrenceDateTime", "occurrenceTiming"} & resource.keys():
-        resource["occurrenceTiming"] = {"repeat": {"boundsPeriod": span}}
+    if "occurrenceTiming" not in resource:
+        _set_occurrence(resource, old_timing(conversion, tq))
     if words := plain(tq.text(8)):
         append(resource, "note", {"text": words})

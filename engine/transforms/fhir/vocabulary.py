@@ -106,6 +106,13 @@ APPOINTMENT_REASON: Final = _codes(
     "ROUTINE=3780001 CHECKUP=866149003 FOLLOWUP=185389009 EMERGENCY=373110003"
 )
 ADMINISTERED: Final = _codes("CP=completed PA=completed RE=not-done NA=not-done")
+DISPENSED: Final = _codes(
+    "CA=cancelled OC=cancelled CR=cancelled DC=stopped OD=stopped HD=on-hold OH=on-hold"
+)
+"""ORC-1 of a dispense to medicationdispense-status; any other was completed."""
+METHOD: Final = _codes(
+    "CH=419747000 DI=421682005 IS=421257003 SH=420606003 WA=422152000"
+)
 ROUTE: Final = _codes("ID=IDINJ IM=IM IV=IVINJ PO=PO SC=SQ TD=TRNSDERM")
 """Table 0162 to v3-RouteOfAdministration; other routes keep their table."""
 PRIORITY: Final = _codes("S=stat A=asap R=routine T=urgent P=urgent")
@@ -165,6 +172,9 @@ TABLE_CODES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "0162": "AP B DT EP ET GTT GU IMR IA IB IC ICV ID IH IHA IM IN IO IP IS IT"
             " IU IV MTH MM NS NG NP NT OP OT OTH PF PO PR RM SD SC SL TP TRA TD TL UR"
             " VG VM WND",
+            "0161": "N G T",
+            "0165": "CH DI DU IF IS IR IVPB IVP NB PT PF SH SO WA WI",
+            "0167": "0 1 2 3 4 5 7 8 G N T",
             "0189": "H N U",
             "0203": "AM AN ANON BC BR CC DL DN DR EI EN FI GI HC JHN LN LR MA MB MC MCN"
             " MD MI MR MRT MS NE NH NI NNxxx NP NPI PEN PI PN PRN PT RI RPH RR RRI SL"

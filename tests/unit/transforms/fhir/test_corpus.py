@@ -88,13 +88,24 @@ WORDS = st.text('AB12 ^&~\\|."', max_size=12).map(lambda text: text.replace("|",
 KINDS = st.sampled_from(
     ["PID", "PV1", "PV2", "OBR", "ORC", "OBX", "NTE", "SPM", "DG1", "AL1", "IN1", "NK1",
      "GT1", "PR1", "MRG", "TXA", "ROL", "PRT", "PD1", "TQ1", "IN3", "ZZZ", "SFT", "RXA",
-     "RXR", "SCH", "AIS", "AIG", "AIL", "AIP"]
+     "RXR", "SCH", "AIS", "AIG", "AIL", "AIP", "RXO", "RXE", "RXD", "RXC"]
 )  # fmt: skip
 SEGMENTS = st.builds(
     lambda kind, fields: "|".join([kind, *fields]), KINDS, st.lists(WORDS, max_size=30)
 )
 EVENTS = st.sampled_from(
-    ["ADT^A01", "ADT^A40", "ORU^R01", "MDM^T02", "ADT^A31", "VXU^V04", "SIU^S12"]
+    [
+        "ADT^A01",
+        "ADT^A40",
+        "ORU^R01",
+        "MDM^T02",
+        "ADT^A31",
+        "VXU^V04",
+        "SIU^S12",
+        "OML^O33",
+        "RDE^O11",
+        "RAS^O17",
+    ]
 )
 
 
