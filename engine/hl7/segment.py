@@ -109,6 +109,11 @@ class Segment:
         return mark.join(fields)
 
     @property
+    def codec(self) -> str:
+        """Python's name of the charset that bytes written as escapes are read in."""
+        return self._codec
+
+    @property
     def field_count(self) -> int:
         """Number of the last field sent."""
         return len(self._all()) - 1

@@ -8,8 +8,10 @@ import re
 import unicodedata
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
+from engine.hl7.delimiters import Delimiters
 from engine.hl7.segment import Repetition, Segment
 
 TEST_NAMES: Final = ("ZZTEST",)
@@ -87,10 +89,18 @@ def traits_of(
             days before it may be a newborn without a name.
         test_names: beginnings of the family names of test patients.
     """
+    found = _cleaned(pid.encoded, pid.delimiters, pid.codec)
+    return _with_kind(found, happened, test_names)
+
+
+@lru_cache(maxsize=4_096)
+def _cleaned(text: str, delimiters: Delimiters, codec: str) -> Traits:
+    """Return the traits but for their kind; the PID of a stay is sent many times."""
+    pid = Segment(text, delimiters, codec)
     family, given, middle, suffix = _name(pid)
     ssn, last_four = _ssn(pid)
     phone, email = _telecom(pid)
-    found = Traits(
+    return Traits(
         given,
         middle,
         family,
@@ -107,7 +117,6 @@ def traits_of(
         pid.text(25).strip(),
         clean_birth(pid.text(29)) or ("Y" if pid.text(30).upper() == "Y" else ""),
     )
-    return _with_kind(found, happened, test_names)
 
 
 def updated(known: Traits, news: Traits) -> Traits:

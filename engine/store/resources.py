@@ -178,13 +178,19 @@ def _row(
     }
 
 
+@lru_cache(maxsize=8_192)
 def _key(sealer: Sealer, resource_type: str, criteria: str) -> bytes:
     return sealer.blind(f"resource|{resource_type}|{criteria}")
 
 
 def fingerprint_of(one: KnownResource) -> bytes:
     """Return the fingerprint of what a resource says, and of whom."""
-    return fingerprint(f"{one.person}|".encode() + one.content)
+    return _fingerprint(one.person, one.content)
+
+
+@lru_cache(maxsize=4_096)
+def _fingerprint(person: str, content: bytes) -> bytes:
+    return fingerprint(f"{person}|".encode() + content)
 
 
 def _sealed(sealer: Sealer, key: bytes, one: KnownResource) -> bytes:

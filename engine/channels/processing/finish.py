@@ -251,6 +251,8 @@ def _applied(
     said = write_json(entry.resource)
     version = _merged(entry, before, happened, said, here)
     entry.resource = version.resource
+    if version.targets <= here.keys():
+        return version
     outside = {**version.found_by, **here}
     if any(each not in here and each in outside for each in version.targets):
         entry.resource = read_json(write_json(entry.resource))  # the kept one is shared
@@ -270,7 +272,7 @@ def _merged(
     if before.source_time and happened and happened < before.source_time:
         return before
     if before.update == said and not entry.nulls:
-        return before._replace(source_time=happened)
+        return before.at(happened)
     entry.resource = merge_update(before.resource, entry.resource, entry.nulls)
     found_by = {**before.found_by, **here}
     return closed(entry, found_by)._replace(source_time=happened, update=said)

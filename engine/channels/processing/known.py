@@ -43,6 +43,10 @@ class Kept(NamedTuple):
     source_time: datetime | None = None
     update: bytes = b""
 
+    def at(self, source_time: datetime | None) -> "Kept":
+        """Return the same as said at another time."""
+        return Kept(*self[:5], source_time, self.update)
+
 
 def closed(entry: Entry, found_by: Mapping[str, str] = NOBODY) -> Kept:
     """Return a mapped resource as it is to be kept, with what finds its references."""

@@ -48,7 +48,7 @@ class Memory:
         if found is None or found[0] != mark.fingerprint:
             return None
         self.latest.move_to_end(key)
-        return found[1]._replace(source_time=mark.source_time)
+        return found[1].at(mark.source_time)
 
     def learn(self, key: Key, fingerprint: bytes, version: Kept) -> None:
         """Remember a version; the one not asked for longest is forgotten."""
