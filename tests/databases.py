@@ -17,6 +17,15 @@ from engine.store.database import Database, open_database
 
 KEY = bytes(range(32))
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+SETTINGS = [
+    pytest.param("sqlite", False, id="sqlite-lenient"),
+    pytest.param("sqlite", True, id="sqlite-strict"),
+    pytest.param("postgresql", False, id="postgresql", marks=pytest.mark.postgres),
+]
+each_setting = pytest.mark.parametrize(
+    ("store", "strict"), SETTINGS, indirect=["store"]
+)
+"""Both profiles, both databases: the profile changes nothing that a database sees."""
 
 _numbers = count(1)
 _opened: list[Database] = []

@@ -8,7 +8,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from engine.channels.accept import Intake
+from engine.channels.arriving import Intake
 from engine.channels.clock import Ulids
 from engine.channels.format.channel import Channel, Duplicates, Hl7Options, Source
 from engine.channels.format.endpoints import MllpSource
@@ -59,6 +59,17 @@ class StoreJournal:
         with self.store.journal() as connection:
             [appended] = append(connection, self.store.sealer, [arrival])
         return succeed(appended)
+
+
+class KnownEnd:
+    """Tells how messages ended; ``known`` is what it says, at once."""
+
+    def __init__(self, known=None):
+        self.known, self.asked = known, []
+
+    def wait(self, message_id, seconds, *, delivered):
+        self.asked.append((message_id, delivered))
+        return succeed(self.known)
 
 
 class Peer:

@@ -3,9 +3,9 @@
 from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import lines_of
 from engine.channels.worker import Worker
+from engine.store.delivery_moves import content
 from engine.store.queues import DeliveryFilter, deliveries
 from engine.store.search import MessageFilter, messages
-from engine.store.tables import rendered
 from tests.fakes import NOON
 
 SITE = 'site = "test"\n'
@@ -49,10 +49,5 @@ def queued(store):
     """Return the content of every delivery, in order."""
     with store.reading() as connection:
         found = deliveries(connection, DeliveryFilter())
-        kept = {
-            row.delivery_id: row.content
-            for row in connection.execute(rendered.select())
-        }
-    return [
-        (each.message_id, kept[each.id]) for each in sorted(found, key=lambda e: e.id)
-    ]
+        kept = [content(connection, store.sealer, each.id) for each in found]
+    return [each[0] for each in kept if each]

@@ -1,18 +1,13 @@
 """The accept loop: judge an event, journal it, and only then answer."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import structlog
 from twisted.internet.defer import Deferred
 
-from engine.channels.awaiting import Ended
-from engine.channels.format.channel import Channel, Duplicates
-from engine.channels.rules import Rules, rules_of
+from engine.channels.arriving import Intake
 from engine.channels.verdict import (
     UNSOLICITED,
     XML_MARK,
@@ -22,18 +17,14 @@ from engine.channels.verdict import (
     answer_code,
     hear,
     parts,
-    refusal_code,
 )
 from engine.channels.xml_answer import acknowledge_in_xml
 from engine.errors import JournalError
-from engine.hl7 import Path
 from engine.hl7.acknowledgment import AckFault, Header, acknowledge, is_wanted
 from engine.hl7.acknowledgment import Verdict as Answered
 from engine.hl7.framing import Event
 from engine.hl7.sequence import SequenceFault
-from engine.store.journal import Appended, Arrival
-from engine.store.sequences import Numbered
-from engine.store.words import Verdict
+from engine.store.journal import ORPHAN, Appended, Arrival
 
 MAX_UNREADABLE: Final = 10
 """Messages without a readable MSH in a row; then the peer is no HL7 sender."""
@@ -52,13 +43,12 @@ REUSED: Final = AckFault(
 OUT_OF_SEQUENCE: Final = AckFault(
     "199", location="MSH^1^13", text="this is not the sequence number expected"
 )
+NOTHING_CONTINUED: Final = AckFault(
+    "100", location="MSH^1^14", text="no message awaits this fragment"
+)
 _POSITIVE: Final = frozenset({"AA", "CA"})
 _FREEZING: Final = frozenset({SequenceFault.LOST, SequenceFault.FROZEN})
 _log = structlog.get_logger()
-_KEPT_AS: Final = {
-    Kept.ACCEPTED: Verdict.ACCEPTED,
-    Kept.QUARANTINED: Verdict.QUARANTINED,
-}
 
 
 class Then(StrEnum):
@@ -89,65 +79,6 @@ NOTHING: Final = Reply()
 
 Accept = Callable[[Event | TooLong], Awaitable[Reply]]
 """Journal one event, then return its answer."""
-
-Note = Callable[[str, int], None]
-"""Count something that happened, under its event name."""
-
-
-class Journal(Protocol):
-    """Where arrivals are written; the answer comes after the commit."""
-
-    def append(self, arrival: Arrival) -> Awaitable[Appended]:
-        """Return what became of the arrival, once it is on disk.
-
-        Raises:
-            JournalError: it is not.
-        """
-
-
-class Outcomes(Protocol):
-    """Who knows how a message ended."""
-
-    def wait(
-        self, message_id: int, seconds: float, *, delivered: bool
-    ) -> Awaitable[Ended | None]:
-        """Return how a message ended; None when the time is up first."""
-
-
-@dataclass(slots=True)
-class Intake:
-    """What all conversations of one listener share.
-
-    ``outcomes`` is needed where the channel answers later than ``accepted``;
-    ``unsolicited`` is shown acknowledgments that came in by themselves.
-    """
-
-    channel: Channel
-    listener: str
-    journal: Journal
-    now: Callable[[], datetime]
-    new_control_id: Callable[[], str]
-    note: Note
-    outcomes: Outcomes | None = None
-    unsolicited: Callable[[bytes], bool] | None = None
-    rules: Rules = field(init=False)
-    key_fields: tuple[tuple[int, int], ...] = field(init=False)
-    ignored_fields: tuple[int, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.adopt(self.channel)
-
-    def adopt(self, channel: Channel) -> None:
-        """Go on under another revision of the channel, from the next message on."""
-        self.channel = channel
-        self.rules = rules_of(channel.source)
-        duplicate = channel.source.duplicate
-        self.key_fields = tuple(
-            (path.field, path.component) for path in duplicate.key if _in_msh(path)
-        )
-        self.ignored_fields = tuple(
-            path.field for path in duplicate.ignore if _in_msh(path)
-        )
 
 
 class Conversation:
@@ -183,7 +114,7 @@ class Conversation:
             if heard.cause == UNSOLICITED and intake.unsolicited is not None:
                 intake.unsolicited(heard.data)
             return NOTHING
-        arrival = self._arrival(heard)
+        arrival = intake.arrival(heard, self.peer)
         try:
             appended = await intake.journal.append(arrival)
         except JournalError:
@@ -193,14 +124,18 @@ class Conversation:
         if appended.refused in _FREEZING:
             then = self._freeze(appended.refused)
         answer = self._answer(heard, appended)
-        if self._waits_for_more(heard, appended):
+        if self._waits_for_more(heard, arrival, appended):
             answer = await self._final(heard, appended, answer)
         return Reply(answer, then, kept=True)
 
     # ---- `ack: processed` and `ack: delivered`
 
-    def _waits_for_more(self, heard: Heard, appended: Appended) -> bool:
+    def _waits_for_more(
+        self, heard: Heard, arrival: Arrival, appended: Appended
+    ) -> bool:
         """Whether a message that was taken is answered by how it ends."""
+        if arrival.fragment is not None and arrival.fragment.awaits:
+            return False
         mllp = self._intake.channel.source.mllp
         if mllp is None or mllp.ack == "accepted" or self._intake.outcomes is None:
             return False
@@ -213,6 +148,8 @@ class Conversation:
         mllp, header = self._intake.channel.source.mllp, heard.header
         assert mllp is not None
         assert header is not None
+        if appended.first:  # E70: the whole message has the name of its first fragment
+            header = header.named(appended.first.encode("latin-1"))
         if appended.ack_code == "AA":
             return await self._by_outcome(
                 header, appended, mllp.ack_wait.total_seconds()
@@ -244,64 +181,6 @@ class Conversation:
         fault = AckFault("207", text=text)
         return self._write(header, "AE", (fault,), appended.sequence)
 
-    def _arrival(self, heard: Heard) -> Arrival:
-        intake, header = self._intake, heard.header
-        now = intake.now()
-        duplicate = intake.channel.source.duplicate
-        key = self._key(header, duplicate)
-        return Arrival(
-            channel=intake.channel.name,
-            listener=intake.listener,
-            peer=self.peer,
-            received_at=now,
-            data=heard.data,
-            verdict=_KEPT_AS[heard.kept],
-            control_id=header.control_id.decode("latin-1") if header else "",
-            message_type=header.message_type if header else "",
-            trigger_event=header.trigger_event if header else "",
-            dedupe_key=key,
-            content_hash=self._content_hash(heard) if key else b"",
-            first_after=now - duplicate.within,
-            reuse_code="AE" if duplicate.new_content == "reject" else "",
-            ack_code=answer_code(heard, intake.rules),
-            cause=heard.cause,
-            findings=heard.flags,
-            numbered=self._numbered(heard),
-            refusal_code=refusal_code(heard, intake.rules),
-        )
-
-    def _numbered(self, heard: Heard) -> Numbered | None:
-        """E68: only what is taken counts on its link."""
-        header, intake = heard.header, self._intake
-        if not intake.rules.numbered or heard.kept is not Kept.ACCEPTED:
-            return None
-        if header is None or not header.sequence:
-            return None
-        return Numbered(intake.listener, self.peer, header.sequence)
-
-    def _key(self, header: Header | None, duplicate: Duplicates) -> str:
-        """E67: the listener and the peer are always part of what makes a message."""
-        if header is None or not header.control_id:
-            return ""
-        if duplicate.same_content == "accept" and not self._intake.rules.numbered:
-            return ""
-        named = [_value(header, *place) for place in self._intake.key_fields]
-        return "\x1f".join((self._intake.listener, self.peer, *named))
-
-    def _content_hash(self, heard: Heard) -> bytes:
-        """E66: a resend may carry another time and another sequence number."""
-        header = heard.header
-        end = heard.data.find(b"\r")
-        if header is None or end < 0 or header.fields[0] == XML_MARK:
-            return hashlib.sha256(heard.data).digest()
-        fields = header.fields.copy()
-        for number in self._intake.ignored_fields:
-            if number <= len(fields):
-                fields[number - 1] = b""
-        digest = hashlib.sha256(b"|".join(fields).rstrip(b"|"))
-        digest.update(memoryview(heard.data)[end:])
-        return digest.digest()
-
     def _patience(self, heard: Heard) -> Then:
         self._unreadable = self._unreadable + 1 if heard.unreadable else 0
         return Then.CLOSE if self._unreadable >= MAX_UNREADABLE else Then.KEEP
@@ -317,7 +196,8 @@ class Conversation:
             return None
         faults = () if code in _POSITIVE else heard.faults
         if appended.refused:
-            faults = (OUT_OF_SEQUENCE,)
+            orphan = appended.refused == ORPHAN
+            faults = (NOTHING_CONTINUED if orphan else OUT_OF_SEQUENCE,)
         if appended.control_id_reuse:
             intake.note("control_id_reuse", 1)
             faults = faults if code in _POSITIVE else (REUSED,)
@@ -364,15 +244,3 @@ class Conversation:
             errors=faults,
             sequence=sequence,
         )
-
-
-def _in_msh(path: Path) -> bool:
-    return path.segment == "MSH"
-
-
-def _value(header: Header, number: int, component: int) -> str:
-    return (
-        header.part(number, component)
-        if component
-        else header.raw(number).decode("latin-1")
-    )

@@ -14,7 +14,8 @@ from twisted.internet.interfaces import IListeningPort, IReactorTCP
 from twisted.internet.protocol import ServerFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from engine.channels.accept import Conversation, Intake, Journal, Note, Outcomes
+from engine.channels.accept import Conversation
+from engine.channels.arriving import Intake, Journal, Note, Outcomes
 from engine.channels.format.channel import Channel
 from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import BACKLOG, MllpFactory, Places

@@ -10,7 +10,8 @@ from twisted.internet.interfaces import IAddress, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, ServerFactory
 from typing_extensions import override
 
-from engine.channels.accept import Conversation, Intake
+from engine.channels.accept import Conversation
+from engine.channels.arriving import Intake
 from engine.channels.format.endpoints import MllpSource
 from engine.channels.sources.mllp import Limits, MllpListener
 from engine.channels.tls import names_of

@@ -33,7 +33,8 @@ from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError
-from engine.store import claims, leases, results
+from engine.store import claims, fragments, leases, messages, results
+from engine.store.audit import Order
 from engine.store.database import Connection, Database, open_database
 from engine.store.leases import Lease
 from engine.store.message_state import MessageState
@@ -50,6 +51,9 @@ IDLE_SECONDS: Final = 0.5
 REPORT_SECONDS: Final = 2.0
 LEASE: Final = timedelta(seconds=15)
 RENEW: Final = timedelta(seconds=5)
+LOOK: Final = timedelta(seconds=2)
+"""How often it is seen whether a fragment waits too long for its next one."""
+
 WRONG_CONFIGURATION: Final = 3
 
 _DECIDED: Final = (MessageState.PROCESSED, MessageState.HELD)
@@ -78,9 +82,11 @@ class Worker:
     flags: Counter[tuple[str, str]] = field(default_factory=Counter)
     _memory: Memory = field(default_factory=Memory)
     _leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
+    _looked_at: datetime | None = None
 
     def turn(self) -> int:
         """Process one batch of every channel; return how many messages that were."""
+        self._look_for_late_fragments()
         done = sum(self.batch(name) for name in self.lines if name not in self.silenced)
         self.processed += done
         return done
@@ -135,6 +141,34 @@ class Worker:
                 apply(view.index, finished.decision, now)
         view.index.flush()
         results.record(connection, sealer, Batch(name, outcomes, lease=lease), now)
+
+        for each in prepared:
+            if isinstance(each, Prepared) and each.claimed.chain is not None:
+                self._joined(connection, name, each.claimed.chain.ids[:-1])
+
+    def _joined(
+        self, connection: Connection, name: str, earlier: Sequence[int]
+    ) -> None:
+        """Settle the fragments that waited for the last one, in its transaction."""
+        now, sealer = self.clock(), self.database.sealer
+        fragments.look_again(connection, name, earlier, now)
+        missed = fragments.missed(connection, earlier)
+        came = Order("engine", now, "its last fragment came")
+        messages.reprocess(connection, sealer, missed, came)
+
+    def _look_for_late_fragments(self) -> None:
+        """E70: a fragment that waits too long for its next one is looked at again."""
+        now = self.clock()
+        if self._looked_at is not None and now - self._looked_at < LOOK:
+            return
+        self._looked_at = now
+        for name, line in self.lines.items():
+            patience = line.feed.channel.source.hl7.fragment_timeout
+            with self.database.reading() as connection:
+                late = fragments.late(connection, name, now - patience)
+            if late:
+                with self.database.engine() as connection:
+                    fragments.look_again(connection, name, late, now)
 
     def _count_flags(self, name: str, half: Prepared | Ended) -> None:
         """Count each remark once for a message; the edge has counted its own."""

@@ -105,11 +105,16 @@ def is_stored(place: str) -> bool:
 
 
 def _stored(message_id: int) -> bytes:
-    from engine.store import audit, journal
+    from engine.hl7.continuation import join
+    from engine.store import audit, fragments, journal
 
     with store() as database:
+        sealer = database.sealer
         with database.reading() as connection:
-            data = journal.content(connection, database.sealer, message_id)
+            data = journal.content(connection, sealer, message_id)
+            chain = fragments.load(connection, sealer, [message_id]).get(message_id)
+        if chain and chain.contents:
+            data = join([part for part in chain.contents if part])
         if data is None:
             sentence = f"message {message_id} is unknown, or its content was purged"
             raise Stop(sentence, Exit.PROBLEMS, "interop messages search lists them")

@@ -47,6 +47,12 @@ class Header:
         """MSH-10, byte for byte."""
         return self.raw(10)
 
+    def named(self, control_id: bytes) -> "Header":
+        """Return the same MSH under another MSH-10."""
+        return Header(
+            self.delimiters, [*self.fields[:9], control_id, *self.fields[10:]]
+        )
+
     @property
     def message_type(self) -> str:
         """MSH-9.1, such as ``ADT``."""

@@ -1,12 +1,14 @@
 """Messages in the order a worker takes them, and what happens when it dies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from engine.store import fragments
 from engine.store.dialect import put
+from engine.store.fragments import Chain
 from engine.store.journal import ROW_COLUMNS, JournalRow, read_row
 from engine.store.schema import Found
 from engine.store.seal import Sealer
@@ -19,6 +21,7 @@ class Claimed:
 
     ``attempt`` numbers the processing from 1 and goes into its `Outcome`. ``deaths``
     counts workers that died while they had it in hand: from 2 on it is poison.
+    ``chain`` is there for a part of a message.
     """
 
     row: JournalRow
@@ -26,7 +29,11 @@ class Claimed:
     attempt: int = 1
     redo: bool = False
     deaths: int = 0
+    chain: Chain | None = None
 
+
+FRAGMENT: Final = "fragment"
+"""The finding of messages that are parts of one."""
 
 _AGAIN: Final = (
     select(
@@ -82,7 +89,18 @@ def claim(
     suspected ones are past.
     """
     again = _claim_again(connection, sealer, channel, limit) if not partition else []
-    return again or _claim_new(connection, sealer, (channel, partition), limit)
+    found = again or _claim_new(connection, sealer, (channel, partition), limit)
+    return _with_chains(connection, sealer, found)
+
+
+def _with_chains(
+    connection: Connection, sealer: Sealer, found: list[Claimed]
+) -> list[Claimed]:
+    parts = [each.row.id for each in found if FRAGMENT in each.row.findings]
+    if not parts:
+        return found
+    chains = fragments.load(connection, sealer, parts)
+    return [replace(each, chain=chains.get(each.row.id)) for each in found]
 
 
 def _claim_again(

@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from engine.store.counters import reserve_journal
 from engine.store.dialect import bulk, put
+from engine.store.fragments import Chains, Fragment, chains_of
 from engine.store.schema import Found
 from engine.store.seal import Sealer, fingerprint
 from engine.store.sequences import Links, Numbered, links_of
@@ -34,8 +35,8 @@ class Arrival:
     fields that may change in a resend. A first one older than ``first_after`` does not
     count any more. ``reuse_code`` answers another content under the same key: ``""``
     takes it with a finding, anything else quarantines it. ``numbered`` makes it count
-    on its link; ``refusal_code`` answers it where only the journal can see that it must
-    not be taken.
+    on its link, ``fragment`` a part of one; ``refusal_code`` answers it where only the
+    journal can see that it must not be taken.
     """
 
     channel: str
@@ -55,6 +56,7 @@ class Arrival:
     cause: str = ""
     findings: tuple[str, ...] = ()
     numbered: Numbered | None = None
+    fragment: Fragment | None = None
     refusal_code: str = ""
 
 
@@ -64,7 +66,8 @@ class Appended:
 
     ``id`` is the message's number, in accept order. When ``duplicate`` is true nothing
     new was stored: ``id`` and ``ack_code`` are those of the first one. ``refused`` is
-    the cause for which the journal quarantined it; ``sequence`` is MSA-4.
+    the cause for which the journal quarantined it; ``sequence`` is MSA-4; ``first`` is
+    MSH-10 of the first fragment, where it is one.
     """
 
     id: int
@@ -73,6 +76,7 @@ class Appended:
     control_id_reuse: bool = False
     refused: str = ""
     sequence: str = ""
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,9 @@ class JournalRow:
     verdict: Verdict
     findings: tuple[str, ...]
 
+
+ORPHAN: Final = "fragment-orphan"
+"""The cause of a fragment that no chain awaits."""
 
 _HASH_BYTES: Final = 16
 
@@ -139,7 +146,9 @@ def append(
     keys = [_dedupe_key(sealer, arrival) for arrival in arrivals]
     seen, used = _first_ones(connection, arrivals, keys)
     links = links_of(connection, [a.numbered.link for a in arrivals if a.numbered])
-    group = _Group(iter(reserve_journal(connection, len(arrivals))), seen, used, links)
+    chains = chains_of(connection, sealer, [each.fragment for each in arrivals])
+    ids = iter(reserve_journal(connection, len(arrivals)))
+    group = _Group(ids, seen, used, links, chains)
     pairs = list(zip(arrivals, keys, strict=True))
     appended = [group.judge(arrival, key) for arrival, key in pairs]
     fresh: list[tuple[int, Arrival, bytes]] = []
@@ -151,6 +160,7 @@ def append(
             fresh.append((one.id, arrival, b"" if one.refused else key))
     _write(connection, sealer, fresh, appended)
     links.write(connection)
+    chains.write(connection)
     bulk(connection, _REPEATED, repeated)
     _count(connection, arrivals, appended)
     return appended
@@ -164,27 +174,35 @@ class _Group:
     seen: dict[tuple[bytes, bytes], Seen]
     used: set[bytes]
     links: Links
+    chains: Chains
 
     def judge(self, arrival: Arrival, key: bytes) -> Appended:
         """Return what becomes of the next arrival."""
         name = key, arrival.content_hash[:_HASH_BYTES]
         known = self.seen.get(name) if key else None
         reused = known is None and key in self.used
-        refused, sequence = "", ""
-        if arrival.numbered is not None and not (reused and arrival.reuse_code):
+        rejected = reused and bool(arrival.reuse_code)
+        orphan = known is None and not self.chains.awaits(arrival.fragment)
+        fault, sequence = ORPHAN if orphan else "", ""
+        if arrival.numbered is not None and not (rejected or orphan):
             step = self.links.step(arrival.numbered, repeated=known is not None)
-            refused, sequence = step.fault or "", step.expected
-        if refused:  # it is to be sent again, and must not count as known then
+            fault, sequence = step.fault or "", step.expected
+        if fault:  # it is to be sent again, and must not count as known then
             code = arrival.refusal_code
-            return Appended(next(self.ids), code, refused=refused, sequence=sequence)
+            return Appended(next(self.ids), code, refused=fault, sequence=sequence)
         if known is not None:
             return Appended(*known, duplicate=True, sequence=sequence)
-        code = arrival.reuse_code if reused and arrival.reuse_code else arrival.ack_code
-        one = Appended(next(self.ids), code, control_id_reuse=reused, sequence=sequence)
+        code = arrival.reuse_code if rejected else arrival.ack_code
+        number = next(self.ids)
         if key:
             self.used.add(key)
-            self.seen[name] = one.id, code
-        return one
+            self.seen[name] = number, code
+        first = ""
+        if arrival.fragment is not None and not rejected:
+            first = self.chains.join(arrival.fragment, number, arrival.control_id)
+        return Appended(
+            number, code, control_id_reuse=reused, sequence=sequence, first=first
+        )
 
 
 def _dedupe_key(sealer: Sealer, arrival: Arrival) -> bytes:

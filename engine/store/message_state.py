@@ -30,6 +30,8 @@ class MessageEvent(StrEnum):
     PROCESS = "process"
     HOLD = "hold"
     FAIL = "fail"
+    WAIT = "wait"
+    """It is part of a message whose other parts have not come yet."""
     REPROCESS = "reprocess"
     RELEASE = "release"
     DISCARD = "discard"
@@ -44,6 +46,7 @@ MESSAGE_TRANSITIONS: Final[Mapping[tuple[MessageState, MessageEvent], MessageSta
             (_S.RECEIVED, _E.PROCESS): _S.PROCESSED,
             (_S.RECEIVED, _E.HOLD): _S.HELD,
             (_S.RECEIVED, _E.FAIL): _S.ERROR,
+            (_S.RECEIVED, _E.WAIT): _S.RECEIVED,
             (_S.FILTERED, _E.REPROCESS): _S.RECEIVED,
             (_S.PROCESSED, _E.REPROCESS): _S.RECEIVED,
             (_S.ERROR, _E.REPROCESS): _S.RECEIVED,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, func, select, text
 
 from engine.store.counters import DELIVERY
 from engine.store.delivery_state import State
+from engine.store.message_state import MessageState
 from engine.store.schema import Found, is_word, read
 from engine.store.seal import Sealer
 from engine.store.tables import (
@@ -15,7 +16,6 @@ from engine.store.tables import (
     journal_message,
     lane,
     progress,
-    redo,
     table_miss,
 )
 from engine.store.tables import delivery as delivery_rows
@@ -132,9 +132,11 @@ _new = (
     .where(message_rows.c.id.is_(None))
 )
 UNFINISHED: Final = _new.union_all(
-    select(redo.c.message_id.label("id"), redo.c.channel)
+    select(message_rows.c.id, message_rows.c.channel).where(
+        NOT_DONE, is_word(message_rows.c.state, MessageState.RECEIVED)
+    )
 ).subquery("unfinished")
-"""The *received* messages: new ones, and those to be processed again."""
+"""The *received* messages: new ones, those to be processed again, waiting parts."""
 
 
 def deliveries(

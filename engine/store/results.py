@@ -75,11 +75,12 @@ class TableMiss:
 class Outcome:
     """What processing made of one message.
 
-    ``state`` is filtered (``reason``: the rule), processed, held or error (with
-    ``failure``; a hold for an identity doubt has none, its entry is in the mismatch
-    queue). ``report`` is the loss report with the findings, ready as JSON. ``holds``
-    are the person keys (see `results.blocked`) that must wait for this held message;
-    ``behind`` is the held message that this one waits for.
+    ``state`` is filtered (``reason``: the rule), processed, received (a part that waits
+    for the others), held or error (with ``failure``; a hold for an identity doubt has
+    none, its entry is in the mismatch queue). ``report`` is the loss report with the
+    findings, ready as JSON. ``holds`` are the person keys (see `results.blocked`) that
+    must wait for this held message; ``behind`` is the held message that this one waits
+    for.
     """
 
     message_id: int
@@ -126,6 +127,7 @@ _EVENTS: Final = MappingProxyType(
         MessageState.PROCESSED: MessageEvent.PROCESS,
         MessageState.HELD: MessageEvent.HOLD,
         MessageState.ERROR: MessageEvent.FAIL,
+        MessageState.RECEIVED: MessageEvent.WAIT,
     }
 )
 _STATES: Final = select(message.c.id, message.c.state).where(
@@ -198,7 +200,7 @@ def _write_states(
     tries: list[dict[str, object]] = []
     for one in batch.outcomes:
         known = before.get(one.message_id)
-        after = of_messages(batch.channel, _ended(known, one.state))
+        after = of_messages(batch.channel, _ended(known, one))
         was = of_messages(batch.channel, known) if known else None
         moves[was, after] += 1
         tried = _attempt_row(sealer, one, now)
@@ -218,10 +220,10 @@ def _write_states(
     put(connection, held_person, holds)
 
 
-def _ended(before: MessageState | None, wanted: MessageState) -> MessageState:
-    if wanted not in _EVENTS:
-        raise IllegalTransitionError(f"processing does not end in {wanted}")
-    return advance_message(before or MessageState.RECEIVED, _EVENTS[wanted])
+def _ended(before: MessageState | None, one: Outcome) -> MessageState:
+    if one.state is MessageState.RECEIVED and not one.reason:
+        raise IllegalTransitionError("a message stays received only for a reason")
+    return advance_message(before or MessageState.RECEIVED, _EVENTS[one.state])
 
 
 def _states(connection: Connection, ids: Sequence[int]) -> dict[int, MessageState]:

@@ -3,7 +3,7 @@
 What could name a patient is sealed or a keyed hash; every other column may be shown.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Table
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table
 
 from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
@@ -73,6 +73,17 @@ link_sequence = Table(
     number("frozen"),
 )
 """The last sequence number (MSH-13) of each link; -1 where the next may be any."""
+
+fragment = Table(
+    "fragment",
+    JOURNAL,
+    row_id("message_id"),
+    *numbers("chain", "place"),
+    Column("awaits", LargeBinary),
+    Index("fragment_by_chain", "chain"),
+    partial_index("fragment_awaits", "awaits", where="awaits IS NOT NULL"),
+)
+"""Parts of messages; ``chain`` is the first one, ``awaits`` the keyed next pointer."""
 
 journal_sequence = Table(
     "sequence", JOURNAL, word("name", primary_key=True), number("value")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from twisted.internet.defer import succeed
 
 from engine.channels.awaiting import Ended
 from engine.errors import JournalError
@@ -15,7 +14,7 @@ from engine.hl7.framing import enclose
 from engine.store import error_queue
 from engine.store.words import Verdict
 from tests.databases import empty_database
-from tests.listening import ADMISSION, Peer, adt, codes, fault, heard
+from tests.listening import ADMISSION, KnownEnd, Peer, adt, codes, fault, heard
 from tests.processing import lines, process, states
 from tests.stored import ask
 
@@ -311,17 +310,6 @@ def test_section_4_a_bug_of_ours_after_storing_leaves_the_answer_and_is_in_the_q
     assert (state, "a defect in the engine" in reason) == ("error", True)
     [entry] = ask(store, error_queue.entries)
     assert (entry.message_id, entry.code) == (1, "defect")
-
-
-class KnownEnd:
-    """Tells how messages ended; ``known`` is what it says, at once."""
-
-    def __init__(self, known=None):
-        self.known, self.asked = known, []
-
-    def wait(self, message_id, seconds, *, delivered):
-        self.asked.append((message_id, delivered))
-        return succeed(self.known)
 
 
 @pytest.mark.parametrize("ack", ["processed", "delivered"])

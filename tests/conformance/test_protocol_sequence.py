@@ -5,10 +5,9 @@ import pytest
 from engine.hl7.acknowledgment import parse_acknowledgment
 from engine.hl7.framing import enclose
 from engine.store.sequences import thaw
+from tests.databases import each_setting
 from tests.listening import ADMISSION, Peer, adt, answers
 from tests.processing import lines, process, states
-
-both = pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
 
 
 class Numbered(Peer):
@@ -29,7 +28,7 @@ class Numbered(Peer):
         return [(each.code, each.sequence) for each in new]
 
 
-@both
+@each_setting
 def test_E68_a_link_starts_with_0_and_hears_what_is_expected(store, strict):
     peer = Numbered(store, strict)
 
@@ -39,7 +38,7 @@ def test_E68_a_link_starts_with_0_and_hears_what_is_expected(store, strict):
     assert peer.says(42) == [("AA", "42")]
 
 
-@both
+@each_setting
 def test_E68_minus_1_starts_anew_with_whatever_number_comes(store, strict):
     peer = Numbered(store, strict)
     peer.says(41)
@@ -49,7 +48,7 @@ def test_E68_minus_1_starts_anew_with_whatever_number_comes(store, strict):
     assert peer.says(8) == [("AA", "8")]
 
 
-@both
+@each_setting
 def test_E68_a_number_again_is_answered_again_with_the_next_one(store, strict):
     peer = Numbered(store, strict)
     peer.says(41, "A")
@@ -59,7 +58,7 @@ def test_E68_a_number_again_is_answered_again_with_the_next_one(store, strict):
     assert peer.says(42, "B") == [("AA", "42")]
 
 
-@both
+@each_setting
 @pytest.mark.parametrize(("asked", "code"), [({}, "AR"), ({"f15": "AL"}, "CE")])
 def test_E68_a_gap_is_refused_with_the_number_expected(store, strict, asked, code):
     peer = Numbered(store, strict)
@@ -74,7 +73,7 @@ def test_E68_a_gap_is_refused_with_the_number_expected(store, strict, asked, cod
     assert not peer.closed
 
 
-@both
+@each_setting
 def test_E68_any_other_number_freezes_the_link_until_a_person_comes(store, strict):
     for host, number in enumerate([40, 41, "x", -5]):
         peer = Numbered(store, strict, host=f"10.0.0.{host}")
@@ -91,7 +90,7 @@ def test_E68_any_other_number_freezes_the_link_until_a_person_comes(store, stric
     assert Numbered(store, strict, host="10.0.0.1").says(42) == [("AA", "42")]
 
 
-@both
+@each_setting
 def test_E68_a_frozen_link_is_in_the_error_queue(store, strict, tmp_path):
     peer = Numbered(store, strict)
     peer.says(41)
@@ -103,7 +102,7 @@ def test_E68_a_frozen_link_is_in_the_error_queue(store, strict, tmp_path):
     assert other == ("error", "sequence-lost")
 
 
-@both
+@each_setting
 def test_E68_the_sender_thaws_a_frozen_link_when_it_resynchronises(store, strict):
     peer = Numbered(store, strict)
     peer.says(41)
@@ -114,7 +113,7 @@ def test_E68_the_sender_thaws_a_frozen_link_when_it_resynchronises(store, strict
     assert again.says(7, "NEW") == [("AA", "7")]
 
 
-@both
+@each_setting
 def test_E68_the_number_is_kept_with_its_message_and_a_restart_goes_on(store, strict):
     Numbered(store, strict).says(41)
 
@@ -122,7 +121,7 @@ def test_E68_the_number_is_kept_with_its_message_and_a_restart_goes_on(store, st
     assert Numbered(store, strict).says(42, "NEXT") == [("AA", "42")]
 
 
-@both
+@each_setting
 def test_E68_a_link_that_has_not_agreed_knows_no_numbers(store, strict):
     peer = Peer(strict=strict, store=store)
 
@@ -132,7 +131,7 @@ def test_E68_a_link_that_has_not_agreed_knows_no_numbers(store, strict):
     assert [(each.code, each.sequence) for each in told] == [("AA", "")] * 2
 
 
-@both
+@each_setting
 def test_E68_a_message_without_a_number_is_taken_as_usual(store, strict):
     peer = Numbered(store, strict)
     peer.says(41)
@@ -141,7 +140,7 @@ def test_E68_a_message_without_a_number_is_taken_as_usual(store, strict):
     assert peer.says(42) == [("AA", "42")]
 
 
-@both
+@each_setting
 def test_E69_a_bare_header_starts_the_link_and_is_no_parse_error(
     store, strict, tmp_path
 ):
@@ -156,7 +155,7 @@ def test_E69_a_bare_header_starts_the_link_and_is_no_parse_error(
     assert states(store) == [("filtered", reason)] * 4
 
 
-@both
+@each_setting
 def test_E69_what_a_link_start_says_beyond_its_header_is_not_thrown_away(
     store, strict, tmp_path
 ):

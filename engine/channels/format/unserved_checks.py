@@ -11,10 +11,7 @@ from engine.channels.format.channel import Channel
 from engine.channels.format.faults import Fault
 from engine.channels.format.written import Node, Written
 
-_HL7: Final = (
-    "fragment_timeout",
-    "batch_ack",
-)
+_HL7: Final = ("batch_ack",)
 _MAP_OPTIONS: Final = ("update", "snapshot", "documents")
 _SENTENCE: Final = "this release reads this key but does not act on it yet"
 

@@ -5,13 +5,14 @@ held or error.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Final, TypeVar
 
 from engine.channels.format.channel import Channel, Hl7Options, Rule
 from engine.channels.processing.outcomes import (
     POISON,
+    apart,
     ended,
     failed,
     quarantined,
@@ -22,6 +23,7 @@ from engine.channels.processing.steps import Call, StepRunner
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, parse
 from engine.hl7.conformance import CONDITIONS, Finding, check, check_shape
+from engine.hl7.continuation import is_continued, join
 from engine.hl7.sequence import is_link_start
 from engine.store.claims import Claimed
 from engine.store.message_state import MessageState
@@ -72,6 +74,9 @@ def prepare(
         return Ended(refused(claimed, feed.channel, POISON))
     if claimed.row.verdict is JournalVerdict.QUARANTINED:
         return Ended(quarantined(claimed, feed.channel))
+    if (part := apart(claimed, feed.channel)) is not None:
+        return Ended(part)
+    claimed = _whole(claimed)
     try:
         message = _parsed(claimed, feed.channel)
     except ParseError as error:
@@ -160,6 +165,16 @@ def _keeps(rule: Rule, context: EditContext) -> bool:
     if rule.python is not None and context.run_python is not None:
         return context.run_python(rule.python, context) is True
     return True
+
+
+def _whole(claimed: Claimed) -> Claimed:
+    """Return a message with its fragments and continued segments joined (E70, E71)."""
+    if claimed.chain is not None:
+        parts = [each for each in claimed.chain.contents if each is not None]
+        return replace(claimed, data=join(parts))
+    if is_continued(claimed.data):
+        return replace(claimed, data=join([claimed.data]))
+    return claimed
 
 
 def _parsed(claimed: Claimed, channel: Channel) -> Message:

@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from engine.channels.accept import Accept, Note
+from engine.channels.accept import Accept
+from engine.channels.arriving import Note
 from engine.channels.format.endpoints import FileSource
 from engine.errors import FrameError
 from engine.hl7.batch import BatchedMessage, BatchReader, Closing

@@ -23,7 +23,8 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from engine.channels.accept import Accept, Note, Reply, Then
+from engine.channels.accept import Accept, Reply, Then
+from engine.channels.arriving import Note
 from engine.channels.verdict import TooLong
 from engine.errors import FrameError
 from engine.hl7.framing import START, BlockReader, Event, Junk, enclose

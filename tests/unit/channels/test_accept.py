@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from twisted.internet.defer import Deferred
 
-from engine.channels.accept import Conversation, Intake, Reply, Then
+from engine.channels.accept import Conversation, Reply, Then
+from engine.channels.arriving import Intake
 from engine.channels.awaiting import Ended
 from engine.channels.clock import Ulids
 from engine.channels.format.channel import Channel, Duplicates, Hl7Options, Source
