@@ -26,14 +26,14 @@ class Authority:
         )
         self.file = self._write(f"{name}.pem", self._pem(self.certificate))
 
-    def _signed(self, name, public_key, constraints, *, until=None):
+    def _signed(self, name, public_key, constraints, *, since=None, until=None):
         builder = (
             x509.CertificateBuilder()
             .subject_name(_name(name))
             .issuer_name(_name(self.name))
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(BEGIN)
+            .not_valid_before(since or BEGIN)
             .not_valid_after(until or BEGIN + LONG)
             .add_extension(constraints, critical=True)
         )
@@ -42,11 +42,11 @@ class Authority:
             builder = builder.add_extension(names, critical=False)
         return builder.sign(self.key, hashes.SHA256())
 
-    def issue(self, name, *, until=None):
+    def issue(self, name, **dates):
         """Return the PEM file of a certificate for ``name``, with its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         plain = x509.BasicConstraints(ca=False, path_length=None)
-        certificate = self._signed(name, key.public_key(), plain, until=until)
+        certificate = self._signed(name, key.public_key(), plain, **dates)
         text = self._pem(certificate) + key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,

@@ -28,6 +28,7 @@ from twisted.python.threadpool import ThreadPool
 from engine.channels.arguments import read_arguments
 from engine.channels.awaiting import Ended, Outcomes, endings
 from engine.channels.bell_reader import BellReader
+from engine.channels.certificates import profiles_of
 from engine.channels.clock import Ulids, utc_now
 from engine.channels.deliver import DeliverLoop
 from engine.channels.destinations.mllp import MllpSender
@@ -43,7 +44,8 @@ from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.reporting import Reporter, Wishes, wishes_of
 from engine.channels.route import Route
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
-from engine.channels.tls import Profile, expiry, profiles_of
+from engine.channels.tls import Identities
+from engine.channels.tls_watch import Watch
 from engine.channels.twisted_logs import follow_twisted
 from engine.channels.wake import Ringer
 from engine.errors import ConfigurationError
@@ -94,7 +96,8 @@ class Edge:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._wishes = Wishes()
         self._routes: dict[tuple[str, str], Route] = {}
-        self._certificates: dict[str, str] = {}
+        self._identities = Identities(profiles_of(settings.tls, settings.folder))
+        self._watch = Watch(self._identities)
         self._reporter = Reporter(database, settings.node_name, utc_now(), utc_now)
         self._parent = os.getppid() if bells else 0
         self._thread = ThreadPool(1, 1, name="store")
@@ -125,7 +128,7 @@ class Edge:
             self._note,
             deferToThread,
             Places(descriptors() - RESERVED_DESCRIPTORS),
-            self._profiles(),
+            self._identities,
             Outcomes(self._endings, cast("IReactorTime", self._reactor)),
             self._unsolicited,
             self._roots(),
@@ -146,11 +149,6 @@ class Edge:
         ]
         # One message may go to two receivers: an answer that could be either's is none.
         return len(waiting) == 1 and waiting[0].hear_application(answer)
-
-    def _profiles(self) -> dict[str, Profile]:
-        return profiles_of(
-            cast("dict[str, dict[str, object]]", dict(self._settings.tls))
-        )
 
     def _roots(self) -> tuple[str, ...]:
         return tuple(map(str, self._settings.allowed_folders))
@@ -226,10 +224,6 @@ class Edge:
             (each.source.duplicate.within for each in self._channels),
             default=self._housekeeping.remember,
         )
-        ends = {name: expiry(each) for name, each in self._profiles().items()}
-        self._certificates = {
-            name: end.isoformat() for name, end in ends.items() if end is not None
-        }
         self._routes = routes_of(self._channels, self._surroundings(), self._routes)
         if silenced:
             self._in_store(self._thaw, silenced).addErrback(self._report_failed)
@@ -256,7 +250,7 @@ class Edge:
             dialer,
             self._reactor,
             deferToThread,
-            self._profiles(),
+            self._identities,
             cast("dict[str, dict[str, str]]", dict(self._settings.credentials)),
             self._roots(),
         )
@@ -296,9 +290,14 @@ class Edge:
             _log.error("supervisor_gone")
             self._reactor.callLater(0, self._reactor.stop)
         done: Deferred[Mapping[tuple[str, str], Wanted]] = self._in_store(
-            self._reporter.exchange, self._detail()
+            self._exchange, self._detail()
         )
         return done.addCallbacks(self._heed, self._report_failed)
+
+    def _exchange(self, detail: str) -> Mapping[tuple[str, str], Wanted]:
+        """Look at files and report, in the store's thread: all of it may wait."""
+        self._watch.look(utc_now())
+        return self._reporter.exchange(detail)
 
     def _heed(self, wanted: Mapping[tuple[str, str], Wanted]) -> None:
         """Open and close what persons want, and try again where opening failed."""
@@ -321,7 +320,8 @@ class Edge:
                 "problems": self.intakes.problems,
                 "in_hand": self.deliveries.in_hand,
                 "failing": ["/".join(place) for place in self.deliveries.alarmed()],
-                "certificates": self._certificates,
+                "certificates": self._watch.ends,
+                "tls_problems": self._identities.problems,
                 "counts": {
                     f"{channel}/{event}" if channel else event: count
                     for (channel, event), count in sorted(self._counts.items())

@@ -1,6 +1,6 @@
 """All ways in of a node: opened, kept, changed and closed as its channels change."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from engine.channels.format.channel import Channel
 from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import BACKLOG, MllpFactory, Places
 from engine.channels.sources.file import FolderSource
-from engine.channels.tls import Profile, server_options
+from engine.channels.tls import Identities
 from engine.errors import ConfigurationError
 
 _log = structlog.get_logger()
@@ -58,7 +58,7 @@ class Intakes:
     note: Callable[[str, str, int], None]
     in_thread: Callable[..., Awaitable[object]]
     places: Places
-    profiles: Mapping[str, Profile]
+    identities: Identities
     outcomes: Outcomes
     unsolicited: Callable[[bytes], bool]
     roots: tuple[str, ...] = ()
@@ -132,15 +132,13 @@ class Intakes:
         return lambda event, count: self.note(name, event, count)
 
     def _listen(self, intake: Intake, source: MllpSource) -> Open:
-        profile = self.profiles.get(source.tls)
+        profile = self.identities.profiles.get(source.tls)
         peers = profile.peers if profile else frozenset()
         factory = MllpFactory(intake, self.reactor, self.places, peers)
         outer: ServerFactory = factory
         if source.tls != "none":
-            if profile is None:
-                raise ConfigurationError(f"there is no tls profile {source.tls}")
-            options = server_options(profile)
-            outer = cast("ServerFactory", TLSMemoryBIOFactory(options, False, factory))
+            side = self.identities.server(source.tls)
+            outer = cast("ServerFactory", TLSMemoryBIOFactory(side, False, factory))
         sockets = cast("IReactorTCP", self.reactor)
         port = sockets.listenTCP(source.port, outer, BACKLOG, source.host)
         return Open(intake, factory, port)

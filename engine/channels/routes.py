@@ -23,7 +23,7 @@ from engine.channels.http_client import HttpClient
 from engine.channels.posting import Poster, Target, authorization
 from engine.channels.route import Place as RoutePlace
 from engine.channels.route import Route
-from engine.channels.tls import Profile, client_options
+from engine.channels.tls import Identities
 from engine.errors import ConfigurationError, CredentialsError
 
 PLAIN: Final = "none"
@@ -37,23 +37,23 @@ class Surroundings:
     dialer: Dialer
     clock: IReactorTime
     in_thread: Callable[[Callable[[], None]], Awaitable[None]]
-    profiles: Mapping[str, Profile]
+    identities: Identities
     credentials: Mapping[str, Mapping[str, str]]
     roots: tuple[str, ...]
 
     def connect(self, place: Place, profile: str) -> Connect:
         """Return how connections to a place are opened, with this TLS profile."""
-        tls = self._tls(place, profile)
-        return lambda factory: self.dialer.connect(factory, place, tls)
+        self._tls(place, profile)  # what is not in order is said before a first send
+        return lambda factory: self.dialer.connect(
+            factory, place, self._tls(place, profile)
+        )
 
     def _tls(
         self, place: Place, profile: str
     ) -> IOpenSSLClientConnectionCreator | None:
-        if place.scheme == "http" or profile == PLAIN:
+        if place.scheme == "http" or (place.scheme == "mllp" and profile == PLAIN):
             return None
-        if profile not in self.profiles:
-            raise ConfigurationError(f"there is no tls profile {profile}")
-        return client_options(self.profiles[profile], place.host)
+        return self.identities.client(profile, place.host)
 
     def poster(self, url: str, profile: str, credential: str, timeout: float) -> Poster:
         """Return what posts to one URL."""
@@ -114,12 +114,17 @@ def routes_of(
         for settings in channel.destinations:
             place = channel.name, settings.name
             kept = known.get(place)
-            if kept is not None and kept.settings == settings:
+            if kept is not None and _is_good(kept, settings):
                 routes[place] = kept
             else:
                 sender = destination_of(settings, given)
                 routes[place] = Route(channel.name, settings, sender)
     return routes
+
+
+def _is_good(kept: Route, settings: Settings) -> bool:
+    """Whether a route goes on: what was not in order may be by now."""
+    return kept.settings == settings and not isinstance(kept.destination, NotReady)
 
 
 def places_of(channels: Iterable[Channel]) -> set[Place]:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import socket
-import ssl
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -156,19 +155,18 @@ def _can_bind(host: str, port: int) -> bool:
 
 
 def _certificates(node: "Settings") -> Iterator[Check]:
-    """Yield how long each certificate of a TLS profile is still good."""
-    from cryptography import x509
+    """Yield how long what each TLS profile names is still good."""
+    from engine.channels.certificates import ends_of, profiles_of
 
-    for name, profile in node.tls.items():
-        if not isinstance(profile, dict) or "certificate" not in profile:
-            continue
-        file = node.folder / str(profile["certificate"])
+    for profile in profiles_of(node.tls, node.folder).values():
         try:
-            content = file.read_bytes()
-            ends = x509.load_pem_x509_certificate(content).not_valid_after_utc
-        except (OSError, ValueError, ssl.SSLError) as error:
-            yield Check("certificate", False, f"{name}: {error}", f"mend {file}")
+            ends = list(ends_of(profile))
+        except ConfigurationError as error:
+            fix = "mend the file, or the profile in interop.toml"
+            yield Check("certificate", False, str(error), fix)
             continue
-        left = (ends - now()).days
-        says = f"{name}: {left} days left"
-        yield Check("certificate", left > OLD_CERTIFICATE_DAYS, says, f"renew {file}")
+        for end in ends:
+            left = end.days(now())
+            says = f"{end.profile}: {end.what}, {left} days left"
+            fix = f"renew the {end.what}; the engine takes the new file by itself"
+            yield Check("certificate", left > OLD_CERTIFICATE_DAYS, says, fix)

@@ -7,13 +7,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import monotonic, perf_counter
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, invocation, note
 from engine.cli.kinds import address, rate
 from engine.cli.output import emit, emit_one, output_format
+from engine.cli.site import settings
 from engine.peers.sending import Answer, Feed, Sender, Tally, read_messages
+
+if TYPE_CHECKING:
+    import ssl
 
 REPORT_EVERY_SECONDS = 10
 
@@ -28,6 +33,7 @@ REPORT_EVERY_SECONDS = 10
 @click.option("--count", type=click.IntRange(1), help="How many; over the end: again.")
 @click.option("--from", "first", type=click.IntRange(1), default=1, help="Resume here.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds per answer.")
+@click.option("--tls", "profile", default="", help="Profile [tls.NAME] of the site.")
 @click.option("--save-acks", type=click.Path(path_type=Path), help="Keep the answers.")
 def send_command(
     place: str,
@@ -37,6 +43,7 @@ def send_command(
     count: int | None,
     first: int,
     timeout: float,
+    profile: str,
     save_acks: Path | None,
 ) -> None:
     """Send the messages of a file or a folder over MLLP and count the answers.
@@ -49,7 +56,7 @@ def send_command(
     )
     if feed.first > feed.last:
         raise Stop(f"there are only {feed.last} messages", Exit.USAGE)
-    sender = Sender(feed, *receiver, timeout=timeout)
+    sender = Sender(feed, *receiver, _context(profile), timeout)
     total = feed.last - feed.first + 1
     began = perf_counter()
     with _progress(total) as show:
@@ -57,6 +64,20 @@ def send_command(
         tally = asyncio.run(_until_done(sender, connections))
     _report(tally, total, perf_counter() - began)
     _leave(tally, feed, receiver)
+
+
+def _context(profile: str) -> "ssl.SSLContext | None":
+    """Return what secures the connections; None sends plain text."""
+    if not profile:
+        return None
+    from engine.channels.certificates import client_context, profiles_of
+
+    node = settings()
+    known = profiles_of(node.tls, node.folder)
+    if profile not in known:
+        hint = f"profiles: {', '.join(sorted(known))}"
+        raise Stop(f"no tls profile named {profile}", Exit.USAGE, hint)
+    return client_context(known[profile])
 
 
 def _messages(place: str) -> list[bytes]:

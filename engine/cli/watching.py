@@ -14,6 +14,7 @@ from engine.cli.site import order, site, store
 if TYPE_CHECKING:
     from engine.store.database import Database
 
+WARN_DAYS: Final = 60
 ALIVE: Final = timedelta(seconds=5)
 COLUMNS: Final = [
     *("channel", "state", "received", "processed", "filtered", "held", "error"),
@@ -32,6 +33,8 @@ def status_command() -> None:
         for process in processes:
             state = "alive" if process["alive"] else "silent"
             note(f"{process['role']} {process['name']} pid {process['pid']}: {state}")
+        for sentence in warnings(processes):
+            note(sentence)
         if not processes:
             note("no process has reported yet; interop run starts them")
 
@@ -128,6 +131,23 @@ def alive(database: "Database") -> list[Row]:
         }
         for each in found
     ]
+
+
+def warnings(processes: list[Row]) -> list[str]:
+    """Return what living processes say a person should see to, in sentences."""
+    at, found = now(), []
+    for process in processes:
+        detail = process["detail"]
+        if not process["alive"] or not isinstance(detail, dict):
+            continue
+        for name, text in detail.get("certificates", {}).items():
+            left = (datetime.fromisoformat(text) - at).days
+            if left <= WARN_DAYS:
+                found.append(f"certificate of tls profile {name}: {left} days left")
+        found += detail.get("tls_problems", {}).values()
+        found += [f"{place} has failed for long" for place in detail.get("failing", [])]
+        found += detail.get("problems", {}).values()
+    return found
 
 
 def overview(database: "Database") -> list[Row]:

@@ -173,7 +173,8 @@ class Sender:
         for attempt in range(TRIES):
             try:
                 await asyncio.sleep(attempt * 0.5)
-                wire = wire or await _connect(self.host, self.port, self.tls)
+                async with asyncio.timeout(self.timeout):  # a TLS handshake included
+                    wire = wire or await _connect(self.host, self.port, self.tls)
                 begin = perf_counter()
                 async with asyncio.timeout(self.timeout):
                     answer = await wire.ask(message)

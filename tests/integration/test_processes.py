@@ -71,6 +71,25 @@ def test_a_refusal_is_a_problem(tmp_path):
     assert json.loads(result.stdout)["codes"] == {"AE": 1}
 
 
+def test_an_unknown_tls_profile_sends_nothing(receiver, tmp_path):
+    words = ("--to", f":{receiver}", "--tls", "his", "--config", tmp_path)
+
+    result = run("send", "sample:adt-a01", *words)
+
+    assert result.exit_code == Exit.USAGE
+    assert "profiles: system" in result.stderr
+    assert not list((tmp_path / "got").iterdir())
+
+
+def test_tls_to_a_plain_receiver_is_no_way_back_to_plain_text(receiver, tmp_path):
+    words = ("--to", f":{receiver}", "--tls", "system", "--config", tmp_path)
+
+    result = run("send", "sample:adt-a01", "--timeout", "0.3", *words)
+
+    assert result.exit_code == Exit.UNREACHABLE
+    assert not list((tmp_path / "got").iterdir())
+
+
 def test_nobody_there_is_unreachable_and_says_so():
     (port,) = free_ports(1)
 

@@ -11,12 +11,13 @@ from twisted.internet.testing import MemoryReactorClock
 from typing_extensions import override
 
 from engine.channels.awaiting import Outcomes
+from engine.channels.certificates import Profile
 from engine.channels.clock import Ulids
 from engine.channels.format.channel import Channel, Hl7Options, Source
 from engine.channels.format.endpoints import FileSource, HttpSource, MllpSource
 from engine.channels.intakes import Intakes
 from engine.channels.listeners import Places
-from engine.channels.tls import Profile
+from engine.channels.tls import Identities
 from engine.hl7.framing import enclose
 from tests.fakes import NOON, FakeJournal, Notes, Wire
 from tests.listening import adt, codes
@@ -53,7 +54,7 @@ class Bench:
             lambda name, event, count: self.notes(f"{name}/{event}", count),
             execute,
             Places(100),
-            {"his": Profile("his")},
+            Identities({"his": Profile("his")}),
             Outcomes(lambda asked: succeed({}), self.reactor),
             lambda answer: False,
             tuple(map(str, roots)),

@@ -1,6 +1,9 @@
 """TLS on both sides, in memory: who may speak, and who must not."""
 
+import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from OpenSSL import SSL
@@ -18,17 +21,16 @@ from twisted.test.iosim import connectedServerAndClient
 from typing_extensions import override
 from zope.interface import implementer
 
-from engine.channels.dial import tls_failure
-from engine.channels.tls import (
+from engine.channels.certificates import (
     Profile,
-    client_options,
-    expiry,
-    names_of,
+    client_context,
+    ends_of,
     profiles_of,
-    server_options,
 )
+from engine.channels.dial import tls_failure
+from engine.channels.tls import client_options, names_of, server_options
 from engine.errors import ConfigurationError, CredentialsError
-from tests.certificates import Authority
+from tests.certificates import BEGIN, LONG, Authority
 
 CLOCK = Clock()
 NO_REASON = Failure(ConnectionError())
@@ -191,16 +193,68 @@ def test_a_profile_that_cannot_be_is_refused_with_its_name(profile, authority):
         server_options(Profile("x", given, profile.key, profile.ca or authority.file))
 
 
-def test_profiles_come_from_the_settings():
-    found = profiles_of({"his": {"certificate": "a.pem", "peers": ["x", "y"]}})
+def test_profiles_come_from_the_settings_with_files_beside_them():
+    told = {"his": {"certificate": "tls/a.pem", "peers": ["x", "y"]}, "odd": "text"}
+
+    found = profiles_of(told, Path("/etc/interop"))
 
     assert set(found) == {"system", "his"}
-    assert found["his"].peers == {"x", "y"}
+    assert found["his"].certificate == "/etc/interop/tls/a.pem"
+    assert sorted(found["his"].peers) == ["x", "y"]
+    assert found["his"].key == ""
 
 
-def test_the_end_of_a_certificate_is_known(authority):
+@pytest.mark.parametrize("given", [{"peers": frozenset({"x"})}, {"crl": "crl.pem"}])
+def test_what_would_be_checked_by_nobody_is_refused(authority, given):
+    file, _ = authority.issue("his.test")
+    profile = Profile("x", certificate=file, **given)
+
+    with pytest.raises(ConfigurationError, match="no ca"):
+        server_options(profile)
+    with pytest.raises(ConfigurationError, match="no ca"):
+        client_options(profile, "his.test")
+
+
+def test_every_end_of_a_profile_is_known(authority):
     until = datetime(2031, 5, 6, tzinfo=UTC)
-    file, _ = authority.issue("his.test", until=until)
+    file, certificate = authority.issue("his.test", until=until)
+    crl = authority.revoke(certificate)
 
-    assert expiry(Profile("x", certificate=file)) == until
-    assert expiry(Profile("x")) is None
+    found = {
+        end.what: end.ends for end in ends_of(Profile("x", file, "", file, crl=crl))
+    }
+
+    assert found == {
+        "certificate": until,
+        "authority": until,
+        "revocation list": BEGIN + LONG,
+    }
+    assert list(ends_of(Profile("x"))) == []
+
+
+def standard_handshake(client, certificate):
+    """Shake hands in memory with the standard library on both sides."""
+    there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    there.load_cert_chain(certificate)
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(down, up, server_hostname="his.test"),
+        there.wrap_bio(up, down, server_side=True),
+    ]
+    for side in sides * 3:
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    return sides[0].version()
+
+
+def test_a_command_sends_with_the_same_profiles(authority):
+    file, certificate = authority.issue("his.test")
+    nobody = authority.revoke(authority.issue("nobody.test")[1])
+    profile = Profile("x", file, ca=authority.file, crl=nobody)
+
+    assert standard_handshake(client_context(profile), file) == "TLSv1.3"
+    authority.revoke(certificate)
+    with pytest.raises(ssl.SSLCertVerificationError, match="revoked"):
+        standard_handshake(client_context(profile), file)
+    with pytest.raises(ConfigurationError, match="profile x"):
+        client_context(Profile("x", "/missing.pem"))
