@@ -142,16 +142,21 @@ def load_or_create_key(path: Path) -> bytes:
 
 
 def _created(path: Path) -> bytes:
+    """Make the key whole under another name first: whoever reads it sees all of it."""
     make_folder(path.parent.absolute())
     key = os.urandom(KEY_BYTES)
+    scratch = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key.hex().encode() + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        os.link(scratch, path)
     except FileExistsError:  # another process was first
         return load_or_create_key(path)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key.hex().encode() + b"\n")
-        file.flush()
-        os.fsync(descriptor)
+    finally:
+        scratch.unlink()
     sync_folder(path.parent)
     return key
 

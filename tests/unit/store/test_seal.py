@@ -1,11 +1,14 @@
 """Content at rest: sealed, bound to its row, found by keyed hashes."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigurationError, EngineError
-from engine.store.seal import Sealer
+from engine.store.seal import Sealer, load_or_create_key
 
 SEALER = Sealer(bytes(range(32)))
 
@@ -60,3 +63,19 @@ def test_a_pseudonym_is_the_same_for_the_same_under_one_key_only():
     assert word == one.pseudonym("Doe")
     assert (len(word), word.isalnum()) == (16, True)
     assert word not in (one.pseudonym("Roe"), other.pseudonym("Doe"))
+
+
+def test_processes_that_start_together_agree_on_one_whole_key(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(50):
+            path = tmp_path / f"{turn}.key"
+            start = Barrier(8)
+
+            def load(path=path, start=start):
+                start.wait()
+                return load_or_create_key(path)
+
+            keys = [each.result() for each in [pool.submit(load) for _ in range(8)]]
+
+            assert len(set(keys)) == 1
+    assert len(list(tmp_path.iterdir())) == 50
