@@ -6,7 +6,6 @@ SQLite's own library.
 
 import asyncio
 import hashlib
-import os
 import random
 import signal
 import socket
@@ -239,24 +238,6 @@ def kill_cycle(edge, load, chance):
 
     asyncio.run(until_killed())
     return len(load.answered) - before
-
-
-def describe(verdict, load, cycles, seed):
-    """The figures a report may quote; offenders by name only."""
-    return {
-        "cycles": cycles,
-        "seed": seed,
-        "in_flight": load.width,
-        "answered": verdict.answered,
-        "negative": sum(load.negative.values()),
-        "wrong_answers": load.wrong,
-        "journalled": verdict.journalled,
-        "missing": verdict.missing[:10],
-        "altered": verdict.altered[:10],
-        "repeated": verdict.repeated[:10],
-        "phantom": verdict.phantom[:10],
-        "pid": os.getpid(),
-    }
 
 
 def seeded(seed):

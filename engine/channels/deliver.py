@@ -26,6 +26,7 @@ from engine.channels.retry import (
 )
 from engine.channels.route import InHand, Place, Route, failed
 from engine.errors import DeliveryError, PermanentError
+from engine.failpoint import reach
 from engine.store.deliveries import Leased
 from engine.store.delivery_state import Event
 from engine.store.settlement import Settlement
@@ -227,7 +228,9 @@ class DeliverLoop:
     async def _send(self, held: InHand) -> None:
         leased = held.leased
         try:
+            reach("send.before")
             receipt = await held.route.destination.send(self._document(held))
+            reach("send.taken")
         except DeliveryError as error:
             settlement = self._failed(held, error)
         except Exception as error:  # noqa: BLE001 - our defect, for a person to see

@@ -49,6 +49,7 @@ from engine.channels.tls_watch import Watch
 from engine.channels.twisted_logs import follow_twisted
 from engine.channels.wake import Ringer
 from engine.errors import ConfigurationError
+from engine.failpoint import arm, reach
 from engine.settings import Settings
 from engine.store.database import Database, open_database
 from engine.store.reports import Wanted
@@ -165,13 +166,16 @@ class Edge:
         self._thread.start()
         if self._hearing is not None:
             cast("IReactorFDSet", self._reactor).addReader(self._hearing)
+        reach("listeners.before-open")
         self._follow()
+        reach("listeners.open")
         self._reporting.start(REPORT_SECONDS, now=True)
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
         _log.info("edge_started", recovered=recovered, ports=self.intakes.ports())
 
     def stop(self) -> Deferred[object]:
         """Answer what was taken, settle what is being sent, then end."""
+        reach("stop.begun")
         if self._reporting.running:
             self._reporting.stop()
         ways = [self.intakes.stop(), self.deliveries.stop()]
@@ -180,6 +184,7 @@ class Edge:
         return ended.addBoth(self._stopped)
 
     def _stopped(self, result: object) -> Deferred[object]:
+        reach("stop.drained")
         drained = not isinstance(result, Failure)
         _log.info("edge_stopped", drained=drained, in_hand=self.deliveries.in_hand)
         ended: Deferred[object] = deferToThread(self._writer.stop)
@@ -188,6 +193,7 @@ class Edge:
     def _flush(self, result: object) -> Deferred[object]:
         """Let the last answers leave: they are on their way to the sockets."""
         del result
+        reach("stop.journal-ended")
         pause: Deferred[object] = deferLater(self._clock, FLUSH_SECONDS)
         return pause.addBoth(self._close)
 
@@ -208,8 +214,10 @@ class Edge:
         done.addCallbacks(self._reloaded, self._not_reloaded)
 
     def _reloaded(self, channels: Sequence[Channel]) -> None:
+        reach("config.read")
         self._channels = channels
         self._follow()
+        reach("config.applied")
         _log.info("reloaded", channels=len(channels))
 
     def _not_reloaded(self, failure: Failure) -> None:
@@ -227,6 +235,7 @@ class Edge:
         self._routes = routes_of(self._channels, self._surroundings(), self._routes)
         if silenced:
             self._in_store(self._thaw, silenced).addErrback(self._report_failed)
+        reach("config.routes-made")
         self.intakes.follow(running)
         self.deliveries.follow(self._routes)
 
@@ -349,6 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the edge until it is told to stop; return the exit code."""
     asked = read_arguments(arguments)
     configure_logs()
+    arm(os.environ)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         settings, load = _configuration(asked.config, asked.environment)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine.failpoint import reach
 from engine.store.database import Database
 from engine.store.journal import prune_duplicates
 from engine.store.retention import confirm, purge
@@ -34,10 +35,17 @@ class Housekeeping:
             return
         with self.database.journal() as connection:
             pruned = prune_duplicates(connection, now - self.remember, PIECE)
+            reach("prune.duplicates-forgotten")
             purged = purge(connection, PIECE)
+            reach("prune.content-purged")
+        reach("prune.journal-committed")
         if purged:
             with self.database.engine() as connection:
                 confirm(connection, purged)
+                reach("prune.confirmed")
+            reach("prune.committed")
         if pruned < PIECE and len(purged) < PIECE:
             self._last = now
+            reach("checkpoint.before")
             self.database.checkpoint()
+            reach("checkpoint.done")

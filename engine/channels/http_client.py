@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from engine.channels.dial import tls_failure
 from engine.errors import AmbiguousError, DeliveryError, TransientError
+from engine.failpoint import reach
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
@@ -169,6 +170,7 @@ class HttpLine(Protocol):
         """Write one request; return its answer."""
         self._answer = Deferred()
         self.transport.write(request)
+        reach("http.written")
         return self._answer
 
     @override
@@ -186,6 +188,7 @@ class HttpLine(Protocol):
             self._hear(answer)
 
     def _hear(self, answer: HttpAnswer) -> None:
+        reach("http.answered")
         waiting, self._answer = self._answer, None
         if answer.headers.get("connection", "").lower() == "close":
             self.usable = False

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from engine.errors import EngineError, JournalError
+from engine.failpoint import reach
 from engine.store.database import Database
 from engine.store.journal import Appended, Arrival, append
 
@@ -114,9 +115,11 @@ class JournalWriter:
 
     def _write(self, group: list[Waiting]) -> None:
         arrivals = [arrival for arrival, _ in group]
+        reach("journal.group-taken")
         try:
             with self._database.journal() as connection:
                 appended = append(connection, self._database.sealer, arrivals)
+            reach("journal.committed")
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is on disk
             self._check_disk(error)
             self._call_from_thread(self._failed, group, error)

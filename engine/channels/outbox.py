@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine.failpoint import reach
 from engine.store.audit import Order
 from engine.store.database import Connection, Database
 from engine.store.deliveries import Leased, Turn, claim_heads, next_due
@@ -76,8 +77,12 @@ class Outbox:
 
     def recover(self) -> int:
         """Queue again what an earlier life of this node had in hand."""
+        reach("recovery.begun")
         with self.database.engine() as connection:
-            return expire(connection, self.now(), owner=self.owner)
+            count = expire(connection, self.now(), owner=self.owner)
+            reach("recovery.leases-ended")
+        reach("recovery.committed")
+        return count
 
     def run(self, work: Round) -> Outcome:
         """Settle, pause, extend and claim in one transaction, if anything is due."""
@@ -91,11 +96,14 @@ class Outbox:
             outcome.until = now + self.lease
             if work.settlements:
                 outcome.stale.extend(settle(connection, sealer, work.settlements, now))
+                reach("outbox.marked")
             self._pause(connection, sealer, work.pauses, now)
             for note, leased in work.in_hand.items():
                 outcome.stale.extend(extend(connection, leased, outcome.until, note))
             for claim in claims:
                 self._claim(connection, claim, now, outcome)
+            reach("outbox.claimed")
+        reach("outbox.committed")
         return outcome
 
     def _due(self, work: Round, outcome: Outcome) -> list[Claim]:

@@ -33,6 +33,7 @@ from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError
+from engine.failpoint import arm, reach
 from engine.store import claims, fragments, leases, messages, results
 from engine.store.audit import Order
 from engine.store.database import Connection, Database, open_database
@@ -94,16 +95,22 @@ class Worker:
     def batch(self, name: str, limit: int = BATCH) -> int:
         """Process the next messages of one channel; return how many."""
         line, sealer = self.lines[name], self.database.sealer
+        reach("claim.before")
         with self.database.engine() as connection:
             lease = self._lease(connection, name)
             if lease is None:
                 return 0
             claimed = claims.claim(connection, sealer, name, limit)
+            if claimed:
+                reach("claim.noted")
         if not claimed:
             return 0
+        reach("claim.committed")
         prepared = [prepare(each, line.feed, sealer.pseudonym) for each in claimed]
+        reach("transform.prepared")
         with self.database.engine() as connection:
             self._finish(connection, lease, name, prepared)
+        reach("results.committed")
         return len(claimed)
 
     def _lease(self, connection: Connection, name: str) -> Lease | None:
@@ -139,7 +146,9 @@ class Worker:
             view.remember(finished.outcome)
             if finished.decision and finished.outcome.state in _DECIDED:
                 apply(view.index, finished.decision, now)
+        reach("transform.finished")
         view.index.flush()
+        reach("results.persons-written")
         results.record(connection, sealer, Batch(name, outcomes, lease=lease), now)
 
         for each in prepared:
@@ -231,7 +240,10 @@ class Process:
     def _reload(self) -> None:
         self.reloading = False
         try:
-            self.worker.lines = self.reload()
+            lines = self.reload()
+            reach("config.worker-read")
+            self.worker.lines = lines
+            reach("config.worker-applied")
         except ConfigurationError as error:
             _log.error("reload_refused", reason=str(error), faults=error.faults)
         else:
@@ -267,6 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one worker until it is told to stop; return the exit code."""
     asked = read_arguments(arguments)
     configure_logs()
+    arm(os.environ)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         return _run(asked)

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, insert, select
 
 from engine.errors import EngineError
+from engine.failpoint import reach
 from engine.store.counters import reserve
 from engine.store.dialect import bulk
 from engine.store.schema import Found
@@ -95,6 +96,7 @@ def write(connection: Connection, sealer: Sealer, acts: Sequence[Act]) -> None:
             }
         )
     bulk(connection, _INSERT, rows)
+    reach("audit.written")
 
 
 def _canonical(number: int, act: Act, detail: bytes) -> bytes:

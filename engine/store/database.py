@@ -9,6 +9,7 @@ from sqlalchemy import Connection, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from engine.errors import ConfigurationError, EngineError, JournalError
+from engine.failpoint import reach
 from engine.store import schema_version
 from engine.store.dialect import SCHEMAS, Backend, open_backend, put
 from engine.store.seal import Sealer
@@ -92,7 +93,10 @@ class Database:
             for schema in SCHEMAS:  # one transaction each: none writes both files
                 with self._backend.engine.begin() as connection:
                     self._backend.prepare(connection)
+                    reach("migration.begun")
                     schema_version.migrate(connection, schema)
+                    reach("migration.done")
+                reach("migration.committed")
 
     def checkpoint(self) -> None:
         """Move what the write-ahead logs hold into the files, when idle."""

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.errors import EngineError
+from engine.failpoint import reach
 from engine.store.counters import Move, of_deliveries, reserve, tally
 from engine.store.delivery_state import State
 from engine.store.dialect import bulk, put
@@ -162,8 +163,10 @@ def enqueue(
         moves[None, of_deliveries(new.channel, new.destination, State.QUEUED)] += 1
     ordered = [lanes[lane_id] for lane_id in sorted(lanes)]
     put(connection, lane, ordered, replace=("person",))  # locks those that exist
+    reach("outbox.lanes-written")
     bulk(connection, _INSERT, rows)
     bulk(connection, _INSERT_RENDERED, contents)
+    reach("outbox.deliveries-inserted")
     tally(connection, moves)
     return ids
 

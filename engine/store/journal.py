@@ -16,6 +16,7 @@ from sqlalchemy import (
     update,
 )
 
+from engine.failpoint import reach
 from engine.store.counters import reserve_journal
 from engine.store.dialect import bulk, put
 from engine.store.fragments import Chains, Fragment, chains_of
@@ -148,6 +149,7 @@ def append(
     links = links_of(connection, [a.numbered.link for a in arrivals if a.numbered])
     chains = chains_of(connection, sealer, [each.fragment for each in arrivals])
     ids = iter(reserve_journal(connection, len(arrivals)))
+    reach("journal.numbers-reserved")
     group = _Group(ids, seen, used, links, chains)
     pairs = list(zip(arrivals, keys, strict=True))
     appended = [group.judge(arrival, key) for arrival, key in pairs]
@@ -163,6 +165,7 @@ def append(
     chains.write(connection)
     bulk(connection, _REPEATED, repeated)
     _count(connection, arrivals, appended)
+    reach("journal.counted")
     return appended
 
 
@@ -245,6 +248,7 @@ def _write(
         for number, arrival, _ in fresh
     ]
     bulk(connection, _INSERT, rows)
+    reach("journal.messages-inserted")
     keys: list[dict[str, object]] = [
         {
             "key": key,
@@ -258,6 +262,7 @@ def _write(
         if key
     ]
     put(connection, dedupe, keys, replace=("message_id", "received_at", "ack_code"))
+    reach("journal.duplicates-noted")
 
 
 def _message_row(

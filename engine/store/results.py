@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from engine.errors import IllegalTransitionError
+from engine.failpoint import reach
 from engine.store import audit, error_queue, leases, resources
 from engine.store.audit import Act, Order
 from engine.store.counters import Move, of_messages, tally
@@ -170,13 +171,17 @@ def record(
             f"{batch.lease.owner} lost {batch.lease.name} to another worker"
         )
     _write_states(connection, sealer, batch, now)
+    reach("results.states-written")
     _advance(connection, batch)
+    reach("results.cursor-moved")
     outcomes = batch.outcomes
     _write_keys(connection, sealer, outcomes)
     _write_misses(connection, sealer, batch, now)
+    reach("results.keys-written")
     numbers = _write_deliveries(connection, sealer, outcomes, now)
     known = [one for outcome in outcomes for one in outcome.resources]
     resources.store(connection, sealer, known)
+    reach("results.resources-written")
     documents = [one for outcome in outcomes for one in outcome.documents]
     resources.store_documents(connection, sealer, documents, now)
     entries = [
@@ -187,6 +192,7 @@ def record(
     error_queue.open_entries(connection, entries, now)
     acts = [act for outcome in outcomes for act in outcome.acts]
     audit.write(connection, sealer, acts)
+    reach("results.recorded")
     return numbers
 
 

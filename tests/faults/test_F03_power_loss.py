@@ -35,7 +35,7 @@ def test_F03_no_power_failure_loses_an_answered_message_or_a_store(tmp_path):
 
     figures = examine(recording, IMAGES, seed=seed)
 
-    print(figures)  # noqa: T201 - shown when it fails
+    print(figures)
     assert figures.offenders == []
     assert figures.clean
     assert figures.counts["answered"] >= LEAST_ANSWERS

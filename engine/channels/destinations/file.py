@@ -15,6 +15,7 @@ from typing import Final
 
 from engine.channels.destinations import Document, Receipt
 from engine.errors import PermanentError, TransientError
+from engine.failpoint import reach
 
 MAX_NAME_BYTES: Final = 255
 MOST_KEPT: Final = 10_000
@@ -182,11 +183,14 @@ def _write(folder: int, name: str, content: bytes, *, replace: bool) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
+        reach("file.written")
         os.rename(scratch, name, src_dir_fd=folder, dst_dir_fd=folder)
+        reach("file.renamed")
     except BaseException:
         _forget(folder, scratch)
         raise
     os.fsync(folder)
+    reach("file.synced")
 
 
 def _scratch_name(name: str) -> str:

@@ -35,6 +35,7 @@ from engine.errors import (
     PermanentError,
     TransientError,
 )
+from engine.failpoint import reach
 from engine.hl7.acknowledgment import Answer, Header, parse_acknowledgment, read_header
 from engine.hl7.delimiters import STANDARD
 from engine.hl7.framing import Block, BlockReader, enclose
@@ -137,6 +138,7 @@ class Line(Protocol):
         """Write one block; return the next one that comes back."""
         self._answer = Deferred()
         self.transport.write(block)
+        reach("mllp.written")
         return self._answer
 
     @override
@@ -161,6 +163,7 @@ class Line(Protocol):
         What came with it cannot answer a message that is not sent yet: some devices
         always send control id 1, so a second answer would be taken for the next one's.
         """
+        reach("mllp.answered")
         waiting = self._answer
         if len(bodies) > (waiting is not None):
             self._answer = None

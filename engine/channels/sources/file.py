@@ -16,6 +16,7 @@ from engine.channels.accept import Accept
 from engine.channels.arriving import Note
 from engine.channels.format.endpoints import FileSource
 from engine.errors import FrameError
+from engine.failpoint import reach
 from engine.hl7.batch import BatchedMessage, BatchReader, Closing
 from engine.hl7.framing import DEFAULT_MAX_BYTES, Block
 
@@ -142,11 +143,14 @@ class FolderSource:
     async def _take(self, name: str) -> bool:
         content = await self.in_thread(read_file, self.folder, name)
         assert isinstance(content, bytes)
+        reach("source.file-read")
         for block in blocks_of(content, hold_mismatch=self.hold_mismatch):
             reply = await self.accept(block)
             if reply.kept is False:
                 return False
+        reach("source.messages-kept")
         await self.in_thread(put_away, self.folder, name, self.settings.after)
+        reach("source.file-put-away")
         del self._seen[name]
         self.note("files_taken", 1)
         return True

@@ -27,6 +27,7 @@ from engine.channels.accept import Accept, Reply, Then
 from engine.channels.arriving import Note
 from engine.channels.verdict import TooLong
 from engine.errors import FrameError
+from engine.failpoint import reach
 from engine.hl7.framing import START, BlockReader, Event, Junk, enclose
 
 MAX_WAITING: Final = 32
@@ -233,9 +234,11 @@ class MllpListener(Protocol):
         if self._limits.commit_blocks and reply.kept is not None:
             self.transport.write(COMMIT if reply.kept else NOT_STORED)
         if reply.acknowledgment is not None:
+            reach("ack.before-write")
             self.transport.write(enclose(reply.acknowledgment))
         for answer in reply.also:
             self.transport.write(enclose(answer))
+        reach("ack.written")
         if reply.then is not Then.KEEP:
             self._stop_accepting(reply.then)
 

@@ -31,7 +31,7 @@ def main():
             recording = record_engine(Path(folder) / "site", in_flight=asked.in_flight)
             left = asked.images - total["images"]
             figures = examine(recording, min(left, IMAGES_OF_ONE_RUN), seed)
-        print(figures, flush=True)  # noqa: T201 - a command
+        print(figures, flush=True)
         total += figures.counts
         seed += 1
         if not figures.clean:
@@ -39,7 +39,7 @@ def main():
         elif figures.counts["answered"] < LEAST_ANSWERS:
             code = code or 2
     wrong = {name: total[name] for name in ("lost", "unreadable", "wrong")}
-    print(json.dumps({**total, **wrong}))  # noqa: T201 - a command
+    print(json.dumps({**total, **wrong}))
     return code
 
 

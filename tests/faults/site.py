@@ -1,0 +1,182 @@
+"""The site of a fault run: four channels, three kinds of destination, receivers."""
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.edge_ledger import ROOT, free_port
+from tests.faults.books import RECEIVER, RUN
+
+SETTINGS = """
+site = "faults"
+[store]
+url = "sqlite:///../store"
+key = "../store.key"
+[files]
+allowed = ["../out", "../in"]
+[node]
+workers = 1
+"""
+CHANNEL = """
+channel: {name}
+source:
+{source}
+identity: {{match: {match}}}
+destinations:
+"""
+SOURCE = "  mllp: {{port: {port}, max-connections: 1000}}"
+FOLDER_SOURCE = '  file: {{path: "{folder}/in", every: 100ms}}'
+MLLP = """
+  - name: his
+    mllp: {{host: 127.0.0.1, port: {port}, connections: 4}}
+    retry: {{first: 1s, max: 2s}}
+"""
+FHIR = """
+  - name: fhir
+    fhir: {{url: "http://127.0.0.1:{port}/fhir"}}
+    retry: {{first: 1s, max: 2s}}
+"""
+FILE = """
+  - name: archive
+    file: {{path: "{folder}/out/{name}/{{message.id}}.hl7"}}
+"""
+CHANNELS = {
+    "relay": ("his",),
+    "archive": ("archive",),
+    "registry": ("fhir",),
+    "all": ("his", "archive", "fhir"),
+}
+FOLDER = "folder"
+"""A channel that takes files and writes files; only some runs have it."""
+
+DESTINATIONS = {**CHANNELS, FOLDER: ("archive",)}
+FORMS = {"his": MLLP, "fhir": FHIR, "archive": FILE}
+KINDS = {"his": "mllp", "fhir": "http", "archive": "file"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fault run: its folder, its channels, and the ports of those that listen."""
+
+    folder: Path
+    channels: tuple[str, ...]
+    ports: dict[str, int]
+
+    @property
+    def config(self):
+        return self.folder / "config"
+
+    @property
+    def store(self):
+        return self.folder / "store"
+
+    def plan(self, *, least, fault, seed=0):
+        """Write what the ledger needs to know."""
+        told = {
+            "store": str(self.store),
+            "key": str(self.folder / "store.key"),
+            "channels": {name: self._promises(name) for name in self.channels},
+            "least": least,
+            "fault": fault,
+            "seed": seed,
+            "commit": commit(),
+        }
+        (self.folder / RUN).write_text(json.dumps(told), encoding="utf-8")
+
+    def _promises(self, channel):
+        promises = {}
+        for name in DESTINATIONS[channel]:
+            promises[name] = {"kind": KINDS[name]}
+            if name != "fhir":
+                promises[name]["verbatim"] = "yes"
+            if name == "archive":
+                promises[name]["files"] = str(self.folder / "out" / channel)
+        return promises
+
+    def check(self, wait=0.0):
+        """Let the ledger judge; return its exit code and its printout."""
+        done = subprocess.run(  # noqa: S603 - our own module
+            [
+                *(sys.executable, "-m", "tests.faults.ledger", str(self.folder)),
+                *("--wait", str(wait)),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout or done.stderr
+
+
+def commit():
+    """Return the commit under test, or "unknown" outside of a repository."""
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def with_shape(told, shape):
+    """Return the ledger's printout with the shape of the run in it."""
+    try:
+        return json.dumps(json.loads(told) | shape, indent=1)
+    except json.JSONDecodeError:
+        return told
+
+
+@contextmanager
+def receivers(folder, places):
+    """Run the receivers of ``places``; give their ports by place."""
+    words = [str(folder / RECEIVER)]
+    for place in places:
+        kind = KINDS[place.partition("/")[2]]
+        words += [f"--{kind}", place]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "tests.faults.receivers", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+@contextmanager
+def site(folder, channels=tuple(CHANNELS)):
+    """Write a site with these channels and run its receivers; give the `Run`."""
+    places = [f"{name}/{each}" for name in channels for each in DESTINATIONS[name]]
+    sockets = [place for place in places if not place.endswith("/archive")]
+    ports = {name: free_port() for name in channels if name != FOLDER}
+    run = Run(folder, tuple(channels), ports)
+    (run.config / "channels").mkdir(parents=True)
+    for name in ("in", "out"):
+        (folder / name).mkdir()
+    (run.config / "interop.toml").write_text(SETTINGS)
+    with receivers(folder, sockets) as ports:
+        for name in channels:
+            path = run.config / "channels" / f"{name}.yaml"
+            path.write_text(_channel(run, name, ports))
+        yield run
+
+
+def _channel(run, name, ports):
+    source = FOLDER_SOURCE if name == FOLDER else SOURCE
+    match = "true" if "fhir" in DESTINATIONS[name] else "false"
+    text = CHANNEL.format(
+        name=name,
+        match=match,
+        source=source.format(folder=run.folder, port=run.ports.get(name)),
+    )
+    for each in DESTINATIONS[name]:
+        port = ports.get(f"{name}/{each}")
+        text += FORMS[each].format(name=name, folder=run.folder, port=port)
+    return text

@@ -1,0 +1,60 @@
+"""The fault runs in the size of every change; larger ones by `make faults-nightly`."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.edge_ledger import ROOT
+from tests.faults import points
+
+ENGINE = ROOT / "engine"
+PURE = ("hl7", "transforms", "identity")
+
+
+def judged(module, *words):
+    """Run one harness as its own program; return what the ledger printed."""
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", f"tests.faults.{module}", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_F01_nothing_answered_is_lost_when_a_whole_node_is_killed():
+    told = judged("kill_node", "--cycles", "2")
+
+    assert told["answered"] >= 2 * 450
+
+
+@pytest.mark.slow
+def test_F01_nor_when_it_is_killed_again_and_again():
+    told = judged("kill_node", "--cycles", "8", "--forked")
+
+    assert told["answered"] >= 8 * 450
+
+
+@pytest.mark.slow
+def test_F02_a_crash_at_any_named_point_loses_nothing():
+    told = judged("crash_points")
+
+    assert told["points"] >= 40
+
+
+def test_F02_every_point_of_the_engine_is_crashed_at_and_the_pure_layers_have_none():
+    found = {
+        path.relative_to(ENGINE): re.findall(r'\breach\("([^"]+)"\)', path.read_text())
+        for path in ENGINE.rglob("*.py")
+    }
+    named = [name for names in found.values() for name in names]
+
+    assert sorted(named) == sorted(points.ALL)
+    assert len(named) >= 40
+    assert not [path for path in found if path.parts[0] in PURE and found[path]]
