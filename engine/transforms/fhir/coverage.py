@@ -66,7 +66,11 @@ def map_insurance(conversion: Conversion, in1: Node) -> None:
     _add_group(conversion, in1, resource)
     segment = in1.segment
     parts = (subject.key, segment.raw(2), segment.raw(36) or segment.raw(49))
-    conversion.upsert_own(in1, resource, *parts)
+    coverage = conversion.upsert_own(in1, resource, *parts)
+    if subject.account is not None and not conversion.plan.reports:
+        covers: Element = {"coverage": coverage.reference}
+        put(covers, "priority", resource.get("order"))
+        append(subject.account.resource, "coverage", covers)
 
 
 def _numbers(conversion: Conversion, in1: Node, in2: Node | None) -> list[Element]:

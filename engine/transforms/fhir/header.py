@@ -43,7 +43,7 @@ _PRODUCT: Final = "Interop Engine"
 _FOCUS: Final = (
     "Encounter", "DiagnosticReport", "DocumentReference", "Appointment",
     "Immunization", "ServiceRequest", "MedicationRequest", "MedicationDispense",
-    "MedicationAdministration", "Patient",
+    "MedicationAdministration", "ChargeItem", "Patient",
 )  # fmt: skip
 
 

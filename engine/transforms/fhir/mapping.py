@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from engine.hl7 import Message
 from engine.transforms.fhir.allergy import map_allergy
 from engine.transforms.fhir.appointment import map_appointment
+from engine.transforms.fhir.charge import map_charge
 from engine.transforms.fhir.condition import map_diagnosis
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.coverage import map_financial_class, map_insurance
@@ -27,7 +28,9 @@ from engine.transforms.fhir.merge import map_merge
 from engine.transforms.fhir.observation import Order, map_observations
 from engine.transforms.fhir.patient import map_account, map_living_will, map_patient
 from engine.transforms.fhir.plan import plan_for
+from engine.transforms.fhir.problem import map_problem
 from engine.transforms.fhir.procedure import map_procedure
+from engine.transforms.fhir.referral import map_referral
 from engine.transforms.fhir.related import map_guarantor, map_mother, map_next_of_kin
 from engine.transforms.fhir.report import map_report
 from engine.transforms.fhir.roles import (
@@ -110,6 +113,9 @@ MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
         "RXO": map_medication_order,
         "SPM": _map_loose_specimen,
         "SCH": map_appointment,
+        "FT1": map_charge,
+        "PRB": map_problem,
+        "RF1": map_referral,
     }
 )
 """What each segment kind makes, once patient and visit are there."""

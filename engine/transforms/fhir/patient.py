@@ -327,7 +327,7 @@ def map_account(conversion: Conversion, pid: Node) -> None:
     resource: Element = {
         "resourceType": "Account",
         "identifier": [one],
-        "status": "active",
+        "status": conversion.plan.account,
     }
     subject = conversion.subject_of(pid)
     if subject.patient:

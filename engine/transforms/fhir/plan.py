@@ -89,6 +89,8 @@ class Plan:
         merge: what MRG does.
         reports: an OBR makes a DiagnosticReport beside its ServiceRequest.
         vaccinates: an RXA is an Immunization, not a MedicationAdministration.
+        deletes: what the message speaks of is withdrawn: a problem, a referral.
+        account: Account.status this event implies.
         appointment: Appointment.status where the scheduler sends none.
         relates: DocumentReference.relatesTo code for TXA-13, or "".
         document_status: DocumentReference.status, or "" for what TXA-19 says.
@@ -103,6 +105,8 @@ class Plan:
     merge: Merge = Merge.NONE
     reports: bool = True
     vaccinates: bool = False
+    deletes: bool = False
+    account: str = "active"
     appointment: str = "booked"
     relates: str = ""
     document_status: str = ""
@@ -133,6 +137,11 @@ _SPECIMENS: Final = replace(
 _BY_SPECIMEN: Final = replace(
     _RESULTS, structure="OUL_R22", by_specimen=_SPECIMEN_BEFORE_RESULT
 )
+_CHARGES: Final = Plan("DFT_P03", visit=Visit.NUMBERED, reports=False)
+_ACCOUNT: Final = Plan("BAR_P01", visit=Visit.NUMBERED, reports=False)
+_CLOSED: Final = replace(_ACCOUNT, structure="BAR_P06", account="inactive")
+_PROBLEMS: Final = Plan("PPR_PC1", visit=Visit.NUMBERED, reports=False)
+_REFERRAL: Final = Plan("REF_I12", visit=Visit.NUMBERED)
 _VACCINATION: Final = Plan("VXU_V04", visit=Visit.NUMBERED, vaccinates=True)
 _MERGES: Final = Plan("ADT_A39", visit=Visit.NUMBERED, merge=Merge.PERSON)
 
@@ -170,6 +179,13 @@ PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
         **dict.fromkeys(("SIU^S15", "SIU^S16", "SIU^S24"), _CALLED_OFF),
         "SIU^S17": replace(_BOOKED, appointment="entered-in-error"),
         "SIU^S26": replace(_BOOKED, appointment="noshow"),
+        **dict.fromkeys(("DFT^P03", "DFT^P11"), _CHARGES),
+        **dict.fromkeys(("BAR^P01", "BAR^P05", "BAR^P12"), _ACCOUNT),
+        **dict.fromkeys(("BAR^P02", "BAR^P06"), _CLOSED),
+        **dict.fromkeys(("PPR^PC1", "PPR^PC2"), _PROBLEMS),
+        "PPR^PC3": replace(_PROBLEMS, deletes=True),
+        **dict.fromkeys(("REF^I12", "REF^I13", "REF^I15"), _REFERRAL),
+        "REF^I14": replace(_REFERRAL, deletes=True),
         "VXU^V04": _VACCINATION,
         "MDM^T01": _DOCUMENT,
         "MDM^T02": _DOCUMENT,
@@ -195,6 +211,10 @@ NEAREST: Final[Mapping[str, Plan]] = MappingProxyType(
         **dict.fromkeys(("OML", "OMG", "OMI"), _LABORATORY),
         "MDM": _DOCUMENT,
         "SIU": _BOOKED,
+        "DFT": _CHARGES,
+        "BAR": _ACCOUNT,
+        "PPR": _PROBLEMS,
+        "REF": _REFERRAL,
         "VXU": _VACCINATION,
     }
 )

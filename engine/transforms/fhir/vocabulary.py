@@ -185,6 +185,11 @@ TABLE_CODES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "0277": "Normal Tentative Complete",
             "0278": "Pending Waitlist Booked Started Complete Cancelled Discontinued"
             " Deleted Blocked Overbook Noshow",
+            "0281": "LAB RAD MED SKN PSY HOM Lab Rad Med Skn Psy Hom",
+            "0282": "WR RP AM SO",
+            "0284": "I O A E",
+            "0286": "RP PP CP RT",
+            "0336": "S P O W",
             "0315": "Y F N I U",
             "0364": "PI AI GI 1R 2R GR RE DR",
             "0430": "A C F H P O U",
