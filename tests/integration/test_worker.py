@@ -244,16 +244,32 @@ def test_quarantined_bytes_are_visible_and_never_processed(site):
     assert (site.states(), group.class_) == (["error"], "frame")
 
 
-def test_a_message_whose_worker_died_twice_is_poison(site):
+@pytest.mark.parametrize(
+    ("claims_lost", "states"),
+    [(3, ["error", "held"]), (6, ["error", "processed"])],
+    ids=["its person waits", "nobody waits once reading it kills as well"],
+)
+def test_a_message_whose_worker_died_twice_is_poison(site, claims_lost, states):
     site.accept(adt_a01())
-    for _ in range(3):  # begun and not finished: what a kill leaves behind
+    for _ in range(claims_lost):  # begun and not finished: what a kill leaves behind
+        with site.database.engine() as connection:
+            claims.claim(connection, site.sealer, "adt", 1)
+
+    site.process(visit("MED", "100482", "B"))
+
+    [group] = site.groups()[:1]
+    assert (site.states(), group.class_) == (states, "poison")
+
+
+def test_poison_that_cannot_be_read_is_in_the_error_queue_too(site):
+    site.accept(b"nothing")
+    for _ in range(3):
         with site.database.engine() as connection:
             claims.claim(connection, site.sealer, "adt", 1)
 
     site.run()
 
-    [group] = site.groups()
-    assert (site.states(), group.class_) == (["error"], "poison")
+    assert [group.class_ for group in site.groups()] == ["poison"]
 
 
 def test_a_sparse_update_never_wipes_what_is_known(site):

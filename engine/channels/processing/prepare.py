@@ -19,6 +19,7 @@ from engine.channels.processing.outcomes import (
     refused,
 )
 from engine.channels.processing.prepared import Ended, Prepared, Stage
+from engine.channels.processing.search_keys import person_keys
 from engine.channels.processing.steps import Call, StepRunner
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, parse
@@ -27,7 +28,7 @@ from engine.hl7.continuation import is_continued, join
 from engine.hl7.sequence import is_link_start
 from engine.store.claims import Claimed
 from engine.store.message_state import MessageState
-from engine.store.results import Failure
+from engine.store.results import Failure, Outcome
 from engine.store.words import Verdict as JournalVerdict
 from engine.transforms.edits import Ending, run_steps
 from engine.transforms.fhir.mapped import MapContext
@@ -43,6 +44,9 @@ Pseudonym = Callable[[str], str]
 
 MAX_DEATHS: Final = 2
 """A message in hand when its worker died so often is poison."""
+
+LAST_DEATHS: Final = 4
+"""And so often even when it was only read for its person: then nobody waits."""
 
 LINK_START: Final = "starts or resynchronises its link, nothing else"
 
@@ -71,7 +75,7 @@ def prepare(
     ``redact`` without a ``pseudonym`` removes.
     """
     if claimed.deaths >= MAX_DEATHS:
-        return Ended(refused(claimed, feed.channel, POISON))
+        return Ended(_poisoned(claimed, feed.channel))
     if claimed.row.verdict is JournalVerdict.QUARANTINED:
         return Ended(quarantined(claimed, feed.channel))
     if (part := apart(claimed, feed.channel)) is not None:
@@ -88,6 +92,22 @@ def prepare(
         return _advance(prepared, feed)
     except Exception as error:  # noqa: BLE001 - every message ends in a visible state
         return Ended(failed(prepared, feed.channel, error), prepared)
+
+
+def _poisoned(claimed: Claimed, channel: Channel) -> Outcome:
+    """Return the outcome of a message that kills workers; its person waits behind it.
+
+    Spec:
+        protocol.md 5, class *poison*.
+    """
+    told = refused(claimed, channel, POISON)
+    if channel.on_failure != "park" or claimed.deaths > LAST_DEATHS:
+        return told
+    try:
+        message = _parsed(claimed, channel)
+    except ParseError:
+        return told
+    return replace(told, holds=tuple(person_keys(message, channel.name)))
 
 
 def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:

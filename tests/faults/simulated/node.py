@@ -1,0 +1,102 @@
+"""One life of an engine process in memory: the real loops, no threads, no sockets."""
+
+from collections import deque
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from engine.channels.accept import Intake
+from engine.channels.clock import Ulids
+from engine.channels.deliver import DeliverLoop, Route
+from engine.channels.destinations.mllp import MllpSender
+from engine.channels.listeners import MllpFactory, Places
+from engine.channels.outbox import Outbox
+from engine.errors import JournalError
+from engine.store import journal
+from tests.fakes import Notes
+
+
+class SteppedJournal:
+    """The journal writer without its thread: a group is committed when told."""
+
+    def __init__(self, store):
+        self._store = store
+        self._waiting: deque = deque()
+
+    def append(self, arrival):
+        committed: Deferred = Deferred()
+        self._waiting.append((arrival, committed))
+        return committed
+
+    def commit(self, most):
+        """Commit what waits, then let the answers go; False with nothing to do."""
+        group = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if not group:
+            return False
+        try:
+            with self._store.journal() as connection:
+                arrivals = [arrival for arrival, _ in group]
+                done = journal.append(connection, self._store.sealer, arrivals)
+        except JournalError as error:
+            for _, committed in group:
+                committed.errback(error)
+        else:
+            for (_, committed), one in zip(group, done, strict=True):
+                committed.callback(one)
+        return True
+
+
+class SteppedOutbox:
+    """The outbox without its thread: a round is run when told."""
+
+    def __init__(self, outbox, fence):
+        self.outbox = outbox
+        self._fence = fence
+        self._waiting: deque = deque()
+
+    def run(self, work):
+        done: Deferred = Deferred()
+        self._waiting.append((work, done))
+        return done
+
+    def step(self):
+        if not self._waiting:
+            return False
+        work, done = self._waiting.popleft()
+        taken_over = self._fence(self.outbox.owner, work.settlements)
+        outcome = self.outbox.run(work)
+        self._fence.check(taken_over, outcome.stale)
+        done.callback(outcome)
+        return True
+
+
+class Node:
+    """An edge: listener, journal, deliver loop, senders."""
+
+    def __init__(self, world, owner, store):
+        self.owner, self.store, self.clock = owner, store, Clock()
+        self.journal = SteppedJournal(store)
+        intake = Intake(
+            world.channel, "adt", self.journal, world.now, Ulids(world.now), Notes()
+        )
+        self.factory = MllpFactory(intake, self.clock, Places(100))
+        outbox = Outbox(store, owner, world.now)
+        outbox.recover()
+        self.outbox = SteppedOutbox(outbox, world.fence)
+        self.loop = DeliverLoop(
+            self.outbox, self.clock, world.now, world.chance.random, Notes()
+        )
+        self.loop.follow(
+            {
+                (world.channel.name, settings.name): Route(
+                    world.channel.name,
+                    settings,
+                    MllpSender(
+                        world.receivers[settings.name].connect_for(owner),
+                        settings.mllp,
+                        self.clock,
+                    ),
+                )
+                for settings in world.channel.destinations
+            }
+        )
