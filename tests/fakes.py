@@ -87,7 +87,7 @@ class FakeOutbox:
     def __init__(self, clock):
         self.clock, self.queued, self.settled, self.rounds = clock, [], [], []
         self.leased, self.due, self.paused, self.failing = {}, {}, [], None
-        self.parked = set()
+        self.parked, self.ended = set(), []
 
     def put(self, number, *, lane, destination="his", content=b""):
         self.queued.append(
@@ -126,6 +126,7 @@ class FakeOutbox:
     def _settle(self, settlement):
         leased = settlement.leased
         del self.leased[leased.id]
+        self.ended.append(leased)
         self.settled.append((leased.id, settlement.event, settlement.class_))
         if settlement.event is Event.RETRY:
             self.queued.insert(0, leased)

@@ -219,6 +219,11 @@ class DeliverLoop:
             back = Settlement(leased, Event.RETRY, not_before=self._now())
             self._ended.append(back)
             return
+        known = self._in_hand.get(leased.id)
+        if known is not None:  # our lease ended while we sent: this one goes on with it
+            known.leased = leased
+            known.lengthen(until, ends_at)
+            return
         route.in_hand += 1
         route.tokens -= 1
         held = InHand(leased, route, self._clock.seconds(), until, ends_at)
@@ -226,7 +231,6 @@ class DeliverLoop:
         Deferred.fromCoroutine(self._send(held)).addErrback(self._broke)
 
     async def _send(self, held: InHand) -> None:
-        leased = held.leased
         try:
             reach("send.before")
             receipt = await held.route.destination.send(self._document(held))
@@ -242,7 +246,7 @@ class DeliverLoop:
             settlement = self._delivered(held, receipt)
         held.route.in_hand -= 1
         held.route.due_at = min(held.route.due_at, self._clock.seconds())
-        del self._in_hand[leased.id]
+        del self._in_hand[held.leased.id]
         self._ended.append(settlement)
         self._look()
 

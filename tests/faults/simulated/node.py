@@ -7,12 +7,14 @@ from twisted.internet.task import Clock
 
 from engine.channels.accept import Intake
 from engine.channels.clock import Ulids
-from engine.channels.deliver import DeliverLoop, Route
+from engine.channels.deliver import DeliverLoop
 from engine.channels.destinations.mllp import MllpSender
 from engine.channels.listeners import MllpFactory, Places
-from engine.channels.outbox import Outbox
+from engine.channels.outbox import Outbox, Outcome, Round
+from engine.channels.route import Route
 from engine.errors import JournalError
 from engine.store import journal
+from engine.store.journal import Appended, Arrival
 from tests.fakes import Notes
 
 
@@ -21,10 +23,10 @@ class SteppedJournal:
 
     def __init__(self, store):
         self._store = store
-        self._waiting: deque = deque()
+        self._waiting: deque[tuple[Arrival, Deferred[Appended]]] = deque()
 
     def append(self, arrival):
-        committed: Deferred = Deferred()
+        committed: Deferred[Appended] = Deferred()
         self._waiting.append((arrival, committed))
         return committed
 
@@ -52,10 +54,10 @@ class SteppedOutbox:
     def __init__(self, outbox, fence):
         self.outbox = outbox
         self._fence = fence
-        self._waiting: deque = deque()
+        self._waiting: deque[tuple[Round, Deferred[Outcome]]] = deque()
 
     def run(self, work):
-        done: Deferred = Deferred()
+        done: Deferred[Outcome] = Deferred()
         self._waiting.append((work, done))
         return done
 

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
+from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import fail, succeed
+from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from engine.errors import TransientError
 from engine.hl7.framing import enclose
 from tests.fakes import Wire
 from tests.listening import codes
@@ -18,7 +20,7 @@ POSITIVE = {"AA", "CA"}
 
 
 def message(name, person, service="MED"):
-    """Return one message for a person; service BAD cannot be processed, NONE is dropped."""
+    """Return one message; service BAD cannot be processed, NONE is dropped."""
     return (
         f"MSH|^~\\&|S|H|E|S|20300101||ADT^A04|{name}|P|2.5.1\r"
         f"PID|1||{person}^^^H^MR||DOE^{person}\rPV1|1|I||||||||{service}\r"
@@ -34,15 +36,15 @@ class Peer:
     """A sender: messages in order, each again until it is answered."""
 
     host: str
-    chance: object
-    to_send: deque = field(default_factory=deque)
-    outstanding: deque = field(default_factory=deque)
-    answered: dict = field(default_factory=dict)
-    refused: Counter = field(default_factory=Counter)
-    faults: list = field(default_factory=list)
-    line: object = None
-    wire: object = None
-    chunks: deque = field(default_factory=deque)
+    chance: Random
+    to_send: deque[tuple[str, bytes]] = field(default_factory=deque)
+    outstanding: deque[tuple[str, bytes]] = field(default_factory=deque)
+    answered: dict[str, bytes] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    line: Any = None
+    wire: Any = None
+    chunks: deque[bytes] = field(default_factory=deque)
     read: int = 0
 
     def connect(self, factory):
@@ -87,17 +89,19 @@ class Peer:
         self.read = len(self.wire.value())
 
     def lose(self):
-        """The connection is gone; what was not answered is sent again."""
+        """Hang up."""
         if self.line is None:
             return
-        line, self.line = self.line, None
-        self.hear_last(line)
+        line = self.line
+        self.forget()
+        line.connectionLost(Failure(ConnectionDone()))
+
+    def forget(self):
+        """Be without a connection; what was not answered is sent again."""
+        self.line = None
         self.to_send.extendleft(reversed(self.outstanding))
         self.outstanding.clear()
         self.chunks.clear()
-
-    def hear_last(self, line):
-        line.connectionLost(Failure(ConnectionDone()))
 
     @property
     def done(self):
@@ -119,8 +123,8 @@ class Link:
     """One connection of an engine to a receiver."""
 
     owner: str
-    line: object
-    wire: object
+    line: Any
+    wire: Wire
     read: int = 0
 
     @property
@@ -152,19 +156,15 @@ class Receiver:
     """One destination system; the world says how each message ends."""
 
     name: str
-    holds_lease: object
-    taken: list = field(default_factory=list)
-    links: list = field(default_factory=list)
-    down: bool = False
+    holds_lease: Callable[[str, str, str], bool]
+    taken: list[Taken] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
     last: str = ""
 
     def connect_for(self, owner):
         """Return what opens connections of one node."""
 
         def connect(factory):
-            if self.down:
-                error = TransientError("refused", "connection-refused")
-                return fail(error)
             line, wire = factory.buildProtocol(None), Wire()
             line.makeConnection(wire)
             self.links.append(Link(owner, line, wire))
@@ -187,7 +187,7 @@ class Receiver:
         link = chance.choice(waiting)
         block = link.block()
         link.consume(block)
-        getattr(self, how)(link, block)
+        how(self, link, block)
         return f"{link.owner} {name_of(block)}"
 
     def take(self, link, block):
@@ -227,13 +227,14 @@ class Receiver:
         """No answer: the engine must give up by itself."""
 
 
-ENDS = (
-    *("accept",) * 10,
-    *("accept_unheard",) * 3,
-    *("drop",) * 2,
-    "refuse",
-    "not_now",
-    *("name_another",) * 2,
-    "talk_nonsense",
-    "say_nothing",
+End = Callable[[Receiver, Link, bytes], None]
+ENDS: tuple[End, ...] = (
+    *(Receiver.accept,) * 10,
+    *(Receiver.accept_unheard,) * 3,
+    *(Receiver.drop,) * 2,
+    Receiver.refuse,
+    Receiver.not_now,
+    *(Receiver.name_another,) * 2,
+    Receiver.talk_nonsense,
+    Receiver.say_nothing,
 )

@@ -1,6 +1,7 @@
 """I1 to I5 and I7, after a world has come to rest."""
 
 from itertools import groupby
+from typing import Any
 
 from engine.store import journal, queues
 from tests.faults.simulated.peers import digest
@@ -37,7 +38,7 @@ def _answered_is_kept(world):
 
 
 def _was_sent(world, row, content):
-    """Whether content is a message that was sent; a quarantined one may be cut short."""
+    """Whether this was sent; what is quarantined may be cut short."""
     if row.verdict == "accepted":
         return bool(content == world.sent.get(row.control_id))
     return any(body.startswith(content) for body in world.sent.values())
@@ -48,7 +49,7 @@ def _states_add_up(world):
         "SELECT j.id, j.control_id, m.state, m.attempt FROM journal.message j"
         " LEFT JOIN engine.message m ON m.id = j.id"
     )
-    made = {}
+    made: dict[tuple[int, int], list[Any]] = {}
     for one in world.deliveries().values():
         made.setdefault((one.message_id, one.attempt), []).append(one)
     destinations = sorted(world.receivers)
@@ -58,7 +59,7 @@ def _states_add_up(world):
         if row.state == "processed":
             latest = made.get((row.id, row.attempt), [])
             if sorted(one.destination for one in latest) != destinations:
-                yield f"I2: message {row.id} has not one delivery for each destination"
+                yield f"I2: message {row.id} lacks a delivery, or has too many"
             for one in latest:
                 if one.state != "delivered":
                     yield f"I3: delivery {one.id} ends as {one.state}"
@@ -82,14 +83,14 @@ def _entries_fit(world):
 
 
 def _received_in_order(world):
+    accepted = [
+        row.control_id
+        for row in world.query(
+            "SELECT j.control_id FROM journal.message j JOIN engine.message m"
+            " ON m.id = j.id WHERE m.state = 'processed' ORDER BY j.id"
+        )
+    ]
     for receiver in world.receivers.values():
-        accepted = [
-            row.control_id
-            for row in world.query(
-                "SELECT j.control_id FROM journal.message j JOIN engine.message m"
-                " ON m.id = j.id WHERE m.state = 'processed' ORDER BY j.id"
-            )
-        ]
         stale = [one for one in receiver.taken if one.stale]
         persons = len(set(world.person.values()))
         if len(stale) > world.takeovers * persons:
@@ -115,7 +116,7 @@ def _counters_agree(world):
             for one in queues.counts(connection)
             if one.count
         }
-    real = {}
+    real: dict[tuple[str, str, str], int] = {}
     for one in world.deliveries().values():
         place = ("delivery", one.destination, one.state)
         real[place] = real.get(place, 0) + 1

@@ -20,10 +20,10 @@ from engine.store import claims, delivery_moves, messages
 from engine.store.audit import Order
 from engine.store.settlement import expire
 from tests.databases import empty_database
+from tests.fakes import NOON
 from tests.faults.simulated.fragile import Crash, FragileStore, FullDiskError
 from tests.faults.simulated.node import Node
-from tests.faults.simulated.peers import Peer, Receiver, message
-from tests.fakes import NOON
+from tests.faults.simulated.peers import End, Peer, Receiver, message
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - stores of a second's life
 CHANNEL = """
@@ -249,10 +249,10 @@ class World:
         how = self.chance.choice(self.ends)
         done = receiver.act(how, self.chance, self.paused)
         if done:
-            self.note(f"{receiver.name}: {done} {how}")
+            self.note(f"{receiver.name}: {done} {how.__name__}")
         return done
 
-    ends: tuple[str, ...] = ("accept",)
+    ends: tuple[End, ...] = (Receiver.accept,)
 
     def wait(self):
         self.advance(self.chance.choice((0.1, 1.0, 6.0)))
@@ -264,7 +264,7 @@ class World:
             return False
         owner = self.chance.choice(sorted(self.nodes))
         for receiver in self.receivers.values():  # nothing of it is on the way
-            while receiver.act("drop", self.chance, self.nodes.keys() - {owner}):
+            while receiver.act(Receiver.drop, self.chance, self.nodes.keys() - {owner}):
                 pass
         self.paused[owner] = self.seconds
         self.advance(LEASE_SECONDS)
@@ -284,24 +284,39 @@ class World:
         self.nodes[owner].clock.advance(self.seconds - since)
         return True
 
+    def restart(self):
+        """Everything ends at once, and starts again."""
+        if self.paused or self.chance.random() > 0.1:
+            return False
+        crashes, self.crashes = self.crashes, 0.0
+        for owner in list(self.nodes):
+            self.node_died(owner)
+        for worker in list(self.workers):
+            self.worker_died(worker)
+        with self.store.engine() as connection:
+            claims.forget_starts(connection)
+        self.crashes = crashes
+        return True
+
     STEPS = (
-        *("connect_or_send",) * 6,
-        *("travel",) * 3,
-        "hang_up",
-        *("commit",) * 4,
-        *("process",) * 3,
-        *("settle_round",) * 6,
-        *("receive",) * 6,
-        *("wait",) * 2,
-        *("sleep", "wake"),
+        *(connect_or_send,) * 6,
+        *(travel,) * 3,
+        hang_up,
+        *(commit,) * 4,
+        *(process,) * 3,
+        *(settle_round,) * 6,
+        *(receive,) * 6,
+        *(wait,) * 2,
+        *(sleep, wake),
+        restart,
     )
 
     def step(self):
         """Let one thing happen."""
-        name = self.chance.choice(self.STEPS)
-        done = getattr(self, name)()
-        if done and name != "receive":
-            self.note(name)
+        step = self.chance.choice(self.STEPS)
+        done = step(self)
+        if done and step is not World.receive:
+            self.note(step.__name__)
         return done
 
     def note(self, what):
@@ -315,26 +330,13 @@ class World:
         dead = self.nodes[owner]
         for peer in self.peers:
             if peer.line is not None and peer.line in dead.factory._open:
-                peer.line = None
-                peer.to_send.extendleft(reversed(peer.outstanding))
-                peer.outstanding.clear()
-                peer.chunks.clear()
+                peer.forget()
         for receiver in self.receivers.values():
             receiver.forget(owner)
         self.nodes[owner] = self.new_node(owner)
 
     def worker_died(self, worker):
         self.workers[self.workers.index(worker)] = self.new_worker(worker.owner)
-
-    def power_cycle(self):
-        """Everything ends at once, as when the machine starts again."""
-        for owner in list(self.nodes):
-            self.node_died(owner)
-        for worker in list(self.workers):
-            self.worker_died(worker)
-        with self.store.engine() as connection:
-            claims.forget_starts(connection)
-        return True
 
     # ---- questions
 
@@ -351,9 +353,9 @@ class World:
             if peer.line is not None:
                 peer.hear()
 
-    def query(self, sql):
+    def query(self, sql, *values):
         with self.store.reading() as connection:
-            return connection.exec_driver_sql(sql).all()
+            return connection.exec_driver_sql(sql, values).all()
 
     def deliveries(self):
         return {row.id: row for row in self.query("SELECT * FROM engine.delivery")}
@@ -363,9 +365,9 @@ class World:
         return bool(
             self.query(
                 "SELECT 1 FROM engine.delivery d JOIN journal.message m"
-                f" ON m.id = d.message_id WHERE m.control_id = '{name}'"
-                f" AND d.destination = '{destination}' AND d.owner = '{owner}'"
-                " AND d.state = 'leased'"
+                " ON m.id = d.message_id WHERE m.control_id = ?"
+                " AND d.destination = ? AND d.owner = ? AND d.state = 'leased'",
+                *(name, destination, owner),
             )
         )
 
@@ -374,7 +376,7 @@ class World:
     def calm(self):
         """Let everything that is under way come to its end, without new trouble."""
         self.crashes = self.full_disk = 0.0
-        self.ends = ("accept",)
+        self.ends = (Receiver.accept,)
         self.struck = True
         while self.paused:
             self.wake()
@@ -403,24 +405,26 @@ class World:
         )
 
     def pump(self):
-        moved = False
-        for peer in self.peers:
-            if peer.line is None and not peer.done:
-                peer.connect(self.nodes["n1"].factory)
-            moved = peer.send(2) or moved
-            while peer.travel():
-                moved = True
+        """Let everything that can move do so; tell whether anything did."""
+        moved = [self.pump_peer(peer) for peer in self.peers]
         for node in self.nodes.values():
             while node.journal.commit(10):
-                moved = True
+                moved.append(True)
             while node.outbox.step():
                 pass
         self.hear()
-        for worker in list(self.workers):
-            moved = self.batch(worker, 50) or moved
+        moved += [self.batch(worker, 50) for worker in list(self.workers)]
         for receiver in self.receivers.values():
-            while receiver.act("accept", self.chance):
-                moved = True
+            while receiver.act(Receiver.accept, self.chance):
+                moved.append(True)
+        return any(moved)
+
+    def pump_peer(self, peer):
+        if peer.line is None and not peer.done:
+            peer.connect(self.nodes["n1"].factory)
+        moved = peer.send(2)
+        while peer.travel():
+            moved = True
         return moved
 
     def put_right(self):

@@ -1,8 +1,10 @@
 """The deliver loop, with lanes in memory and a clock that the test moves."""
 
+from dataclasses import replace
+
 from twisted.internet.task import Clock
 
-from engine.channels.deliver import DeliverLoop
+from engine.channels.deliver import LOOK_SECONDS, DeliverLoop
 from engine.channels.format.channel import Destination, ErrorRule, Retry
 from engine.channels.format.endpoints import FileDestination
 from engine.channels.route import MAX_IN_HAND, Route
@@ -262,3 +264,17 @@ def test_a_store_that_gives_nothing_although_it_is_due_is_not_asked_at_once():
         bench.clock.advance(0.1)
 
     assert len(bench.outbox.rounds) - rounds <= 6
+
+
+def test_a_lease_that_ended_and_came_back_goes_on_with_the_send_under_way():
+    bench = Bench().put("ann", "ann")
+    [first] = bench.outbox.leased.values()
+    bench.outbox.queued.insert(0, replace(first, epoch=3))
+    del bench.outbox.leased[first.id]
+    bench.clock.advance(LOOK_SECONDS)
+    assert bench.his.sent == [b"1"]
+
+    bench.his.take(b"1")
+
+    assert [one.epoch for one in bench.outbox.ended] == [3]
+    assert bench.his.sent == [b"1", b"2"]
