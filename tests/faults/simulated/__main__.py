@@ -30,13 +30,13 @@ def main():
         wrong, world = run(seed)
         total += world.counts
         if asked.seed is not None:
-            print(*world.story, sep="\n")  # noqa: T201 - a command
+            print(*world.story, sep="\n")
         if wrong:
             told = {"seed": seed, "wrong": wrong[:10], **world.counts}
-            print(json.dumps(told))  # noqa: T201 - a command
+            print(json.dumps(told))
             return 1
     seconds = round(time.process_time() - began, 1)
-    print(json.dumps({"seeds": len(seeds), "cpu_seconds": seconds, **total}))  # noqa: T201 - a command
+    print(json.dumps({"seeds": len(seeds), "cpu_seconds": seconds, **total}))
     return 0
 
 
