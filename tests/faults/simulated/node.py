@@ -5,7 +5,7 @@ from collections import deque
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from engine.channels.accept import Intake
+from engine.channels.arriving import Intake
 from engine.channels.clock import Ulids
 from engine.channels.deliver import DeliverLoop
 from engine.channels.destinations.mllp import MllpSender
