@@ -8,12 +8,12 @@ import orjson
 import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, invocation, leave, note
+from engine.cli.junit import junit as report
 from engine.cli.output import emit, output_format
 from engine.cli.site import site
 
 if TYPE_CHECKING:
     from engine.channels.format.faults import Fault
-    from engine.channels.processing.channel_tests import Result
 
 TEMPLATE: Final = Path(__file__).with_name("template")
 LEFT_OUT: Final = {
@@ -187,7 +187,12 @@ def test_command(
     columns = ["result", "channel", "test"]
     emit(rows, columns)
     if junit is not None:
-        junit.write_text(_junit(results), encoding="utf-8")
+        cases = [
+            (channel, each.name, "\n".join(each.differences))
+            for channel, found in results
+            for each in found
+        ]
+        junit.write_text(report(cases), encoding="utf-8")
     failed = [row for row in rows if row["result"] == "failed"]
     if output_format() == "table":
         for row in failed:
@@ -197,19 +202,3 @@ def test_command(
     note(f"{len(rows) - len(failed)} passed, {len(failed)} failed")
     if failed:
         leave(Exit.PROBLEMS)
-
-
-def _junit(results: "list[tuple[str, list[Result]]]") -> str:
-    """Return results in the form that CI servers read."""
-    from xml.sax.saxutils import escape, quoteattr
-
-    cases = []
-    for channel, found in results:
-        for result in found:
-            text = escape("\n".join(result.differences))
-            inside = "" if result.passed else f"<failure>{text}</failure>"
-            names = f"classname={quoteattr(channel)} name={quoteattr(result.name)}"
-            cases.append(f"  <testcase {names}>{inside}</testcase>")
-    failures = sum(not each.passed for _, found in results for each in found)
-    head = f'<testsuite name="interop" tests="{len(cases)}" failures="{failures}">'
-    return "\n".join(['<?xml version="1.0"?>', head, *cases, "</testsuite>", ""])

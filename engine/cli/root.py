@@ -22,6 +22,10 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "test": ("project", "Run the tests of the channels."),
         "try": ("trial", "Run one message through a channel; nothing is stored."),
         "convert": ("convert", "Convert messages to FHIR, C-CDA or HL7 on stdout."),
+        "check-transform": (
+            "check_transform",
+            "Hold a Bundle against HL7's v2-to-FHIR guide.",
+        ),
         "explain": ("explain", "Tell in words what is in a message."),
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
@@ -66,7 +70,7 @@ class Root(click.Group):
         if cmd_name not in _PLACES:
             return None
         module = import_module(f"engine.cli.{_PLACES[cmd_name]}")
-        found: click.Command = getattr(module, f"{cmd_name}_command")
+        found: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return found
 
     @override

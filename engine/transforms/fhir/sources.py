@@ -163,7 +163,7 @@ class _Search:
         changed = self.traced.differing(made)
         explained = changed & self.open if only_open else changed
         for part, _ in changes:
-            source = Source(str(_short(part.path)), part.value, len(changed))
+            source = Source(str(short(part.path)), part.value, len(changed))
             for spot in explained:
                 self._origins.setdefault(spot, []).append(source)
         self.open -= explained
@@ -245,7 +245,7 @@ def _split(raw: str, marks: tuple[str, ...]) -> Iterator[tuple[tuple[int, ...], 
             yield (number, *below), leaf
 
 
-def _short(path: Path) -> Path:
+def short(path: Path) -> Path:
     """Return a path as people write it, without numbers that go without saying."""
     sub = path.subcomponent if path.subcomponent > 1 else 0
     return Path(

@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from engine.cli.invocation import Exit
 from engine.cli.root import interop
 from tests.builders import adt_a01
+from tests.fhir_messages import adt
 from tests.sites import busy_site
+from tests.small_guide import write_guide
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 
@@ -139,3 +141,81 @@ def test_a_folder_of_samples_is_converted_message_by_message():
     result = run("convert", SAMPLES, "--to", "fhir", "--compact")
 
     assert len(result.stdout.splitlines()) == len(list(SAMPLES.glob("*/message.hl7")))
+
+
+@pytest.fixture
+def converted(tmp_path):
+    """Return a message, our Bundle of it, and a folder with a small guide."""
+    message = tmp_path / "a01.hl7"
+    message.write_bytes(adt())
+    bundle = tmp_path / "bundle.json"
+    bundle.write_text(run("convert", message, "--to", "fhir").stdout)
+    return message, bundle, write_guide(tmp_path / "ig")
+
+
+def test_check_transform_passes_our_own_bundle(converted, tmp_path):
+    message, bundle, guide = converted
+    report = tmp_path / "report.xml"
+    words = ("check-transform", message, bundle, "--ig", guide, "--junit", report)
+
+    result = run(*words)
+    everything = run(*words, "-v")
+
+    assert result.exit_code == Exit.DONE, result.output
+    assert "100.0% of what the guide maps is placed" in result.stderr
+    assert len(everything.stdout.splitlines()) > len(result.stdout.splitlines())
+    assert "missing" not in report.read_text()
+
+
+def test_check_transform_tells_what_is_missing_from_a_damaged_bundle(
+    converted, tmp_path
+):
+    message, bundle, guide = converted
+    report = tmp_path / "report.xml"
+    damaged = json.loads(bundle.read_text())
+    for row in damaged["entry"]:
+        if row["resource"]["resourceType"] == "Patient":
+            row["resource"] |= {"name": [{"text": "Zebra"}], "gender": "male"}
+    bundle.write_text(json.dumps(damaged))
+
+    result = run("check-transform", message, bundle, "--ig", guide, "--guide-only",
+                 "--junit", report)  # fmt: skip
+
+    found = {
+        row["path"] or row["found"][0]: row["verdict"]
+        for row in map(json.loads, result.stdout.splitlines())
+    }
+    assert result.exit_code == Exit.PROBLEMS
+    assert found["PID-5.1"] == found["PID-8.1"] == "missing"
+    assert found["Patient.name[0].text"] == "unexplained"
+    assert "wanted at Patient.name.family" in report.read_text()
+    assert "Doe" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("message", "bundle", "sentence"),
+    [
+        (b"no message", "{}", "cannot"),
+        (adt(), "{}", "not a FHIR Bundle"),
+        (adt(), "no", "not JSON"),
+        (adt().replace(b"ADT", b"QRY"), '{"resourceType": "Bundle"}', "no map for QRY"),
+    ],
+)
+def test_check_transform_says_what_it_cannot_read(
+    converted, tmp_path, message, bundle, sentence
+):
+    wrong, other = tmp_path / "wrong.hl7", tmp_path / "wrong.json"
+    wrong.write_bytes(message)
+    other.write_text(bundle)
+
+    result = run("check-transform", wrong, other, "--ig", converted[2])
+
+    assert result.exit_code != Exit.DONE
+    assert sentence in result.stderr or sentence == "cannot"
+
+
+def test_check_transform_uses_the_nearest_structure(converted):
+    message, bundle, guide = converted
+    message.write_bytes(adt("A08", structure="ADT_X99"))
+
+    assert "ADT_A01" in run("check-transform", message, bundle, "--ig", guide).stderr

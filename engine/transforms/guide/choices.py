@@ -1,0 +1,109 @@
+"""Where decisions of ours differ from the guide's tables, and its misspelt targets.
+
+``interop check-transform`` takes a value as placed where a decision puts it, unless
+``--guide-only`` asks for the tables alone.
+
+Spec:
+    fhir.md sections 5 and 11; T36 for the errata.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class Choice(NamedTuple):
+    """Where the guide wants a value, where we put it, and the rule that says so.
+
+    Both are regular expressions over ``FIELD Type.path``; ``@`` in ``ours`` is
+    the first group of ``guide``; it is empty where the value is nowhere as such.
+    """
+
+    guide: str
+    ours: str
+    rule: str
+
+
+CHOICES: Final = (
+    Choice(r"\S+ Organization\.identifier\.value", r"\w+\..*assigner\.display", "T18"),
+    Choice(r"\S+ Organization\.identifier\.(value|type)", r"\w+\..*\.system", "T18"),
+    Choice(r"\S+ Organization\.identifier\.(value|type)(\.coding\.\w+)?", "", "T18"),
+    Choice(r"\S+ (.+)\.coding\.(display|code)", r"@\.text", "T21"),
+    Choice(r"\S+ (.+)\.coding\.version", "", "T21"),
+    Choice(r"\S+ (.+)\.coding\.system", r"@\.coding\.system", "T21"),
+    Choice(
+        r"\S+ Location(\.identifier\.value)?", r"Location\.(name|identifier).*", "T34"
+    ),
+    Choice(r"\S+ Location\.identifier\..*", r"Location\..*", "T34"),
+    Choice(r"OBR-4 .*|OBX-3 .*", r"(Observation|DiagnosticReport)\.code.*", "D07"),
+    Choice(r"OBX-(?:16|25) PractitionerRole\..*", r"Practitioner\..*", "D09"),
+    Choice(r"ORC-12 PractitionerRole\..*", r"Practitioner\..*", "D11"),
+    Choice(
+        r"PRT-\d+ (?:RelatedPerson|PractitionerRole)\.(.*)", r"Practitioner\.@", "D11"
+    ),
+    Choice(r"TXA-6 .*", r"DocumentReference\.(date|context\.period\.start)", "D19"),
+    Choice(r"PID-23 .*", r"Patient\.extension\.valueAddress\..*", "T27"),
+    Choice(r"PV1-(?:3|6|11|42) Basic.*", r"(Location|Encounter)\..*", "section 4, PV1"),
+    Choice(r"NK1-\d+ Patient\.contact\..*", r"RelatedPerson\..*", "section 4, NK1"),
+    Choice(r"MSH-10 Bundle\..*", r"Provenance\.entity\..*", "T30, T32"),
+    Choice(r"MSH-7 Bundle\..*", r"(Provenance|MessageHeader)\..*", "T30, T32"),
+    Choice(r"MSH-[56] MessageHeader\..*", r"(Device|Organization)\..*", "section 4"),
+    Choice(
+        r"AI[GLPS]-3 \w+\..*",
+        r"(Practitioner|Location|Appointment)\..*",
+        "section 4",
+    ),
+    Choice(r"ORC-\d+ ServiceRequest\..*", r"Immunization\..*", "section 4, RXA"),
+    Choice(r"ORC-4 DiagnosticReport\..*", r"ServiceRequest\.requisition\..*", "D07"),
+    Choice(r"OBR-17 ServiceRequest\..*", r"ServiceRequest\.extension\..*", "D07"),
+    Choice(r"OBR-\d+ Specimen\..*", r"(DiagnosticReport|ServiceRequest)\..*", "T15"),
+    Choice(r"ORC-2[1-4] Location\.(\w+).*", r"Organization\.(identifier|@).*", "D09"),
+    Choice(r"NTE-\d+ Observation\.note\.(.*)", r"\w+\.note\.@", "D10"),
+    Choice(r"PRT-4 \w+\..*", r"Provenance\.agent\.role\..*", "section 4, PRT"),
+    Choice(r"SCH-25 ServiceRequest\.status", r"Appointment\.status", "D18"),
+)
+
+SETTINGS: Final = re.compile(
+    r"Provenance\.recorded|Device\.(deviceName|version|identifier)\..*"
+)
+"""Places of values that the node's own settings and clock explain."""
+
+CONSTANTS: Final = frozenset(
+    ("Advance directive", "Interop Engine", "SNO", "additional", "filler contact",
+     "physical", "placer contact", "text/plain", "transmitter", "wa")
+)  # fmt: skip
+"""Words that the built-in map writes and the tables do not."""
+
+ERRATA: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "coding.value": "coding.code",
+        "content.data": "content.attachment.data",
+        "content.contentType": "content.attachment.contentType",
+        "valueSampedData": "valueSampledData",
+        "occurneceTiming": "occurrenceTiming",
+        "payer": "payor",
+        "extension.uri": "extension.url",
+    }
+)
+"""Misspelt parts of targets, each with what is meant."""
+
+
+def corrected(path: str) -> str:
+    """Return a path of the tables as it is meant."""
+    for wrong, right in ERRATA.items():
+        path = re.sub(rf"(?<![\w]){re.escape(wrong)}(?![\w])", right, path)
+    return path
+
+
+def chosen(choices: tuple[Choice, ...], field: str, place: str) -> Iterator[str]:
+    """Yield what our decisions allow for a value, as regular expressions.
+
+    An empty one means that the value need not be anywhere.
+    """
+    wanted = f"{field} {place}"
+    for choice in choices:
+        found = re.fullmatch(choice.guide, wanted)
+        if found is not None:
+            group = re.escape(found[1] or "") if found.re.groups else ""
+            yield choice.ours.replace("@", group)

@@ -1,0 +1,209 @@
+"""What the guide expects of one message: each mapped component and where it goes."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from engine.hl7 import Message, Repetition, Segment
+from engine.hl7.path import Path
+from engine.transforms.fhir.sources import short
+from engine.transforms.guide.conditions import holds
+from engine.transforms.guide.places import Place
+from engine.transforms.guide.tables import Guide, Row, plain
+
+_FIELD: Final = re.compile(r"[A-Z][A-Z0-9]{2}-(\d+)(?:\.(\d+))?")
+_PART: Final = re.compile(r"[A-Z]+\d?[.-](\d+)(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One component and one place where the guide wants it.
+
+    ``unit`` names the thing it belongs to: values of one unit belong in one resource.
+    ``value`` is patient data. ``sure`` is false where the row's condition could not be
+    read: then the place is allowed, not wanted.
+    """
+
+    path: str
+    value: str
+    place: Place
+    row: str
+    unit: tuple[int, str, int, int]
+    codes: frozenset[str] = frozenset()
+    sure: bool = True
+
+
+def expectations(guide: Guide, message: Message, structure: str) -> list[Expectation]:
+    """Return every mapped component of a message with its places.
+
+    Args:
+        guide: the tables.
+        message: as received.
+        structure: message structure whose segment maps count, such as ``ADT_A01``.
+    """
+    found: list[Expectation] = []
+    numbers: dict[str, int] = {}
+    for position, segment in enumerate(message.segments):
+        numbers[segment.id] = numbers.get(segment.id, 0) + 1
+        here = _Here(guide, message, segment, position, numbers[segment.id])
+        for use in guide.uses(structure, segment.id):
+            found += here.through(use)
+    return list(dict.fromkeys(found))
+
+
+def places_of(guide: Guide, structure: str) -> set[str]:
+    """Return the ids of the segments that a structure sends anywhere."""
+    rows = guide.messages.get(structure, ())
+    return {row.source.rpartition(".")[2] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """One segment of the message."""
+
+    guide: Guide
+    message: Message
+    segment: Segment
+    position: int
+    number: int
+
+    def through(self, use: Row) -> Iterator[Expectation]:
+        """Return what one segment map expects of this segment."""
+        said = holds(use.condition, self._read)
+        if said is False:
+            return
+        root = Place("", "").below(use.target)
+        for row in self.guide.segments.get(plain(use.datatype), ()):
+            sure = holds(row.condition, self._read)
+            found = _FIELD.fullmatch(row.source)
+            if found is None or sure is False or row.constant.startswith('"'):
+                continue
+            certain = said is True and sure is True and not row.constant
+            field, component = int(found[1]), int(found[2] or 0)
+            target = root.kind, root.below(row.target)
+            yield from self._field(row, target, (field, component), certain=certain)
+
+    def _field(
+        self,
+        row: Row,
+        target: tuple[str, Place],
+        part: tuple[int, int],
+        *,
+        certain: bool,
+    ) -> Iterator[Expectation]:
+        (root, place), (field, component) = target, part
+        below = self.guide.datatypes.get(plain(row.datatype), [])
+        for number, repetition in enumerate(self.segment.positions(field), 1):
+            head = Path(self.segment.id, self.number, field, number)
+            at = _At(self, row, head, repetition, certain, root)
+            if component or not below:
+                yield from at.leaf(place, component or 1, row.vocabulary, row.name)
+            else:
+                yield from at.parts(below, place)
+
+    def _read(self, path: str) -> list[str]:
+        """Return what stands at a field, in this segment or the first of its kind."""
+        segment_id, _, rest = path.partition("-")
+        segment = self.segment
+        if segment_id != segment.id:
+            other = self.message.first(segment_id)
+            if other is None:
+                return []
+            segment = other
+        if not rest:
+            return [segment.id]
+        field, _, component = rest.partition(".")
+        return [
+            each.text(int(component or 1)) for each in segment.repetitions(int(field))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """One repetition of a field, on its way through data type maps.
+
+    ``root`` is the type of resource the segment itself becomes.
+    """
+
+    here: _Here
+    row: Row
+    head: Path
+    repetition: Repetition
+    certain: bool
+    root: str
+
+    def parts(self, rows: list[Row], place: Place) -> Iterator[Expectation]:
+        """Return what a data type map expects of the components."""
+        for row in rows:
+            found = _PART.fullmatch(row.source)
+            if found is None or row.constant.startswith(('"', "/")):
+                continue
+            sure = holds(row.condition, self._read)
+            if sure is False:
+                continue
+            component = int(found[1])
+            inner = self.here.guide.datatypes.get(plain(row.datatype))
+            at = place.below(row.target)
+            name = f"{self.row.name}, {row.name}"
+            words = row.vocabulary or self.row.vocabulary
+            certain = self.certain and sure is True and not row.constant
+            this = replace(self, certain=certain)
+            if inner:
+                yield from this.subparts(inner, at, component, (words, name))
+            else:
+                yield from this.leaf(at, component, words, name)
+
+    def subparts(
+        self, rows: list[Row], place: Place, component: int, outer: tuple[str, str]
+    ) -> Iterator[Expectation]:
+        """Return what a data type map inside another expects of the subcomponents."""
+        values = self.repetition.sub(component)
+
+        def read(path: str) -> list[str]:
+            part = int(path.rpartition(".")[2].rpartition("-")[2])
+            return values[part - 1 : part]
+
+        for row in rows:
+            found = _PART.fullmatch(row.source)
+            sure = holds(row.condition, read)
+            if found is None or sure is False or row.constant.startswith(('"', "/")):
+                continue
+            part = int(found[1])
+            if part <= len(values) and values[part - 1]:
+                certain = self.certain and sure is True and not row.constant
+                this = replace(self, certain=certain)
+                label = row.vocabulary or outer[0], f"{outer[1]}, {row.name}"
+                place_ = place.below(row.target)
+                yield this.expect(values[part - 1], place_, (component, part), label)
+
+    def leaf(
+        self, place: Place, component: int, vocabulary: str, name: str
+    ) -> Iterator[Expectation]:
+        """Return what is expected of one component."""
+        value = self.repetition.text(component)
+        if value:
+            yield self.expect(value, place, (component, 0), (vocabulary, name))
+
+    def expect(
+        self, value: str, place: Place, at: tuple[int, int], row: tuple[str, str]
+    ) -> Expectation:
+        """Return one expectation; ``row`` is its vocabulary map and its name."""
+        head = self.head
+        path = Path(head.segment, head.occurrence, head.field, head.repetition, *at)
+        codes = self.here.guide.images(row[0], value)
+        own = place.kind == self.root
+        where = (0, 0) if own else (head.field, head.repetition)
+        unit = (self.here.position, place.kind, *where)
+        return Expectation(
+            str(short(path)), value, place, row[1], unit, frozenset(codes), self.certain
+        )
+
+    def _read(self, path: str) -> list[str]:
+        """Return a component of this repetition, ``XTN.3`` or ``HD-3``."""
+        numbers = re.findall(r"\d+", path)
+        return (
+            [self.repetition.text(int(numbers[0]))]
+            if numbers
+            else [self.repetition.raw]
+        )

@@ -1,0 +1,298 @@
+"""Any engine's Bundle against the guide's tables: small ones of our own, and HL7's."""
+
+import copy
+import json
+from collections import Counter
+
+import pytest
+
+from engine.errors import TransformError
+from engine.hl7 import parse
+from engine.transforms.fhir import MapContext, map_message, transaction, write_json
+from engine.transforms.guide.choices import CHOICES, Choice
+from engine.transforms.guide.conditions import holds
+from engine.transforms.guide.images import decoded, is_image
+from engine.transforms.guide.places import Place
+from engine.transforms.guide.tables import read_guide
+from engine.transforms.guide.verdicts import Verdict, check_transform, share_placed
+from tests.fhir_messages import adt, pid, pv1
+from tests.shared_data import shared
+from tests.small_guide import files
+
+SMALL = read_guide(files())
+MESSAGE = adt(
+    "A01",
+    pid(f3="77^^^HOSP^MR~88^^^&1.2.3&ISO^PI", f24="Y", f30="Y", f33="20240101"),
+    pv1(f7="4711^Attend"),
+)
+PATIENT = {
+    "resourceType": "Patient",
+    "identifier": [
+        {"system": "urn:id:mrn", "value": "77", "type": {"coding": [{"code": "MR"}]}},
+        {
+            "system": "urn:oid:1.2.3",
+            "value": "88",
+            "type": {"coding": [{"code": "PI"}]},
+        },
+    ],
+    "name": [{"family": "Doe", "given": ["Ann"]}],
+    "birthDate": "1980-02-29",
+    "gender": "female",
+    "deceasedBoolean": True,
+}
+PRACTITIONER = {
+    "resourceType": "Practitioner",
+    "identifier": [{"value": "4711"}],
+    "name": [{"family": "Attend"}],
+}
+
+
+def bundle(*resources):
+    rows = [{"fullUrl": f"urn:uuid:{at}", "resource": one}
+            for at, one in enumerate(resources)]  # fmt: skip
+    return {"resourceType": "Bundle", "type": "collection", "entry": rows}
+
+
+def verdicts(*resources, message=MESSAGE, choices=()):
+    """Return path or place to verdict, without what the guide does not map."""
+    results = check_transform(
+        SMALL, parse(message), "ADT_A01", bundle(*resources), choices
+    )
+    return {
+        each.path or each.found[0]: each
+        for each in results
+        if each.verdict is not Verdict.NOT_MAPPED
+    }
+
+
+def test_a_good_bundle_is_placed_in_every_value_and_explained():
+    found = verdicts(PATIENT, PRACTITIONER)
+
+    assert {each.verdict for each in found.values()} == {Verdict.PLACED}
+    assert {"PID-3.1", "PID-3[2].4.2", "PID-5.1", "PV1-7.2"} <= set(found)
+
+
+def changed(**elements):
+    return {**copy.deepcopy(PATIENT), **elements}
+
+
+def test_a_missing_value_is_told_with_its_place_and_row():
+    found = verdicts(changed(name=[{"family": "Doe"}]), PRACTITIONER)["PID-5.2"]
+
+    assert (found.verdict, found.wanted) == (Verdict.MISSING, ("Patient.name.given",))
+    assert "PID[Patient] line 4" in found.row
+    assert "XPN[HumanName] line 4" in found.row
+
+
+def test_a_misplaced_value_is_told_with_where_it_is():
+    patient = changed(name=[{"family": "Doe", "suffix": ["Ann"]}])
+
+    found = verdicts(patient, PRACTITIONER)["PID-5.2"]
+
+    assert (found.verdict, found.found) == (
+        Verdict.ELSEWHERE, ("Patient.name[0].suffix[0]",),
+    )  # fmt: skip
+
+
+def test_a_value_in_the_wrong_instance_is_misplaced():
+    two = [
+        {**PRACTITIONER, "name": [{"family": "Other"}]},
+        {"resourceType": "Practitioner", "name": [{"family": "Attend"}]},
+    ]
+    message = MESSAGE.replace(b"4711^Attend", b"4711^Attend^A")
+
+    found = verdicts(PATIENT, *two, message=message)
+
+    split = {found["PV1-7.1"].verdict, found["PV1-7.2"].verdict}
+    assert Verdict.PLACED in split
+
+
+def test_a_value_that_nothing_explains_is_told_with_its_place():
+    found = verdicts(changed(maritalStatus={"text": "Zebra"}), PRACTITIONER)
+
+    assert found["Patient.maritalStatus.text"].verdict is Verdict.UNEXPLAINED
+
+
+def test_a_copy_of_the_message_explains_nothing():
+    attachment = {"contentType": "x-application/hl7-v2+er7", "title": "Doe 77 Ann"}
+    copy_ = {
+        "resourceType": "DocumentReference",
+        "content": [{"attachment": attachment}],
+    }
+
+    assert verdicts(copy_)["PID-5.2"].verdict is Verdict.MISSING
+
+
+def test_a_condition_that_is_false_expects_nothing_and_one_unread_only_allows():
+    none = adt("A01", pid(f29="20240101", f30="Y"), pv1(f2="N", f7="4711^Attend"))
+
+    found = verdicts(PATIENT, message=none)
+
+    assert "PID-30.1" in verdicts(PATIENT)
+    assert not {"PID-30.1", "PV1-7.1", "PID-24.1"} & set(found)
+
+
+def test_what_the_guide_does_not_map_is_listed():
+    results = check_transform(
+        SMALL, parse(MESSAGE), "ADT_A01", bundle(PATIENT, PRACTITIONER)
+    )
+    left = {each.path for each in results if each.verdict is Verdict.NOT_MAPPED}
+
+    assert "PV1-19.1" in left
+    assert "EVN-1.1" in left
+    assert not left & {"PID-5.1", "PID-3.1"}
+
+
+def test_a_decision_counts_only_where_it_is_asked_for():
+    patient = changed(name=[{"family": "Doe", "suffix": ["Ann"]}])
+    suffix = Choice(r"PID-5 (Patient\.name)\.given", r"@\.suffix", "ours")
+    nowhere = Choice(r"PID-\d+ Patient\.name\.given", "", "ours")
+
+    def verdict(*choices):
+        return verdicts(patient, choices=choices)["PID-5.2"].verdict
+
+    assert verdict() is Verdict.ELSEWHERE
+    assert verdict(suffix) is verdict(nowhere) is Verdict.PLACED
+
+
+def test_the_share_counts_what_the_guide_maps():
+    patient = changed(name=[{"family": "Doe"}])
+    results = check_transform(SMALL, parse(MESSAGE), "ADT_A01", bundle(patient))
+
+    counted = Counter(each.verdict for each in results)
+    mapped = counted[Verdict.PLACED] + counted[Verdict.MISSING]
+    assert share_placed(results) == pytest.approx(counted[Verdict.PLACED] / mapped)
+    assert share_placed([]) == 1.0
+
+
+VALUES = {"AA-1": ["x"], "AA-2": [], "AA-3": ["1", "2"], "AA-4": ["DT"], "PV": []}
+
+
+@pytest.mark.parametrize(
+    ("condition", "answer"),
+    [
+        ("", True),
+        ("IF AA-1 VALUED", True),
+        ("IF AA-2 NOT VALUED", True),
+        ("IF AA-2 IS VALUED OR AA-1 VALUED", True),
+        ("IF AA-1 VALUED AND IF AA-2 IS NOT VALUED", True),
+        ("IF (AA-2 VALUED OR AA-1 VALUED) AND AA-4 VALUED", True),
+        ('IF AA-4 EQUALS "DT"', True),
+        ('IF AA-4 IS NOT "DT"', False),
+        ('IF AA-4 IN ("TS", "DT")', True),
+        ('IF AA-4 NOT IN ("TS", "DT")', False),
+        ("IF AA-3 LST.COUNT GREATER THAN 1", True),
+        ("IF AA-3 COUNT=1", False),
+        ("IF AA-1 LENGTH GREATER THAN 8", False),
+        ("IF AA-2 LENGTH LESS THAN OR EQUALS 0", True),
+        ("IF AA-2 IS EMPTY", True),
+        ("IF AA-1 DOES NOT EXIST", False),
+        ("IF AA-2 OR AA-1 VALUED", True),
+        ('IF (AA-4 EQUALS "DT"', True),
+        ("IF the sender says so", None),
+        ("IF AA-1 IN list", None),
+        ("IF AA-1 EQUALS AA-4", None),
+        ('IF AA-1 "x" "y"', None),
+        ("IF AA-9 VALUED", None),
+        ("IF AA-1 VALUED %", None),
+    ],
+)
+def test_conditions_are_read(condition, answer):
+    assert holds(condition, VALUES.__getitem__) is answer
+
+
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [
+        ("name[1]", "Patient.name"),
+        ("location.location(Location.mode)", "Location.mode"),
+        ("note(Annotation.text)", "Patient.note.text"),
+        ("agent[2].who(Organization|Device)", "Organization"),
+        ("performer(PractitionerRole.practitioner(Practitioner))", "Practitioner"),
+        ('status="finished"', "Patient.status"),
+        ("$this", "Patient"),
+        ("extension:other.valuestring", "Patient.extension.valuestring"),
+    ],
+)
+def test_targets_lead_to_places(target, place):
+    assert Place("Patient", "").below(target).text == place
+
+
+def test_a_path_behind_a_reference_leads_to_the_resource():
+    place = Place("PractitionerRole", "").below("practitioner.name")
+
+    assert place == Place("Practitioner", "name")
+    assert Place("Patient", "nothing.here").followed() == Place(
+        "Patient", "nothing.here"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "found", "same"),
+    [
+        ("Doe", "DOE", True),
+        ("19800229", "1980-02-29", True),
+        ("20240102030405-0500", "2024-01-02T03:04:05-05:00", True),
+        ("1980", "1980-02-29", True),
+        ("7.50", "7.5", True),
+        ("LN", "http://loinc.org", True),
+        ("1.2.3", "urn:oid:1.2.3", True),
+        ("Doe", "Roe", False),
+        ("...", "x", False),
+        ("4711", "1980-02-29", False),
+    ],
+)
+def test_values_are_known_by_their_images(value, found, same):
+    assert is_image(value, found) is same
+
+
+def test_base64_is_read_where_it_is_text():
+    assert decoded("VGhlIHBhdGllbnQgaXMgd2VsbA==") == "The patient is well"
+    assert decoded("AAAAAAAAAAAAAAAAAP8=") == "AAAAAAAAAAAAAAAAAP8="
+    assert decoded("short") == "short"
+
+
+# ---- HL7's own tables ----
+
+
+@pytest.fixture(scope="module")
+def guide():
+    folder = shared("ig")
+    return read_guide(
+        (file.parent.name, file.name, file.read_text("utf-8", errors="replace"))
+        for file in sorted(folder.glob("*/*.csv"))
+    )
+
+
+@pytest.mark.parametrize(
+    "structure",
+    ["ADT_A01", "MDM_T02", "OML_O21", "ORM_O01", "ORU_R01", "SIU_S12", "VXU_V04"],
+)
+def test_f2_our_bundle_of_a_benchmark_message_passes(guide, structure):
+    message = parse(shared("ig", "benchmark", f"IG_{structure}.hl7").read_bytes())
+    try:
+        made = transaction(map_message(message, MapContext()).entries)
+    except TransformError as error:
+        pytest.skip(str(error))
+
+    results = check_transform(
+        guide, message, structure, json.loads(write_json(made)), CHOICES
+    )
+
+    assert share_placed(results) >= 0.9
+    assert [each.found for each in results if each.verdict is Verdict.UNEXPLAINED] == []
+
+
+def test_nearly_every_condition_of_the_guide_is_read(guide):
+    maps = [guide.messages, guide.segments, guide.datatypes]
+    conditions = {
+        row.condition
+        for map_ in maps
+        for rows in map_.values()
+        for row in rows
+        if row.condition
+    }
+
+    unread = [each for each in conditions if holds(each, lambda _: ["x"]) is None]
+
+    assert len(unread) <= 16
