@@ -1,6 +1,11 @@
 """One channel from the block to its destinations: accept, worker and rendering."""
 
+import atexit
+import functools
 import json
+import shutil
+import tempfile
+from pathlib import Path
 
 from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import line_of
@@ -19,7 +24,17 @@ edit: {edit}
 destinations: {destinations}
 """
 HIS = {"name": "his", "mllp": {"host": "127.0.0.1", "port": 6661}}
-SETTINGS = 'site = "test"\n[files]\nallowed = ["out"]\n'
+SETTINGS = """\
+site = "test"
+[files]
+allowed = ["out"]
+[cda]
+root = "1.3.6.1.4.1.99999.1"
+enterprise = "1.3.6.1.4.1.99999.1.1"
+[cda.custodian]
+name = "General Hospital"
+id = "1.3.6.1.4.1.99999.1"
+"""
 
 
 class Feed:
@@ -36,14 +51,21 @@ class Feed:
             edit=json.dumps(list(edit)),
             destinations=json.dumps(list(destinations)),
         )
-        write_site(folder, {"interop.toml": SETTINGS}, feed=text)
-        site = load_site(folder, None, {})
-        line = line_of(site, site.channels[0])
-        self.bench = Bench(line, empty_database("sqlite", folder))
+        self.bench = Bench(_line(text), empty_database("sqlite", folder))
 
     def put(self, data):
         """Return what became of one message."""
         return Taken(self.bench.put(data))
+
+
+@functools.cache
+def _line(text):
+    """Return what processes a channel; tests that ask for the same one share it."""
+    folder = Path(tempfile.mkdtemp(prefix="interop-feed-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_site(folder, {"interop.toml": SETTINGS}, feed=text)
+    site = load_site(folder, None, {})
+    return line_of(site, site.channels[0])
 
 
 class Taken:
