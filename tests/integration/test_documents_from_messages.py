@@ -196,3 +196,19 @@ def test_a_channel_test_names_every_difference(folder):
         "deliveries.ccd: 'absent' is not in it",
     ):  # fmt: skip
         assert words in said
+
+
+def test_a_channel_without_matching_summarises_each_patient_alone(folder):
+    text = CHANNEL.replace("destinations:", "identity: {match: false}\ndestinations:")
+    (folder / "channels" / "adt.yaml").write_text(text)
+    names = ["Alpha", "Beta", "Gamma", "Delta", "Omega"]
+
+    with bench(line(folder)) as place:
+        documents = [
+            place.put(adt_a01(family=name, number=name)).deliveries["ccd"]
+            for name in names
+        ]
+
+    written = [tree(each).findtext(".//c:patient/c:name/c:family", namespaces=NAMES)
+               for [each] in documents]  # fmt: skip
+    assert written == names

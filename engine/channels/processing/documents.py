@@ -132,11 +132,14 @@ def _named(document: NewDocument | None) -> Predecessor | None:
 
 
 def _facts(wanted: CdaDestination, work: Work) -> Facts:
-    """Return this message's resources, under what is known of the person."""
+    """Return this message's resources, under what is known of the person.
+
+    A channel that matches no persons has no person to know anything of.
+    """
     assert work.cda is not None
     own = {entry.full_url: entry.resource for entry in work.entries()}
-    if wanted.template not in ABOUT_PERSONS:
-        return Facts(own, work.cda.enterprise_system)
+    if wanted.template not in ABOUT_PERSONS or not work.person:
+        return Facts(own, work.cda.enterprise_system)  # nobody's are everybody's
     kept = map(opened, work.view.of_person(work.person))
     known = {each.full_url: each.resource for each in kept}
     resources = _with_parties({**known, **own}, work)
