@@ -131,7 +131,7 @@ def _beyond_limits(body: bytes, header: Header, rules: Rules) -> Iterator[Fault]
             yield "too-many-segments", AckFault("198", text=text)
     if size > rules.max_repetitions:
         marks = _repetition_marks(body, header, rules)
-        if marks >= rules.max_repetitions:
+        if marks > rules.max_repetitions:
             text = f"the message has more than {rules.max_repetitions} repetitions"
             yield "too-many-repetitions", AckFault("198", text=text)
     if rules.max_field is not None and _has_longer(body, header, rules.max_field):
@@ -143,7 +143,7 @@ def _repetition_marks(body: bytes, header: Header, rules: Rules) -> int:
     """Return how often fields repeat; a byte of a double-byte character is no mark."""
     mark = header.delimiters.repetition
     found = body.count(mark.encode()) if mark else 0
-    if found < rules.max_repetitions or body.isascii():
+    if found <= rules.max_repetitions or body.isascii():
         return found
     declared = [rules.charset] if rules.charset else header.charsets
     return decode(body, declared, rules.charset_fallback).text.count(mark)
