@@ -13,8 +13,10 @@ from engine.channels.sources.mllp import MAX_WAITING
 from engine.errors import JournalError
 from engine.hl7.framing import enclose
 from engine.store.words import Verdict
-from tests.fakes import Wire
+from tests.databases import empty_database
+from tests.fakes import NOON, Wire
 from tests.listening import Peer, adt, codes
+from tests.stored import accept, arrival, claim
 
 
 def test_E21_a_block_that_never_completes_is_quarantined_and_closed(strict):
@@ -163,3 +165,39 @@ def test_E31_tls_on_a_plain_port_is_closed_at_once(strict):
 
     assert peer.closed
     assert peer.notes["not_mllp_tls"] == 1
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), -timedelta(hours=1)])
+def test_E32_a_jump_of_the_clock_neither_closes_nor_keeps_a_connection(jump, strict):
+    walls = iter([NOON, NOON + jump, NOON + 2 * jump])
+    peer = Peer(strict=strict, mllp={"idle_timeout": timedelta(seconds=90)})
+    peer.factory._intake.now = lambda: next(walls)
+
+    peer.hear(enclose(adt()))
+    peer.clock.advance(89)
+    assert not peer.closed
+    peer.clock.advance(1)
+
+    assert peer.closed
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), -timedelta(hours=1)])
+def test_E32_messages_keep_their_order_when_the_clock_jumps(jump, strict, tmp_path):
+    store = empty_database("sqlite", tmp_path)
+    times = [NOON, NOON + jump, NOON + jump, NOON]
+    for number, received_at in enumerate(times):
+        accept(store, arrival(f"M{number}", received_at=received_at))
+
+    assert [each.row.control_id for each in claim(store)] == ["M0", "M1", "M2", "M3"]
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), -timedelta(hours=1)])
+def test_E32_a_duplicate_is_known_after_the_clock_jumped(jump, strict, tmp_path):
+    peer = Peer(strict=strict, store=empty_database("sqlite", tmp_path))
+    peer.hear(enclose(adt()))
+    peer.factory._intake.now = lambda: NOON + jump
+
+    peer.hear(enclose(adt()))
+
+    assert codes(peer.sent) == [("AA", "M1")] * 2
+    assert peer.notes["duplicates_suppressed"] == 1

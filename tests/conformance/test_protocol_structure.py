@@ -16,6 +16,7 @@ from engine.hl7.framing import enclose
 from engine.store.words import Verdict
 from tests.builders import adt_a01, er7, msh
 from tests.feeding import HIS, Feed
+from tests.linear_time import SHAPES, shape_seconds
 from tests.listening import Peer, adt, codes, fault, heard
 
 TRICKS = ["<Enter>", "<script>alert(1)</script>", "]]>", "{{x}}", "${x}", "=cmd()"]
@@ -172,6 +173,32 @@ def test_E78_up_to_the_limit_everything_is_taken(limit, body, strict):
         assert body.count(b"~") > limit["max_repetitions"]
 
     assert codes(heard(body, strict=strict, hl7=limit).sent) == [("AA", "M1")]
+
+
+@pytest.mark.parametrize(
+    ("most", "code"),
+    [
+        (adt(body="NTE\r" * 99_999), "198"),
+        (adt(body="OBX|1||" + "~" * 999_999 + "\r"), "198"),
+        (adt(body="OBX|1||" + "^" * 10_000 + "x" * 1_000_000 + "\r"), ""),
+    ],
+    ids=["segments", "repetitions", "components and a long field"],
+)
+def test_E78_the_limits_are_where_they_are_said_to_be(most, code, strict):
+    one_more = most[:-1] + b"~\rNTE\r"
+
+    assert codes(heard(most, strict=strict).sent) == [("AA", "M1")]
+    if code:
+        peer = heard(one_more, strict=strict)
+        assert (codes(peer.sent), fault(peer)[0]) == ([("AR", "M1")], code)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_E78_work_is_linear_in_every_direction(shape, strict):
+    size = 25_000
+    least = min(shape_seconds(shape, size, strict=strict) for _ in range(3))
+
+    assert shape_seconds(shape, 8 * size, strict=strict) <= 24 * least
 
 
 def test_E78_a_refusal_leaves_the_connection_to_the_next_message(strict):
