@@ -30,6 +30,7 @@ from engine.channels.awaiting import Ended, Outcomes, endings
 from engine.channels.bell_reader import BellReader
 from engine.channels.certificates import profiles_of
 from engine.channels.clock import Ulids, utc_now
+from engine.channels.collector import collect_rarely
 from engine.channels.deliver import DeliverLoop
 from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
@@ -38,7 +39,7 @@ from engine.channels.format.load import load_site
 from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
 from engine.channels.journal_writer import JournalWriter
-from engine.channels.listeners import Places
+from engine.channels.listeners import free_places
 from engine.channels.logs import configure_logs
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.reporting import Reporter, Wishes, wishes_of
@@ -59,10 +60,6 @@ from engine.store.sequences import thaw
 REPORT_SECONDS: Final = 2.0
 DRAIN_SECONDS: Final = 8.0
 FLUSH_SECONDS: Final = 0.05
-RESERVED_DESCRIPTORS: Final = 96
-"""Kept back from listeners: for the store, destinations and logs (E27)."""
-
-MOST_DESCRIPTORS: Final = 65_536
 STOPPED_TO_PROTECT_DATA: Final = 70
 WRONG_CONFIGURATION: Final = 3
 
@@ -128,7 +125,7 @@ class Edge:
             Ulids(),
             self._note,
             deferToThread,
-            Places(descriptors() - RESERVED_DESCRIPTORS),
+            free_places(),
             self._identities,
             Outcomes(self._endings, cast("IReactorTime", self._reactor)),
             self._unsolicited,
@@ -345,15 +342,6 @@ def protect_data() -> None:
     os._exit(STOPPED_TO_PROTECT_DATA)
 
 
-def descriptors() -> int:
-    """Return how many descriptors this process may open, raised as far as allowed."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
-    soft = min(most, MOST_DESCRIPTORS)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return soft
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the edge until it is told to stop; return the exit code."""
     asked = read_arguments(arguments)
@@ -391,6 +379,7 @@ def _run(
     follow_twisted()
     edge = Edge(settings, database, reactor, load, bells)
     reactor.callWhenRunning(edge.start)
+    reactor.callWhenRunning(collect_rarely)
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(edge.reload))
     reactor.run()
     return 0

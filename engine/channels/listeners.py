@@ -1,5 +1,6 @@
 """Listening sockets: who may connect, how many at a time, and what they speak."""
 
+import resource
 import socket
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -17,6 +18,10 @@ from engine.channels.sources.mllp import Limits, MllpListener
 from engine.channels.tls import names_of
 
 BACKLOG: Final = 512
+RESERVED_DESCRIPTORS: Final = 96
+"""Kept back from listeners: for the store, destinations and logs (E27)."""
+
+MOST_DESCRIPTORS: Final = 65_536
 Network = IPv4Network | IPv6Network
 
 
@@ -28,6 +33,15 @@ class Places:
     """
 
     free: int
+
+
+def free_places() -> Places:
+    """Return how many connections there may be, the limit raised as far as allowed."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    soft = min(most, MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return Places(soft - RESERVED_DESCRIPTORS)
 
 
 def limits_of(source: MllpSource) -> Limits:

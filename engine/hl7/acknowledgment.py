@@ -292,8 +292,8 @@ def _msh(
     fields[9] = _plain(control_id, marks)
     fields[10:12] = b"P", DEFAULT_VERSION.encode()
     if header:
-        if header.trigger_event and (header.version or DEFAULT_VERSION) >= "2.4":
-            event = header.trigger_event.encode("latin-1")
+        event = header.trigger_event.encode("latin-1")
+        if event and (header.version or DEFAULT_VERSION) >= "2.4":
             fields[8] = marks.component.encode().join([b"ACK", event, b"ACK"])
         fields[2:6] = header.raw(5), header.raw(6), header.raw(3), header.raw(4)
         fields[10:12] = header.raw(11), header.raw(12)
@@ -332,7 +332,7 @@ def _condition(fault: AckFault, marks: Delimiters) -> bytes:
 
 def _plain(text: str, marks: Delimiters) -> bytes:
     """Return text of ours, escaped; spaces where the sender knows no escape."""
-    if text.isascii() and text.isalnum():
+    if not text or (text.isascii() and text.isalnum()):
         return text.encode()
     if not marks.escape:
         used = marks.field + marks.encoding_characters

@@ -39,7 +39,10 @@ class Header:
 
     def part(self, number: int, component: int = 1) -> str:
         """Return one component, its bytes read as ISO 8859-1, escapes untouched."""
-        parts = self.raw(number).decode("latin-1").split(self.delimiters.component)
+        text, mark = self.raw(number).decode("latin-1"), self.delimiters.component
+        if mark not in text:
+            return text if component == 1 else ""
+        parts = text.split(mark)
         return parts[component - 1] if component <= len(parts) else ""
 
     @property

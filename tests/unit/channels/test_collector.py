@@ -5,7 +5,13 @@ import weakref
 
 import pytest
 
-from engine.channels.collector import OFTEN, SELDOM, Collector
+from engine.channels.collector import (
+    OFTEN,
+    RARELY,
+    SELDOM,
+    Collector,
+    collect_rarely,
+)
 
 
 class Loop(set[object]):
@@ -85,3 +91,16 @@ def test_afterwards_python_collects_by_itself_again():
 
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
+
+
+def test_a_process_without_batches_goes_on_collecting_by_itself():
+    before = gc.get_threshold()
+    try:
+        collect_rarely()
+
+        assert gc.isenabled()
+        assert gc.get_threshold() == RARELY
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
