@@ -32,6 +32,10 @@ from engine.store.delivery_state import Event
 from engine.store.settlement import Settlement
 
 MAX_SETTLED: Final = 256
+GATHER_SECONDS: Final = 0.02
+"""How long an end waits for others while its destination has more under way than has
+ended: a transaction for each would cost more than the sending."""
+
 LOOK_SECONDS: Final = 1.0
 """How often the outbox is looked at when no wake-up came: losing one loses nothing."""
 
@@ -211,13 +215,13 @@ class DeliverLoop:
         until, ends_at = self._end_of_lease(outcome)
         for leased in outcome.leased:
             self._start(leased, until, ends_at)
-        self._again = self._again or len(self._ended) > 0
 
     def _start(self, leased: Leased, until: datetime, ends_at: float) -> None:
         route = self._routes.get((leased.channel, leased.destination))
         if route is None:  # it was taken out of the channel a moment ago
             back = Settlement(leased, Event.RETRY, not_before=self._now())
             self._ended.append(back)
+            self._again = True
             return
         known = self._in_hand.get(leased.id)
         if known is not None:  # our lease ended while we sent: this one goes on with it
@@ -248,7 +252,10 @@ class DeliverLoop:
         held.route.due_at = min(held.route.due_at, self._clock.seconds())
         del self._in_hand[held.leased.id]
         self._ended.append(settlement)
-        self._look()
+        if held.route.in_hand <= len(self._ended):
+            self._look()
+        elif len(self._ended) == 1:
+            self._clock.callLater(GATHER_SECONDS, self._look)
 
     def _document(self, held: InHand) -> Document:
         leased = held.leased

@@ -34,6 +34,9 @@ SCHEMAS: Final = ("journal", "engine")
 _BUSY_MILLISECONDS: Final = 10_000
 _CHECKPOINT_PAGES: Final = 20_000
 _CACHE_KIBIBYTES: Final = 16_384
+_STATEMENTS: Final = 512
+"""Prepared statements kept: a list of each length is a statement of its own."""
+
 _FULL: Final = 2
 
 
@@ -119,7 +122,11 @@ class SqliteFiles:
         self.engine = create_engine(
             "sqlite://",
             poolclass=QueuePool,
-            connect_args={"check_same_thread": False, "isolation_level": None},
+            connect_args={
+                "check_same_thread": False,
+                "isolation_level": None,
+                "cached_statements": _STATEMENTS,
+            },
             hide_parameters=True,
         )
         event.listen(self.engine, "connect", self._attach)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from twisted.internet.task import Clock
 
-from engine.channels.deliver import LOOK_SECONDS, DeliverLoop
+from engine.channels.deliver import GATHER_SECONDS, LOOK_SECONDS, DeliverLoop
 from engine.channels.format.channel import Destination, ErrorRule, Retry
 from engine.channels.format.endpoints import FileDestination
 from engine.channels.route import MAX_IN_HAND, Route
@@ -71,6 +71,41 @@ def test_answers_that_came_together_are_settled_in_one_transaction():
 
     [work] = bench.outbox.rounds[before : before + 1]
     assert len(work.settlements) == 3
+
+
+def test_an_end_waits_a_moment_for_others_while_most_are_under_way():
+    bench = Bench().put("ann", "bob", "cat", "dan", "eve")
+    before = len(bench.outbox.rounds)
+
+    bench.his.take(b"1")
+    bench.his.take(b"2")
+    assert bench.settled == []
+    bench.clock.advance(GATHER_SECONDS)
+
+    assert [number for number, _ in bench.settled] == [1, 2]
+    assert len(bench.outbox.rounds[before].settlements) == 2
+
+
+def test_an_end_waits_for_no_other_once_half_have_ended():
+    bench = Bench().put("ann", "bob", "cat", "dan")
+
+    bench.his.take(b"1")
+    bench.his.take(b"2")
+
+    assert [number for number, _ in bench.settled] == [1, 2]
+
+
+def test_an_end_waits_for_no_other_destination():
+    bench = Bench().put(*range(20))
+    hers = FakeDestination()
+    settings = Destination(name="hers", file=FileDestination(path="/y"), retry=STEADY)
+    route = Route("adt", settings, hers)
+    bench.outbox.put(21, destination="hers", lane="zoe")
+    bench.loop.follow({bench.route.place: bench.route, route.place: route})
+
+    hers.take(b"21")
+
+    assert bench.settled == [(21, Event.ACCEPT)]
 
 
 def test_a_failed_delivery_holds_its_own_lane_until_its_retry():
@@ -143,6 +178,7 @@ def test_no_more_is_claimed_than_can_be_in_hand():
     assert len(bench.his.sent) == MAX_IN_HAND
 
     bench.his.take(b"1")
+    bench.clock.advance(GATHER_SECONDS)
 
     assert len(bench.his.sent) == MAX_IN_HAND + 1
 
