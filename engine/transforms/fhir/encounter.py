@@ -194,12 +194,23 @@ def participant(entry: Entry, value: str, text: str) -> Element:
 
 
 def _add_participants(conversion: Conversion, pv1: Node, resource: Element) -> None:
-    found = [
-        participant(entry, value, text)
-        for field, value, text in PARTICIPANTS
-        for entry in practitioners(conversion, pv1, field)
-    ]
+    found: list[Element] = []
+    for field, value, text in PARTICIPANTS:
+        since = _since(conversion) if field in conversion.plan.joins else ""
+        for entry in practitioners(conversion, pv1, field):
+            one = participant(entry, value, text)
+            put(one, "period", {"start": since} if since else {})
+            found.append(one)
     put(resource, "participant", found)
+
+
+def _since(conversion: Conversion) -> str:
+    """Return when the event happened: EVN-6, else EVN-2."""
+    evn = conversion.tree.first("EVN")
+    if evn is None:
+        return ""
+    times = (conversion.feed.date_time(evn.segment.text(field)) for field in (6, 2))
+    return next((when for when in times if when), "")
 
 
 def _add_period(conversion: Conversion, pv1: Node, resource: Element) -> None:
@@ -245,7 +256,9 @@ def _destination(conversion: Conversion, pv1: Node, source: Repetition) -> Eleme
 def _add_locations(conversion: Conversion, pv1: Node, resource: Element) -> None:
     stays: list[Element] = []
     planned = pv1.segment.text(2) == "P"
-    for field, where in ((3, "planned" if planned else "active"), *_STAYS):
+    usual = ((3, "planned" if planned else "active"), *_STAYS)
+    told = conversion.plan.stays
+    for field, where in usual if told is None else told.items():
         source = pv1.first(field) if pv1.has(field) else None
         if source is None:
             continue

@@ -10,6 +10,7 @@ from typing import Final
 
 from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cwe, Hd, Xon
+from engine.transforms.fhir.answer import add_response
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     code,
@@ -43,7 +44,7 @@ _PRODUCT: Final = "Interop Engine"
 _FOCUS: Final = (
     "Encounter", "DiagnosticReport", "DocumentReference", "Appointment",
     "Immunization", "ServiceRequest", "MedicationRequest", "MedicationDispense",
-    "MedicationAdministration", "ChargeItem", "Patient",
+    "MedicationAdministration", "ChargeItem", "Patient", "Practitioner", "Location",
 )  # fmt: skip
 
 
@@ -54,6 +55,7 @@ def map_header(conversion: Conversion) -> None:
     sender = _sender(conversion, msh)
     devices = [_software(conversion, sft) for sft in conversion.tree.each("SFT")]
     header = _message_header(conversion, msh, sender)
+    add_response(conversion, header)
     targets = [entry.reference for entry in conversion.mapped.entries]
     entities = _entities(conversion, msh, devices)
     _source(conversion, msh, sender, targets, entities)
@@ -71,7 +73,7 @@ def _focus(conversion: Conversion) -> list[Element]:
         for kind in _FOCUS
         if kind != "ServiceRequest" or not made.all("DiagnosticReport")
         for entry in made.all(kind)
-        if entry.segment > 0
+        if entry.segment > 0 and entry.method == "PUT"
     ]
 
 

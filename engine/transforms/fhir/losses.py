@@ -25,6 +25,7 @@ REASONS: Final[Mapping[tuple[str, int], str]] = MappingProxyType(
 
 SEGMENT_REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        **dict.fromkeys(("MFI", "MFE"), CONTEXT),
         **dict.fromkeys(("DSC", "ADD", "QRD", "QRF"), CONTEXT),
         **dict.fromkeys(("ACC", "UB1", "UB2", "GOL", "CON"), CHOICE),
     }

@@ -11,15 +11,18 @@ from typing import Final, TypeAlias
 from engine.hl7 import Message
 from engine.transforms.fhir.allergy import map_allergy
 from engine.transforms.fhir.appointment import map_appointment
+from engine.transforms.fhir.bed import map_bed
 from engine.transforms.fhir.charge import map_charge
 from engine.transforms.fhir.condition import map_diagnosis
 from engine.transforms.fhir.conversion import Conversion, Subject
 from engine.transforms.fhir.coverage import map_financial_class, map_insurance
+from engine.transforms.fhir.directory import map_location, map_staff
 from engine.transforms.fhir.document import map_document
 from engine.transforms.fhir.encounter import map_encounter
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.header import map_header
 from engine.transforms.fhir.immunization import map_immunization
+from engine.transforms.fhir.links import map_links
 from engine.transforms.fhir.losses import account
 from engine.transforms.fhir.mapped import MapContext, Mapped
 from engine.transforms.fhir.medication_given import map_administration, map_dispense
@@ -116,6 +119,9 @@ MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
         "FT1": map_charge,
         "PRB": map_problem,
         "RF1": map_referral,
+        "STF": map_staff,
+        "LOC": map_location,
+        "NPU": map_bed,
     }
 )
 """What each segment kind makes, once patient and visit are there."""
@@ -160,6 +166,7 @@ def convert(
         if mapper is not None:
             mapper(conversion, node)
             conversion.list_cuts(node)
+    map_links(conversion)
     map_header(conversion)
     account(conversion)
     return conversion

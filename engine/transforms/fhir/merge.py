@@ -4,28 +4,36 @@ Spec:
     fhir.md T28. The guide maps only MRG[Account]; Patient.link is a choice of ours.
 """
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import append, identifier_of, put
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.merge_records import (
+    map_prior_account,
+    merge_accounts,
+    merge_visits,
+    move_account,
+    rename_account,
+    rename_visit,
+)
 from engine.transforms.fhir.patient import add_new, preferred
 from engine.transforms.fhir.plan import Merge
 from engine.transforms.fhir.related import names
 
+Act: TypeAlias = Callable[[Conversion, Node, Entry], None]
+
 
 def map_merge(conversion: Conversion, mrg: Node) -> None:
     """Do to the patient of the PID before it what the event says about the MRG."""
-    kind = conversion.plan.merge
-    if kind is Merge.NONE:
-        return
     survivor = conversion.subject_of(mrg).patient
-    prior = _prior_identifiers(conversion, mrg)
-    if survivor is None or not prior:
+    if survivor is None:
         return
-    if kind is Merge.PERSON:
-        _retire(conversion, mrg, survivor, prior)
-    _keep_old(survivor, prior)
-    _map_prior_account(conversion, mrg, survivor)
+    for act in _ACTS[conversion.plan.merge]:
+        act(conversion, mrg, survivor)
 
 
 def _prior_identifiers(conversion: Conversion, mrg: Node) -> list[Element]:
@@ -35,6 +43,38 @@ def _prior_identifiers(conversion: Conversion, mrg: Node) -> list[Element]:
         for source in mrg.all(field) if mrg.has(field) else ():
             add_new(found, identifier_of(conversion.feed, source))
     return found
+
+
+def _merge_persons(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
+    """Retire the prior patient in favour of this one."""
+    prior = _prior_identifiers(conversion, mrg)
+    if prior:
+        _retire(conversion, mrg, survivor, prior)
+        _keep_old(survivor, prior)
+
+
+def _rename(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
+    """Keep the numbers the patient had before."""
+    _keep_old(survivor, _prior_identifiers(conversion, mrg))
+
+
+def _move_numbers(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
+    """MRG-1 are this patient's numbers now; whoever MRG-4 names had them wrongly."""
+    known = survivor.resource.get("identifier")
+    moved: list[Element] = []
+    for source in mrg.all(1):
+        add_new(moved, identifier_of(conversion.feed, source))
+    for one in moved if isinstance(known, list) else ():
+        add_new(known, one)  # type: ignore[arg-type]
+    source_4 = mrg.first(4) if mrg.has(4) else None
+    wrong = identifier_of(conversion.feed, source_4) if source_4 else {}
+    system, value = str(wrong.get("system")), str(wrong.get("value"))
+    if not wrong or conversion.holds("Patient", system, value):
+        return
+    identifiers = [wrong, *({**one, "use": "old"} for one in moved if one != wrong)]
+    resource: Element = {"resourceType": "Patient", "identifier": identifiers}
+    put(resource, "name", names(conversion, mrg, 7))
+    conversion.upsert(mrg, resource, system, value)
 
 
 def _retire(
@@ -76,16 +116,20 @@ def _keep_old(survivor: Entry, prior: list[Element]) -> None:
             add_new(known, {"use": "old", **one})
 
 
-def _map_prior_account(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
-    """MRG-3: an account of the patient, of which no more is known."""
-    source = mrg.first(3) if mrg.has(3) else None
-    one = identifier_of(conversion.feed, source, "AN") if source else {}
-    if not one:
-        return
-    resource: Element = {
-        "resourceType": "Account",
-        "identifier": [one],
-        "status": "unknown",
-        "subject": [survivor.reference],
+_ACTS: Final[Mapping[Merge, tuple[Act, ...]]] = MappingProxyType(
+    {
+        Merge.NONE: (),
+        Merge.PERSON: (_merge_persons, map_prior_account),
+        Merge.NUMBER: (_rename, map_prior_account),
+        Merge.PERSON_AND_ACCOUNT: (_merge_persons, merge_accounts),
+        Merge.ACCOUNT: (merge_accounts,),
+        Merge.VISIT: (merge_visits,),
+        Merge.MOVED_NUMBERS: (_move_numbers,),
+        Merge.MOVED_ACCOUNT: (move_account,),
+        Merge.MOVED_VISIT: (),
+        Merge.ACCOUNT_NUMBER: (rename_account,),
+        Merge.VISIT_NUMBER: (rename_visit,),
+        Merge.OTHER_VISIT_NUMBER: (rename_visit,),
     }
-    conversion.upsert(mrg, resource, str(one["system"]), str(one["value"]))
+)
+"""What each kind of merge does, in order."""

@@ -43,6 +43,8 @@ NULLS: Final = {
 def map_patient(conversion: Conversion, pid: Node) -> Subject:
     """Add the Patient a PID is about and return it as subject."""
     resource: Element = {"resourceType": "Patient"}
+    if conversion.plan.inactive:
+        resource["active"] = False
     identifiers = patient_identifiers(conversion, pid)
     put(resource, "identifier", identifiers)
     _add_names(conversion, pid, resource)

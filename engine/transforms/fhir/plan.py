@@ -29,6 +29,27 @@ class Merge(StrEnum):
     """The prior patient is retired in favour of this one."""
     NUMBER = "number"
     """This patient had another number before."""
+    PERSON_AND_ACCOUNT = "person and account"
+    ACCOUNT = "account"
+    """The prior account is closed in favour of this patient's."""
+    VISIT = "visit"
+    """The prior visit is withdrawn in favour of this one."""
+    MOVED_NUMBERS = "moved numbers"
+    MOVED_ACCOUNT = "moved account"
+    MOVED_VISIT = "moved visit"
+    """Numbers, an account or a visit of another patient are this one's now."""
+    ACCOUNT_NUMBER = "account number"
+    VISIT_NUMBER = "visit number"
+    OTHER_VISIT_NUMBER = "other visit number"
+    """The account or visit had another number before."""
+
+
+class Link(StrEnum):
+    """What a message says of its two patients."""
+
+    NONE = "none"
+    MADE = "made"
+    REMOVED = "removed"
 
 
 Parents: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -46,6 +67,8 @@ PARENTS: Final[Parents] = MappingProxyType(
     {
         **dict.fromkeys(("NTE", "ROL", "PRT", "CTD", "ARV", "SGH", "SGT"), ("*",)),
         **dict.fromkeys(_OF_PERSON, ("PID",)),
+        **dict.fromkeys(("STF", "LOC"), ("MFE",)),
+        "PRA": ("STF",),
         **dict.fromkeys(("AIS", "AIG", "AIL", "AIP"), ("RGS",)),
         "PV2": ("PV1",),
         "PR1": ("FT1", "PID"),
@@ -87,6 +110,11 @@ class Plan:
         forced: ``status`` wins even over a discharge time.
         visit: when PV1 becomes an Encounter.
         merge: what MRG does.
+        link: whether the two patients of the message have to do with one another.
+        stays: PV1 fields that name a place and the status of being there, where it is
+            not the usual one; a field that is not there is left out.
+        inactive: the person's record is withdrawn.
+        joins: PV1 fields of the doctors who join the visit with this event.
         reports: an OBR makes a DiagnosticReport beside its ServiceRequest.
         vaccinates: an RXA is an Immunization, not a MedicationAdministration.
         deletes: what the message speaks of is withdrawn: a problem, a referral.
@@ -103,6 +131,10 @@ class Plan:
     forced: bool = False
     visit: Visit = Visit.ALWAYS
     merge: Merge = Merge.NONE
+    link: Link = Link.NONE
+    stays: Mapping[int, str] | None = None
+    inactive: bool = False
+    joins: tuple[int, ...] = ()
     reports: bool = True
     vaccinates: bool = False
     deletes: bool = False
@@ -124,6 +156,11 @@ class Plan:
         return self.by_specimen if first == "SPM" else self.parents
 
 
+_VISIT: Final = Plan("ADT_A09")
+_PRESENT: Final = MappingProxyType({3: "active"})
+_ON_LEAVE: Final = Plan("ADT_A21", status="onleave")
+_BACK: Final = Plan("ADT_A21", status="in-progress")
+_CALLED_BACK: Final = Plan("ADT_A09", status="cancelled", forced=True)
 _PERSON_ONLY: Final = Plan("ADT_A05", visit=Visit.NUMBERED)
 _RESULTS: Final = Plan("ORU_R01", visit=Visit.NUMBERED)
 _DOCUMENT: Final = Plan("MDM_T02", visit=Visit.NUMBERED, reports=False)
@@ -137,6 +174,8 @@ _SPECIMENS: Final = replace(
 _BY_SPECIMEN: Final = replace(
     _RESULTS, structure="OUL_R22", by_specimen=_SPECIMEN_BEFORE_RESULT
 )
+_MASTER: Final = Plan("MFN_M02", visit=Visit.NUMBERED)
+_ANSWER: Final = Plan("ACK", visit=Visit.NUMBERED)
 _CHARGES: Final = Plan("DFT_P03", visit=Visit.NUMBERED, reports=False)
 _ACCOUNT: Final = Plan("BAR_P01", visit=Visit.NUMBERED, reports=False)
 _CLOSED: Final = replace(_ACCOUNT, structure="BAR_P06", account="inactive")
@@ -144,6 +183,8 @@ _PROBLEMS: Final = Plan("PPR_PC1", visit=Visit.NUMBERED, reports=False)
 _REFERRAL: Final = Plan("REF_I12", visit=Visit.NUMBERED)
 _VACCINATION: Final = Plan("VXU_V04", visit=Visit.NUMBERED, vaccinates=True)
 _MERGES: Final = Plan("ADT_A39", visit=Visit.NUMBERED, merge=Merge.PERSON)
+_RENAMES: Final = replace(_MERGES, structure="ADT_A30", merge=Merge.NUMBER)
+_PAIR: Final = Plan("ADT_A24", visit=Visit.NUMBERED)
 
 PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
     {
@@ -155,15 +196,53 @@ PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
         "ADT^A06": Plan("ADT_A06", status="in-progress"),
         "ADT^A07": Plan("ADT_A06", status="in-progress"),
         "ADT^A08": Plan("ADT_A01"),
-        "ADT^A11": Plan("ADT_A09", status="cancelled", forced=True),
+        "ADT^A09": replace(
+            _VISIT, stays={3: "completed", 6: "completed", 11: "active"}
+        ),
+        "ADT^A10": _VISIT,
+        "ADT^A11": _CALLED_BACK,
+        "ADT^A12": replace(_VISIT, status="in-progress", stays=_PRESENT),
         "ADT^A13": Plan("ADT_A01", status="in-progress"),
-        "ADT^A28": _PERSON_ONLY,
-        "ADT^A31": _PERSON_ONLY,
-        "ADT^A34": Plan("ADT_A30", visit=Visit.NUMBERED, merge=Merge.PERSON),
-        "ADT^A40": _MERGES,
-        "ADT^A45": Plan("ADT_A45", visit=Visit.NUMBERED),
-        "ADT^A47": Plan("ADT_A30", visit=Visit.NUMBERED, merge=Merge.NUMBER),
+        "ADT^A14": Plan("ADT_A05", status="planned"),
+        "ADT^A15": _VISIT,
+        "ADT^A16": Plan("ADT_A16"),
+        "ADT^A17": Plan("ADT_A17", status="in-progress"),
+        "ADT^A18": replace(_MERGES, structure="ADT_A18"),
+        "ADT^A20": Plan("ADT_A20", visit=Visit.NUMBERED),
+        **dict.fromkeys(("ADT^A21", "ADT^A53"), _ON_LEAVE),
+        **dict.fromkeys(("ADT^A22", "ADT^A52"), _BACK),
+        "ADT^A23": replace(_CALLED_BACK, status="entered-in-error"),
+        "ADT^A24": replace(_PAIR, link=Link.MADE),
+        "ADT^A25": replace(_VISIT, status="in-progress"),
+        "ADT^A26": replace(_VISIT, stays={3: "active", 6: "completed", 11: "active"}),
+        **dict.fromkeys(("ADT^A27", "ADT^A38"), _CALLED_BACK),
+        **dict.fromkeys(("ADT^A28", "ADT^A31"), _PERSON_ONLY),
+        "ADT^A29": replace(_PERSON_ONLY, structure="ADT_A21", inactive=True),
+        **dict.fromkeys(("ADT^A30", "ADT^A46", "ADT^A47"), _RENAMES),
+        "ADT^A32": replace(_VISIT, stays={3: "planned"}),
+        "ADT^A33": replace(_VISIT, stays=_PRESENT),
+        "ADT^A34": replace(_MERGES, structure="ADT_A30"),
+        "ADT^A35": replace(_RENAMES, merge=Merge.ACCOUNT),
+        "ADT^A36": replace(_RENAMES, merge=Merge.PERSON_AND_ACCOUNT),
+        "ADT^A37": replace(_PAIR, link=Link.REMOVED),
+        **dict.fromkeys(("ADT^A39", "ADT^A40"), _MERGES),
+        "ADT^A41": replace(_MERGES, merge=Merge.ACCOUNT),
+        "ADT^A42": replace(_MERGES, merge=Merge.VISIT),
+        "ADT^A43": replace(_MERGES, structure="ADT_A43", merge=Merge.MOVED_NUMBERS),
+        "ADT^A44": replace(_MERGES, structure="ADT_A43", merge=Merge.MOVED_ACCOUNT),
+        "ADT^A45": replace(_MERGES, structure="ADT_A45", merge=Merge.MOVED_VISIT),
+        "ADT^A49": replace(_RENAMES, merge=Merge.ACCOUNT_NUMBER),
+        "ADT^A50": replace(_MERGES, structure="ADT_A50", merge=Merge.VISIT_NUMBER),
+        "ADT^A51": replace(
+            _MERGES, structure="ADT_A50", merge=Merge.OTHER_VISIT_NUMBER
+        ),
+        "ADT^A54": Plan("ADT_A54", joins=(7,)),
+        "ADT^A55": Plan("ADT_A52"),
         "ADT^A60": Plan("ADT_A60", visit=Visit.NUMBERED),
+        "ADT^A61": Plan("ADT_A61", joins=(9,)),
+        "ADT^A62": Plan("ADT_A61"),
+        "MFN^M02": _MASTER,
+        "MFN^M05": replace(_MASTER, structure="MFN_M05"),
         **dict.fromkeys(
             ("ORU^R01", "ORU^R30", "ORU^R31", "ORU^R32", "ORU^R40"), _RESULTS
         ),
@@ -202,6 +281,9 @@ PLANS: Final[Mapping[str, Plan]] = MappingProxyType(
 )
 """Trigger events the built-in map knows."""
 
+ANY_EVENT: Final[Mapping[str, Plan]] = MappingProxyType({"ACK": _ANSWER})
+"""Message types that mean the same whatever the event; ACK often names none."""
+
 NEAREST: Final[Mapping[str, Plan]] = MappingProxyType(
     {
         "ADT": Plan("ADT_A01", visit=Visit.NUMBERED),
@@ -213,6 +295,7 @@ NEAREST: Final[Mapping[str, Plan]] = MappingProxyType(
         "SIU": _BOOKED,
         "DFT": _CHARGES,
         "BAR": _ACCOUNT,
+        "MFN": _MASTER,
         "PPR": _PROBLEMS,
         "REF": _REFERRAL,
         "VXU": _VACCINATION,
@@ -232,7 +315,7 @@ def plan_for(message_type: str, event: str, *, nearest: bool = False) -> Plan:
     Raises:
         TransformError: ``trigger-not-mapped``; HL7 v2 output may go on without it.
     """
-    plan = PLANS.get(f"{message_type}^{event}")
+    plan = PLANS.get(f"{message_type}^{event}") or ANY_EVENT.get(message_type)
     if plan is None and nearest:
         plan = NEAREST.get(message_type)
     if plan is None:

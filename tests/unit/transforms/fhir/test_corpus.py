@@ -81,7 +81,7 @@ def test_f4_a_sample_is_clean_in_the_pydantic_models():
 
 
 def test_segments_the_map_knows_have_a_place_in_the_tree():
-    assert set(MAPPERS) <= {*PARENTS, "PID", "SCH", "RF1"}
+    assert set(MAPPERS) <= {*PARENTS, "PID", "SCH", "RF1", "NPU"}
 
 
 WORDS = st.text('AB12 ^&~\\|."', max_size=12).map(lambda text: text.replace("|", ""))
@@ -89,7 +89,7 @@ KINDS = st.sampled_from(
     ["PID", "PV1", "PV2", "OBR", "ORC", "OBX", "NTE", "SPM", "DG1", "AL1", "IN1", "NK1",
      "GT1", "PR1", "MRG", "TXA", "ROL", "PRT", "PD1", "TQ1", "IN3", "ZZZ", "SFT", "RXA",
      "RXR", "SCH", "AIS", "AIG", "AIL", "AIP", "RXO", "RXE", "RXD", "RXC",
-     "FT1", "PRB", "RF1", "PRD"]
+     "FT1", "PRB", "RF1", "PRD", "STF", "PRA", "LOC", "NPU", "MSA", "ERR"]
 )  # fmt: skip
 SEGMENTS = st.builds(
     lambda kind, fields: "|".join([kind, *fields]), KINDS, st.lists(WORDS, max_size=30)
