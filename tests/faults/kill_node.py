@@ -70,7 +70,8 @@ def cycles(run, asked):
         node.start()
         wanted = quota(cycle, asked.answers, chance)
         asyncio.run(until_killed(node, sender, wanted, chance))
-        last = cycle == asked.cycles
+        over = time.monotonic() - begun > asked.minutes * 60
+        last = over or cycle == asked.cycles
         if not last and cycle % asked.check:
             continue
         run.plan(least=asked.answers * cycle, fault="F01", seed=asked.seed)
@@ -100,6 +101,7 @@ def main():
     options.add_argument("--check", type=int, default=50)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--forked", action="store_true")
+    options.add_argument("--minutes", type=float, default=24 * 60.0)
     asked = options.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="interop-F01-") as folder,
