@@ -119,6 +119,7 @@ class JournalWriter:
         try:
             with self._database.journal() as connection:
                 appended = append(connection, self._database.sealer, arrivals)
+                reach("journal.before-commit")
             reach("journal.committed")
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is on disk
             self._check_disk(error)

@@ -5,7 +5,7 @@ LOAD = (
     "journal.numbers-reserved",
     "journal.messages-inserted",
     "journal.duplicates-noted",
-    "journal.counted",
+    "journal.before-commit",
     "journal.committed",
     "ack.before-write",
     "ack.written",
