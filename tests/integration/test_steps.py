@@ -47,6 +47,16 @@ def hoard(message: Message, context: StepContext) -> None:
 def crash(message: Message, context: StepContext) -> None:
     import ctypes; ctypes.string_at(0)
 
+def babble(message: Message, context: StepContext) -> None:
+    os.write(1, bytes(64))
+
+def forge(message: Message, context: StepContext) -> None:
+    for descriptor in range(3, 16):
+        try:
+            os.write(descriptor, bytes(64))
+        except OSError:
+            pass
+
 def talk(message: Message, context: StepContext) -> None:
     socket.socket()
 
@@ -127,7 +137,7 @@ def test_what_a_step_raises_is_told_without_its_text(runner):
     assert "Doe" not in str(caught.value)
 
 
-@pytest.mark.parametrize("step", ["loop", "crash"])
+@pytest.mark.parametrize("step", ["loop", "crash", "forge"])
 def test_a_step_that_hangs_or_dies_fails_its_message_and_the_next_one_works(
     runner, step
 ):
@@ -144,6 +154,11 @@ def test_a_step_that_hangs_or_dies_fails_its_message_and_the_next_one_works(
 def test_a_step_gets_no_memory_network_files_processes_or_signals(runner, escape):
     with pytest.raises(TransformError, match=r"MemoryError|PermissionError"):
         edited(runner, escape)
+
+
+def test_what_a_step_writes_to_its_output_answers_nothing(runner):
+    assert edited(runner, "babble")[0]["PID-5.1"] == "Doe"
+    assert edited(runner, "shout")[0]["PID-5.1"] == "DOE"
 
 
 def test_a_step_sees_no_environment(runner):

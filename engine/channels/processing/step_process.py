@@ -6,6 +6,7 @@ modules are imported only after every lock is closed.
 """
 
 import importlib.util
+import os
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
@@ -65,7 +66,7 @@ def frame(value: object) -> bytes:
 
 def main() -> None:
     """Lock the process, then answer requests until standard input ends."""
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    requests, answers = sys.stdin.buffer, _own_output()
     first = read_frame(requests)
     if first is None:
         return
@@ -78,6 +79,13 @@ def main() -> None:
     while (body := read_frame(requests)) is not None:
         answers.write(frame(_answer(orjson.loads(body), start, modules)))
         answers.flush()
+
+
+def _own_output() -> BinaryIO:
+    """Keep the pipe of answers for ourselves: what a step writes to 1 goes nowhere."""
+    own = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return own
 
 
 def _answer(

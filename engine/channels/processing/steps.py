@@ -169,11 +169,11 @@ class StepRunner:
             process.stdin.write(request)
             header = self._read(process.stdout.fileno(), HEADER_BYTES, deadline)
             body = self._read(process.stdout.fileno(), int.from_bytes(header), deadline)
-        except (OSError, TimeoutError) as error:
-            self.close()
+            return cast("dict[str, object]", orjson.loads(body))
+        except (OSError, TimeoutError, orjson.JSONDecodeError) as error:
+            self.close()  # what else is in its pipe would answer other messages
             reason = "took too long" if isinstance(error, TimeoutError) else "died"
             raise TransformError(f"step {step} {reason}", _DEAD) from error
-        return cast("dict[str, object]", orjson.loads(body))
 
     @staticmethod
     def _read(descriptor: int, size: int, deadline: float) -> bytes:
