@@ -44,8 +44,8 @@ def is_current(connection: Connection) -> bool:
     return all(revisions[schema] == newest(schema) for schema in SCHEMAS)
 
 
-def migrate(connection: Connection, schema: str) -> None:
-    """Bring one schema to this release's form; the caller commits."""
+def migrate(connection: Connection, schema: str, revision: str = "head") -> None:
+    """Bring one schema to this release's form, or an earlier one's; uncommitted."""
     from alembic import command  # noqa: PLC0415 - slow to import, rarely needed
     from alembic.config import Config  # noqa: PLC0415
 
@@ -54,4 +54,4 @@ def migrate(connection: Connection, schema: str) -> None:
     config.set_main_option("script_location", str(_FOLDER))
     config.set_main_option("version_locations", str(_FOLDER / schema))
     config.attributes.update(connection=connection, schema=schema)
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -54,6 +54,7 @@ class Sender:
         digest = hashlib.sha256(body).hexdigest()
         fields = (str(time.time_ns()), event, channel, name, digest, code)
         self.log.write("\t".join(fields) + "\n")
+        return digest
 
     async def run(self, stop):
         """Send until ``stop`` is set or the peer is gone."""

@@ -48,6 +48,25 @@ def test_F02_a_crash_at_any_named_point_loses_nothing():
     assert told["points"] >= 40
 
 
+@pytest.mark.slow
+def test_F09_a_poisoned_message_is_isolated_and_nothing_else_suffers():
+    told = judged("poison")
+
+    assert (told["messages_error"], told["poisoned"]) == (7, 7)
+
+
+@pytest.mark.slow
+def test_F14_an_upgrade_that_crashes_anywhere_ends_well_the_next_time():
+    assert judged("migrate")["crashes"] == 6
+
+
+@pytest.mark.slow
+def test_F22_a_node_told_to_stop_ends_in_time_and_repeats_nothing():
+    told = judged("stop_node", "--stops", "3", "--forked")
+
+    assert (told["stops"], told["faults"]) == (3, [])
+
+
 def test_F02_every_point_of_the_engine_is_crashed_at_and_the_pure_layers_have_none():
     found = {
         path.relative_to(ENGINE): re.findall(r'\breach\("([^"]+)"\)', path.read_text())
