@@ -34,6 +34,7 @@ from engine.channels.collector import collect_rarely
 from engine.channels.deliver import DeliverLoop
 from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
+from engine.channels.disk import DiskGuard
 from engine.channels.format.channel import Channel
 from engine.channels.format.load import load_site
 from engine.channels.housekeeping import Housekeeping
@@ -100,12 +101,13 @@ class Edge:
         self._parent = os.getppid() if bells else 0
         self._thread = ThreadPool(1, 1, name="store")
         self._housekeeping = Housekeeping(database, utc_now)
+        self._guard = DiskGuard(protect_data, database.reserve())
         self._writer = JournalWriter(
             database,
             reactor.callFromThread,
             self._committed,
             self._housekeeping.run,
-            protect_data,
+            self._guard,
         )
         self._outbox = Outbox(database, settings.node_name, utc_now)
         self.intakes = self._make_intakes()
@@ -155,6 +157,7 @@ class Edge:
 
     def start(self) -> None:
         """Recover, then open the listeners and begin to deliver."""
+        self._guard.look()
         recovered = self._outbox.recover()
         wanted = self._reporter.exchange("{}")
         self._wishes = wishes_of(wanted, self._channels)
@@ -271,8 +274,7 @@ class Edge:
         try:
             return self._outbox.run(work)
         except Exception as error:
-            if "disk I/O error" in str(error):
-                protect_data()
+            self._guard.failed(error)
             raise
 
     def _in_store(self, call: Callable[..., object], *arguments: object) -> Deferred:  # type: ignore[type-arg]
@@ -302,6 +304,7 @@ class Edge:
 
     def _exchange(self, detail: str) -> Mapping[tuple[str, str], Wanted]:
         """Look at files and report, in the store's thread: all of it may wait."""
+        self._guard.look()
         self._watch.look(utc_now())
         return self._reporter.exchange(detail)
 
@@ -327,6 +330,7 @@ class Edge:
                 "in_hand": self.deliveries.in_hand,
                 "failing": ["/".join(place) for place in self.deliveries.alarmed()],
                 "certificates": self._watch.ends,
+                "disk": {"percent": self._guard.percent, "full": self._guard.is_full},
                 "tls_problems": self._identities.problems,
                 "counts": {
                     f"{channel}/{event}" if channel else event: count

@@ -12,6 +12,7 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from engine.channels.disk import DiskGuard
 from engine.errors import EngineError, JournalError
 from engine.failpoint import reach
 from engine.store.database import Database
@@ -19,8 +20,6 @@ from engine.store.journal import Appended, Arrival, append
 
 MAX_GROUP: Final = 256
 IDLE_SECONDS: Final = 1.0
-DISK_FAILED: Final = "disk I/O error"
-"""SQLite's words for a write or fsync the disk refused; PostgreSQL stops by itself."""
 
 Waiting = tuple[Arrival, Deferred[Appended]]
 CallFromThread = Callable[..., object]
@@ -35,8 +34,7 @@ class JournalWriter:
         call_from_thread: the way back into the reactor.
         committed: told the size of each group, in the reactor's thread.
         idle: called in the writer's own thread when nothing waits.
-        disk_failed: called when an fsync may have failed: the kernel may have dropped
-            what it could not write, so nothing may be answered any more.
+        guard: told why a write failed; says when nothing can be stored.
     """
 
     _log = Logger()
@@ -47,13 +45,13 @@ class JournalWriter:
         call_from_thread: CallFromThread,
         committed: Callable[[int], None],
         idle: Callable[[], None],
-        disk_failed: Callable[[], None],
+        guard: DiskGuard,
     ) -> None:
         self._database = database
         self._call_from_thread = call_from_thread
         self._committed = committed
         self._idle = idle
-        self._disk_failed = disk_failed
+        self._guard = guard
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="journal", daemon=True)
 
@@ -106,14 +104,14 @@ class JournalWriter:
         try:
             self._idle()
         except Exception as error:  # noqa: BLE001 - tried again a second later
-            self._check_disk(error)
+            self._guard.failed(error)
             self._log.error("housekeeping: {kind}", kind=type(error).__name__)
 
-    def _check_disk(self, error: Exception) -> None:
-        if DISK_FAILED in str(error):
-            self._disk_failed()
-
     def _write(self, group: list[Waiting]) -> None:
+        if self._guard.is_full:  # what is left is for clearing the disk
+            full = JournalError("the disk is full")
+            self._call_from_thread(self._failed, group, full)
+            return
         arrivals = [arrival for arrival, _ in group]
         reach("journal.group-taken")
         try:
@@ -122,7 +120,7 @@ class JournalWriter:
                 reach("journal.before-commit")
             reach("journal.committed")
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is on disk
-            self._check_disk(error)
+            self._guard.failed(error)
             self._call_from_thread(self._failed, group, error)
         else:
             self._call_from_thread(self._answer, group, appended)

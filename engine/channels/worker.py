@@ -24,6 +24,7 @@ from engine.channels.arguments import Arguments, read_arguments
 from engine.channels.clock import utc_now
 from engine.channels.collector import Collector
 from engine.channels.content import REMARKS
+from engine.channels.disk import BROKEN
 from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.processing.assemble import Line, lines_of
@@ -32,7 +33,7 @@ from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.wake import Bell, Ringer
-from engine.errors import ConfigurationError
+from engine.errors import ConfigurationError, EngineError
 from engine.failpoint import arm, reach
 from engine.store import claims, fragments, leases, messages, results
 from engine.store.audit import Order
@@ -41,6 +42,7 @@ from engine.store.leases import Lease
 from engine.store.message_state import MessageState
 from engine.store.patient_changes import apply
 from engine.store.reports import Report, report, run_states
+from engine.store.reserve import Reserve
 from engine.store.results import Batch, Outcome
 from engine.store.seal import load_or_create_key
 from engine.store.words import RunState
@@ -204,6 +206,7 @@ class Process:
     bell: Bell | None
     edge: Ringer
     started_at: datetime
+    reserve: Reserve | None = None
     stopping: bool = False
     reloading: bool = False
     _reported: float = 0.0
@@ -212,16 +215,30 @@ class Process:
         """Work until told to stop, or until the supervisor is gone."""
         parent, collector = os.getppid(), Collector()
         while not self.stopping and (self.bell is None or os.getppid() == parent):
-            if self.reloading:
-                self._reload()
-            self._report()
-            if self.worker.turn():
+            if self._step():
                 self.edge.ring()
                 collector.after_batch()
             else:
                 collector.at_rest()
                 self._wait()
         collector.close()
+
+    def _step(self) -> bool:
+        """Do one round; tell whether there was work, or wait for a store away."""
+        if self.reloading:
+            self._reload()
+        try:
+            self._report()
+            return not self._is_full() and self.worker.turn() > 0
+        except EngineError as error:
+            if BROKEN in str(error):
+                raise
+            _log.error("store_away", reason=str(error))
+            return False
+
+    def _is_full(self) -> bool:
+        """Whether the disk is full: what is left is for clearing it."""
+        return self.reserve is not None and self.reserve.is_spent
 
     def _wait(self) -> None:
         if self.bell is not None:
@@ -307,6 +324,7 @@ def _run(asked: Arguments) -> int:
         Bell(asked.bells, name) if asked.bells else None,
         Ringer(asked.bells, "edge"),
         utc_now(),
+        database.reserve(),
     )
     signal.signal(signal.SIGTERM, process.stop)
     signal.signal(signal.SIGINT, process.stop)

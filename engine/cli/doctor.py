@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 LEAST_FREE = 1 << 30
+MOST_PERCENT = 90
 SLOW_FSYNC_MS = 20.0
 OLD_CERTIFICATE_DAYS = 30
 YEARS = (2025, 2100)
@@ -93,9 +94,11 @@ def _store(node: "Settings") -> Iterator[Check]:
     exists = folder.is_dir() and os.access(folder, os.W_OK)
     yield Check("store", exists, str(folder), f"mkdir -p {folder} and make it writable")
     place = folder if exists else Path(tempfile.gettempdir())
-    free = shutil.disk_usage(place).free
-    says = f"{free / LEAST_FREE:.1f} GiB free"
-    yield Check("disk", free > LEAST_FREE, says, "free space where the store lies")
+    usage = shutil.disk_usage(place)
+    percent = 100 * usage.used / max(usage.used + usage.free, 1)
+    says = f"{usage.free / LEAST_FREE:.1f} GiB free, {percent:.0f} % used"
+    roomy = usage.free > LEAST_FREE and percent < MOST_PERCENT
+    yield Check("disk", roomy, says, "free space where the store lies")
     slow = fsync_milliseconds(place)
     says = f"fdatasync p50 {slow[0]:.2f} ms, p99 {slow[1]:.2f} ms"
     yield Check("fsync", slow[0] < SLOW_FSYNC_MS, says, "a faster disk for the store")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.store.database import Database
 
 WARN_DAYS: Final = 60
+DISK_PERCENT: Final = 80
 ALIVE: Final = timedelta(seconds=5)
 COLUMNS: Final = [
     *("channel", "state", "received", "processed", "filtered", "held", "error"),
@@ -144,10 +145,18 @@ def warnings(processes: list[Row]) -> list[str]:
             left = (datetime.fromisoformat(text) - at).days
             if left <= WARN_DAYS:
                 found.append(f"certificate of tls profile {name}: {left} days left")
+        found += _of_the_disk(detail.get("disk", {}))
         found += detail.get("tls_problems", {}).values()
         found += [f"{place} has failed for long" for place in detail.get("failing", [])]
         found += detail.get("problems", {}).values()
     return found
+
+
+def _of_the_disk(disk: dict[str, float]) -> list[str]:
+    if disk.get("full"):
+        return ["the disk is full: no message is taken until there is space"]
+    percent = disk.get("percent", 0.0)
+    return [f"the disk is {percent} % full"] if percent >= DISK_PERCENT else []
 
 
 def overview(database: "Database") -> list[Row]:

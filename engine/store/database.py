@@ -12,6 +12,7 @@ from engine.errors import ConfigurationError, EngineError, JournalError
 from engine.failpoint import reach
 from engine.store import schema_version
 from engine.store.dialect import SCHEMAS, Backend, open_backend, put
+from engine.store.reserve import Reserve
 from engine.store.seal import Sealer
 from engine.store.tables import site
 
@@ -35,6 +36,11 @@ class Database:
     def kind(self) -> str:
         """``sqlite`` or ``postgresql``."""
         return self._backend.engine.dialect.name
+
+    def reserve(self) -> Reserve | None:
+        """Return the space kept back beside the files; None for a server."""
+        folder = self._backend.folder
+        return None if folder is None else Reserve(folder)
 
     @property
     def sealer(self) -> Sealer:

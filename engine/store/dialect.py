@@ -54,6 +54,10 @@ class Backend(Protocol):
     def checkpoint(self) -> None:
         """Move the write-ahead logs into the files, as far as readers let it."""
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the files are; None where a server keeps them."""
+
     def close(self) -> None:
         """Give every connection and every other descriptor back."""
 
@@ -117,7 +121,7 @@ class SqliteFiles:
                 f"There is no store in {folder}. `interop run` makes one; "
                 "store.url says where."
             )
-        self._folder = folder.resolve()
+        self.folder = folder.resolve()
         self._locks = {name: WriteLock(folder / f"{name}.lock") for name in SCHEMAS}
         self.engine = create_engine(
             "sqlite://",
@@ -139,7 +143,7 @@ class SqliteFiles:
     def prepare(self, connection: Connection) -> None:
         """Make the new files' names durable."""
         connection.exec_driver_sql("SELECT 1")
-        sync_folder(self._folder)
+        sync_folder(self.folder)
 
     def checkpoint(self) -> None:
         """Move the write-ahead logs into the files, as far as readers let it."""
@@ -161,7 +165,7 @@ class SqliteFiles:
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         cursor.execute("PRAGMA temp_store = MEMORY")
         for schema in SCHEMAS:
-            path = str(self._folder / f"{schema}.db")
+            path = str(self.folder / f"{schema}.db")
             cursor.execute(f"ATTACH DATABASE ? AS {schema}", (path,))
             cursor.execute(f"PRAGMA {schema}.mmap_size = 0")
             cursor.execute(f"PRAGMA {schema}.cache_size = -{_CACHE_KIBIBYTES}")
@@ -191,6 +195,8 @@ def _begin(connection: Connection) -> None:
 
 class PostgresSchemas:
     """Schemas ``journal`` and ``engine`` in one PostgreSQL database."""
+
+    folder = None
 
     def __init__(self, url: URL) -> None:
         try:

@@ -171,18 +171,24 @@ def test_what_living_processes_warn_of_is_said_in_sentences():
     detail = {
         "certificates": {"his": soon, "later": "2099-01-01T00:00:00+00:00"},
         "tls_problems": {"his": "tls profile his: his.pem cannot be read"},
+        "disk": {"percent": 91.5, "full": False},
         "failing": ["adt/fhir"],
         "problems": {"oru": "port 2575 is in use"},
     }
 
+    full: dict[str, object] = {"disk": {"percent": 99.9, "full": True}}
+
     said = warnings([{"alive": True, "detail": detail}, {"alive": False, "detail": {}}])
+    [of_the_disk] = warnings([{"alive": True, "detail": full}])
 
     assert said == [
         "certificate of tls profile his: 9 days left",
+        "the disk is 91.5 % full",
         "tls profile his: his.pem cannot be read",
         "adt/fhir has failed for long",
         "port 2575 is in use",
     ]
+    assert "no message is taken" in of_the_disk
 
 
 def test_status_counts_every_state(site):
