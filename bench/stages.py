@@ -16,9 +16,11 @@ from pathlib import Path
 from time import process_time
 
 from engine.channels import worker
+from engine.channels.collector import Collector
 from engine.channels.format.load import load_site
 from engine.channels.processing import finish, prepare
 from engine.channels.processing.assemble import lines_of
+from engine.channels.processing.store_view import StoreView
 from engine.peers.load import admissions
 from engine.store import journal
 from engine.store.database import Database, open_database
@@ -66,18 +68,22 @@ def measure(messages: int, folder: str) -> dict[str, float]:
         (prepare, "map_message", "map"),
         (finish, "identify", "identify"),
         (worker, "apply", "identify"),
-        (finish, "merge_update", "update"),
-        (finish, "closed", "update"),
+        (finish, "_stamp", "identify"),
+        (StoreView, "fetch", "look up what is known"),
+        (finish, "_latest", "update"),
+        (StoreView, "remember", "update"),
         (finish, "render", "render"),
+        (finish, "outcome", "report"),
         (worker.claims, "claim", "claim"),
         (worker.results, "record", "record"),
     ):
         clocked(module, name, stage)
     accept(edge, messages)
     working = worker.Worker(engine, lines_of(site), lambda: datetime.now(UTC))  # noqa: TID251 - a script
+    collector = Collector()
     began = process_time()
     while working.turn():
-        pass
+        collector.after_batch()
     SPENT["worker, all of it"] = process_time() - began
     return {stage: round(spent / messages * 1e6, 1) for stage, spent in SPENT.items()}
 
