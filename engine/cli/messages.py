@@ -2,9 +2,11 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+import orjson
 import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, invocation
@@ -81,6 +83,38 @@ def shown(data: bytes) -> str:
         return mask(parse(data))
     except ParseError:
         return f"{len(data)} bytes that are not a message; --reveal shows them"
+
+
+@messages_command.command("losses")
+@click.option("--channel", default="", help="Only this channel.")
+@click.option("--last", type=click.IntRange(1), default=1000, show_default=True)
+def losses(channel: str, last: int) -> None:
+    """Count what the last messages lost on the way to FHIR: by sender and field."""
+    from engine.store import search
+
+    counts: Counter[tuple[str, ...]] = Counter()
+    with store() as database, database.reading() as connection:
+        for place, content in search.reports(
+            connection, database.sealer, channel=channel, last=last
+        ):
+            told = orjson.loads(content) if content else {}
+            sender = str(told.get("sender", ""))
+            rows = {(_field(path), reason) for path, reason in told.get("losses", ())}
+            counts.update((place, sender, *row) for row in rows)
+    columns = ("channel", "sender", "field", "reason")
+    emit(
+        (
+            {**dict(zip(columns, row, strict=True)), "messages": count}
+            for row, count in counts.most_common()
+        ),
+        [*columns, "messages"],
+    )
+
+
+def _field(path: str) -> str:
+    """Return the field of a path without the number of its segment."""
+    head, dash, tail = path.partition("-")
+    return head.partition("[")[0] + dash + tail
 
 
 @messages_command.command("tail")

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, invocation, note
@@ -71,6 +72,61 @@ def set_row(name: str, code: str, meaning: str, display: str, *, dry_run: bool) 
         _replace(path, lines)
         note("next: interop check · interop reload · interop errors retry GROUP")
     emit_one({"table": name, "code": code, "to": meaning, "written": not dry_run})
+
+
+@table_command.command("export")
+@click.argument("name")
+@click.option("--as", "form", type=click.Choice(["csv", "fhir"]), default="csv")
+def export(name: str, form: str) -> None:
+    """Print a table as CSV or as FHIR ConceptMap."""
+    from engine.transforms.concept_maps import concept_map
+
+    table = _table(name)
+    if form == "csv":
+        path = invocation().folder() / "tables" / f"{name}.csv"
+        click.echo(path.read_text("utf-8"), nl=False)
+        return
+    rows = [row.values for rows in table.rows.values() for row in rows]
+    made = concept_map(name, rows, site().settings.site)
+    click.echo(orjson.dumps(made, option=orjson.OPT_INDENT_2).decode())
+
+
+@table_command.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.option("--dry-run", is_flag=True)
+def import_table(name: str, file: Path, *, dry_run: bool) -> None:
+    """Take a table from CSV or from a FHIR ConceptMap (.json); it is written whole."""
+    from engine.transforms.code_tables import read_csv
+
+    text = file.read_text("utf-8")
+    lines = _of_concept_map(text) if file.suffix == ".json" else _of_csv(text)
+    content = io.StringIO()
+    csv.writer(content, lineterminator="\n").writerows(lines)
+    table, faults = read_csv(content.getvalue(), name)
+    if faults:
+        fault = faults[0]
+        where = f"{file}:{fault.line}: {fault.sentence}"
+        raise Stop(where, Exit.PROBLEMS, fault.hint)
+    if not dry_run:
+        _replace(invocation().folder() / "tables" / f"{name}.csv", lines)
+        note("next: interop check · interop reload")
+    emit_one({"table": name, "codes": len(table.rows), "written": not dry_run})
+
+
+def _of_csv(text: str) -> list[list[str]]:
+    return [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells]
+
+
+def _of_concept_map(text: str) -> list[list[str]]:
+    from engine.errors import TransformError
+    from engine.transforms.concept_maps import COLUMNS, rows_of
+
+    try:
+        rows = rows_of(orjson.loads(text))
+    except (ValueError, TransformError) as error:
+        raise Stop(f"the ConceptMap cannot be read: {error}", Exit.PROBLEMS) from error
+    return [list(COLUMNS), *([row[name] for name in COLUMNS] for row in rows)]
 
 
 @table_command.command("unmapped")

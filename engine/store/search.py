@@ -1,6 +1,6 @@
 """Find messages: by channel, state, type, time, person and search keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     bindparam,
     exists,
     func,
@@ -226,6 +227,28 @@ def attempts(
         )
         for row in rows
     ]
+
+
+def reports(
+    connection: Connection, sealer: Sealer, *, channel: str = "", last: int = 1000
+) -> Iterator[tuple[str, bytes]]:
+    """Yield channel and loss report of the newest processed messages.
+
+    Of a message that was processed several times only the last attempt counts.
+    """
+    same = message_rows.c.id == attempt_rows.c.message_id
+    latest = message_rows.c.attempt == attempt_rows.c.attempt
+    statement = (
+        select(attempt_rows, journal_message.c.channel)
+        .join(message_rows, and_(same, latest))
+        .join(journal_message, journal_message.c.id == attempt_rows.c.message_id)
+        .order_by(attempt_rows.c.message_id.desc())
+        .limit(last)
+    )
+    if channel:
+        statement = statement.where(journal_message.c.channel == channel)
+    for row in connection.execute(statement):
+        yield row.channel, _report(sealer, row)
 
 
 def _report(sealer: Sealer, row: Found) -> bytes:

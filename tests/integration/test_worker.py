@@ -18,6 +18,7 @@ from engine.store import (
     journal,
     messages,
     queues,
+    search,
     worklist,
 )
 from engine.store.audit import Order
@@ -270,6 +271,25 @@ def test_poison_that_cannot_be_read_is_in_the_error_queue_too(site):
     site.run()
 
     assert [group.class_ for group in site.groups()] == ["poison"]
+
+
+def test_losses_and_unknown_code_systems_can_be_counted_by_sender(site):
+    lines = b"ZPD|1|VIP\rDG1|1||77^Odd^99LOCAL|||A\rDG1|2||78^Odd^99LOCAL\r"
+    site.process(visit("MED", "1") + lines, visit("MED", "2") + lines)
+
+    with site.database.reading() as connection:
+        misses = queues.table_misses(connection, site.sealer, table="systems")
+        told = [
+            (channel, json.loads(content))
+            for channel, content in search.reports(connection, site.sealer, last=9)
+        ]
+        other = list(search.reports(connection, site.sealer, channel="none"))
+
+    assert [(row[1], row[3]) for row in misses] == [("systems", "99LOCAL")]
+    assert [channel for channel, _ in told] == ["adt", "adt"]
+    assert all(["ZPD-2", "z-segment"] in report["losses"] for _, report in told)
+    assert {report["sender"] for _, report in told} == {misses[0][2]}
+    assert other == []
 
 
 def test_a_sparse_update_never_wipes_what_is_known(site):

@@ -12,6 +12,7 @@ from engine.channels.format.channel import Channel, MapSwitches
 from engine.channels.format.load import Site
 from engine.channels.processing.finish import Desk
 from engine.channels.processing.identify import check_traits
+from engine.channels.processing.outcomes import SYSTEMS
 from engine.channels.processing.prepare import Feed
 from engine.channels.processing.steps import StepRunner
 from engine.identity.registration import Assigner, Category, Policy, Reading
@@ -23,7 +24,6 @@ from engine.transforms.code_tables import CodeTable
 from engine.transforms.fhir.mapped import Lookup, MapContext, MapOptions
 
 AUTHORITIES: Final = "assigning-authority"
-SYSTEMS: Final = "systems"
 OIDS: Final = "oids"
 NOTE_TYPES: Final = "note-types"
 

@@ -12,6 +12,9 @@ from engine.store.claims import Claimed
 from engine.store.message_state import MessageState
 from engine.store.results import Failure, Outcome, TableMiss
 
+SYSTEMS: Final = "systems"
+"""The code table of code systems, in which unknown ones are counted as missing."""
+
 POISON: Final = Failure(
     Stage.ACCEPT,
     "poison",
@@ -159,11 +162,16 @@ def outcome(
         holds=tuple(person_keys(message, channel.name)) if parks else (),
         keys=tuple(search_keys(message, prepared.context.index_keys)),
         report=report(prepared),
-        misses=tuple(
-            TableMiss(miss.table, miss.code, message["MSH-4"])
-            for miss in prepared.context.misses
-        ),
+        misses=_misses(prepared),
     )
+
+
+def _misses(prepared: Prepared) -> tuple[TableMiss, ...]:
+    """Return the codes no table knew, and the code systems the map had to mint."""
+    sender, mapped = prepared.message["MSH-4"], prepared.mapped
+    codes = [(miss.table, miss.code) for miss in prepared.context.misses]
+    codes += [(SYSTEMS, word) for word in (mapped.unmapped if mapped else ())]
+    return tuple(TableMiss(table, code, sender) for table, code in codes)
 
 
 def report(prepared: Prepared) -> bytes:
@@ -176,6 +184,7 @@ def report(prepared: Prepared) -> bytes:
     refusal = prepared.refusal
     return orjson.dumps(
         {
+            "sender": prepared.message["MSH-4"],
             "losses": [[loss.path, loss.reason] for loss in losses],
             "findings": [[each.code, each.path, each.text] for each in findings],
             "notes": prepared.context.notes,

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 from engine.channels.format.channel import Channel
 from engine.channels.format.load import Site
-from engine.channels.processing.assemble import AUTHORITIES, SYSTEMS, line_of
+from engine.channels.processing.assemble import AUTHORITIES, line_of
+from engine.channels.processing.outcomes import SYSTEMS
 from engine.channels.processing.prepare import Feed, prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.hl7 import Message, Path, parse

@@ -54,6 +54,7 @@ def feed_of(message: Message, context: MapContext) -> "Feed":
             _FEEDS.clear()
         _FEEDS[place] = feed
     feed.cuts.clear()
+    feed.unmapped.clear()
     return feed
 
 
@@ -66,7 +67,8 @@ class Feed:
     One Feed serves all messages of a sender and remembers what it made of the words
     that come again: codes, units, doctors, wards. ``cuts`` gathers the times of day
     that had to be cut to their date for want of a zone; whoever reads a field takes
-    them from there into the loss report.
+    them from there into the loss report. ``unmapped`` gathers the names of code systems
+    that neither the site's table nor a standard knows, when a code is first met.
     """
 
     __slots__ = (
@@ -81,6 +83,7 @@ class Feed:
         "parties",
         "sender",
         "site",
+        "unmapped",
     )  # fmt: skip
 
     def __init__(
@@ -100,6 +103,7 @@ class Feed:
         self._zone = zone
         self._offset = offset
         self.cuts: list[str] = []
+        self.unmapped: set[str] = set()
         self.fields: Memory = {}
         self.concepts: dict[tuple[str, str, int], Element] = {}
         self._memory: dict[tuple[str, str], object] = {}
@@ -155,11 +159,12 @@ class Feed:
         """
         if oid and (found := universal_uri(oid, "ISO")):
             return found
-        return (
-            self._systems(mnemonic)
-            or standard_system(mnemonic)
-            or self.own_codes(mnemonic)
-        )
+        known = self._systems(mnemonic) or standard_system(mnemonic)
+        if known:
+            return known
+        if mnemonic:
+            self.unmapped.add(mnemonic)
+        return self.own_codes(mnemonic)
 
     def own_codes(self, name: str) -> str:
         """Return the URI of a code system that only this sender knows."""

@@ -147,12 +147,14 @@ class Mapped:
     """The resources of one message, what was lost and what was odd.
 
     The losses and what the entries hold cover every populated field of the message.
+    ``unmapped`` are code systems of the sender met here for the first time.
     """
 
     site: str = ""
     entries: list[Entry] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    unmapped: list[str] = field(default_factory=list)
 
     def own(self, entry: Entry) -> Element:
         """Return a resource of this message that may be changed in place.

@@ -169,4 +169,5 @@ def convert(
     map_links(conversion)
     map_header(conversion)
     account(conversion)
+    conversion.mapped.unmapped = sorted(conversion.feed.unmapped)
     return conversion

@@ -233,3 +233,34 @@ def test_schema_prints_what_editors_need(project):
 
     assert plain["properties"]["channel"]["description"]
     assert '"local-to-loinc"' in named
+
+
+def test_a_table_goes_out_as_concept_map_and_comes_in_again(project, tmp_path):
+    here = ("--config", project)
+    before = rows(run("table", "show", "local-to-loinc", *here))
+    file = tmp_path / "map.json"
+    made = run("table", "export", "local-to-loinc", "--as", "fhir", *here)
+    file.write_text(made.stdout)
+
+    (taken,) = rows(run("table", "import", "local-to-loinc", file, *here))
+    after = rows(run("table", "show", "local-to-loinc", *here))
+
+    assert taken["written"]
+    assert [(row["from"], row["to"]) for row in after] == [
+        (row["from"], row["to"]) for row in before
+    ]
+
+
+def test_a_table_comes_in_as_csv_if_it_is_one(project, tmp_path):
+    here = ("--config", project)
+    good, bad, wrong = (tmp_path / name for name in ("good.csv", "bad.csv", "x.json"))
+    good.write_text(run("table", "export", "local-to-loinc", *here).stdout)
+    bad.write_text("from,to\nA,1\nA,2\n")
+    wrong.write_text("{}")
+
+    dry = rows(run("table", "import", "local-to-loinc", good, "--dry-run", *here))
+
+    assert dry[0]["written"] is False
+    for file, sentence in ((bad, "stands in line 2"), (wrong, "not a ConceptMap")):
+        result = run("table", "import", "local-to-loinc", file, *here)
+        assert (result.exit_code, sentence in result.stderr) == (Exit.PROBLEMS, True)

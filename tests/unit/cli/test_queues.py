@@ -7,7 +7,7 @@ import pytest
 
 from engine.cli.invocation import Exit, now
 from engine.cli.watching import warnings
-from tests.sites import busy_site
+from tests.sites import busy_site, site_with_doubt
 
 
 @pytest.fixture
@@ -222,3 +222,13 @@ def test_without_a_configuration_every_command_says_where_it_looked(tmp_path):
 
     assert result.exit_code == Exit.CONFIGURATION
     assert "nowhere" in result.stderr
+
+
+def test_what_messages_lost_is_counted_by_sender_and_field(tmp_path):
+    site = site_with_doubt(tmp_path)
+
+    found = rows(site.run("messages", "losses"))
+
+    assert {"channel", "sender", "field", "reason", "messages"} == set(found[0])
+    assert all("[" not in row["field"] for row in found)
+    assert rows(site.run("messages", "losses", "--channel", "none")) == []
