@@ -14,8 +14,12 @@ from engine.channels.format.expectations import (
     ExpectedDelivery,
 )
 from engine.channels.processing.assemble import Line
+from engine.channels.processing.rendering import FHIR_JSON
 from engine.channels.processing.trial import Trial, attempt
+from engine.channels.processing.validation import bundle_faults, model_faults
 from engine.hl7 import Message, parse, parse_path
+from engine.transforms.fhir.bundle import read_json
+from engine.transforms.fhir.checks import check
 from engine.transforms.fhir.paths import FhirPath, parse_fhir_path, read
 
 
@@ -81,8 +85,19 @@ def _differences(trial: Trial, expect: Expectation, folder: Path) -> Iterator[st
     if trial.message is not None:
         yield from _compare_fields(trial.message, expect)
     yield from _compare_resources(trial, expect)
+    yield from _not_r4(trial)
     for name, wanted_delivery in expect.deliveries.items():
         yield from _compare_delivery(trial, name, wanted_delivery, folder)
+
+
+def _not_r4(trial: Trial) -> Iterator[str]:
+    """Yield what any validator here finds in a Bundle that would be sent."""
+    for name, deliveries in trial.deliveries.items():
+        for each in deliveries:
+            if each.content_type == FHIR_JSON:
+                own = [f"{x.path}: {x.text}" for x in check(read_json(each.content))]
+                others = bundle_faults(each.content) + model_faults(each.content)
+                yield from (f"{name}: {fault}" for fault in own + others)
 
 
 def _identity(trial: Trial) -> str:

@@ -5,11 +5,10 @@ Everything here reads the store and writes nothing; what is to be written stands
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
 
 from engine.channels.format.channel import Channel, Destination
 from engine.channels.processing.identify import identify
@@ -18,6 +17,7 @@ from engine.channels.processing.outcomes import failed, outcome
 from engine.channels.processing.prepared import Prepared, Stage
 from engine.channels.processing.render import render
 from engine.channels.processing.rendering import Rendered, Work
+from engine.channels.processing.sampling import Sample
 from engine.channels.processing.search_keys import person_keys, waiting_keys
 from engine.channels.processing.view import View
 from engine.hl7 import Message
@@ -43,15 +43,13 @@ from engine.transforms.fhir.update import merge_update
 from engine.transforms.places import holds, settled
 from engine.transforms.scope import Value
 
-SAMPLE: Final = 500
-"""One message in so many goes through the output gate of ``validate: sampled``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What finishing the messages of one channel needs, made once per revision.
 
-    ``person_system`` is the URI of the enterprise identifier.
+    ``person_system`` is the URI of the enterprise identifier, ``sample`` says which
+    messages the output gate looks at.
     """
 
     channel: Channel
@@ -60,6 +58,7 @@ class Desk:
     person_system: str
     folder: Path
     cda: CdaSite | None
+    sample: Sample = field(default_factory=Sample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,9 @@ def _rendered(
         view,
         desk.folder,
         desk.cda,
-        prepared.claimed.row.id % SAMPLE == 0,
+        desk.sample,
+        desk.sample.wants(),
+        profile=desk.channel.map_options.profile,
     )
     deliveries = [
         delivery

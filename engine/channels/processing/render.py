@@ -31,6 +31,7 @@ from engine.transforms.fhir.bundle import (
 )
 from engine.transforms.fhir.checks import check
 from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.us_core import hints
 
 
 def render(destination: Destination, work: Work) -> list[Rendered]:
@@ -50,10 +51,10 @@ def _fhir(destination: Destination, work: Work) -> list[Rendered]:
     if mode == "batch":
         bundle["type"] = "batch"
     content = write_json(bundle)
-    if destination.fhir.validate == "always" or (
-        destination.fhir.validate == "sampled" and work.sampled
-    ):
+    if destination.fhir.validate == "always":
         _gate(destination, work, bundle, content)
+    elif destination.fhir.validate == "sampled" and work.sampled:
+        work.sample.look(lambda: _gate(destination, work, bundle, content))
     return [Rendered(content, FHIR_JSON, f"Bundle {work.names['message.id']}")]
 
 
@@ -62,6 +63,8 @@ def _gate(
 ) -> None:
     """Refuse or flag a Bundle that is not valid R4; sentences carry no values."""
     assert destination.fhir is not None
+    if work.profile == "us-core":
+        work.findings += hints(bundle)
     faults = [f"{found.path}: {found.text}" for found in check(bundle)]
     faults += bundle_faults(content)
     if not faults:

@@ -7,6 +7,7 @@ from typing import Final
 
 from engine.channels.format.path_template import fill
 from engine.channels.processing.prepared import Prepared
+from engine.channels.processing.sampling import Sample
 from engine.channels.processing.view import View
 from engine.errors import TransformError
 from engine.hl7 import Finding
@@ -35,7 +36,7 @@ class Work:
 
     ``names`` are the context names as text, for path templates. ``folder`` is the
     configuration folder, from which relative paths resolve; ``sampled`` messages go
-    through the output gate.
+    through the output gate of a destination that takes samples, as ``sample`` says.
     """
 
     prepared: Prepared
@@ -44,7 +45,9 @@ class Work:
     view: View
     folder: Path
     cda: CdaSite | None = None
+    sample: Sample = field(default_factory=Sample)
     sampled: bool = False
+    profile: str = "none"
     findings: list[Finding] = field(default_factory=list)
     versions: list[NewDocument] = field(default_factory=list)
 
