@@ -384,7 +384,7 @@ def test_the_example_site_is_clean(tmp_path):
 
     found = check_site(site, None, {})
 
-    assert report(found.faults, found.files) == "0 errors, 0 warnings in 3 files."
+    assert report(found.faults, found.files) == "0 errors, 0 warnings in 6 files."
 
 
 def test_the_example_site_is_clean_with_the_values_of_production(tmp_path):
