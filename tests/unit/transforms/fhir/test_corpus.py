@@ -18,7 +18,7 @@ from engine.transforms.fhir import (
 from engine.transforms.fhir.checks import check
 from engine.transforms.fhir.groups import grow
 from engine.transforms.fhir.mapping import MAPPERS, convert
-from engine.transforms.fhir.plan import PARENTS, PLANS
+from engine.transforms.fhir.plan import ANY_EVENT, PARENTS, PLANS
 from tests.builders import er7
 from tests.fhir_messages import msh
 from tests.shared_data import shared
@@ -28,13 +28,18 @@ SAMPLE = 40
 """Every so manieth message also goes through the slow validator."""
 
 
-def corpus():
+def well_formed():
     folder = shared("corpora")
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
-            covered = f"{row['type']}^{row['event']}" in PLANS
-            if covered and not row["malformed"] and row["file"].startswith("messages"):
-                yield folder / row["file"]
+            if not row["malformed"] and row["file"].startswith("messages"):
+                yield row["type"], row["event"], folder / row["file"]
+
+
+def corpus():
+    for kind, event, path in well_formed():
+        if f"{kind}^{event}" in PLANS or kind in ANY_EVENT:
+            yield path
 
 
 def unaccounted(conversion):
@@ -46,6 +51,21 @@ def unaccounted(conversion):
         for field in node.untaken()
         if node.path(field) not in listed
     ]
+
+
+@pytest.mark.slow
+def test_f5_messages_of_the_types_covered_convert_and_others_say_why_not():
+    types = {name.partition("^")[0] for name in PLANS} | set(ANY_EVENT)
+    taken = set(corpus())
+    refused = []
+    for kind, _, path in well_formed():
+        if path not in taken:
+            with pytest.raises(TransformError) as caught:
+                map_message(parse(path.read_bytes()), CONTEXT)
+            assert caught.value.code == "trigger-not-mapped"
+            refused += [path.name] if kind in types else []
+
+    assert len(taken) / (len(taken) + len(refused)) >= 0.99
 
 
 @pytest.mark.slow
