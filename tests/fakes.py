@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.testing import StringTransport
 from typing_extensions import override
 
@@ -34,6 +34,16 @@ class FakeJournal:
         if self.at_once:
             self.commit(len(self.arrivals) - 1)
         return committed
+
+    def append_all(self, arrivals):
+        """Append a group; the first that fails fails all."""
+        together: Any = DeferredList(
+            [self.append(each) for each in arrivals],
+            fireOnOneErrback=True,
+            consumeErrors=True,
+        )
+        together.addErrback(lambda failure: failure.value.subFailure)
+        return together.addCallback(lambda ends: [end for _, end in ends])
 
     def commit(self, place):
         arrival = self.arrivals[place]

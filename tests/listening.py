@@ -55,10 +55,12 @@ class StoreJournal:
         self.store, self.arrivals = store, []
 
     def append(self, arrival):
-        self.arrivals.append(arrival)
+        return self.append_all([arrival]).addCallback(lambda appended: appended[0])
+
+    def append_all(self, arrivals):
+        self.arrivals += arrivals
         with self.store.journal() as connection:
-            [appended] = append(connection, self.store.sealer, [arrival])
-        return succeed(appended)
+            return succeed(append(connection, self.store.sealer, arrivals))
 
 
 class KnownEnd:
@@ -92,7 +94,7 @@ class Peer:
         self.journal: Any = FakeJournal(at_once=at_once)
         if store:
             self.journal = StoreJournal(store)
-        intake = Intake(
+        self.intake = Intake(
             Channel(name="adt", source=source),
             "adt",
             self.journal,
@@ -101,7 +103,7 @@ class Peer:
             self.notes,
             outcomes,
         )
-        self.factory = MllpFactory(intake, self.clock, Places(places))
+        self.factory = MllpFactory(self.intake, self.clock, Places(places))
         self.heard = 0
         self.wire = Wire()
         self.listener = self.connect_another(self.wire, host)

@@ -1,13 +1,15 @@
 """The accept loop: judge an event, journal it, and only then answer."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Final, NamedTuple
 
 import structlog
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from engine.channels.arriving import Intake
+from engine.channels.batches import Survey, Unit, Walk, is_batch, rounds, survey
 from engine.channels.verdict import (
     UNSOLICITED,
     XML_MARK,
@@ -15,15 +17,25 @@ from engine.channels.verdict import (
     Kept,
     TooLong,
     answer_code,
+    empty_batch,
     hear,
     parts,
 )
 from engine.channels.xml_answer import acknowledge_in_xml
 from engine.errors import JournalError
-from engine.hl7.acknowledgment import AckFault, Header, acknowledge, is_wanted
+from engine.hl7.acknowledgment import (
+    AckFault,
+    Header,
+    acknowledge,
+    acknowledge_batch,
+    is_wanted,
+    parse_acknowledgment,
+)
 from engine.hl7.acknowledgment import Verdict as Answered
-from engine.hl7.framing import Event
+from engine.hl7.batch import Opening
+from engine.hl7.framing import Block, Event
 from engine.hl7.sequence import SequenceFault
+from engine.store.batches import Batch
 from engine.store.journal import ORPHAN, Appended, Arrival
 
 MAX_UNREADABLE: Final = 10
@@ -94,39 +106,153 @@ class Conversation:
 
     async def accept(self, event: Event | TooLong) -> Reply:
         """Journal one event, then return its answer."""
+        if isinstance(event, Block) and is_batch(event.body):
+            return await self._accept_batch(event.body)
         first, *rest = parts(event, self._intake.rules)
-        reply = await self._accept(first)
+        reply = await self.take(first)
         for part in rest:
             if reply.then is not Then.KEEP:
                 break
-            following = await self._accept(part)
+            following = await self.take(part)
             answer = following.acknowledgment
             also = reply.also if answer is None else (*reply.also, answer)
             reply = following._replace(acknowledgment=reply.acknowledgment, also=also)
         return reply
 
-    async def _accept(self, event: Event | TooLong) -> Reply:
+    @property
+    def name(self) -> str:
+        """Who speaks to which listener."""
+        return f"{self._intake.listener}\x1f{self.peer}"
+
+    async def take(self, event: Event | TooLong) -> Reply:
         """Journal one message, then return its answer."""
         intake = self._intake
         heard = hear(event, intake.rules)
         if heard.kept is Kept.COUNTED:
-            intake.note(heard.cause, len(heard.data))
-            if heard.cause == UNSOLICITED and intake.unsolicited is not None:
-                intake.unsolicited(heard.data)
-            return NOTHING
+            return self._count(heard)
         arrival = intake.arrival(heard, self.peer)
         try:
             appended = await intake.journal.append(arrival)
         except JournalError:
             intake.note("storage_failure", 1)
             return self._not_stored(heard)
-        then = Then.CLOSE if isinstance(event, TooLong) else self._patience(heard)
+        reply = await self._answered(heard, arrival, appended)
+        return reply._replace(then=Then.CLOSE) if isinstance(event, TooLong) else reply
+
+    async def take_all(
+        self, messages: Sequence[tuple[bytes, Batch | None]]
+    ) -> list[Deferred[Reply]]:
+        """Journal messages together, each with its batch; return the answers to come.
+
+        Raises:
+            JournalError: none of them is on disk.
+        """
+        intake = self._intake
+        judged = [(hear(Block(body), intake.rules), batch) for body, batch in messages]
+        arrivals = [
+            intake.arrival(heard, self.peer, batch)
+            for heard, batch in judged
+            if heard.kept is not Kept.COUNTED
+        ]
+        try:
+            appended = iter(await intake.journal.append_all(arrivals))
+        except JournalError:
+            intake.note("storage_failure", 1)
+            raise
+        kept = iter(arrivals)
+        return [
+            succeed(self._count(heard))
+            if heard.kept is Kept.COUNTED
+            else Deferred.fromCoroutine(
+                self._answered(heard, next(kept), next(appended))
+            )
+            for heard, _ in judged
+        ]
+
+    def _count(self, heard: Heard) -> Reply:
+        intake = self._intake
+        intake.note(heard.cause, len(heard.data))
+        if heard.cause == UNSOLICITED and intake.unsolicited is not None:
+            intake.unsolicited(heard.data)
+        return NOTHING
+
+    async def _answered(
+        self, heard: Heard, arrival: Arrival, appended: Appended
+    ) -> Reply:
+        """Return the answer to a message that is on disk."""
+        then = self._patience(heard)
         if appended.refused in _FREEZING:
             then = self._freeze(appended.refused)
         answer = self._answer(heard, appended)
         if self._waits_for_more(heard, arrival, appended):
             answer = await self._final(heard, appended, answer)
         return Reply(answer, then, kept=True)
+
+    # ---- batches
+
+    async def _accept_batch(self, body: bytes) -> Reply:
+        """Journal the messages of a batch in order, then answer them in one (E76)."""
+        longest = len(body) + 1
+        found = survey([body], self.name, longest)
+        if not found.messages:
+            return await self._accept_empty(body, found)
+        walk = Walk(longest)
+        messages = list(chain(walk.feed(body), walk.end()))
+        turns: list[Deferred[Reply]] = []
+        try:
+            for some in rounds(messages):
+                turns += await self.take_all(
+                    [(message, found.batches[unit]) for message, unit in some]
+                )
+        except JournalError:
+            return Reply(None, Then.FREEZE, kept=False)
+        replies = [await turn for turn in turns]
+        told = [
+            (found.units[unit], reply.acknowledgment)
+            for (_, unit), reply in zip(messages, replies, strict=True)
+        ]
+        then = next(
+            (each.then for each in replies if each.then is not Then.KEEP), Then.KEEP
+        )
+        return Reply(self._batch_answer(told), then, kept=True)
+
+    def _batch_answer(self, told: list[tuple[Unit, bytes | None]]) -> bytes | None:
+        """Return a batch of answers for each batch; BHS-12 names it."""
+        intake = self._intake
+        choice = intake.channel.source.hl7.batch_ack
+        if choice == "none":
+            return None
+        answers: dict[int, tuple[Opening, list[bytes]]] = {}
+        for unit, answer in told:
+            assert unit.opening is not None
+            _, kept = answers.setdefault(id(unit), (unit.opening, []))
+            if answer is None or (
+                choice == "errors" and parse_acknowledgment(answer).positive
+            ):
+                continue
+            kept.append(answer)
+        return b"".join(
+            acknowledge_batch(
+                opening, kept, now=intake.now(), control_id=intake.new_control_id()
+            )
+            for opening, kept in answers.values()
+        )
+
+    async def _accept_empty(self, body: bytes, found: Survey) -> Reply:
+        """Journal a batch without messages: legal where its trailer says so (E75)."""
+        heard = empty_batch(body, agrees=found.agrees)
+        try:
+            appended = await self._intake.journal.append(
+                self._intake.arrival(heard, self.peer)
+            )
+        except JournalError:
+            self._intake.note("storage_failure", 1)
+            return self._not_stored(heard)
+        if heard.kept is Kept.QUARANTINED:
+            return Reply(self._answer(heard, appended), kept=True)
+        return Reply(
+            self._batch_answer([(unit, None) for unit in found.units]), kept=True
+        )
 
     # ---- `ack: processed` and `ack: delivered`
 

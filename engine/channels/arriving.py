@@ -1,12 +1,13 @@
 """What conversations share, and what the journal is told of an event they heard."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
 from engine.channels.awaiting import Ended
+from engine.channels.batches import MISMATCH
 from engine.channels.format.channel import Channel
 from engine.channels.rules import Rules, rules_of
 from engine.channels.verdict import (
@@ -19,6 +20,7 @@ from engine.channels.verdict import (
 from engine.hl7 import Path
 from engine.hl7.continuation import pointer
 from engine.hl7.header import Header
+from engine.store.batches import Batch
 from engine.store.claims import FRAGMENT
 from engine.store.fragments import Fragment
 from engine.store.journal import Appended, Arrival
@@ -42,6 +44,13 @@ class Journal(Protocol):
 
         Raises:
             JournalError: it is not.
+        """
+
+    def append_all(self, arrivals: Sequence[Arrival]) -> Awaitable[list[Appended]]:
+        """Return what became of arrivals, once they are on disk together.
+
+        Raises:
+            JournalError: none of them is.
         """
 
 
@@ -89,7 +98,7 @@ class Intake:
             path.field for path in duplicate.ignore if _in_msh(path)
         )
 
-    def arrival(self, heard: Heard, peer: str) -> Arrival:
+    def arrival(self, heard: Heard, peer: str, batch: Batch | None = None) -> Arrival:
         """Return what is journalled of something heard from a peer."""
         header, now = heard.header, self.now()
         duplicate = self.channel.source.duplicate
@@ -97,6 +106,8 @@ class Intake:
         agreed = fragment is not None or numbered is not None
         key = self._key(header, peer, agreed=agreed)
         flags = (*heard.flags, FRAGMENT) if fragment else heard.flags
+        if batch is not None and not batch.agrees:
+            flags = (*flags, MISMATCH)
         return Arrival(
             channel=self.channel.name,
             listener=self.listener,
@@ -116,6 +127,7 @@ class Intake:
             findings=flags,
             numbered=numbered,
             fragment=fragment,
+            batch=batch,
             refusal_code=refusal_code(heard, self.rules) if agreed else "",
         )
 

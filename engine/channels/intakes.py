@@ -152,11 +152,10 @@ class Intakes:
         reader = FolderSource(
             folder,
             source.file,
-            Conversation(intake, f"file:{folder}").accept,
+            Conversation(intake, f"file:{folder}"),
             self.reactor,
             self.in_thread,
             intake.note,
-            hold_mismatch=source.hl7.batch_count_mismatch == "hold",
         )
         reader.start()
         return reader

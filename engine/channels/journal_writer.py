@@ -4,7 +4,8 @@ It takes whatever waits, commits once, and then the answers go out; while it syn
 next group gathers. No timer: a lone message never waits for company.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final
@@ -21,7 +22,7 @@ from engine.store.journal import Appended, Arrival, append
 MAX_GROUP: Final = 256
 IDLE_SECONDS: Final = 1.0
 
-Waiting = tuple[Arrival, Deferred[Appended]]
+Waiting = tuple[Sequence[Arrival], Deferred[list[Appended]]]
 CallFromThread = Callable[..., object]
 """Run a function with its arguments in the reactor's thread."""
 
@@ -70,8 +71,16 @@ class JournalWriter:
         Raises:
             JournalError: (as failure of the Deferred) it is not.
         """
-        done: Deferred[Appended] = Deferred()
-        self._queue.put((arrival, done))
+        return self.append_all([arrival]).addCallback(lambda appended: appended[0])
+
+    def append_all(self, arrivals: Sequence[Arrival]) -> Deferred[list[Appended]]:
+        """Return what became of arrivals that are on disk together, or not at all.
+
+        Raises:
+            JournalError: (as failure of the Deferred) none of them is.
+        """
+        done: Deferred[list[Appended]] = Deferred()
+        self._queue.put((arrivals, done))
         return done
 
     def _run(self) -> None:
@@ -86,13 +95,15 @@ class JournalWriter:
     def _next_group(self) -> tuple[list[Waiting], bool]:
         """Return everything that waits, perhaps nothing; False when it was the last."""
         group: list[Waiting] = []
+        size = 0
         try:
             waiting = self._queue.get(timeout=IDLE_SECONDS)
         except Empty:
             return group, True
         while waiting is not None:
             group.append(waiting)
-            if len(group) == MAX_GROUP:
+            size += len(waiting[0])
+            if size >= MAX_GROUP:
                 return group, True
             try:
                 waiting = self._queue.get_nowait()
@@ -112,7 +123,7 @@ class JournalWriter:
             full = JournalError("the disk is full")
             self._call_from_thread(self._failed, group, full)
             return
-        arrivals = [arrival for arrival, _ in group]
+        arrivals = [arrival for some, _ in group for arrival in some]
         reach("journal.group-taken")
         try:
             with self._database.journal() as connection:
@@ -126,9 +137,10 @@ class JournalWriter:
             self._call_from_thread(self._answer, group, appended)
 
     def _answer(self, group: list[Waiting], appended: list[Appended]) -> None:
-        self._committed(len(group))
-        for (_, done), result in zip(group, appended, strict=True):
-            done.callback(result)
+        self._committed(len(appended))
+        results = iter(appended)
+        for arrivals, done in group:
+            done.callback(list(islice(results, len(arrivals))))
 
     def _failed(self, group: list[Waiting], error: Exception) -> None:
         if not isinstance(error, EngineError):

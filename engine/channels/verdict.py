@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from engine.channels.batches import EMPTY
 from engine.channels.content import VERSIONS, begins_again, fault_in, remarks_on
 from engine.channels.rules import Rules
 from engine.errors import ParseError
@@ -127,6 +128,14 @@ def parts(event: Event | TooLong, rules: Rules) -> list[Event | TooLong]:
         *first, last = split_messages(event.body)
         return [*map(Block, first), Block(last, event.missing_cr)]
     return [event]
+
+
+def empty_batch(body: bytes, *, agrees: bool) -> Heard:
+    """Return what a batch without messages is worth; E74 where it should have some."""
+    if not agrees:
+        fault = AckFault("100", text="the batch is not what its trailer says")
+        return _broken(body, "batch-count-mismatch", fault)
+    return Heard(Kept.ACCEPTED, Verdict.ACCEPTED, body, flags=(EMPTY,))
 
 
 def _counted(data: bytes, cause: str) -> Heard:

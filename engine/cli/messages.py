@@ -52,12 +52,14 @@ def search(query: tuple[str, ...], limit: int) -> None:
 @click.argument("message_id", type=int)
 def show(message_id: int) -> None:
     """Show one message: its life, its deliveries, its content masked."""
-    from engine.store import journal, queues, search
+    from engine.store import batches, journal, queues, search
 
     with store() as database, database.reading() as connection:
         found = search.message(connection, message_id)
         data = journal.content(connection, database.sealer, message_id)
         past = search.attempts(connection, database.sealer, message_id)
+        row = journal.row(connection, message_id)
+        batch = batches.batch(connection, row.batch) if row and row.batch else None
         wanted = queues.DeliveryFilter(message_id=message_id)
         sent = queues.deliveries(connection, wanted)
     if found is None:
@@ -69,6 +71,8 @@ def show(message_id: int) -> None:
     text = "" if data is None else shown(data)
     content = text if output_format() != "table" else "\n" + text.replace("\r", "\n")
     more = {"attempts": attempts, "deliveries": deliveries, "hl7": content}
+    if batch is not None:
+        more["batch"] = f"{batch.control_id} {batch.file_control_id}".strip()
     emit_one({**_row(found), **more})
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from engine.store import fragments
+from engine.store import batches, fragments
 from engine.store.dialect import put
 from engine.store.fragments import Chain
 from engine.store.journal import ROW_COLUMNS, JournalRow, read_row
@@ -21,7 +21,8 @@ class Claimed:
 
     ``attempt`` numbers the processing from 1 and goes into its `Outcome`. ``deaths``
     counts workers that died while they had it in hand: from 2 on it is poison.
-    ``chain`` is there for a part of a message.
+    ``chain`` is there for a part of a message. ``head`` is the first message of the
+    batch that it came in, or 0.
     """
 
     row: JournalRow
@@ -30,6 +31,7 @@ class Claimed:
     redo: bool = False
     deaths: int = 0
     chain: Chain | None = None
+    head: int = 0
 
 
 FRAGMENT: Final = "fragment"
@@ -90,7 +92,16 @@ def claim(
     """
     again = _claim_again(connection, sealer, channel, limit) if not partition else []
     found = again or _claim_new(connection, sealer, (channel, partition), limit)
-    return _with_chains(connection, sealer, found)
+    return _with_batches(connection, _with_chains(connection, sealer, found))
+
+
+def _with_batches(connection: Connection, found: list[Claimed]) -> list[Claimed]:
+    heads = batches.heads(connection, {each.row.batch for each in found} - {""})
+    return (
+        [replace(each, head=heads.get(each.row.batch, 0)) for each in found]
+        if heads
+        else found
+    )
 
 
 def _with_chains(

@@ -17,6 +17,8 @@ from sqlalchemy import (
 )
 
 from engine.failpoint import reach
+from engine.store import batches
+from engine.store.batches import Batch
 from engine.store.counters import reserve_journal
 from engine.store.dialect import bulk, put
 from engine.store.fragments import Chains, Fragment, chains_of
@@ -36,8 +38,9 @@ class Arrival:
     fields that may change in a resend. A first one older than ``first_after`` does not
     count any more. ``reuse_code`` answers another content under the same key: ``""``
     takes it with a finding, anything else quarantines it. ``numbered`` makes it count
-    on its link, ``fragment`` a part of one; ``refusal_code`` answers it where only the
-    journal can see that it must not be taken.
+    on its link, ``fragment`` a part of one; ``batch`` is what it came in.
+    ``refusal_code`` answers it where only the journal can see that it must not be
+    taken.
     """
 
     channel: str
@@ -58,6 +61,7 @@ class Arrival:
     findings: tuple[str, ...] = ()
     numbered: Numbered | None = None
     fragment: Fragment | None = None
+    batch: Batch | None = None
     refusal_code: str = ""
 
 
@@ -98,6 +102,7 @@ class JournalRow:
     ack_code: str
     verdict: Verdict
     findings: tuple[str, ...]
+    batch: str = ""
 
 
 ORPHAN: Final = "fragment-orphan"
@@ -248,6 +253,14 @@ def _write(
     ]
     bulk(connection, _INSERT, rows)
     reach("journal.messages-inserted")
+    batches.keep(
+        connection,
+        {
+            arrival.batch.name: (arrival.batch, arrival.channel, arrival.received_at)
+            for _, arrival, _ in fresh
+            if arrival.batch
+        },
+    )
     keys: list[dict[str, object]] = [
         {
             "key": key,
@@ -292,6 +305,7 @@ def _message_row(
         "cause": cause,
         "ack_code": appended.ack_code,
         "findings": " ".join(findings),
+        "batch": arrival.batch.name if arrival.batch else "",
     }
 
 
@@ -319,9 +333,9 @@ def _count(
 
 def read_row(found: Found) -> JournalRow:
     """Return a journalled message from a row that begins with `ROW_COLUMNS`."""
-    last = len(ROW_COLUMNS) - 2
-    verdict, findings = found[last : last + 2]
-    known = (_VERDICTS[verdict], tuple(findings.split()))
+    last = len(ROW_COLUMNS) - 3
+    verdict, findings, batch = found[last : last + 3]
+    known = (_VERDICTS[verdict], tuple(findings.split()), batch)
     return JournalRow(*(*found[:last], *known))
 
 

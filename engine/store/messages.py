@@ -17,6 +17,14 @@ from engine.store.schema import is_word
 from engine.store.seal import Sealer
 from engine.store.tables import held_person, journal_message, message, redo
 
+HELD_BATCH: Final = "batch-count-mismatch"
+"""The code of the first message of a batch that is held as a whole."""
+
+_BATCH_HEADS: Final = select(message.c.id).where(
+    message.c.id.in_(bindparam("ids", expanding=True)),
+    message.c.code == HELD_BATCH,
+    is_word(message.c.state, MessageState.HELD),
+)
 _NAMED: Final = (
     select(message.c.id, message.c.channel, message.c.state)
     .where(message.c.id.in_(bindparam("ids", expanding=True)))
@@ -84,17 +92,27 @@ def discard(
 ) -> int:
     """Give up held or errored messages: they become *filtered*, with the reason.
 
-    What waits behind a held one is released. Return how many were discarded.
+    What waits behind a held one is released, but a batch is discarded whole. Return
+    how many were discarded.
 
     Raises:
         IllegalTransitionError: one of them is in another state.
     """
+    ids = {*ids, *_behind(connection, _batch_heads(connection, ids))}
     waiting = set(_behind(connection, ids)).difference(ids)
     moved = _move(connection, ids, MessageEvent.DISCARD, order)
     _audit(connection, sealer, moved, MessageEvent.DISCARD, order)
     released = _move(connection, waiting, MessageEvent.RELEASE, order)
     _audit(connection, sealer, released, MessageEvent.RELEASE, order)
     return len(moved)
+
+
+def _batch_heads(connection: Connection, ids: Collection[int]) -> list[int]:
+    return [
+        number
+        for some in chunks(ids)
+        for number in connection.execute(_BATCH_HEADS, {"ids": some}).scalars()
+    ]
 
 
 def _behind(connection: Connection, ids: Collection[int]) -> list[int]:

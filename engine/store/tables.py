@@ -36,10 +36,11 @@ journal_message = Table(
     number("size"),
     digest("sha256"),
     sealed("content"),
-    *words("verdict", "cause", "ack_code", "findings"),
+    *words("verdict", "cause", "ack_code", "findings", "batch"),
     is_one_of("verdict", Verdict, "message_verdict"),
     Index("message_by_channel", "channel", "id"),
     Index("message_by_time", "received_at"),
+    partial_index("message_by_batch", "batch", "id", where="batch <> ''"),
 )
 
 dedupe = Table(
@@ -84,6 +85,16 @@ fragment = Table(
     partial_index("fragment_awaits", "awaits", where="awaits IS NOT NULL"),
 )
 """Parts of messages; ``chain`` is the first one, ``awaits`` the keyed next pointer."""
+
+batch = Table(
+    "batch",
+    JOURNAL,
+    word("name", primary_key=True),
+    *words("channel", "control_id", "file_control_id", "declared"),
+    *numbers("found", "agrees"),
+    when("received_at"),
+)
+"""What headers and trailers of batches said; messages name theirs."""
 
 journal_sequence = Table(
     "sequence", JOURNAL, word("name", primary_key=True), number("value")

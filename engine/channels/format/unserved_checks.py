@@ -11,7 +11,6 @@ from engine.channels.format.channel import Channel
 from engine.channels.format.faults import Fault
 from engine.channels.format.written import Node, Written
 
-_HL7: Final = ("batch_ack",)
 _MAP_OPTIONS: Final = ("update", "snapshot", "documents")
 _SENTENCE: Final = "this release reads this key but does not act on it yet"
 
@@ -25,7 +24,6 @@ def one(written: Written, node: Node) -> Iterator[Fault]:
 
 
 def _unserved(channel: Channel) -> Iterator[tuple[str | int, ...]]:
-    yield from _changed(channel.source.hl7, _HL7, "source", "hl7")
     yield from _changed(channel.map_options, _MAP_OPTIONS, "map-options")
     if channel.source.http is not None:
         yield ("source", "http")

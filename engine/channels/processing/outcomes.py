@@ -22,20 +22,6 @@ POISON: Final = Failure(
     "the worker died twice while it processed this message",
 )
 
-FRAGMENT_MISSING: Final = Failure(
-    Stage.ACCEPT,
-    "permanent",
-    "fragment-missing",
-    "the next fragment of this message did not come in time",
-)
-FRAGMENT_PURGED: Final = Failure(
-    Stage.ACCEPT,
-    "permanent",
-    "fragment-purged",
-    "retention removed an earlier fragment of this message",
-)
-WAITS: Final = "waits for its next fragment"
-
 
 def failed(prepared: Prepared, channel: Channel, error: Exception) -> Outcome:
     """Return the outcome of a message that a step could not process."""
@@ -87,41 +73,6 @@ def quarantined(claimed: Claimed, channel: Channel) -> Outcome:
         Stage.ACCEPT, "frame", "quarantined", cause, assignee=channel.owner
     )
     return refused(claimed, channel, failure)
-
-
-def apart(claimed: Claimed, channel: Channel) -> Outcome | None:
-    """Return the outcome of a part of a message; None for the one that completes it.
-
-    A part that is looked at again has waited too long, or a person asked for it.
-    """
-    chain = claimed.chain
-    if chain is None:
-        return None
-    if not chain.complete:
-        if claimed.redo:
-            return refused(claimed, channel, FRAGMENT_MISSING)
-        return _begun(claimed, channel, MessageState.RECEIVED, WAITS)
-    if claimed.row.id != chain.ids[-1]:
-        reason = f"joined in message {chain.ids[-1]}"
-        return _begun(claimed, channel, MessageState.FILTERED, reason)
-    if None in chain.contents:
-        return refused(claimed, channel, FRAGMENT_PURGED)
-    return None
-
-
-def _begun(
-    claimed: Claimed, channel: Channel, state: MessageState, reason: str
-) -> Outcome:
-    """Return the outcome of bytes that are nothing to process by themselves."""
-    return Outcome(
-        claimed.row.id,
-        state,
-        attempt=claimed.attempt,
-        redo=claimed.redo,
-        revision=channel.revision,
-        stage=Stage.ACCEPT,
-        reason=reason,
-    )
 
 
 def ended(

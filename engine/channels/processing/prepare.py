@@ -12,12 +12,12 @@ from typing import Final, TypeVar
 from engine.channels.format.channel import Channel, Hl7Options, Rule
 from engine.channels.processing.outcomes import (
     POISON,
-    apart,
     ended,
     failed,
     quarantined,
     refused,
 )
+from engine.channels.processing.parts import apart
 from engine.channels.processing.prepared import Ended, Prepared, Stage
 from engine.channels.processing.search_keys import person_keys
 from engine.channels.processing.steps import Call, StepRunner

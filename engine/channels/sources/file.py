@@ -1,30 +1,34 @@
 """The folder source: files that have stopped growing are journalled, then put away."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from engine.channels.accept import Accept
+from engine.channels.accept import Reply
 from engine.channels.arriving import Note
+from engine.channels.batches import Survey, Walk, rounds, survey
 from engine.channels.format.endpoints import FileSource
-from engine.errors import FrameError
+from engine.channels.verdict import TooLong
+from engine.errors import FrameError, JournalError
 from engine.failpoint import reach
-from engine.hl7.batch import BatchedMessage, BatchReader, Closing
 from engine.hl7.framing import DEFAULT_MAX_BYTES, Block
+from engine.store.batches import Batch
 
 DONE: Final = "done"
 MAX_FILES: Final = 100
 """Files taken in one look, oldest first; the rest has its turn in the next."""
 
-MAX_FILE_BYTES: Final = 1024 * 1024 * 1024
+CHUNK_BYTES: Final = 1024 * 1024
+HEAD_BYTES: Final = 4096
 Size = tuple[int, int]
 InThread = Callable[..., Awaitable[object]]
 """Run a blocking function, with its arguments, elsewhere than on the reactor."""
@@ -51,11 +55,17 @@ def stable_files(
     return stable[:MAX_FILES], found
 
 
-def read_file(folder: Path, name: str) -> bytes:
-    """Return the content of a file of this folder, never of one it links to."""
-    descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_FILE_BYTES)
+def open_file(folder: Path, name: str) -> int:
+    """Return a descriptor of a file of this folder, never of one it links to."""
+    return os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def chunks(descriptor: int) -> Iterator[bytes]:
+    """Yield a file from its beginning to its end."""
+    place = 0
+    while chunk := os.pread(descriptor, CHUNK_BYTES, place):
+        yield chunk
+        place += len(chunk)
 
 
 def put_away(folder: Path, name: str, after: str) -> None:
@@ -78,37 +88,42 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def blocks_of(content: bytes, *, hold_mismatch: bool) -> list[Block]:
-    """Return the messages of a file, or the whole of it where it must stay together.
+class Taker(Protocol):
+    """Who journals what a file holds."""
 
-    A batch whose count is not what its trailer says is kept whole, for a person (E74);
-    so is a file without any message.
-    """
-    reader = BatchReader(DEFAULT_MAX_BYTES)
-    reader.feed(content)
-    blocks: list[Block] = []
-    try:
-        for event in (*iter(reader.next_event, None), *iter(reader.flush, None)):
-            if isinstance(event, BatchedMessage):
-                blocks.append(Block(event.message))
-            elif isinstance(event, Closing) and not event.agrees and hold_mismatch:
-                return [Block(content)]
-    except FrameError:
-        return [Block(content)]
-    return blocks or [Block(content)]
+    @property
+    def name(self) -> str:
+        """Whose files these are."""
+
+    def accept(self, event: Block | TooLong) -> Awaitable[Reply]:
+        """Journal a file that is no message: one event, whatever it is worth."""
+
+    def take_all(
+        self, messages: Sequence[tuple[bytes, Batch | None]]
+    ) -> Awaitable[object]:
+        """Journal messages of a file, each with its batch, all or none.
+
+        Raises:
+            JournalError: none of them is on disk.
+        """
 
 
 @dataclass(slots=True)
 class FolderSource:
-    """Looks at one folder again and again; one file after the other, in order."""
+    """Looks at one folder again and again; one file after the other, in order.
+
+    Attributes:
+        taker: journals what is in the files.
+        max_bytes: the longest message.
+    """
 
     folder: Path
     settings: FileSource
-    accept: Accept
+    taker: Taker
     clock: IReactorTime
     in_thread: InThread
     note: Note
-    hold_mismatch: bool = True
+    max_bytes: int = DEFAULT_MAX_BYTES
     _seen: dict[str, Size] = field(default_factory=dict)
     _loop: LoopingCall | None = None
     _log = Logger()
@@ -141,16 +156,51 @@ class FolderSource:
                 return
 
     async def _take(self, name: str) -> bool:
-        content = await self.in_thread(read_file, self.folder, name)
-        assert isinstance(content, bytes)
+        """Journal one file and put it away; return False to try again later.
+
+        What is too long is nowhere but in the file, which is kept then.
+        """
+        after = self.settings.after
+        descriptor = cast("int", await self.in_thread(open_file, self.folder, name))
+        try:
+            taken = await self._journal(descriptor)
+        except FrameError:
+            head = await self.in_thread(os.pread, descriptor, HEAD_BYTES, 0)
+            reply = await self.taker.accept(TooLong(cast("bytes", head)))
+            taken, after = reply.kept is not False, "move"
+        finally:
+            os.close(descriptor)
+        if taken:
+            reach("source.messages-kept")
+            await self.in_thread(put_away, self.folder, name, after)
+            reach("source.file-put-away")
+            del self._seen[name]
+            self.note("files_taken", 1)
+        return taken
+
+    async def _journal(self, descriptor: int) -> bool:
+        source = f"{self.taker.name}\x1f{self.folder}"
+        read = partial(survey, chunks(descriptor), source, self.max_bytes)
+        found = cast("Survey", await self.in_thread(read))
         reach("source.file-read")
-        for block in blocks_of(content, hold_mismatch=self.hold_mismatch):
-            reply = await self.accept(block)
-            if reply.kept is False:
-                return False
-        reach("source.messages-kept")
-        await self.in_thread(put_away, self.folder, name, self.settings.after)
-        reach("source.file-put-away")
-        del self._seen[name]
-        self.note("files_taken", 1)
+        if not found.messages:
+            content = await self.in_thread(os.pread, descriptor, self.max_bytes, 0)
+            reply = await self.taker.accept(Block(cast("bytes", content)))
+            return reply.kept is not False
+        return await self._stream(descriptor, found)
+
+    async def _stream(self, descriptor: int, found: Survey) -> bool:
+        """Journal the messages of a file in order, a round at a time."""
+        walk, place, chunk = Walk(self.max_bytes), 0, b"-"
+        while chunk:
+            told = await self.in_thread(os.pread, descriptor, CHUNK_BYTES, place)
+            chunk = cast("bytes", told)
+            place += len(chunk)
+            messages = list(walk.feed(chunk) if chunk else walk.end())
+            for some in rounds(messages):
+                named = [(message, found.batches[unit]) for message, unit in some]
+                try:
+                    await self.taker.take_all(named)
+                except JournalError:
+                    return False
         return True

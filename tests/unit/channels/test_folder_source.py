@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
-from twisted.internet.defer import execute, succeed
+import pytest
+from twisted.internet.defer import execute, fail, succeed
 from twisted.internet.task import Clock
 
 from engine.channels.accept import Reply, Then
 from engine.channels.format.endpoints import FileSource
-from engine.channels.sources.file import FolderSource, blocks_of
+from engine.channels.sources.file import FolderSource
+from engine.errors import JournalError
 from engine.hl7.framing import Block
 from tests.fakes import Notes, ends_of
 from tests.listening import adt
@@ -20,9 +22,13 @@ class Folder:
         self.accepted, self.stores = [], True
         self.clock, self.notes = Clock(), Notes()
         way = FileSource(path=str(path), every=timedelta(seconds=5), **settings)
-        self.source = FolderSource(
-            path, way, self.accept, self.clock, execute, self.notes
-        )
+        self.source = FolderSource(path, way, self, self.clock, execute, self.notes)
+
+    name = "adt"
+
+    def take_all(self, messages):
+        replies = [self.accept(Block(message)) for message, _ in messages]
+        return succeed(replies) if self.stores else fail(JournalError("disk full"))
 
     def accept(self, block):
         self.accepted.append(block.body)
@@ -129,24 +135,22 @@ def test_a_folder_that_is_not_there_is_noted_and_tried_again(tmp_path):
     folder.source.stop()
 
 
-def test_a_file_of_several_messages_is_cut_into_them():
-    blocks = blocks_of(adt() + adt("M2"), hold_mismatch=True)
+def test_a_file_of_several_messages_is_cut_into_them(tmp_path):
+    folder = Folder(tmp_path)
+    (tmp_path / "1.hl7").write_bytes(adt() + adt("M2"))
+    folder.look()
 
-    assert blocks == [Block(adt()), Block(adt("M2"))]
+    folder.look()
 
-
-def batch(count, *messages):
-    body = b"".join(messages)
-    return b"BHS|^~\\&|A|B|C|D\r" + body + f"BTS|{count}\r".encode()
-
-
-def test_a_batch_whose_count_is_wrong_stays_whole_for_a_person():
-    wrong = batch(3, adt(), adt("M2"))
-
-    assert blocks_of(wrong, hold_mismatch=True) == [Block(wrong)]
-    assert len(blocks_of(wrong, hold_mismatch=False)) == 2
-    assert len(blocks_of(batch(2, adt(), adt("M2")), hold_mismatch=True)) == 2
+    assert folder.accepted == [adt(), adt("M2")]
 
 
-def test_a_file_without_a_message_is_kept_whole():
-    assert blocks_of(b"hello", hold_mismatch=True) == [Block(b"hello")]
+@pytest.mark.parametrize("content", [b"hello", b"", b"\r\n"])
+def test_a_file_without_a_message_is_kept_whole(tmp_path, content):
+    folder = Folder(tmp_path)
+    (tmp_path / "1.hl7").write_bytes(content)
+    folder.look()
+
+    folder.look()
+
+    assert folder.accepted == [content]

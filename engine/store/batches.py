@@ -1,0 +1,90 @@
+"""Batches that messages came in: which, and what their headers and trailers said.
+
+Spec:
+    protocol.md E73 and E74.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from engine.store.dialect import put
+from engine.store.tables import batch as batches
+from engine.store.tables import journal_message
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch, or one file whose own trailer is wrong.
+
+    ``name`` is made of its bytes, so that it is the same when they are read again.
+    ``control_id`` is BHS-11, ``file_control_id`` FHS-11, ``declared`` what the trailer
+    counts, ``""`` where it is missing.
+    """
+
+    name: str
+    control_id: str = ""
+    file_control_id: str = ""
+    declared: str = ""
+    found: int = 0
+    agrees: bool = True
+
+
+_BATCH: Final = select(batches).where(batches.c.name == bindparam("batch"))
+_HEADS: Final = (
+    select(journal_message.c.batch, func.min(journal_message.c.id).label("head"))
+    .where(
+        journal_message.c.batch.in_(bindparam("names", expanding=True)),
+        journal_message.c.batch != "",
+    )
+    .group_by(journal_message.c.batch)
+)
+
+
+def keep(
+    connection: Connection, arrived: Mapping[str, tuple[Batch, str, datetime]]
+) -> None:
+    """Note batches in the transaction of their messages.
+
+    Args:
+        connection: a transaction that writes the journal.
+        arrived: the batch, its channel and when it came, by name.
+    """
+    rows: list[dict[str, object]] = [
+        {
+            "name": name,
+            "channel": channel,
+            "control_id": batch.control_id,
+            "file_control_id": batch.file_control_id,
+            "declared": batch.declared,
+            "found": batch.found,
+            "agrees": int(batch.agrees),
+            "received_at": at,
+        }
+        for name, (batch, channel, at) in sorted(arrived.items())
+    ]
+    put(connection, batches, rows)
+
+
+def batch(connection: Connection, name: str) -> Batch | None:
+    """Return what is known of a batch."""
+    row = connection.execute(_BATCH, {"batch": name}).one_or_none()
+    if row is None:
+        return None
+    return Batch(
+        row.name,
+        row.control_id,
+        row.file_control_id,
+        row.declared,
+        row.found,
+        row.agrees == 1,
+    )
+
+
+def heads(connection: Connection, names: set[str]) -> dict[str, int]:
+    """Return the first message of each of these batches."""
+    found = connection.execute(_HEADS, {"names": sorted(names)}) if names else ()
+    return {row.batch: row.head for row in found}
