@@ -86,12 +86,17 @@ def retry(
 ) -> None:
     """Process the messages of a group again, or send its deliveries again."""
     from engine.store import delivery_moves, messages
+    from engine.store.words import EntryKind
 
     with store() as database:
         found = _entries(database, group, sample)
         if confirm(len(found), "retry entries", yes=yes, dry_run=dry_run):
-            moves = (messages.reprocess, delivery_moves.resend)
-            count = _move(database, found, moves, order(reason))
+            held = [each for each in found if each.kind is EntryKind.HELD]
+            others = [each for each in found if each.kind is not EntryKind.HELD]
+            again = (messages.reprocess, delivery_moves.resend)
+            count = _move(database, others, again, order(reason))
+            on = (messages.release, delivery_moves.resend)
+            count += _move(database, held, on, order(reason))
             emit([{"group": group, "retried": count}], ["group", "retried"])
 
 

@@ -18,6 +18,7 @@ from tests.databases import each_setting
 from tests.fakes import ends_of
 from tests.listening import Peer, adt, answers, codes
 from tests.processing import lines, process, queued, states
+from tests.sites import site_at
 from tests.stored import ask, order
 
 both = pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
@@ -209,6 +210,20 @@ def test_E74_a_person_releases_all_of_it_in_order(store, strict, tmp_path):
     assert states(store) == [("processed", ""), ("processed", "")]
     assert queued(store) == [message("M1"), message("M2")]
     assert ask(store, error_queue.entries) == []
+
+
+def test_E74_a_retry_of_its_entry_releases_it(tmp_path):
+    site, found = site_at(tmp_path), lines(tmp_path / "lines")
+    store = site.database("edge")
+    Peer(store=store).hear(enclose(WRONG["count"]))
+    process(store, found)
+    [entry] = ask(store, error_queue.entries)
+
+    told = site.run("errors", "retry", entry.group_key, "--yes")
+    process(store, found)
+
+    assert told.exit_code == 0
+    assert queued(store) == [message("M1"), message("M2")]
 
 
 @each_setting
