@@ -9,6 +9,7 @@ import structlog
 from twisted.internet.defer import Deferred, succeed
 
 from engine.channels.arriving import Intake
+from engine.channels.awaiting import passed_on
 from engine.channels.batches import Survey, Unit, Walk, is_batch, rounds, survey
 from engine.channels.verdict import (
     UNSOLICITED,
@@ -277,35 +278,37 @@ class Conversation:
         if appended.first:  # E70: the whole message has the name of its first fragment
             header = header.named(appended.first.encode("latin-1"))
         if appended.ack_code == "AA":
-            return await self._by_outcome(
-                header, appended, mllp.ack_wait.total_seconds()
-            )
+            patience = mllp.ack_wait.total_seconds()
+            return (await self._by_outcome(header, appended, patience))[0]
         later = Deferred.fromCoroutine(
             self._by_outcome(header, appended, LATER_SECONDS)
         )
         later.addCallback(self._speak_later, header)
         return accepted
 
-    def _speak_later(self, answer: bytes, header: Header) -> None:
-        good = b"|AA|" in answer
+    def _speak_later(self, told: tuple[bytes, bool], header: Header) -> None:
+        answer, good = told
         wanted = is_wanted(header.application_ack, positive=good, when_empty="NE")
         if wanted and self.speak is not None:
             self.speak(answer)
 
     async def _by_outcome(
         self, header: Header, appended: Appended, seconds: float
-    ) -> bytes:
+    ) -> tuple[bytes, bool]:
+        """Return the application answer, and whether it is a good one."""
         intake = self._intake
         assert intake.outcomes is not None
         mllp = intake.channel.source.mllp
         delivered = mllp is not None and mllp.ack == "delivered"
         ended = await intake.outcomes.wait(appended.id, seconds, delivered=delivered)
         if ended is not None and ended.good:
-            return self._write(header, "AA", (), appended.sequence)
+            if ended.answer:
+                return passed_on(ended.answer, header), True
+            return self._write(header, "AA", (), appended.sequence), True
         intake.note("accepted_then_failed", 1)
         text = (ended.reason if ended else "no outcome yet") or NOT_PROCESSED
-        fault = AckFault("207", text=text)
-        return self._write(header, "AE", (fault,), appended.sequence)
+        faults = (ended.faults if ended else ()) or (AckFault("207", text=text),)
+        return self._write(header, "AE", faults, appended.sequence), False
 
     def _patience(self, heard: Heard) -> Then:
         self._unreadable = self._unreadable + 1 if heard.unreadable else 0

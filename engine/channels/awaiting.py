@@ -4,25 +4,40 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import orjson
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from engine.hl7 import parse
+from engine.hl7.acknowledgment import AckFault, fault_for
+from engine.hl7.conformance import CONDITIONS, Finding
+from engine.hl7.escapes import decode, encode
+from engine.hl7.header import Header, read_header
 from engine.store.database import Connection, Database
+from engine.store.delivery_moves import answer
 from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
-from engine.store.queues import DeliveryFilter, deliveries
-from engine.store.search import message
+from engine.store.queues import DeliveryFilter, DeliveryRow, deliveries
+from engine.store.seal import Sealer
+from engine.store.search import MessageRow, attempts, message
 
 LOOK_SECONDS: Final = 0.1
+_PLAIN: Final = frozenset({"", "ACK"})
 _UNDONE: Final = frozenset({State.QUEUED, State.LEASED})
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a message ended, as far as its sender is concerned."""
+    """How a message ended, as far as its sender is concerned.
+
+    ``faults`` are what it is told of a failure, ``answer`` is what a destination said
+    where that is more than an acknowledgment.
+    """
 
     good: bool
     reason: str = ""
+    faults: tuple[AckFault, ...] = ()
+    answer: bytes = b""
 
 
 @dataclass(slots=True)
@@ -42,31 +57,79 @@ def endings(
     found = {}
     with database.reading() as connection:
         for message_id, delivered in asked:
-            ended = _ending(connection, message_id, delivered=delivered)
+            ended = _ending(connection, database.sealer, message_id, delivered)
             if ended is not None:
                 found[message_id, delivered] = ended
     return found
 
 
 def _ending(
-    connection: Connection, message_id: int, *, delivered: bool
+    connection: Connection,
+    sealer: Sealer,
+    message_id: int,
+    delivered: bool,  # noqa: FBT001 - as it was asked
 ) -> Ended | None:
     row = message(connection, message_id)
     if row is None or row.state is MessageState.RECEIVED:
         return None
     if row.state is MessageState.ERROR:
-        return Ended(good=False, reason=row.reason)
+        faults = _departures(connection, sealer, row)
+        return Ended(good=False, reason=row.reason, faults=faults)
     if not delivered or row.state is MessageState.FILTERED:
         return Ended(good=True)
     if row.state is MessageState.HELD:
         return None
-    sent = deliveries(connection, DeliveryFilter(message_id=message_id))
+    return _sent(connection, sealer, row)
+
+
+def _sent(connection: Connection, sealer: Sealer, row: MessageRow) -> Ended | None:
+    """Return how the deliveries of a processed message ended."""
+    sent = deliveries(connection, DeliveryFilter(message_id=row.id))
     latest = [each for each in sent if each.attempt == row.attempt]
     failed = [each for each in latest if each.state is State.FAILED]
     if failed:
-        return Ended(good=False, reason=failed[0].sentence)
-    undone = any(each.state in _UNDONE for each in latest)
-    return None if undone else Ended(good=True)
+        said = failed[0].sentence
+        fault = AckFault("207", text=said, application_code=failed[0].code)
+        return Ended(good=False, reason=said, faults=(fault,))
+    if any(each.state in _UNDONE for each in latest):
+        return None
+    return Ended(good=True, answer=_answer(connection, sealer, latest))
+
+
+def _departures(
+    connection: Connection, sealer: Sealer, row: MessageRow
+) -> tuple[AckFault, ...]:
+    """Return where a message departs from its version, if it was refused for that."""
+    if row.code not in CONDITIONS:
+        return ()
+    *_, last = attempts(connection, sealer, row.id)
+    found = orjson.loads(last.report)["findings"]
+    findings = [Finding(code, path) for code, path, _ in found if code in CONDITIONS]
+    return tuple(map(fault_for, findings))
+
+
+def _answer(
+    connection: Connection, sealer: Sealer, sent: Sequence[DeliveryRow]
+) -> bytes:
+    """Return the first answer of a destination that is more than an acknowledgment."""
+    for each in sent:
+        told = answer(connection, sealer, each.id)
+        if told.startswith(b"MSH") and read_header(told).message_type not in _PLAIN:
+            return told
+    return b""
+
+
+def passed_on(told: bytes, asked: Header) -> bytes:
+    """Return a destination's answer as its asker is to hear it (E80).
+
+    Byte for byte, but MSA-2 is the asker's MSH-10 where the channel sent another one.
+    """
+    message = parse(told)
+    msa = message.first("MSA")
+    name = decode(asked.control_id.decode("latin-1"), asked.delimiters)
+    if msa is not None and msa.text(2) != name:
+        msa.put(2, encode(name, message.delimiters))
+    return message.encode()
 
 
 @dataclass(slots=True)

@@ -22,6 +22,8 @@ def pointer(data: bytes, *, told: bool = False) -> bytes:
         told: whether DSC-2 must say that it is a fragment. In a query, DSC alone says
             where an earlier answer is to be continued.
     """
+    if b"DSC" not in data:
+        return b""
     end = len(data.rstrip(b"\r\n"))
     start = 1 + max(data.rfind(b"\r", 0, end), data.rfind(b"\n", 0, end))
     if data[start : start + 4] != b"DSC" + data[3:4]:

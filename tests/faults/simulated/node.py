@@ -1,6 +1,7 @@
 """One life of an engine process in memory: the real loops, no threads, no sockets."""
 
 from collections import deque
+from itertools import islice
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -23,11 +24,14 @@ class SteppedJournal:
 
     def __init__(self, store):
         self._store = store
-        self._waiting: deque[tuple[Arrival, Deferred[Appended]]] = deque()
+        self._waiting: deque[tuple[list[Arrival], Deferred[list[Appended]]]] = deque()
 
     def append(self, arrival):
-        committed: Deferred[Appended] = Deferred()
-        self._waiting.append((arrival, committed))
+        return self.append_all([arrival]).addCallback(lambda done: done[0])
+
+    def append_all(self, arrivals):
+        committed: Deferred[list[Appended]] = Deferred()
+        self._waiting.append((arrivals, committed))
         return committed
 
     def commit(self, most):
@@ -37,14 +41,15 @@ class SteppedJournal:
             return False
         try:
             with self._store.journal() as connection:
-                arrivals = [arrival for arrival, _ in group]
+                arrivals = [arrival for some, _ in group for arrival in some]
                 done = journal.append(connection, self._store.sealer, arrivals)
         except JournalError as error:
             for _, committed in group:
                 committed.errback(error)
         else:
-            for (_, committed), one in zip(group, done, strict=True):
-                committed.callback(one)
+            ends = iter(done)
+            for some, committed in group:
+                committed.callback(list(islice(ends, len(some))))
         return True
 
 
