@@ -1,0 +1,54 @@
+"""protocol.md E89: a destination that is down for long, and everything behind it."""
+
+import pytest
+
+from engine.errors import TransientError
+from engine.hl7.framing import enclose
+from engine.store.delivery_state import Event
+from tests.backlog import run
+from tests.link import Link, ack
+from tests.listening import adt
+
+HOURS = 3600
+
+
+def test_E89_after_three_days_without_a_receiver_everything_is_still_there_in_order():
+    link = Link(adt("M1"), adt("M2"), adt("M3"), lanes=["ann", "ann", "bob"])
+    link.refuse(TransientError("his:1 refused the connection", "connection-refused"))
+    link.lines[0].drop(TransientError("no answer", "no-answer"))
+
+    for _ in range(72 * 12):
+        link.clock.advance(HOURS / 12)
+    kinds = {(event, kind) for _, event, kind in link.outbox.settled}
+    in_memory = link.loop.in_hand
+    link.refuse(None)
+    answered = 0
+    for _ in range(600):
+        link.clock.advance(1)
+        if len(link.wires) > 1:
+            answered += answer_new(link, answered)
+
+    assert kinds == {(Event.RETRY, "transient")}
+    assert in_memory <= 1
+    taken = [number for number, event in link.settled if event is Event.ACCEPT]
+    assert sorted(taken) == [1, 2, 3]
+    assert taken.index(1) < taken.index(2)
+
+
+def answer_new(link, answered):
+    """Acknowledge what the newest line has sent since; return how many."""
+    sent = link.sent[-1].split(b"\x0b")[1 + answered :]
+    for block in sent:
+        link.hear(enclose(ack(name=block.split(b"|")[9].decode())))
+    return len(sent)
+
+
+@pytest.mark.slow
+def test_E89_a_backlog_costs_no_memory_no_order_and_nobody_else(tmp_path):
+    figures = run(tmp_path, queued=3_000, drained=1_500)
+
+    assert figures.growth_mb <= 50
+    assert figures.ready_cpu_seconds <= 10
+    assert figures.out_of_order == 0
+    assert figures.drain_ratio >= 0.5  # 0.8 at full size: here a second decides
+    assert figures.others_beside_backlog > 0
