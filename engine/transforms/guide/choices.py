@@ -36,6 +36,7 @@ CHOICES: Final = (
         r"\S+ Location(\.identifier\.value)?", r"Location\.(name|identifier).*", "T34"
     ),
     Choice(r"\S+ Location\.identifier\..*", r"Location\..*", "T34"),
+    Choice(r"\S+ (\w+\.[\w.]+)", r"@\.extension\.valueCodeableConcept\..*", "T22"),
     Choice(r"OBR-4 .*|OBX-3 .*", r"(Observation|DiagnosticReport)\.code.*", "D07"),
     Choice(r"OBX-(?:16|25) PractitionerRole\..*", r"Practitioner\..*", "D09"),
     Choice(r"ORC-12 PractitionerRole\..*", r"Practitioner\..*", "D11"),

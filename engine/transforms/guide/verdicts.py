@@ -155,13 +155,19 @@ def _is_placed(
         if leaf.kind != each.place.kind or (home and leaf.resource not in home):
             continue
         below = _lenient(leaf.path)
-        if path and below != path and not below.startswith(path + "."):
+        if path and below != path and not _is_part(below, path):
             continue
         if is_image(each.value, leaf.value, each.codes):
             return True
         if path.endswith("system") and is_site_uri(leaf.value):
             return True
     return False
+
+
+def _is_part(below: str, path: str) -> bool:
+    """Whether a value is part of an element; an extension only stands beside it."""
+    rest = below[len(path) :]
+    return below.startswith(path + ".") and not rest.startswith(".extension")
 
 
 def _lenient(path: str) -> str:

@@ -94,6 +94,13 @@ def test_a_misplaced_value_is_told_with_where_it_is():
     )  # fmt: skip
 
 
+def test_an_extension_beside_an_element_does_not_stand_for_it():
+    patient = changed(_birthDate={"extension": [{"valueDateTime": "1980-02-29"}]})
+    del patient["birthDate"]
+
+    assert verdicts(patient, PRACTITIONER)["PID-7.1"].verdict is Verdict.ELSEWHERE
+
+
 def test_a_value_in_the_wrong_instance_is_misplaced():
     two = [
         {**PRACTITIONER, "name": [{"family": "Other"}]},
