@@ -10,7 +10,7 @@ Prints the ledger's object; ends as the ledger does.
 
 A node is ``interop run``. With ``--forked`` edge and worker are forks of this process,
 which has imported the engine already: four times the cycles in the same time, without
-the supervisor.
+the supervisor. With ``--delay`` the receivers take that many seconds to answer.
 """
 
 import argparse
@@ -101,11 +101,12 @@ def main():
     options.add_argument("--check", type=int, default=50)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--forked", action="store_true")
+    options.add_argument("--delay", type=float, default=0.0)
     options.add_argument("--minutes", type=float, default=24 * 60.0)
     asked = options.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="interop-F01-") as folder,
-        site(Path(folder)) as run,
+        site(Path(folder), delay=asked.delay) as run,
     ):
         told, code = cycles(run, asked)
     print(told)

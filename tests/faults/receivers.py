@@ -2,7 +2,8 @@
 
     python -m tests.faults.receivers LOG --mllp relay/his --http registry/fhir ...
 
-Prints the port of each as JSON, then logs every document it is given and takes it.
+Prints the port of each as JSON, then logs every document it is given and takes it,
+``--delay`` seconds later.
 """
 
 import argparse
@@ -28,7 +29,7 @@ class Log:
         self.file.write(f"{time.time_ns()}\t{place}\t{control_id}\t{digest}\t{word}\n")
 
 
-async def serve_mllp(log, place):
+async def serve_mllp(log, place, delay):
     async def converse(reader, writer):
         try:
             while True:
@@ -36,6 +37,7 @@ async def serve_mllp(log, place):
                 body = block[1:-2]
                 name = body.split(b"|", 10)[9]
                 log.write(place, name.decode("latin-1"), body)
+                await asyncio.sleep(delay)
                 writer.write(ACK % name)
                 await writer.drain()
         except (EOFError, OSError):
@@ -44,7 +46,7 @@ async def serve_mllp(log, place):
     return await asyncio.start_server(converse, "127.0.0.1", 0, limit=2**22)
 
 
-async def serve_http(log, place):
+async def serve_http(log, place, delay):
     async def converse(reader, writer):
         try:
             while True:
@@ -52,6 +54,7 @@ async def serve_http(log, place):
                 body = await reader.readexactly(length(head))
                 bundle = json.loads(body)
                 log.write(place, bundle.get("id", ""), body, again=is_safe(bundle))
+                await asyncio.sleep(delay)
                 writer.write(answer(bundle))
                 await writer.drain()
         except (EOFError, OSError):
@@ -87,12 +90,13 @@ async def main():
     options.add_argument("log", type=Path)
     options.add_argument("--mllp", action="append", default=[])
     options.add_argument("--http", action="append", default=[])
+    options.add_argument("--delay", type=float, default=0.0)
     asked = options.parse_args()
     log, servers = Log(asked.log), {}
     for place in asked.mllp:
-        servers[place] = await serve_mllp(log, place)
+        servers[place] = await serve_mllp(log, place, asked.delay)
     for place in asked.http:
-        servers[place] = await serve_http(log, place)
+        servers[place] = await serve_http(log, place, asked.delay)
     ports = {name: one.sockets[0].getsockname()[1] for name, one in servers.items()}
     print(json.dumps(ports), flush=True)
     await asyncio.gather(*(server.serve_forever() for server in servers.values()))

@@ -22,6 +22,7 @@ from tests.edge_ledger import ROOT
 
 PLANTED = Path(__file__).parent / "planted"
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
+SLOW = ("--check", "2", "--answers", "100", "--delay", "0.05")
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly")
 CRASHES = ("-m", "tests.faults.crash_points")
 KILLS = ("-m", "tests.faults.kill_node", "--forked", "--cycles")
@@ -46,7 +47,7 @@ HARNESSES = {
         (*PYTEST, "tests/faults/test_F03_power_loss.py", "-k", "no_power_failure"),
         "FAILED.*F03|ERROR.*F03",
     ),
-    "P03": Harness((*KILLS, "10", "--check", "2"), broken("I3", "I4")),
+    "P03": Harness((*KILLS, "6", *SLOW), broken("I3", "I4")),
     "P04": Harness(
         (*PYTEST, "tests/faults/test_F03_power_loss.py", "-k", "no_power_failure"),
         "FAILED.*F03",
@@ -63,7 +64,7 @@ HARNESSES = {
     "P08": Harness(
         (*PYTEST, "tests/conformance/test_retention.py"), "FAILED.*test_retention"
     ),
-    "P09": Harness((*KILLS, "10", "--check", "2"), broken("I4")),
+    "P09": Harness((*KILLS, "6", *SLOW), broken("I4")),
     "P10": Harness(
         (*PYTEST, "tests/conformance/test_protocol_sender.py", "-k", "E86"),
         "FAILED.*E86",

@@ -132,9 +132,9 @@ def with_shape(told, shape):
 
 
 @contextmanager
-def receivers(folder, places):
+def receivers(folder, places, delay):
     """Run the receivers of ``places``; give their ports by place."""
-    words = [str(folder / RECEIVER)]
+    words = [str(folder / RECEIVER), "--delay", str(delay)]
     for place in places:
         kind = KINDS[place.partition("/")[2]]
         words += [f"--{kind}", place]
@@ -151,8 +151,11 @@ def receivers(folder, places):
 
 
 @contextmanager
-def site(folder, channels=tuple(CHANNELS)):
-    """Write a site with these channels and run its receivers; give the `Run`."""
+def site(folder, channels=tuple(CHANNELS), delay=0.0):
+    """Write a site with these channels and run its receivers; give the `Run`.
+
+    ``delay`` is how many seconds the receivers take to answer.
+    """
     places = [f"{name}/{each}" for name in channels for each in DESTINATIONS[name]]
     sockets = [place for place in places if not place.endswith("/archive")]
     ports = {name: free_port() for name in channels if name != FOLDER}
@@ -161,7 +164,7 @@ def site(folder, channels=tuple(CHANNELS)):
     for name in ("in", "out"):
         (folder / name).mkdir()
     (run.config / "interop.toml").write_text(SETTINGS)
-    with receivers(folder, sockets) as ports:
+    with receivers(folder, sockets, delay) as ports:
         for name in channels:
             path = run.config / "channels" / f"{name}.yaml"
             path.write_text(_channel(run, name, ports))

@@ -61,6 +61,14 @@ def test_F14_an_upgrade_that_crashes_anywhere_ends_well_the_next_time():
 
 
 @pytest.mark.slow
+def test_F21_nothing_is_taken_before_recovery_has_ended():
+    told = judged("start_order", "--answers", "200")
+
+    assert told["early_listeners"] == []
+    assert {"received", "queued"} <= set(told["left"])
+
+
+@pytest.mark.slow
 def test_F22_a_node_told_to_stop_ends_in_time_and_repeats_nothing():
     told = judged("stop_node", "--stops", "3", "--forked")
 
