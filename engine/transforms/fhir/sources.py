@@ -28,6 +28,7 @@ Spot: TypeAlias = tuple[int, str]
 """One value: the number of its entry, from 0, and its place in the resource."""
 
 _EVENT: Final = ("MSH", 9, 2)
+_YEAR: Final = 4
 _DATE_DIGITS: Final = 8
 _FIELD: Final = re.compile(r"[^-]+-\d+")
 
@@ -265,7 +266,8 @@ def another(value: str) -> str:
         >>> another("20240229"), another("Doe^7")
         ('20280229', 'Epf^8')
     """
-    if value[:_DATE_DIGITS].isdigit() and value[:2] in ("19", "20"):
+    digits = value[:_DATE_DIGITS]
+    if len(digits) >= _YEAR and digits.isdecimal() and value[:2] in ("19", "20"):
         step = 4 if value[4:8] == "0229" else 1
         return value[:3] + str((int(value[3]) + step) % 10) + value[4:]
     return "".join(map(_next, value))

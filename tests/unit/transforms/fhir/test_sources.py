@@ -1,10 +1,13 @@
 """Where values of the resources come from, asked of the map itself."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine.hl7 import parse
 from engine.transforms.fhir import MapContext, map_message
 from engine.transforms.fhir.paths import FhirPath, locate, parse_fhir_path
 from engine.transforms.fhir.readers import readers
-from engine.transforms.fhir.sources import leaves_of, trace
+from engine.transforms.fhir.sources import another, leaves_of, trace
 from tests.builders import er7
 from tests.fhir_messages import admission, adt, msh, obx, oru, pid, pv1
 
@@ -110,6 +113,18 @@ def test_the_message_is_left_as_it_was():
     trace(message, lambda each: map_message(each, NORTH), lambda _: [])
 
     assert message.encode() == admission()
+
+
+@given(value=st.text(st.characters(exclude_characters="|^~\\&\r\n"), min_size=1))
+def test_another_value_is_never_the_same_and_as_long(value):
+    made = another(value)
+
+    assert len(made) == len(value)
+    assert made != value or not any(map(str.isalnum, value))
+
+
+def test_a_short_number_that_begins_like_a_year_is_no_date():
+    assert [another(value) for value in ("19", "200", "2024")] == ["20", "311", "2025"]
 
 
 def test_the_rule_that_reads_a_field_is_known():
