@@ -24,7 +24,7 @@ from tests.shared_data import shared
 ROOT = Path(__file__).parents[1]
 ROWS = [f"E{number:02}" for number in range(1, 91)]
 
-WITHOUT_A_TEST = {"E89"}
+WITHOUT_A_TEST: set[str] = set()
 """Rows that no test carries yet; a row leaves this set with its first test."""
 
 BOTH_PROFILES = {*ROWS[:80]}
