@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from engine.errors import IllegalTransitionError
 from engine.failpoint import reach
@@ -137,8 +137,10 @@ _STATES: Final = select(message.c.id, message.c.state).where(
 _DONE_AGAIN: Final = delete(redo).where(
     redo.c.message_id.in_(bindparam("ids", expanding=True))
 )
-_BLOCKED: Final = select(held_person.c.key, held_person.c.message_id).where(
-    held_person.c.key.in_(bindparam("keys", expanding=True))
+_BLOCKED: Final = (
+    select(held_person.c.key, func.min(held_person.c.message_id).label("message_id"))
+    .where(held_person.c.key.in_(bindparam("keys", expanding=True)))
+    .group_by(held_person.c.key)
 )
 _ATTEMPT: Final = insert(attempts)
 _NEW: Final = insert(message)
@@ -388,7 +390,7 @@ def _person_key(sealer: Sealer, key: str) -> bytes:
 def blocked(
     connection: Connection, sealer: Sealer, keys: Sequence[str]
 ) -> dict[str, int]:
-    """Return, for each person key that waits, the held message it waits for.
+    """Return, for each person key that waits, the first message it waits for.
 
     A key is whatever names the person in messages, such as ``system|identifier``.
     """

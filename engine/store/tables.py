@@ -155,7 +155,7 @@ held_person = Table(
     "held_person",
     ENGINE,
     digest("key", primary_key=True),
-    number("message_id"),
+    number("message_id", primary_key=True),
     when("since"),
     Index("held_person_by_message", "message_id"),
 )

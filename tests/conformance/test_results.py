@@ -151,6 +151,16 @@ def test_later_messages_of_a_held_person_are_known_to_wait(store):
     assert waits == {"mrn|100482": 1}
 
 
+def test_a_person_waits_for_each_of_two_messages(store):
+    accept_some(store, 2)
+    record(store, failed(1, holds=("ann",)), failed(2, holds=("ann",)))
+
+    order(store, discard, 1)
+
+    with store.reading() as connection:
+        assert results.blocked(connection, store.sealer, ["ann"]) == {"ann": 2}
+
+
 def test_releasing_a_held_message_releases_those_behind_it_in_order(store):
     accept_some(store, 4)
     record(store, held(1, holds=("ann",)))

@@ -288,6 +288,11 @@ class World:
         """Everything ends at once, and starts again."""
         if self.paused or self.chance.random() > 0.1:
             return False
+        self.begin_anew()
+        return True
+
+    def begin_anew(self):
+        """End every process, and start each again."""
         crashes, self.crashes = self.crashes, 0.0
         for owner in list(self.nodes):
             self.node_died(owner)
@@ -296,7 +301,6 @@ class World:
         with self.store.engine() as connection:
             claims.forget_starts(connection)
         self.crashes = crashes
-        return True
 
     STEPS = (
         *(connect_or_send,) * 6,

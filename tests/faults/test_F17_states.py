@@ -1,0 +1,334 @@
+"""F17: any sequence of what may happen to messages and deliveries; a dict knows better.
+
+The profile ``nightly`` runs longer: ``pytest tests/faults/test_F17_states.py
+--hypothesis-profile=nightly``.
+"""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from typing_extensions import override
+
+from engine.store import audit, delivery_moves, journal, messages, retention
+from engine.store.audit import Order
+from tests.edge_ledger import seeded
+from tests.faults.simulated.peers import Receiver
+from tests.faults.simulated.verdict import counters_disagree, entries_misfit
+from tests.faults.simulated.world import World
+
+PERSONS = st.sampled_from(["ANN", "BOB"])
+SERVICES = st.sampled_from(["MED", "MED", "MED", "BAD", "NONE"])
+SEVERAL = st.lists(st.tuples(PERSONS, SERVICES), min_size=1, max_size=4)
+PLACES = st.sampled_from(["his", "lab"])
+NOT_TAKEN = [
+    Receiver.accept_unheard,
+    Receiver.drop,
+    Receiver.name_another,
+    Receiver.not_now,
+    Receiver.say_nothing,
+    Receiver.talk_nonsense,
+]
+UNSENT = {"waiting", "failed"}
+
+
+class Hospital(RuleBasedStateMachine):
+    """The model: each message's state, each delivery's state, who waits for whom."""
+
+    def __init__(self):
+        super().__init__()
+        self.world = World(seeded(1), crashes=0.0, full_disk=0.0)
+        self.states: dict[str, str] = {}
+        self.deliveries: dict[tuple[str, str, int], str] = {}
+        self.attempts: dict[str, int] = {}
+        self.blocks: dict[str, set[str]] = {"ANN": set(), "BOB": set()}
+        self.redo: set[str] = set()
+        self.purged: set[str] = set()
+
+    @override
+    def teardown(self):
+        self.world.close()
+
+    # ---- messages
+
+    @initialize(several=SEVERAL)
+    def receive_and_process(self, several):
+        self.receive(several)
+        self.process()
+
+    @rule(several=SEVERAL)
+    def receive(self, several):
+        for person, service in several:
+            name = f"M{len(self.states)}"
+            self.world.add(name, person, service)
+            self.send()
+            assert name in self.world.peers[0].answered
+            self.states[name], self.attempts[name] = "received", 0
+
+    @precondition(lambda self: self.states)
+    @rule(data=st.data())
+    def send_again(self, data):
+        name = data.draw(st.sampled_from(sorted(self.states)))
+        self.world.peers[0].to_send.append((name, self.world.sent[name]))
+        self.send()
+
+        held = self.world.query(
+            "SELECT id FROM journal.message WHERE control_id = ?", name
+        )
+        assert len(held) == 1
+
+    def send(self):
+        peer, node = self.world.peers[0], self.world.nodes["n1"]
+        while not peer.done:
+            if peer.line is None:
+                peer.connect(node.factory)
+            peer.send(1)
+            while peer.travel() or node.journal.commit(10):
+                peer.hear()
+        assert (peer.faults, peer.refused) == ([], {})
+
+    @rule()
+    def process(self):
+        again = sorted(self.redo, key=self.number)
+        new = [name for name in self.states if not self.attempts[name]]
+        while self.world.work(self.world.workers[0], 3):
+            pass
+        for name in (*again, *new):
+            self.end(name)
+        self.redo.clear()
+
+    def end(self, name):
+        """What processing makes of one message."""
+        person, service = self.world.person[name], self.world.sent[name][-4:-1]
+        self.attempts[name] += 1
+        self.drop_unsent(name)
+        if service == b"ONE":
+            self.states[name] = "filtered"
+        elif service == b"BAD":
+            self.states[name] = "error"
+            self.blocks[person].add(name)
+        elif any(self.number(each) < self.number(name) for each in self.blocks[person]):
+            self.states[name] = "held"
+        else:
+            self.states[name] = "processed"
+            for place in self.world.receivers:
+                self.deliveries[name, place, self.attempts[name]] = "waiting"
+
+    def number(self, name):
+        return int(name[1:])
+
+    # ---- deliveries
+
+    @rule(place=PLACES, most=st.integers(1, 6))
+    def accept(self, place, most):
+        while most and (told := self.deliver(place, Receiver.accept)) is not None:
+            self.deliveries[told] = "delivered"
+            most -= 1
+
+    @rule(place=PLACES)
+    def refuse(self, place):
+        told = self.deliver(place, Receiver.refuse)
+        if told is not None:
+            self.deliveries[told] = "failed"
+
+    @rule(place=PLACES, how=st.sampled_from(NOT_TAKEN))
+    def answer_badly(self, place, how):
+        told = self.deliver(place, how)
+        self.world.advance(6.0)
+        self.rounds()
+        if told is not None and self.real()[told] == "failed":
+            self.deliveries[told] = "failed"  # the tries are used up
+
+    def deliver(self, place, how):
+        """Let a receiver act on what is sent to it; return which delivery that was."""
+        self.rounds()
+        told = self.world.receivers[place].act(how, self.world.chance)
+        self.rounds()
+        if not told:
+            return None
+        name = told.split()[1]
+        numbers = [one[2] for one, state in self.deliveries.items()
+                   if one[:2] == (name, place) and state == "waiting"]  # fmt: skip
+        return name, place, min(numbers)
+
+    def rounds(self):
+        node = self.world.nodes["n1"]
+        node.loop.wake()
+        while node.outbox.step():
+            pass
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 600.0]))
+    def wait(self, seconds):
+        self.world.advance(seconds)
+        self.rounds()
+
+    @rule()
+    def crash(self):
+        self.world.begin_anew()
+
+    # ---- what persons do
+
+    @precondition(lambda self: self.named_states("error", "processed", "filtered"))
+    @rule(data=st.data())
+    def reprocess(self, data):
+        names = self.named_states("error", "processed", "filtered")
+        name = data.draw(st.sampled_from(names))
+        if name not in self.purged:
+            self.order(messages.reprocess, self.id_of(name))
+            self.drop_unsent(name)
+            self.bring_back(name, *self.behind(name))
+
+    @precondition(lambda self: self.named_states("held"))
+    @rule(data=st.data())
+    def release(self, data):
+        name = data.draw(st.sampled_from(self.named_states("held")))
+        self.order(messages.release, self.id_of(name))
+        self.bring_back(name)
+
+    @precondition(lambda self: self.named_states("held", "error"))
+    @rule(data=st.data())
+    def discard_message(self, data):
+        name = data.draw(st.sampled_from(self.named_states("held", "error")))
+        waiting = self.behind(name)
+        self.order(messages.discard, self.id_of(name))
+        self.bring_back(*waiting)
+        self.unblock(name)
+        self.states[name] = "filtered"
+
+    @precondition(lambda self: "failed" in self.deliveries.values())
+    @rule(data=st.data(), again=st.booleans())
+    def settle_by_hand(self, data, again):
+        failed = [one for one, state in self.deliveries.items() if state == "failed"]
+        one = data.draw(st.sampled_from(failed))
+        move = delivery_moves.resend if again else delivery_moves.discard
+        self.order(move, self.ids()[one])
+        self.deliveries[one] = "waiting" if again else "discarded"
+
+    @rule()
+    def prune(self):
+        world, now = self.world, self.world.now()
+        order = Order("kim", now, "retention")
+        with world.store.engine() as connection:
+            retention.decide(
+                connection, world.store.sealer, now + timedelta(days=1), order
+            )
+        with world.store.journal() as connection:
+            gone = retention.purge(connection)
+        with world.store.engine() as connection:
+            retention.confirm(connection, gone)
+        expected = {name for name in self.states if self.is_done(name)}
+        self.purged |= expected
+        assert {self.name_of(number) for number in gone} <= expected
+
+    # ---- the model's own words
+
+    def named_states(self, *wanted):
+        return [name for name, state in self.states.items() if state in wanted]
+
+    def is_done(self, name):
+        unsent = [s for one, s in self.deliveries.items() if one[0] == name]
+        done = self.states[name] in {"processed", "filtered"}
+        return done and UNSENT.isdisjoint(unsent)
+
+    def behind(self, name):
+        """The held messages that wait for this one: it is the first that blocks."""
+        person = self.world.person[name]
+        if min(self.blocks[person], key=self.number, default=None) != name:
+            return []
+        held = self.named_states("held")
+        return [one for one in held if self.world.person[one] == person]
+
+    def bring_back(self, *names):
+        for name in names:
+            self.states[name] = "received"
+            self.redo.add(name)
+            self.unblock(name)
+
+    def unblock(self, name):
+        self.blocks[self.world.person[name]].discard(name)
+
+    def drop_unsent(self, name):
+        leased = {
+            one for one, row in self.rows().items() if row.state == "leased"
+        }  # what is on the wire ends by itself
+        for one, state in self.deliveries.items():
+            if one[0] == name and state in UNSENT and one not in leased:
+                self.deliveries[one] = "discarded"
+
+    def order(self, move, number):
+        world = self.world
+        order = Order("kim", world.now(), "asked for by the ward")
+        with world.store.engine() as connection:
+            move(connection, world.store.sealer, [number], order)
+
+    # ---- the store's
+
+    def name_of(self, number):
+        [row] = self.world.query(
+            "SELECT control_id FROM journal.message WHERE id = ?", number
+        )
+        return row.control_id
+
+    def id_of(self, name):
+        [row] = self.world.query(
+            "SELECT id FROM journal.message WHERE control_id = ?", name
+        )
+        return row.id
+
+    def rows(self):
+        names = {
+            row.id: row.control_id
+            for row in self.world.query("SELECT id, control_id FROM journal.message")
+        }
+        return {
+            (names[row.message_id], row.destination, row.attempt): row
+            for row in self.world.deliveries().values()
+        }
+
+    def ids(self):
+        return {one: row.id for one, row in self.rows().items()}
+
+    def real(self):
+        under_way = {"queued": "waiting", "leased": "waiting"}
+        return {
+            one: under_way.get(row.state, row.state) for one, row in self.rows().items()
+        }
+
+    @invariant()
+    def every_message_and_delivery_is_where_the_model_says(self):
+        held = self.world.query(
+            "SELECT j.control_id, m.state FROM journal.message j"
+            " LEFT JOIN engine.message m ON m.id = j.id"
+        )
+        assert {r.control_id: r.state or "received" for r in held} == self.states
+        assert self.real() == self.deliveries
+
+    @invariant()
+    def the_queues_and_counters_fit(self):
+        assert [*entries_misfit(self.world), *counters_disagree(self.world)] == []
+        assert self.world.faults == []
+
+    @invariant()
+    def what_is_not_done_can_be_opened_and_every_act_is_in_the_chain(self):
+        sealer = self.world.store.sealer
+        with self.world.store.reading() as connection:
+            for name in self.states.keys() - self.purged:
+                content = journal.content(connection, sealer, self.id_of(name))
+                assert content == self.world.sent[name]
+            assert not audit.verify(connection, sealer).fault
+
+
+settings.register_profile("nightly", max_examples=1000, deadline=None)
+TestHospital = pytest.mark.slow(Hospital.TestCase)
+if settings.get_current_profile_name() != "nightly":
+    TestHospital.settings = settings(
+        max_examples=50, stateful_step_count=30, deadline=None
+    )
