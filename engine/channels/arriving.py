@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from engine.channels.awaiting import Ended
 from engine.channels.batches import MISMATCH
+from engine.channels.content import UNFINISHED
 from engine.channels.format.channel import Channel
 from engine.channels.rules import Rules, rules_of
 from engine.channels.verdict import (
@@ -104,7 +105,8 @@ class Intake:
         duplicate = self.channel.source.duplicate
         fragment, numbered = self._fragment(heard, peer), self._numbered(heard, peer)
         agreed = fragment is not None or numbered is not None
-        key = self._key(header, peer, agreed=agreed)
+        cut_off = heard.cause == UNFINISHED  # no first one: the whole is yet to come
+        key = "" if cut_off else self._key(header, peer, agreed=agreed)
         flags = (*heard.flags, FRAGMENT) if fragment else heard.flags
         if batch is not None and not batch.agrees:
             flags = (*flags, MISMATCH)

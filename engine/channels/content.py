@@ -37,6 +37,9 @@ _MISREAD: Final = frozenset({"charset_mismatch", "charset_unknown"})
 Fault = tuple[str, AckFault]
 """The stable cause for the error queue, and what the sender is told."""
 
+UNFINISHED: Final = "frame-unfinished"
+"""The cause of a block whose end is missing."""
+
 
 def remarks_on(body: bytes, header: Header, *, missing_cr: bool) -> tuple[str, ...]:
     """Return the remarks that only the bytes themselves allow."""
@@ -95,7 +98,7 @@ def _faults(
 def _flagged(flags: tuple[str, ...], rules: Rules) -> Iterator[Fault]:
     """Give the remarks that this channel does not let pass."""
     if rules.frame_end_strict and "missing_cr" in flags:
-        yield "frame-unfinished", AckFault("100", text="the end block has no CR")
+        yield UNFINISHED, AckFault("100", text="the end block has no CR")
     if rules.reject_nul_bytes and "nul_byte" in flags:
         yield "nul-byte", AckFault("102", text="the message holds NUL bytes")
     if rules.reject_control_characters and "control_char" in flags:

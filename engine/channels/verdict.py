@@ -10,7 +10,13 @@ from enum import StrEnum
 from typing import Final
 
 from engine.channels.batches import EMPTY
-from engine.channels.content import VERSIONS, begins_again, fault_in, remarks_on
+from engine.channels.content import (
+    UNFINISHED,
+    VERSIONS,
+    begins_again,
+    fault_in,
+    remarks_on,
+)
 from engine.channels.rules import Rules
 from engine.errors import ParseError
 from engine.hl7.acknowledgment import (
@@ -157,7 +163,7 @@ def _hear_fragment(body: bytes) -> Heard:
     fault = AckFault("100", text="the end block is missing")
     header = _readable_header(body)
     named = header is not None and bool(header.control_id)
-    return replace(_broken(body, "frame-unfinished", fault, header), silent=not named)
+    return replace(_broken(body, UNFINISHED, fault, header), silent=not named)
 
 
 def _hear_too_long(head: bytes) -> Heard:

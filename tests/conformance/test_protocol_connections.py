@@ -201,3 +201,14 @@ def test_E32_a_duplicate_is_known_after_the_clock_jumped(jump, strict, tmp_path)
 
     assert codes(peer.sent) == [("AA", "M1")] * 2
     assert peer.notes["duplicates_suppressed"] == 1
+
+
+def test_E25_a_message_whose_first_try_was_cut_off_is_taken_when_it_comes_whole(strict):
+    peer = Peer(strict=strict, duplicate={"new_content": "reject"})
+    peer.hear(enclose(adt())[:-2])
+    peer.lose()
+
+    again = Wire()
+    peer.connect_another(again).dataReceived(enclose(adt()))
+
+    assert codes(again.value()) == [("AA", "M1")]
