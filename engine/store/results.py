@@ -145,15 +145,8 @@ _BLOCKED: Final = (
 _ATTEMPT: Final = insert(attempts)
 _NEW: Final = insert(message)
 _CHANGES: Final = (
-    "state",
-    "attempt",
-    "revision",
-    "stage",
-    "code",
-    "reason",
-    "person",
-    "behind",
-    "processed_at",
+    *("state", "attempt", "revision", "stage", "code"),
+    *("reason", "person", "behind", "processed_at"),
 )
 
 
