@@ -259,10 +259,15 @@ def entity_identifier(feed: Feed, value: Ei, type_code: str = "") -> Element:
 
 
 def designator_identifiers(feed: Feed, value: Hd) -> list[Element]:
-    """Return an HD as the identifiers of what it names: its word and its URI."""
+    """Return an HD as the identifiers of what it names: its word and its URI.
+
+    Where there is a URI, that is what it is known by. Its word is of a system apart, so
+    that a search for what a sender names by the word alone finds one thing, not two.
+    """
     found: list[Element] = []
     if name := plain(value.namespace):
-        system = feed.identifier_system(Hd("namespaces"))
+        by_word = not plain(value.universal_id)
+        system = feed.identifier_system(Hd("namespaces" if by_word else "names"))
         found.append({"system": system, "value": name})
     if plain(value.universal_id):
         uri = feed.identifier_system(Hd("", *value[1:]))
