@@ -21,6 +21,7 @@ class Claimed:
 
     ``attempt`` numbers the processing from 1 and goes into its `Outcome`. ``deaths``
     counts workers that died while they had it in hand: from 2 on it is poison.
+    ``damaged`` says that what is stored does not open any more; ``data`` is empty then.
     ``chain`` is there for a part of a message. ``head`` is the first message of the
     batch that it came in, or 0.
     """
@@ -32,6 +33,7 @@ class Claimed:
     deaths: int = 0
     chain: Chain | None = None
     head: int = 0
+    damaged: bool = False
 
 
 FRAGMENT: Final = "fragment"
@@ -123,15 +125,10 @@ def _claim_again(
     suspect = next((at for at, row in enumerate(rows) if row.tries), len(rows))
     rows = rows[: max(1, suspect)]
     connection.execute(_TRIED, {"ids": [row.id for row in rows]})
+    claimed = [_claimed(sealer, row) for row in rows]
     return [
-        Claimed(
-            read_row(row),
-            _opened(sealer, row),
-            attempt=row.attempt + 1,
-            redo=True,
-            deaths=row.tries,
-        )
-        for row in rows
+        replace(each, attempt=row.attempt + 1, redo=True, deaths=row.tries)
+        for each, row in zip(claimed, rows, strict=True)
     ]
 
 
@@ -159,13 +156,14 @@ def _claim_new(
         "tries": deaths,
     }
     put(connection, progress, [begun], replace=("started_to", "trying_id", "tries"))
-    return [Claimed(read_row(row), _opened(sealer, row), deaths=deaths) for row in rows]
+    return [_claimed(sealer, row, deaths) for row in rows]
 
 
-def _opened(sealer: Sealer, row: Found) -> bytes:
+def _claimed(sealer: Sealer, row: Found, deaths: int = 0) -> Claimed:
     if row.content is None:  # purged; nobody may ask for it again, see `reprocess`
-        return b""
-    return sealer.open(row.content, f"message|{row.id}|{row.channel}")
+        return Claimed(read_row(row), b"", deaths=deaths)
+    data = sealer.open_undamaged(row.content, f"message|{row.id}|{row.channel}")
+    return Claimed(read_row(row), data or b"", deaths=deaths, damaged=data is None)
 
 
 def forget_starts(connection: Connection) -> None:

@@ -13,7 +13,6 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from engine.errors import EngineError
 from engine.failpoint import reach
 from engine.store.counters import Move, of_deliveries, reserve, tally
 from engine.store.delivery_state import State
@@ -256,15 +255,12 @@ def _leased(sealer: Sealer, turn: Turn, row: Found) -> Leased:
 def _opened(
     sealer: Sealer, where: str, content: bytes | None, name: bytes | None
 ) -> tuple[bytes | None, str]:
-    """Return the document and its name; None and no name when either is damaged.
-
-    One damaged row must not keep the others from being claimed.
-    """
-    try:
-        called = sealer.open(name, where + "|name").decode() if name else ""
-        return sealer.open(content or b"", where), called
-    except EngineError:
+    """Return the document and its name; None and no name when either is damaged."""
+    called = sealer.open_undamaged(name, where + "|name") if name else b""
+    opened = sealer.open_undamaged(content or b"", where)
+    if called is None or opened is None:
         return None, ""
+    return opened, called.decode()
 
 
 _ON_FAILURE: Final = {word.value: word for word in OnFailure}

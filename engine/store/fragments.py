@@ -37,7 +37,8 @@ class Fragment:
 class Chain:
     """The fragments of a message so far, in order.
 
-    ``contents`` are theirs where the chain is complete; one is None once it is purged.
+    ``contents`` are theirs where the chain is complete; one is None when it was
+    purged or is damaged.
     """
 
     ids: tuple[int, ...]
@@ -188,7 +189,7 @@ def _chain(
         ids,
         complete,
         tuple(
-            content and sealer.open(content, f"message|{each}|{channel}")
+            content and sealer.open_undamaged(content, f"message|{each}|{channel}")
             for each, _, content, channel in rows
         ),
     )

@@ -273,6 +273,21 @@ def test_poison_that_cannot_be_read_is_in_the_error_queue_too(site):
     assert [group.class_ for group in site.groups()] == ["poison"]
 
 
+def test_a_damaged_message_is_in_the_error_queue_and_the_channel_goes_on(site):
+    damaged, _ = site.accept(adt_a01(), visit("MED", "2", "B"))
+    with site.database.journal() as connection:
+        connection.exec_driver_sql(
+            "UPDATE journal.message SET content = substr(content, 1, 40) WHERE id = ?",
+            (damaged,),
+        )
+
+    site.run()
+
+    [group] = site.groups()
+    assert (site.states(), group.code) == (["error", "processed"], "damaged")
+    assert len(site.bundles()) == 1
+
+
 def test_losses_and_unknown_code_systems_can_be_counted_by_sender(site):
     lines = b"ZPD|1|VIP\rDG1|1||77^Odd^99LOCAL|||A\rDG1|2||78^Odd^99LOCAL\r"
     site.process(visit("MED", "1") + lines, visit("MED", "2") + lines)

@@ -23,6 +23,15 @@ POISON: Final = Failure(
 )
 
 
+DAMAGED: Final = Failure(
+    Stage.ACCEPT,
+    "permanent",
+    "damaged",
+    "the stored message does not open: it is damaged, or sealed with another key; "
+    "put the key or the file back, or have the sender send it again",
+)
+
+
 def failed(prepared: Prepared, channel: Channel, error: Exception) -> Outcome:
     """Return the outcome of a message that a step could not process."""
     stage = prepared.stage

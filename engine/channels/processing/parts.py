@@ -23,11 +23,11 @@ FRAGMENT_MISSING: Final = Failure(
     "fragment-missing",
     "the next fragment of this message did not come in time",
 )
-FRAGMENT_PURGED: Final = Failure(
+FRAGMENT_GONE: Final = Failure(
     Stage.ACCEPT,
     "permanent",
-    "fragment-purged",
-    "retention removed an earlier fragment of this message",
+    "fragment-gone",
+    "an earlier fragment of this message was removed by retention, or is damaged",
 )
 BATCH_MISMATCH: Final = Failure(
     Stage.ACCEPT,
@@ -82,7 +82,7 @@ def _joined(claimed: Claimed, channel: Channel, chain: Chain) -> Outcome | None:
         reason = f"joined in message {chain.ids[-1]}"
         return _begun(claimed, channel, MessageState.FILTERED, reason)
     if None in chain.contents:
-        return refused(claimed, channel, FRAGMENT_PURGED)
+        return refused(claimed, channel, FRAGMENT_GONE)
     return None
 
 

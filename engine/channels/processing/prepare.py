@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from engine.channels.format.channel import Channel, Hl7Options, Rule
 from engine.channels.processing.outcomes import (
+    DAMAGED,
     POISON,
     ended,
     failed,
@@ -76,10 +77,8 @@ def prepare(
     """
     if claimed.deaths >= MAX_DEATHS:
         return Ended(_poisoned(claimed, feed.channel))
-    if claimed.row.verdict is JournalVerdict.QUARANTINED:
-        return Ended(quarantined(claimed, feed.channel))
-    if (part := apart(claimed, feed.channel)) is not None:
-        return Ended(part)
+    if (whole := _not_to_be_read(claimed, feed.channel)) is not None:
+        return Ended(whole)
     claimed = _whole(claimed)
     try:
         message = _parsed(claimed, feed.channel)
@@ -92,6 +91,15 @@ def prepare(
         return _advance(prepared, feed)
     except Exception as error:  # noqa: BLE001 - every message ends in a visible state
         return Ended(failed(prepared, feed.channel, error), prepared)
+
+
+def _not_to_be_read(claimed: Claimed, channel: Channel) -> Outcome | None:
+    """Return the outcome of what is no message to read: damaged, no message, a part."""
+    if claimed.damaged:
+        return refused(claimed, channel, DAMAGED)
+    if claimed.row.verdict is JournalVerdict.QUARANTINED:
+        return quarantined(claimed, channel)
+    return apart(claimed, channel)
 
 
 def _poisoned(claimed: Claimed, channel: Channel) -> Outcome:
