@@ -88,10 +88,24 @@ class Worker:
     _looked_at: datetime | None = None
 
     def turn(self) -> int:
-        """Process one batch of every channel; return how many messages that were."""
+        """Process one batch of every channel; return how many messages that were.
+
+        Raises:
+            EngineError: the store refused one of them; the others had their turn, but
+                for a disk that may have dropped what it could not write.
+        """
         self._look_for_late_fragments()
-        done = sum(self.batch(name) for name in self.lines if name not in self.silenced)
+        done, troubles = 0, list[EngineError]()
+        for name in self.lines:
+            try:
+                done += 0 if name in self.silenced else self.batch(name)
+            except EngineError as error:
+                if BROKEN in str(error):
+                    raise
+                troubles.append(error)
         self.processed += done
+        if troubles:
+            raise troubles[0]
         return done
 
     def batch(self, name: str, limit: int = BATCH) -> int:

@@ -8,7 +8,7 @@ import pytest
 from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import lines_of
 from engine.channels.worker import Worker
-from engine.errors import ConfigurationError
+from engine.errors import ConfigurationError, EngineError
 from engine.identity.decision import Ruling
 from engine.store import (
     audit,
@@ -286,6 +286,42 @@ def test_a_damaged_message_is_in_the_error_queue_and_the_channel_goes_on(site):
     [group] = site.groups()
     assert (site.states(), group.code) == (["error", "processed"], "damaged")
     assert len(site.bundles()) == 1
+
+
+def test_a_damaged_resource_fails_the_message_that_needs_it_and_no_other(site):
+    site.process(visit("MED", "1", "A"))
+    with site.database.engine() as connection:
+        connection.exec_driver_sql(
+            "UPDATE resource SET content = substr(content, 1, 40) "
+            "WHERE resource_type = 'Patient'"
+        )
+    site.worker = Worker(site.database, site.worker.lines, lambda: NOON)
+
+    somebody_else = visit("MED", "2", "C", family="Okonkwo").replace(b"1980", b"1953")
+    site.process(visit("MED", "1", "B"), somebody_else)
+
+    assert site.states() == ["processed", "error", "processed"]
+    [group] = site.groups()
+    assert group.code == "refused"
+
+
+def test_a_channel_the_store_refuses_does_not_keep_the_others_waiting(
+    site, monkeypatch
+):
+    site.accept(visit("MED"))
+    site.worker.lines = {"lost": site.worker.lines["adt"], **site.worker.lines}
+    batch = Worker.batch
+
+    def refused(worker, name, *more):
+        if name == "lost":
+            raise EngineError("The store could not commit")
+        return batch(worker, name, *more)
+
+    monkeypatch.setattr(Worker, "batch", refused)
+    with pytest.raises(EngineError):
+        site.worker.turn()
+
+    assert site.states() == ["processed"]
 
 
 def test_losses_and_unknown_code_systems_can_be_counted_by_sender(site):

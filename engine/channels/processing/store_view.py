@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,7 @@ from engine.channels.processing.known import (
 )
 from engine.channels.processing.prepared import Prepared
 from engine.channels.processing.search_keys import waiting_keys
+from engine.errors import EngineError
 from engine.store import links, resources, results
 from engine.store.database import Connection
 from engine.store.message_state import MessageState
@@ -87,7 +89,8 @@ class StoreView:
             entries = each.mapped.entries if each.mapped else []
             wanted.update((one.kind, one.criteria) for one in entries if is_update(one))
         self._held = results.blocked(self.connection, self.sealer, list(waiting))
-        self._load(wanted)
+        with suppress(EngineError):  # it fails the message that needs what is damaged
+            self._load(wanted)
 
     def mint(self) -> str:
         """Return an enterprise identifier that was never used."""
@@ -124,16 +127,19 @@ class StoreView:
         self._pending[key] = version
 
     def _load(self, keys: Collection[Key]) -> None:
-        """Find out what is known, opening only what is not remembered."""
-        self._known |= dict.fromkeys(keys)
+        """Find out what is known, opening only what is not remembered.
+
+        Raises:
+            EngineError: one does not open; nothing is taken for unknown then.
+        """
         marks = resources.marks(self.connection, self.sealer, keys)
-        for key, mark in marks.items():
-            self._known[key] = self.memory.recall(key, mark)
-        missing = [key for key in marks if self._known[key] is None]
+        found = {key: self.memory.recall(key, mark) for key, mark in marks.items()}
+        missing = [key for key, version in found.items() if version is None]
         for key, each in resources.load(self.connection, self.sealer, missing).items():
             version = opened(each)
-            self._known[key] = version
+            found[key] = version
             self.memory.learn(key, marks[key].fingerprint, version)
+        self._known |= dict.fromkeys(keys) | found
 
     def kept_parties(self, urls: Collection[str]) -> list[Kept]:
         """Return practitioners, organizations and places by full URL."""
