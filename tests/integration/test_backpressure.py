@@ -37,6 +37,9 @@ def edge(tmp_path):
     edge.stop()
 
 
+SENDER = b"G" * 900 + b"|ENG"
+
+
 def say(what, figure):
     """Tell a figure; pytest shows it with -s."""
     sys.stdout.write(f"{what}: {figure}\n")
@@ -88,9 +91,13 @@ def test_E21_slow_senders_do_not_delay_a_good_one(edge):  # noqa: N802
 
 def test_E26_a_peer_that_never_reads_its_answers_is_not_buffered(edge):  # noqa: N802
     before, sent = memory_mb(edge), 0
-    with socket.create_connection(edge.address, 30) as connection:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect(edge.address)
         connection.setblocking(False)
-        flood, end = b"".join(block(number) for number in range(20_000)), 0
+        # answers of a kilobyte: what the kernel keeps for one peer is soon full
+        wordy = (block(number).replace(b"GEN|ENG", SENDER) for number in range(12_000))
+        flood, end = b"".join(wordy), 0
         quiet = time.monotonic() + 2
         while time.monotonic() < quiet and sent < len(flood):
             with suppress(BlockingIOError):

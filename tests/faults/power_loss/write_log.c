@@ -226,11 +226,15 @@ int fallocate(int descriptor, int mode, off_t offset, off_t length) {
                     offset + length);
 }
 
-int posix_fallocate(int descriptor, off_t offset, off_t length) {
-    REAL(int, posix_fallocate, int, off_t, off_t);
-    return reserved(real_posix_fallocate(descriptor, offset, length), descriptor,
-                    offset + length);
-}
+#define RESERVE(name)                                                           \
+    int name(int descriptor, off_t offset, off_t length) {                      \
+        REAL(int, name, int, off_t, off_t);                                     \
+        return reserved(real_##name(descriptor, offset, length), descriptor,    \
+                        offset + length);                                       \
+    }
+
+RESERVE(posix_fallocate)
+RESERVE(posix_fallocate64)
 
 /* ---- syncs */
 
