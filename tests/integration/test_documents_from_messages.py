@@ -212,3 +212,14 @@ def test_a_channel_without_matching_summarises_each_patient_alone(folder):
     written = [tree(each).findtext(".//c:patient/c:name/c:family", namespaces=NAMES)
                for [each] in documents]  # fmt: skip
     assert written == names
+
+
+def test_a_path_beside_the_configuration_is_where_it_says(folder):
+    text = CHANNEL.replace("out/{document.id}", "../out/{document.id}")
+    (folder / "channels" / "adt.yaml").write_text(text)
+    allowed = SETTINGS.replace('["out"]', '["out", "../out"]')
+    (folder / "interop.toml").write_text(allowed)
+
+    [made] = attempt(line(folder), note("Went home well.")).deliveries["notes"]
+
+    assert made.name.startswith(str(folder.parent / "out"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os.path import normpath
 from pathlib import Path
 from typing import Final
 
@@ -52,13 +53,13 @@ class Work:
     versions: list[NewDocument] = field(default_factory=list)
 
     def path(self, template: str, **more: str) -> str:
-        """Return an absolute file path made of this message.
+        """Return an absolute file path made of this message, without steps upward.
 
         Raises:
             TransformError: a placeholder has no value for this message.
         """
         filled = fill(template, {**self.names, **more}, self.prepared.message)
-        return str(self.folder / filled)
+        return normpath(self.folder / filled)
 
     def entries(self) -> list[Entry]:
         """Return the mapped resources.
