@@ -100,7 +100,7 @@ class Database:
                 with self._backend.engine.begin() as connection:
                     self._backend.prepare(connection)
                     reach("migration.begun")
-                    schema_version.migrate(connection, schema)
+                    schema_version.migrate(connection, schema, self.sealer)
                     reach("migration.done")
                 reach("migration.committed")
 

@@ -39,9 +39,6 @@ _MOVE: Final = (
     .where(record.c.id.in_(bindparam("ids", expanding=True)))
     .values(person=bindparam("target"))
 )
-_RETIRED_INTO: Final = select(person.c.eid).where(
-    person.c.survivor == bindparam("eid"), person.c.survivor != ""
-)
 _SURVIVOR: Final = select(person.c.survivor).where(person.c.eid == bindparam("eid"))
 _RECORDS: Final = select(record.c.id, record.c.person).where(
     record.c.person.in_(bindparam("persons", expanding=True))
@@ -129,18 +126,6 @@ def resolved(connection: Connection, eid: str) -> str:
     while survivor := connection.execute(_SURVIVOR, {"eid": eid}).scalar():
         eid = survivor
     return eid
-
-
-def absorbed(connection: Connection, eid: str) -> list[str]:
-    """Return the persons that were merged into one, however many steps ago."""
-    found: list[str] = []
-    asked = [eid]
-    while asked:
-        rows = connection.execute(_RETIRED_INTO, {"eid": asked.pop()})
-        fresh = [each for each in rows.scalars() if each not in (eid, *found)]
-        found += fresh
-        asked += fresh
-    return found
 
 
 def membership(connection: Connection, persons: Iterable[str]) -> Membership:

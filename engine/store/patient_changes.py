@@ -117,7 +117,7 @@ def _new_record(
     patients: SqlPatientIndex, decision: Decision, change: RecordChange, now: datetime
 ) -> int:
     registration = decision.registration
-    number = patients.next_number()
+    number = patients.take_number(registration.identifiers)
     own = registration.identifiers[0].authority
     row = _traits_row(patients, registration, change.traits, number)
     row |= {

@@ -69,7 +69,7 @@ class PatientCache:
 
 
 _COLUMNS: Final = "r.id, r.person, r.authority, r.happened, r.traits"
-_MEMBERS: Final = (
+MEMBERS: Final = (
     f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.person = ? ORDER BY r.id"  # noqa: S608 - only columns are written in
 )
 _RECORD: Final = f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.id = ?"  # noqa: S608
@@ -143,10 +143,11 @@ class SqlPatientIndex:
         self._cache = cache or PatientCache()
         self._own: dict[str, int] = {}
         self._numbers: Iterable[int] = iter(())
+        self._promised: dict[bytes, int] = {}
         self._serial = connection.dialect.name == "sqlite"
         self._secret = sealer.blind("block keys")
         self.buffer = PatientBuffer()
-        self._fetch = fetcher(connection)
+        self.fetch = fetcher(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -186,7 +187,7 @@ class SqlPatientIndex:
         }
         asked = [key for key in keys if key not in new]
         if asked:
-            for row in self._fetch(_known(len(asked)), asked):
+            for row in self.fetch(_known(len(asked)), asked):
                 old = row[-1] == NumberState.OLD
                 found[keys[bytes(row[-2])]] = self.read(row, retired=old)
         return found
@@ -196,7 +197,7 @@ class SqlPatientIndex:
         if not keys:
             return []
         self._serialise()
-        rows = self._fetch(_candidates(len(keys)), keys)
+        rows = self.fetch(_candidates(len(keys)), keys)
         new = self.buffer.sharing(keys)
         if not new:
             return [self.read(row) for row in rows]
@@ -208,18 +209,18 @@ class SqlPatientIndex:
     def members(self, person: str) -> list[SourceRecord]:
         """Return the records of one active person."""
         self.flush()
-        return [self.read(row) for row in self._fetch(_MEMBERS, (person,))]
+        return [self.read(row) for row in self.fetch(MEMBERS, (person,))]
 
     def record(self, number: int) -> SourceRecord | None:
         """Return one record."""
         self.flush()
-        return next(map(self.read, self._fetch(_RECORD, (number,))), None)
+        return next(map(self.read, self.fetch(_RECORD, (number,))), None)
 
     def everyone(self) -> Iterator[SourceRecord]:
         """Return all records in the order of their numbers."""
         self.flush()
         after = 0
-        while rows := self._fetch(_NEXT, (after,)):
+        while rows := self.fetch(_NEXT, (after,)):
             yield from map(self.read, rows)
             after = rows[-1][0]
 
@@ -227,7 +228,7 @@ class SqlPatientIndex:
         """Return how often the index has these names, and how many records it has."""
         names = (self.name_key("given", given), self.name_key("family", family))
         keys = [*names, ALL_RECORDS]
-        counts: dict[int, int] = dict(self._fetch(_COUNTS, keys))
+        counts: dict[int, int] = dict(self.fetch(_COUNTS, keys))
         new = self.buffer.names
         return Frequencies(*(counts.get(key, 0) + new[key] for key in keys))
 
@@ -282,6 +283,21 @@ class SqlPatientIndex:
             block = reserve(self.connection, "link_event", _NUMBERS_AT_ONCE)
             self._numbers = iter(block)
             number = next(iter(self._numbers))
+        return number
+
+    def number_for(self, identifiers: Sequence[Identifier]) -> int:
+        """Return the number that a new record with these identifiers will get."""
+        keys = [self.key_of(each) for each in identifiers]
+        known = (self._promised[key] for key in keys if key in self._promised)
+        number = next(known, 0) or self.next_number()
+        self._promised |= dict.fromkeys(keys, number)
+        return number
+
+    def take_number(self, identifiers: Sequence[Identifier]) -> int:
+        """Return the number of a new record that is written now."""
+        number = self.number_for(identifiers)
+        given = self._promised.items()
+        self._promised = {key: other for key, other in given if other != number}
         return number
 
     def authority_key(self, number: int) -> str:

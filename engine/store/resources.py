@@ -1,4 +1,8 @@
-"""The latest version of each resource, by key and by person; document versions."""
+"""The latest version of each resource, by key and by source record; document versions.
+
+A resource belongs to the source record that its message named, and so to whoever that
+record belongs to today: a move of records moves what they said.
+"""
 
 import json
 from collections.abc import Collection, Sequence
@@ -11,6 +15,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from engine.store.counters import chunks
 from engine.store.dialect import put
+from engine.store.patient_tables import record
 from engine.store.plain_sql import fetcher
 from engine.store.schema import Found, instant
 from engine.store.seal import Sealer, fingerprint
@@ -22,16 +27,19 @@ class KnownResource:
     """A resource as it was last sent.
 
     ``resource_type`` and ``criteria`` (``identifier=system|value``) are its key.
-    ``content`` is its JSON. ``source_time`` is the time the source gave the update it
-    came from, to tell late messages; None when the source gave none.
+    ``content`` is its JSON. ``record`` is the source record it is about, 0 for nobody's
+    or everybody's. ``source_time`` is the time the source gave the update it came from,
+    to tell late messages; None when the source gave none. ``sent`` are the FHIR
+    destinations that were sent it, as ``channel/destination``; keeping it adds to them.
     """
 
     resource_type: str
     criteria: str
     content: bytes
-    person: str = ""
+    record: int = 0
     source_time: datetime | None = None
     message_id: int = 0
+    sent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +58,7 @@ class NewDocument:
     content_hash: str = ""
 
 
-_CHANGES: Final = (
-    "person",
-    "hash",
-    "content",
-    "source_time",
-    "message_id",
-)
+_CHANGES: Final = ("record", "hash", "content", "source_time", "message_id", "sent")
 _LOAD_ONE: Final = select(resource).where(resource.c.key == bindparam("wanted"))
 _LOAD: Final = select(resource).where(
     resource.c.key.in_(bindparam("keys", expanding=True))
@@ -68,7 +70,8 @@ _LATER: Final = (
 )
 _OF_PERSON: Final = (
     select(resource)
-    .where(resource.c.person == bindparam("person"))
+    .join(record, record.c.id == resource.c.record)
+    .where(record.c.person == bindparam("person"))
     .order_by(resource.c.resource_type, resource.c.message_id, resource.c.key)
 )
 _LATEST: Final = (
@@ -99,6 +102,7 @@ class Mark(NamedTuple):
 
     fingerprint: bytes
     source_time: datetime | None
+    sent: frozenset[str] = frozenset()
 
 
 def marks(
@@ -115,17 +119,19 @@ def _marks(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Mark]:
     fetch = fetcher(connection)
     rows = [row for some in chunks(keys) for row in fetch(_marks_of(len(some)), some)]
     return {
-        bytes(key): Mark(bytes(found), None if at is None else instant(at))
-        for key, found, at in rows
+        bytes(key): Mark(
+            bytes(found), None if at is None else instant(at), frozenset(sent.split())
+        )
+        for key, found, at, sent in rows
     }
 
 
 @lru_cache(maxsize=64)
 def _marks_of(count: int) -> str:
-    """Fetch fingerprint and time of so many resources."""
+    """Fetch fingerprint, time and receivers of so many resources."""
     places = ", ".join(["?"] * count)
     return (
-        "SELECT key, hash, source_time FROM engine.resource "  # noqa: S608 - only places are written in
+        "SELECT key, hash, source_time, sent FROM engine.resource "  # noqa: S608 - only places are written in
         f"WHERE key IN ({places})"
     )
 
@@ -153,7 +159,9 @@ def store(
     later: list[dict[str, object]] = []
     for key, one in sorted(wanted.items()):
         digest, mark = fingerprint_of(one), known.get(key)
-        if mark is None or mark.fingerprint != digest:
+        if mark is not None and mark.sent:
+            one = replace(one, sent=one.sent | mark.sent)  # noqa: PLW2901 - joined
+        if mark is None or mark.fingerprint != digest or mark.sent != one.sent:
             rows.append(_row(sealer, key, one, digest))
         elif mark.source_time != one.source_time:
             number = one.message_id
@@ -170,7 +178,8 @@ def _row(
     return {
         "key": key,
         "resource_type": one.resource_type,
-        "person": one.person,
+        "record": one.record,
+        "sent": " ".join(sorted(one.sent)),
         "hash": digest,
         "content": _sealed(sealer, key, one),
         "source_time": one.source_time,
@@ -185,12 +194,12 @@ def _key(sealer: Sealer, resource_type: str, criteria: str) -> bytes:
 
 def fingerprint_of(one: KnownResource) -> bytes:
     """Return the fingerprint of what a resource says, and of whom."""
-    return _fingerprint(one.person, one.content)
+    return _fingerprint(one.record, one.content)
 
 
 @lru_cache(maxsize=4_096)
-def _fingerprint(person: str, content: bytes) -> bytes:
-    return fingerprint(f"{person}|".encode() + content)
+def _fingerprint(record: int, content: bytes) -> bytes:
+    return fingerprint(b"%d|" % record + content)
 
 
 def _sealed(sealer: Sealer, key: bytes, one: KnownResource) -> bytes:
@@ -207,29 +216,11 @@ def _opened(sealer: Sealer, row: Found) -> KnownResource:
         resource_type=row.resource_type,
         criteria=opened[4:start].decode(),
         content=opened[start:],
-        person=row.person,
+        record=row.record,
         source_time=row.source_time,
         message_id=row.message_id,
+        sent=frozenset(row.sent.split()),
     )
-
-
-def move(
-    connection: Connection,
-    sealer: Sealer,
-    keys: Collection[tuple[str, str]],
-    person: str,
-) -> None:
-    """Give resources to another person, after a link or an unlink."""
-    known = load(connection, sealer, keys).values()
-    store(connection, sealer, [replace(one, person=person) for one in known])
-
-
-def move_person(
-    connection: Connection, sealer: Sealer, source: str, target: str
-) -> None:
-    """Give all resources of a person to another one, after a merge."""
-    known = of_person(connection, sealer, source)
-    store(connection, sealer, [replace(one, person=target) for one in known])
 
 
 def latest_document(

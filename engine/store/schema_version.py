@@ -11,6 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from engine.errors import ConfigurationError
 from engine.store.dialect import SCHEMAS
+from engine.store.seal import Sealer
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
 
@@ -44,8 +45,13 @@ def is_current(connection: Connection) -> bool:
     return all(revisions[schema] == newest(schema) for schema in SCHEMAS)
 
 
-def migrate(connection: Connection, schema: str, revision: str = "head") -> None:
-    """Bring one schema to this release's form, or an earlier one's; uncommitted."""
+def migrate(
+    connection: Connection, schema: str, sealer: Sealer, revision: str = "head"
+) -> None:
+    """Bring one schema to this release's form, or an earlier one's; uncommitted.
+
+    ``sealer`` opens what a change of form has to write anew.
+    """
     from alembic import command  # noqa: PLC0415 - slow to import, rarely needed
     from alembic.config import Config  # noqa: PLC0415
 
@@ -53,5 +59,5 @@ def migrate(connection: Connection, schema: str, revision: str = "head") -> None
     config.set_main_option("path_separator", "os")
     config.set_main_option("script_location", str(_FOLDER))
     config.set_main_option("version_locations", str(_FOLDER / schema))
-    config.attributes.update(connection=connection, schema=schema)
+    config.attributes.update(connection=connection, schema=schema, sealer=sealer)
     command.upgrade(config, revision)

@@ -291,12 +291,13 @@ resource = Table(
     "resource",
     ENGINE,
     digest("key", primary_key=True),
-    *words("resource_type", "person"),
+    *words("resource_type", "sent"),
+    number("record"),
     digest("hash"),
     sealed("content"),
     when("source_time", nullable=True),
     number("message_id"),
-    Index("resource_by_person", "person"),
+    Index("resource_by_record", "record"),
     sqlite_with_rowid=False,
 )
 

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from engine.identity.person import LinkKind
 from engine.store import resources
 from engine.store.resources import KnownResource, NewDocument
+from tests.hospital import Hospital
 from tests.stored import LATER, NOON
 
-PATIENT = KnownResource("Patient", "identifier=urn:n|1", b'{"id":1}', "E1", NOON, 7)
-VISIT = KnownResource("Encounter", "identifier=urn:v|1", b'{"id":2}', "E1", None, 8)
+PATIENT = KnownResource("Patient", "identifier=urn:n|1", b'{"id":1}', 1, NOON, 7)
+VISIT = KnownResource("Encounter", "identifier=urn:v|1", b'{"id":2}', 1, None, 8)
 KEY = ("Patient", "identifier=urn:n|1")
 
 
@@ -47,22 +49,34 @@ def test_an_unchanged_resource_is_not_written_again(store):
     assert keep(store, PATIENT, VISIT) == 1
 
 
-def test_everything_of_a_person_is_found(store):
-    keep(store, PATIENT, VISIT, replace(PATIENT, criteria="x", person="E2"))
+def test_who_was_sent_a_resource_is_remembered(store):
+    keep(store, replace(PATIENT, sent=frozenset({"adt/registry"})))
+    keep(store, replace(PATIENT, sent=frozenset({"lab/archive"})))
 
-    assert person(store, "E1") == [VISIT, PATIENT]
+    assert keep(store, PATIENT) == 0
+
+    assert load(store, KEY)[KEY].sent == {"adt/registry", "lab/archive"}
 
 
-def test_resources_follow_a_person_that_is_merged_or_split(store):
-    keep(store, PATIENT, VISIT)
+def test_what_records_said_goes_with_them_wherever_they_go(store):
+    hospital = Hospital(store)
+    hospital.send("1")
+    hospital.send("2", family="Roe", given="Bo", birth="19551224", sex="M")
+    first, second = hospital.record("1"), hospital.record("2")
+    visit = replace(VISIT, record=second.number)
+    keep(store, replace(PATIENT, record=first.number), visit)
+    one, two = first.person, second.person
+    assert (kinds(store, one), kinds(store, two)) == (["Patient"], ["Encounter"])
 
-    with store.engine() as connection:
-        resources.move_person(connection, store.sealer, "E1", "E2")
-        resources.move(connection, store.sealer, [KEY], "E3")
+    hospital.move(LinkKind.MERGE, source=two, target=one)
+    assert (kinds(store, one), kinds(store, two)) == (["Encounter", "Patient"], [])
 
-    assert person(store, "E1") == []
-    assert person(store, "E2") == [replace(VISIT, person="E2")]
-    assert person(store, "E3") == [replace(PATIENT, person="E3")]
+    hospital.move(LinkKind.UNMERGE, source=two)
+    assert (kinds(store, one), kinds(store, two)) == (["Patient"], ["Encounter"])
+
+
+def kinds(store, enterprise_id):
+    return [each.resource_type for each in person(store, enterprise_id)]
 
 
 def test_the_last_version_of_a_document_set_is_known(store):

@@ -39,7 +39,7 @@ def make_old(run, key):
         for schema in SCHEMAS:
             with backend.engine.begin() as connection:
                 backend.prepare(connection)
-                schema_version.migrate(connection, schema, OLDEST)
+                schema_version.migrate(connection, schema, Sealer(key), OLDEST)
         Database(backend, key, "cli").prove_key()
     finally:
         backend.close()

@@ -7,6 +7,10 @@ from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import lines_of
 from engine.channels.processing.channel_tests import run_tests
 from engine.channels.processing.trial import attempt, bench
+from engine.identity.person import LinkKind
+from engine.store import moves
+from engine.store.audit import Order
+from engine.store.patients import SqlPatientIndex
 from tests.builders import adt_a01, er7, msh
 
 SETTINGS = """
@@ -149,15 +153,52 @@ def test_after_a_merge_the_summary_is_about_the_survivor_and_holds_both(folder):
         merged = place.put(merge)
         last = place.put(later)
 
-    kept = [
-        each for each in merged.outcome.resources if each.resource_type == "Patient"
-    ]
-    assert len({each.person for each in kept}) == len(kept) == 2
+    assert records(merged) == records(first)
     [made] = last.deliveries["ccd"]
     assert b"Peanut" in made.content
     names = tree(made).findall("c:recordTarget//c:patient/c:name/c:family", NAMES)
     assert [name.text for name in names] == ["Doe"]
     assert last.outcome.person == first.outcome.person
+
+
+def records(trial):
+    return [
+        each.record
+        for each in trial.outcome.resources
+        if each.resource_type == "Patient"
+    ]
+
+
+def test_after_an_unmerge_nothing_of_the_other_person_is_left(folder):
+    other = {"number": "2", "family": "Roe", "given": "Bo"}
+    with bench(line(folder)) as place:
+        first = place.put(adt_a01(number="1"))
+        second = place.put(adt_a01("AL1|1|DA|^Peanut", header=msh(f10="2"), **other))
+        persons = {"source": second.outcome.person, "target": first.outcome.person}
+        decide(place, LinkKind.MERGE, **persons)
+        [both] = place.put(adt_a01(number="1", header=msh(f10="3"))).deliveries["ccd"]
+        decide(place, LinkKind.UNMERGE, source=second.outcome.person)
+        alone = place.put(adt_a01(number="1", header=msh(f10="4")))
+        again = place.put(adt_a01(header=msh(f10="5"), **other))
+
+    assert b"Peanut" in both.content
+    [made] = alone.deliveries["ccd"]
+    for word in (b"Peanut", b"Roe", second.outcome.person.encode()):
+        assert word not in made.content
+    assert again.outcome.person == second.outcome.person
+    assert b"Peanut" in again.deliveries["ccd"][0].content
+    assert identifiers(again) == [second.outcome.person, "2"]
+
+
+def identifiers(trial):
+    patient = trial.mapped.all("Patient")[0].resource
+    return [one["value"] for one in patient["identifier"]]
+
+
+def decide(place, kind, **given):
+    with place.database.engine() as connection:
+        index = SqlPatientIndex(connection, place.database.sealer)
+        moves.move(index, moves.Request(kind, **given), Order("ann", place.now, "x"))
 
 
 def test_a_note_becomes_a_document_of_its_own(folder):
@@ -172,7 +213,7 @@ def test_without_settings_for_documents_the_message_fails_with_a_sentence(folder
     found = line(folder)
     desk = type(found.desk)(
         found.desk.channel, found.desk.reading, found.desk.model,
-        found.desk.person_system, found.desk.folder, None,
+        found.desk.persons, found.desk.folder, None,
     )  # fmt: skip
 
     outcome = attempt(type(found)(found.feed, desk), adt_a01()).outcome

@@ -13,6 +13,7 @@ from engine.channels.format.load import Site
 from engine.channels.processing.finish import Desk
 from engine.channels.processing.identify import check_traits
 from engine.channels.processing.outcomes import SYSTEMS
+from engine.channels.processing.person_patient import Persons
 from engine.channels.processing.prepare import Feed
 from engine.channels.processing.steps import StepRunner
 from engine.identity.registration import Assigner, Category, Policy, Reading
@@ -76,10 +77,20 @@ def _desk(channel: Channel, site: Site) -> Desk:
         channel,
         _reading(channel, site.matching.test_patients),
         site.models[channel.identity.model],
-        site.settings.identity_system,
+        persons_of(site, channel),
         site.settings.folder.resolve(),
         cda_site(site.settings, channel.tables),
     )
+
+
+def persons_of(site: Site, channel: Channel) -> Persons:
+    """Return how persons become Patients of a channel's destinations."""
+    assigners = _assigners(channel.tables.get(AUTHORITIES))
+    ranks = tuple(
+        assigners[name].key if name in assigners else name
+        for name in site.matching.source_rank
+    )
+    return Persons(site.settings.site, site.settings.identity_system, ranks)
 
 
 def _plain(table: CodeTable) -> dict[str, str]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from engine.channels.format.channel import Destination
 from engine.channels.format.endpoints import CdaDestination
-from engine.channels.processing.known import opened
 from engine.channels.processing.rendering import CDA_XML, Rendered, Work
 from engine.errors import TransformError
 from engine.hl7 import Finding
@@ -140,7 +139,8 @@ def _facts(wanted: CdaDestination, work: Work) -> Facts:
     own = {entry.full_url: entry.resource for entry in work.entries()}
     if wanted.template not in ABOUT_PERSONS or not work.person:
         return Facts(own, work.cda.enterprise_system)  # nobody's are everybody's
-    kept = map(opened, work.view.of_person(work.person))
+    subject = work.persons.subject(work.person)
+    kept = work.view.of_person(work.person, subject)
     known = {each.full_url: each.resource for each in kept}
     resources = _with_parties({**known, **own}, work)
     ordered = dict(sorted(resources.items()))

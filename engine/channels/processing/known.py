@@ -1,4 +1,9 @@
-"""How a resource lies in the store: its full URL beside it, as in a Bundle."""
+"""How a resource lies in the store: its full URL beside it, as in a Bundle.
+
+What is kept of a source record speaks of *the patient*, whoever that is: only reading
+it for a person puts that person's Patient in. So a link or an unlink of records has
+nothing to rewrite here.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +13,7 @@ from typing import Final, NamedTuple
 
 from engine.store.resources import KnownResource
 from engine.transforms.fhir.bundle import read_json, write_json
+from engine.transforms.fhir.keys import criteria, key
 from engine.transforms.fhir.mapped import Element, Entry
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -16,7 +22,37 @@ PARTIES: Final = frozenset(
 )
 """What messages only refer to; several persons share them."""
 
+PATIENT: Final = "urn:interop:patient"
+"""What kept resources call the Patient of their record."""
+
+_QUOTED: Final = f'"{PATIENT}"'.encode()
 _TARGET: Final = re.compile(rb'"reference":"(urn:uuid:[0-9a-f-]{36})"')
+
+
+class Subject(NamedTuple):
+    """The Patient of a person: full URL, and the query that finds it on a server."""
+
+    url: str = ""
+    criteria: str = ""
+
+    @property
+    def found_by(self) -> Mapping[str, str]:
+        """The conditional reference that stands for the URL outside of a Bundle."""
+        return {self.url: f"Patient?{self.criteria}"} if self.url else NOBODY
+
+
+NO_ONE: Final = Subject()
+
+
+def subject_of(site: str, system: str, person: str) -> Subject:
+    """Return the Patient that an enterprise identifier has."""
+    url = "urn:uuid:" + key(site, "Patient", system, person)
+    return Subject(url, criteria(system, person))
+
+
+def patient_key(record: int) -> tuple[str, str]:
+    """Return the key of what one source record said of the Patient."""
+    return "Patient", f"record={record}"
 
 
 def is_update(entry: Entry) -> bool:
@@ -33,6 +69,7 @@ class Kept(NamedTuple):
     ``found_by`` holds, for full URLs it refers to, the conditional references that find
     the same things when they are not in the Bundle. ``update`` is the JSON of the last
     update applied to it, where that is remembered: the same again changes nothing.
+    ``content`` names no person; everything else is as for ``subject``.
     """
 
     full_url: str
@@ -42,42 +79,66 @@ class Kept(NamedTuple):
     targets: frozenset[str]
     source_time: datetime | None = None
     update: bytes = b""
+    subject: Subject = NO_ONE
+    record: int = 0
 
     def at(self, source_time: datetime | None) -> "Kept":
         """Return the same as said at another time."""
-        return Kept(*self[:5], source_time, self.update)
+        return Kept(*self[:5], source_time, *self[6:])
 
 
-def closed(entry: Entry, found_by: Mapping[str, str] = NOBODY) -> Kept:
+def closed(
+    full_url: str,
+    resource: Element,
+    found_by: Mapping[str, str] = NOBODY,
+    subject: Subject = NO_ONE,
+    record: int = 0,
+) -> Kept:
     """Return a mapped resource as it is to be kept, with what finds its references."""
-    body = write_json(entry.resource)
-    targets = _targets(body)
+    body = write_json(resource)
+    targets = targets_of(body)
     outside = {each: found_by[each] for each in targets if each in found_by}
-    head = write_json({"fullUrl": entry.full_url, "found_by": outside})
+    beside = outside
+    kept_url = full_url
+    if subject.url:
+        beside = {each: query for each, query in outside.items() if each != subject.url}
+        body = body.replace(f'"{subject.url}"'.encode(), _QUOTED)
+        kept_url = PATIENT if full_url == subject.url else full_url
+    head = write_json({"fullUrl": kept_url, "found_by": beside})
     content = head[:-1] + b',"resource":' + body + b"}"
-    return Kept(entry.full_url, entry.resource, outside, content, targets)
+    return Kept(
+        full_url, resource, outside, content, targets, None, b"", subject, record
+    )
 
 
-def opened(known: KnownResource) -> Kept:
-    """Return what `closed` made."""
-    content = read_json(known.content)
+def opened(known: "KnownResource | Kept", subject: Subject = NO_ONE) -> Kept:
+    """Return what `closed` made, as it is for this person."""
+    body = known.content
+    if subject.url:
+        body = body.replace(_QUOTED, f'"{subject.url}"'.encode())
+    content = read_json(body)
     resource, found_by = content["resource"], content["found_by"]
     assert isinstance(resource, dict)
     assert isinstance(found_by, dict)
     return Kept(
         str(content["fullUrl"]),
         resource,
-        found_by,
+        {**found_by, **subject.found_by},
         known.content,
-        _targets(known.content),
+        targets_of(body),
         known.source_time,
+        b"",
+        subject,
+        known.record,
     )
 
 
-def _targets(content: bytes) -> frozenset[str]:
+def targets_of(content: bytes) -> frozenset[str]:
+    """Return the full URLs that a resource refers to."""
     return frozenset(found.decode() for found in _TARGET.findall(content))
 
 
 def party(entry: Entry) -> KnownResource:
     """Return a party as it is kept: by full URL, since several persons share it."""
-    return KnownResource(entry.kind, entry.full_url, closed(entry).content)
+    kept = closed(entry.full_url, entry.resource)
+    return KnownResource(entry.kind, entry.full_url, kept.content)

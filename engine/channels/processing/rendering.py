@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.channels.format.path_template import fill
+from engine.channels.processing.person_patient import Persons
 from engine.channels.processing.prepared import Prepared
 from engine.channels.processing.sampling import Sample
 from engine.channels.processing.view import View
@@ -44,6 +45,7 @@ class Work:
     names: Mapping[str, str]
     person: str
     view: View
+    persons: Persons
     folder: Path
     cda: CdaSite | None = None
     sample: Sample = field(default_factory=Sample)

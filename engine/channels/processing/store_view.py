@@ -1,7 +1,7 @@
 """The store as one batch sees it: what is committed, and what the batch will write."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from engine.channels.processing.known import (
     PARTIES,
     Kept,
+    Subject,
     is_update,
     opened,
     party,
@@ -16,13 +17,15 @@ from engine.channels.processing.known import (
 from engine.channels.processing.prepared import Prepared
 from engine.channels.processing.search_keys import waiting_keys
 from engine.errors import EngineError
-from engine.store import links, resources, results
+from engine.identity.decision import Decision
+from engine.store import resources, results
 from engine.store.database import Connection
 from engine.store.message_state import MessageState
 from engine.store.patients import PatientCache, SqlPatientIndex, mint
 from engine.store.resources import KnownResource, Mark, NewDocument
 from engine.store.results import Outcome
 from engine.store.seal import Sealer
+from engine.store.standing import Standing, standing
 from engine.transforms.fhir.mapped import Element, Entry
 
 MOST_PARTIES: Final = 20_000
@@ -70,7 +73,7 @@ class StoreView:
     sealer: Sealer
     memory: Memory
     index: SqlPatientIndex = field(init=False)
-    _known: dict[Key, Kept | None] = field(default_factory=dict)
+    _known: dict[Key, KnownResource | Kept | None] = field(default_factory=dict)
     _pending: dict[Key, Kept] = field(default_factory=dict)
     _resources: dict[Key, KnownResource] = field(default_factory=dict)
     _documents: dict[str, NewDocument] = field(default_factory=dict)
@@ -116,11 +119,35 @@ class StoreView:
         """Return the held message that one of the person keys waits for."""
         return min((self._held[key] for key in keys if key in self._held), default=None)
 
-    def known(self, keys: Collection[Key]) -> dict[Key, Kept]:
-        """Return the latest versions of resources."""
-        self._load([key for key in keys if key not in self._known])
-        found = {key: self._known[key] for key in keys}
-        return {key: each for key, each in found.items() if each is not None}
+    def known(self, wanted: Mapping[Key, Subject]) -> dict[Key, Kept]:
+        """Return the latest versions of resources, each for its person of today."""
+        self._load([key for key in wanted if key not in self._known])
+        return {
+            key: self._facing(key, version, subject)
+            for key, subject in wanted.items()
+            if (version := self._known[key]) is not None
+        }
+
+    def _facing(
+        self, key: Key, version: KnownResource | Kept, subject: Subject
+    ) -> Kept:
+        """Return a version as it is for a person; it may have been another's."""
+        if isinstance(version, Kept) and version.subject == subject:
+            return version
+        fresh = self._known[key] = opened(version, subject)
+        if isinstance(version, KnownResource):
+            self.memory.learn(key, resources.fingerprint_of(version), fresh)
+        return fresh
+
+    def record_of(self, decision: Decision) -> int:
+        """Return the record a decision is about; a new one has its number already."""
+        if decision.record is not None:
+            return decision.record.number
+        return self.index.number_for(decision.registration.identifiers)
+
+    def standing(self, person: str, joining: int = 0) -> Standing:
+        """Return how a person stands."""
+        return standing(self.index, person, joining)
 
     def keep(self, key: Key, version: Kept) -> None:
         """Have a new version at hand, should this message's outcome hold it."""
@@ -135,11 +162,8 @@ class StoreView:
         marks = resources.marks(self.connection, self.sealer, keys)
         found = {key: self.memory.recall(key, mark) for key, mark in marks.items()}
         missing = [key for key, version in found.items() if version is None]
-        for key, each in resources.load(self.connection, self.sealer, missing).items():
-            version = opened(each)
-            found[key] = version
-            self.memory.learn(key, marks[key].fingerprint, version)
-        self._known |= dict.fromkeys(keys) | found
+        loaded = resources.load(self.connection, self.sealer, missing)
+        self._known |= dict.fromkeys(keys) | found | loaded
 
     def kept_parties(self, urls: Collection[str]) -> list[Kept]:
         """Return practitioners, organizations and places by full URL."""
@@ -161,22 +185,20 @@ class StoreView:
                 found.append(party(entry))
         return found
 
-    def of_person(self, person: str) -> list[KnownResource]:
-        """Return everything known of a person, this batch included.
-
-        What is kept of persons merged into this one counts too. It is looked up and not
-        moved, so that undoing the merge takes it away again.
-        """
-        persons = [person, *links.absorbed(self.connection, person)]
+    def of_person(self, person: str, subject: Subject) -> list[Kept]:
+        """Return everything known of a person, this batch included."""
+        numbers = set(standing(self.index, person).numbers)
         found = {
             (each.resource_type, each.criteria): each
-            for one in persons
-            for each in resources.of_person(self.connection, self.sealer, one)
+            for each in resources.of_person(self.connection, self.sealer, person)
         }
+        found = {key: self._resources.get(key, each) for key, each in found.items()}
         found |= {
-            key: each for key, each in self._resources.items() if each.person in persons
+            key: each for key, each in self._resources.items() if each.record in numbers
         }
-        return list(found.values())
+        return [
+            opened(each, subject) for each in found.values() if each.record in numbers
+        ]
 
     def latest_document(self, set_id: str) -> NewDocument | None:
         """Return the last version of a document set."""

@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from engine.channels.processing.known import Kept
+from engine.channels.processing.known import Kept, Subject
+from engine.identity.decision import Decision
 from engine.identity.index import PatientIndex
 from engine.store.resources import KnownResource, NewDocument
+from engine.store.standing import Standing
 from engine.transforms.fhir.mapped import Entry
 
 
@@ -26,9 +28,20 @@ class View(Protocol):
         ...
 
     def known(
-        self, keys: Collection[tuple[str, str]]
+        self, wanted: Mapping[tuple[str, str], Subject]
     ) -> Mapping[tuple[str, str], Kept]:
-        """Return the latest versions of resources, those of this batch included."""
+        """Return the latest versions of resources, those of this batch included.
+
+        Each is read for the person it is about today.
+        """
+        ...
+
+    def record_of(self, decision: Decision) -> int:
+        """Return the record a decision is about; a new one has its number already."""
+        ...
+
+    def standing(self, person: str, joining: int = 0) -> Standing:
+        """Return how a person stands, a record that joins with this message apart."""
         ...
 
     def kept_parties(self, urls: Collection[str]) -> list[Kept]:
@@ -43,8 +56,11 @@ class View(Protocol):
         """Return the parties among entries that are not kept yet as they stand."""
         ...
 
-    def of_person(self, person: str) -> list[KnownResource]:
-        """Return everything known of a person, what this batch changed included."""
+    def of_person(self, person: str, subject: Subject) -> list[Kept]:
+        """Return everything known of a person, what this batch changed included.
+
+        Of the Patient there is what each of their records says, by the same full URL.
+        """
         ...
 
     def latest_document(self, set_id: str) -> NewDocument | None:

@@ -169,12 +169,7 @@ def stamp_person(
     if not chosen or (taken and taken[0] is not chosen[0]):
         return False
     entry = chosen[0]
-    stamped: Element = {
-        "use": "official",
-        "type": {"coding": [{"system": IDENTIFIER_TYPE, "code": ENTERPRISE}]},
-        "system": system,
-        "value": enterprise_id,
-    }
+    stamped = enterprise_identifier(system, enterprise_id)
     known = entry.resource.get("identifier")
     others = known if isinstance(known, list) else []
     entry.resource["identifier"] = [
@@ -182,3 +177,13 @@ def stamp_person(
     ]  # fmt: skip
     entry.move(url, criteria(system, enterprise_id))
     return True
+
+
+def enterprise_identifier(system: str, value: str) -> Element:
+    """Return an enterprise identifier as FHIR Identifier."""
+    return {
+        "use": "official",
+        "type": {"coding": [{"system": IDENTIFIER_TYPE, "code": ENTERPRISE}]},
+        "system": system,
+        "value": value,
+    }

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from engine.errors import ConfigurationError, JournalError
-from engine.store import audit, error_queue, reports, resources
+from engine.store import audit, error_queue, reports
 from engine.store.audit import Act
 from engine.store.database import open_database
 from engine.store.delivery_state import Event
@@ -183,7 +183,7 @@ def fill_with_canaries(store):
     """Put patient data everywhere where it may come."""
     data = b"MSH|^~\\&|PID|1||CANARYMRN||CANARYNAME"
     accept(store, arrival(data=data, dedupe_key="CANARYMRN"), arrival("C2", data))
-    resource = KnownResource("Patient", "identifier=n|CANARYMRN", data, "E1")
+    resource = KnownResource("Patient", "identifier=n|CANARYMRN", data, 1)
     record(
         store,
         processed(
@@ -202,7 +202,6 @@ def fill_with_canaries(store):
     with store.engine() as connection:
         comment = Comment(NOON, "kim", "CANARYREASON")
         error_queue.add_comment(connection, store.sealer, 1, comment)
-        resources.move_person(connection, store.sealer, "E1", "E2")
         audit.write(connection, store.sealer, [Act(NOON, "kim", "view", "x", "y")])
         reports.set_run_state(
             connection, store.sealer, ("adt", ""), RunState.PAUSED, OPERATOR

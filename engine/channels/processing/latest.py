@@ -1,0 +1,350 @@
+"""What is known after a message: each update applied to its latest version.
+
+Resources are kept by source record. The Patient that is sent is the person's: what all
+their records say, by the rules of the golden record.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from engine.channels.processing.known import (
+    NO_ONE,
+    Kept,
+    Subject,
+    closed,
+    is_update,
+    patient_key,
+    targets_of,
+)
+from engine.channels.processing.person_patient import (
+    Persons,
+    combined,
+    without_enterprise,
+)
+from engine.channels.processing.prepared import Prepared
+from engine.channels.processing.view import View
+from engine.hl7 import Message
+from engine.hl7.timestamps import read_timestamp
+from engine.identity.decision import Decision
+from engine.identity.survivorship import SourceValues
+from engine.store.resources import KnownResource
+from engine.transforms.fhir.bundle import (
+    queries,
+    read_json,
+    refer_outside,
+    stamp_person,
+    write_json,
+)
+from engine.transforms.fhir.mapped import Element, Entry, Mapped
+from engine.transforms.fhir.update import merge_update
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom resources are about: a source record, its person and their Patient.
+
+    ``source`` is what the record says after this message. A ``retired`` person's
+    Patient is sent and nothing of it is kept: its record speaks for the survivor now.
+    """
+
+    record: int = 0
+    person: str = ""
+    subject: Subject = NO_ONE
+    source: SourceValues | None = None
+    retired: bool = False
+
+
+_NOBODY: Final = Owner()
+
+
+def latest(
+    prepared: Prepared,
+    mapped: Mapped,
+    decision: Decision | None,
+    view: View,
+    persons: Persons,
+) -> tuple[KnownResource, ...]:
+    """Apply each update to what is known, and return the new latest versions.
+
+    An update older than what is known is dropped: the known version is sent again.
+    Parties that a message only refers to are kept beside, by full URL, so that later
+    documents can name them.
+    """
+    owners = (
+        {} if decision is None else _stamp(prepared, mapped, decision, view, persons)
+    )
+    first = next(iter(owners.values()), _NOBODY)
+    work = _Work(
+        prepared,
+        view,
+        persons,
+        _happened(prepared),
+        queries(mapped.entries),
+        _merged_away(mapped, owners, persons),
+    )
+    found = [
+        (entry, _owner_of(entry, owners, first))
+        for entry in mapped.entries
+        if is_update(entry)
+    ]
+    others = [pair for pair in found if not _is_patient(*pair)]
+    known = view.known({(e.kind, e.criteria): owner.subject for e, owner in others})
+    updates = [work.applied(entry, owner, known) for entry, owner in others]
+    patients = [
+        work.patient(entry, owner)
+        for entry, owner in found
+        if _is_patient(entry, owner)
+    ]
+    updates += [each for each in patients if each is not None]
+    return (*updates, *view.new_parties(mapped.entries))
+
+
+def _is_patient(entry: Entry, owner: Owner) -> bool:
+    return bool(owner.person) and entry.full_url == owner.subject.url
+
+
+def _owner_of(entry: Entry, owners: Mapping[str, Owner], first: Owner) -> Owner:
+    """Return whom a resource is about: its own Patient, else the message's first."""
+    if len(owners) < 2:  # noqa: PLR2004 - nobody else it could be about
+        return first
+    if entry.full_url in owners:
+        return owners[entry.full_url]
+    targets = sorted(targets_of(write_json(entry.resource)))
+    return next((owners[url] for url in targets if url in owners), first)
+
+
+# ---- whose is what ----
+
+
+def _stamp(
+    prepared: Prepared,
+    mapped: Mapped,
+    decision: Decision,
+    view: View,
+    persons: Persons,
+) -> dict[str, Owner]:
+    """Put enterprise identifiers on the Patients of every PID and MRG.
+
+    Return the owner of each Patient by full URL: a message may speak of two patients,
+    and what is said of one is never kept with the other.
+    """
+    message = prepared.message
+    owners: dict[int, Owner] = {}
+    decisions = [decision, *decision.also]
+    for segment, found in zip(message.all("PID"), decisions, strict=False):
+        position = message.segments.index(segment)
+        owners[position] = _owner(found, view, persons)
+        prior = _prior(message, position)
+        if prior and (retired := _retired(found)):
+            owners[prior] = _prior_owner(found, retired, view, persons)
+    for position, owner in owners.items():
+        stamp_person(mapped, persons.system, owner.person, segment=position)
+    return {
+        entry.full_url: owners[entry.segment]
+        for entry in mapped.patients
+        if entry.segment in owners
+    }
+
+
+def _owner(found: Decision, view: View, persons: Persons) -> Owner:
+    number, registration = view.record_of(found), found.registration
+    person = found.enterprise_id
+    own = found.record
+    said = found.change or own
+    assert said is not None, "a decision without a record has a change"
+    authority = own.authority if own else registration.identifiers[0].authority
+    time = max(registration.happened, own.updated if own else "")
+    source = SourceValues(number, authority, said.traits, time)
+    return Owner(number, person, persons.subject(person), source)
+
+
+def _prior_owner(found: Decision, retired: str, view: View, persons: Persons) -> Owner:
+    """Return whom the Patient of an MRG is about: the record its number leads to."""
+    notice = found.registration.notice
+    known = view.index.known(notice.prior) if notice else {}
+    record = next((each.number for each in known.values()), 0)
+    return Owner(record, retired, persons.subject(retired), retired=True)
+
+
+def _prior(message: Message, after: int) -> int:
+    """Return the index of the MRG that belongs to a PID, 0 when it has none."""
+    for offset, segment in enumerate(message.segments[after + 1 :], after + 1):
+        if segment.id in {"PID", "MRG"}:
+            return offset if segment.id == "MRG" else 0
+    return 0
+
+
+def _retired(decision: Decision) -> str:
+    """Return the person that a merge retires in favour of the decision's."""
+    return next(
+        (
+            move.source
+            for move in decision.moves
+            if move.target == decision.enterprise_id != move.source
+        ),
+        "",
+    )
+
+
+# ---- the latest version of each resource ----
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One message while its updates are applied.
+
+    ``here`` finds what its Bundle holds, ``merged`` are the numbers it merges away.
+    """
+
+    prepared: Prepared
+    view: View
+    persons: Persons
+    happened: datetime | None
+    here: Mapping[str, str]
+    merged: frozenset[tuple[object, object]]
+
+    def applied(
+        self, entry: Entry, owner: Owner, known: Mapping[tuple[str, str], Kept]
+    ) -> KnownResource:
+        """Merge one update into what is known, and send the latest version.
+
+        What the known version refers to need not be in this message's Bundle: those
+        references become conditional in what is sent, not in what is kept.
+        """
+        key = entry.kind, entry.criteria
+        version = self._merged(entry, entry.resource, known.get(key), owner)
+        entry.resource = self._outward(version.resource, version)
+        return self._keep(key, version)
+
+    def patient(self, entry: Entry, owner: Owner) -> KnownResource | None:
+        """Merge what a record says of its Patient; send what its person's records say.
+
+        Identifier and links of the index are no words of the source: they are put on
+        what is sent and never kept.
+        """
+        standing = self.view.standing(
+            owner.person, 0 if owner.retired else owner.record
+        )
+        keys = {n: patient_key(n) for n in {*standing.numbers, owner.record} if n}
+        known = self.view.known(dict.fromkeys(keys.values(), owner.subject))
+        said = {n: known[key] for n, key in keys.items() if key in known}
+        stated, kept = entry.resource, None
+        if not owner.retired:
+            own = self._own_words(stated)
+            before = said.get(owner.record)
+            version = self._merged(entry, own, before, owner)
+            said[owner.record] = version
+            kept = self._keep(patient_key(owner.record), version)
+        members = {each.record: each for each in standing.members}
+        if owner.source is not None:
+            members[owner.record] = owner.source
+        patient: Element = stated
+        if said:
+            ranks = self.persons.ranks
+            patient = combined(said, list(members.values()), standing.old, ranks)
+            if owner.retired:
+                patient = merge_update(patient, stated)
+            patient = self.persons.stamped(patient, owner.person)
+        links = [*_links(stated), *self._absorbed(standing.absorbed, stated)]
+        if links:
+            patient = {**patient, "link": links}
+        entry.resource = self._outward(patient, *said.values())
+        return kept
+
+    def _own_words(self, stated: Element) -> Element:
+        """Return what the source itself says of its patient's record.
+
+        Numbers that were merged into it are those of other records.
+        """
+        numbers = without_enterprise(stated, self.persons.system)
+        own = {name: value for name, value in stated.items() if name != "link"}
+        own["identifier"] = [one for one in numbers if _number(one) not in self.merged]
+        return own
+
+    def _absorbed(
+        self, absorbed: tuple[str, ...], stated: Element
+    ) -> Iterator[Element]:
+        """Yield a link for each person merged into this one that is not linked yet."""
+        linked = {str(link.get("other")) for link in _links(stated)}
+        for person in absorbed:
+            subject = self.persons.subject(person)
+            reference = (
+                subject.url
+                if subject.url in self.here
+                else f"Patient?{subject.criteria}"
+            )
+            other = {"reference": reference}
+            if str(other) not in linked:
+                yield {"other": other, "type": "replaces"}
+
+    def _merged(
+        self, entry: Entry, resource: Element, before: Kept | None, owner: Owner
+    ) -> Kept:
+        """Return the latest version of a resource after one update."""
+        said, happened = write_json(resource), self.happened
+        found_by = self.here
+        if before is not None:
+            if before.source_time and happened and happened < before.source_time:
+                return before
+            if before.update == said and not entry.nulls:
+                return before.at(happened)
+            resource = merge_update(before.resource, resource, entry.nulls)
+            found_by = {**before.found_by, **found_by}
+        version = closed(
+            entry.full_url, resource, found_by, owner.subject, owner.record
+        )
+        return version._replace(source_time=happened, update=said)
+
+    def _outward(self, resource: Element, *versions: Kept) -> Element:
+        """Return a resource as it is sent: beside others, or finding them."""
+        targets = frozenset().union(*(each.targets for each in versions))
+        if targets <= self.here.keys():
+            return resource
+        outside = dict(self.here)
+        for each in versions:
+            outside = {**each.found_by, **outside}
+        if any(each not in self.here and each in outside for each in targets):
+            resource = read_json(write_json(resource))  # the kept one is shared
+            refer_outside(resource, outside, set(self.here))
+        return resource
+
+    def _keep(self, key: tuple[str, str], version: Kept) -> KnownResource:
+        self.view.keep(key, version)
+        number = self.prepared.claimed.row.id
+        return KnownResource(
+            *key, version.content, version.record, version.source_time, number
+        )
+
+
+def _merged_away(
+    mapped: Mapped, owners: Mapping[str, Owner], persons: Persons
+) -> frozenset[tuple[object, object]]:
+    """Return the numbers of the persons that a message retires."""
+    retired = [
+        entry
+        for entry in mapped.patients
+        if entry.full_url in owners and owners[entry.full_url].retired
+    ]
+    return frozenset(
+        _number(one)
+        for entry in retired
+        for one in without_enterprise(entry.resource, persons.system)
+    )
+
+
+def _number(identifier: Element) -> tuple[object, object]:
+    return identifier.get("system"), identifier.get("value")
+
+
+def _links(patient: Element) -> list[Element]:
+    links = patient.get("link")
+    return links if isinstance(links, list) else []
+
+
+def _happened(prepared: Prepared) -> datetime | None:
+    """Return when the source says it happened: EVN-2, else MSH-7."""
+    message = prepared.message
+    found = read_timestamp(message["EVN-2"]) or read_timestamp(message["MSH-7"])
+    return None if found is None else found.instant()
