@@ -28,8 +28,6 @@ _.z
 _.defaults
 _.alerts
 _.source_rank
-_.console_tls
-_.console_proxy
 _.console_session_idle
 _.console_session_max
 _.console_mask_lists
@@ -46,7 +44,9 @@ _.ldap
 # called by Alembic
 _.down_revision
 
-# read or called by SQLAlchemy, Hypothesis, re2, http.server and Twisted
+# read or called by SQLAlchemy, Hypothesis, re2, http.server, Twisted and Starlette
+_.lifespan_context
+_.should_exit
 _.__call__
 _.impl
 _.cache_ok
@@ -58,6 +58,9 @@ _.clientConnectionForTLS
 _.die
 _.the_store_knows_every_state_and_counts_them
 _.enabled
+
+# permissions whose pages come with sign-in
+_.VIEW_CONFIDENTIAL
 
 # columns and options that the console and later milestones show
 _.former_addresses

@@ -95,13 +95,14 @@ class _Bench:
     @contextmanager
     def started(cls, folder: Path) -> "Iterator[_Bench]":
         """Start both, and stop both afterwards."""
-        adt, fhir = free_ports(2)
+        adt, fhir, console = free_ports(3)
         log = folder / "bench.log"
         variables = {
             "ADT_PORT": str(adt),
             "FHIR_BASE_URL": f"http://127.0.0.1:{fhir}/fhir",
             "INTEROP_STORE__URL": f"sqlite:///{folder / 'store'}",
             "INTEROP_STORE__KEY": str(folder / "store.key"),
+            "INTEROP_CONSOLE__BIND": f"127.0.0.1:{console}",
         }
         (folder / "store").mkdir(exist_ok=True)
         listen = interop("listen", str(fhir), "--fhir", "-q")

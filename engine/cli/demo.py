@@ -123,6 +123,7 @@ class Demo:
             "RELAY_PORT": relay,
             "HIS_PORT": his,
             "FHIR_BASE_URL": f"http://127.0.0.1:{fhir}/fhir",
+            "INTEROP_CONSOLE__BIND": "off",
         }
 
     def _first_delivered(self) -> float | None:

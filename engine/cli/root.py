@@ -47,6 +47,9 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Persons": {
         "mpi": ("mpi", "The master patient index and the mismatch queue."),
     },
+    "Administration": {
+        "token": ("tokens", "Tokens of programs that call the API."),
+    },
 }
 """Section to command to (module, one line), in the order of ``interop --help``."""
 

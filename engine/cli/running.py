@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import rich_click as click
@@ -16,31 +17,55 @@ from engine.cli.watching import alive
 
 if TYPE_CHECKING:
     from engine.channels.format.channel import Channel
+    from engine.channels.supervise import Program
 
+_LOOPBACK: Final = "127.0.0.1:8080"
 STOP_SECONDS: Final = 20.0
 
 
 @click.command("run", cls=Command)
-@click.option("--only", type=click.Choice(["edge", "worker"]), help="Just these.")
+@click.option(
+    "--only", type=click.Choice(["edge", "worker", "console"]), help="Just these."
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.")
 @click.option("--environment", help="Which [environments.*] values apply.")
-def run_command(only: str | None, workers: int | None, environment: str | None) -> None:
+@click.option("--loopback", is_flag=True, help="The console for this machine alone.")
+def run_command(
+    only: str | None, workers: int | None, environment: str | None, *, loopback: bool
+) -> None:
     """Start the engine and look after it until Ctrl+C or SIGTERM.
 
     Everything is checked first: one error anywhere and nothing starts.
     """
     from engine.channels.logs import configure_logs
     from engine.channels.supervise import supervise
+    from engine.console.binding import address
 
+    if loopback:
+        os.environ["INTEROP_CONSOLE__BIND"] = _LOOPBACK  # the console inherits it
     loaded = site(environment)
+    place = address(loaded.settings)
     with store(create=True):
         pass
     for channel in loaded.channels:
         note(f"{channel.name}: {_place(channel)}")
+    if place is not None:
+        note(f"console: {loaded.settings.console_bind}")
     configure_logs(loaded.settings.log_level, loaded.settings.log_format)
     count = workers or loaded.settings.node_workers
     folder = invocation().folder()
-    sys.exit(supervise(folder, environment, workers=count, only=only or ""))
+    more = [] if place is None else [_console(folder, environment)]
+    code = supervise(folder, environment, workers=count, only=only or "", more=more)
+    sys.exit(code)
+
+
+def _console(folder: Path, environment: str | None) -> "Program":
+    from engine.channels.supervise import Program
+
+    chosen = ("--environment", environment) if environment else ()
+    module = (sys.executable, "-m", "engine.console.server")
+    command = (*module, "--config", str(folder), *chosen)
+    return Program("console", command, order=2)
 
 
 @click.command("reload", cls=Command)

@@ -9,7 +9,7 @@ import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, emit_one, output_format
-from engine.cli.site import order, site, store
+from engine.cli.site import order, settings, site, store
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -41,12 +41,17 @@ def status_command() -> None:
 
 
 @click.command("health", cls=Command)
-@click.option("--ready", is_flag=True, help="Edge and a worker must both report.")
+@click.option("--ready", is_flag=True, help="Every kind of process must report.")
 def health_command(*, ready: bool) -> None:
     """Tell by the exit code whether the engine works: 0 or 1."""
+    from engine.console.binding import OFF
+
     with store() as database:
         roles = {str(each["role"]) for each in alive(database) if each["alive"]}
-    wanted = {"edge", "worker"} if ready else {"edge"}
+    kinds = {"edge", "worker", "console"}
+    if settings().console_bind == OFF:
+        kinds.discard("console")
+    wanted = kinds if ready else {"edge"}
     missing = sorted(wanted - roles)
     emit_one({"healthy": not missing, "alive": sorted(roles), "missing": missing})
     if missing:

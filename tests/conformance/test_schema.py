@@ -8,7 +8,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event, inspect, text
 
-from engine.store import patient_tables, schema_version, search, settlement, tables
+from engine.store import (
+    access_tables,
+    patient_tables,
+    schema_version,
+    search,
+    settlement,
+    tables,
+)
 from engine.store.delivery_state import Event, State
 from engine.store.message_state import MessageState
 from engine.store.messages import reprocess
@@ -57,6 +64,7 @@ def test_a_check_allows_exactly_the_words_of_its_enum(
 def test_the_migrations_make_the_tables_that_the_code_knows(store, schema, metadata):
     assert tables.site.metadata is ENGINE
     assert patient_tables.__doc__
+    assert access_tables.__doc__
 
     with store.reading() as connection:
         options = {

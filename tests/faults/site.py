@@ -19,6 +19,8 @@ key = "../store.key"
 allowed = ["../out", "../in"]
 [node]
 workers = 1
+[console]
+bind = "off"
 """
 CHANNEL = """
 channel: {name}

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import time
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -134,9 +136,10 @@ def ready_within(seconds, config):
 @pytest.mark.slow
 def test_an_engine_is_run_reloaded_and_stopped(tmp_path):
     write_project(tmp_path)
-    adt, lab, relay, fhir, his = free_ports(5)
+    adt, lab, relay, fhir, his, console = free_ports(6)
     variables = {
         **HERE,
+        "INTEROP_CONSOLE__BIND": f"127.0.0.1:{console}",
         "ADT_PORT": str(adt),
         "LAB_PORT": str(lab),
         "RELAY_PORT": str(relay),
@@ -146,16 +149,21 @@ def test_an_engine_is_run_reloaded_and_stopped(tmp_path):
     config = ("--config", str(tmp_path / "config"))
     log = tmp_path / "log"
     with ChildProcess(interop("run", *config), log, variables) as engine:
-        engine.wait_for([adt, lab, relay])
+        engine.wait_for([adt, lab, relay, console])
         sent = run("send", "sample:adt-a01", "--to", f":{adt}")
         ready = ready_within(30, config)
+        with closing(HTTPConnection("127.0.0.1", console, timeout=10)) as asked:
+            asked.request("GET", "/readyz")
+            answer = asked.getresponse()
+            healthy = answer.status, answer.read()
         reloaded = run("reload", *config)
         still = run("send", "sample:adt-a08", "--to", f":{adt}")
         stopped = run("stop", *config)
 
         assert (sent.exit_code, still.exit_code) == (Exit.DONE, Exit.DONE)
         assert ready.exit_code == Exit.DONE, ready.output
-        assert json.loads(reloaded.stdout)["told"] == 2
+        assert json.loads(reloaded.stdout)["told"] == 3
+        assert healthy == (200, b"ready")
         assert json.loads(stopped.stdout) == {"stopped": 1}
         assert not engine.running
     (waiting,) = map(json.loads, run("status", *config).stdout.splitlines())

@@ -38,6 +38,8 @@ url = "sqlite:///../store"
 key = "../store.key"
 [files]
 allowed = ["out"]
+[console]
+bind = "off"
 """
 
 

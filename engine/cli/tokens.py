@@ -1,0 +1,85 @@
+"""``interop token``: who may call the API, what for, and until when."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import rich_click as click
+
+from engine.cli.invocation import Exit, Group, Stop, note, now
+from engine.cli.output import Row, emit, emit_one
+from engine.cli.site import order, store
+
+if TYPE_CHECKING:
+    from engine.store.tokens import Token
+
+COLUMNS: Final = ["id", "name", "permissions", "expires_at", "state"]
+
+
+@click.group("token", cls=Group)
+def token_command() -> None:
+    """Tokens of programs that call the API.
+
+    A token is shown once and kept as a hash; it ends by itself, or by revoke.
+    """
+
+
+@token_command.command("create")
+@click.argument("name")
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    required=True,
+    help="What it may do; may be given several times.",
+)
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True)
+@click.option("--reason", default="", help="Kept in the audit trail.")
+def create(name: str, permissions: tuple[str, ...], days: int, reason: str) -> None:
+    """Make a token for NAME and print it, this once."""
+    from engine.console.permissions import Permission
+    from engine.store import tokens
+
+    unknown = sorted(set(permissions) - set(Permission))
+    if unknown:
+        hint = "permissions: " + ", ".join(Permission)
+        raise Stop(f"{unknown[0]!r} is no permission", Exit.USAGE, hint)
+    ends = now() + timedelta(days=days)
+    with store(create=True) as database, database.engine() as connection:
+        secret = tokens.issue(
+            connection, database.sealer, name, permissions, ends, order(reason)
+        )
+    note("keep it now: it is not shown again")
+    emit_one({"token": secret, "expires_at": ends.isoformat()})
+
+
+@token_command.command("list")
+def list_tokens() -> None:
+    """List the tokens there are; never what they are."""
+    from engine.store import tokens
+
+    with store() as database, database.reading() as connection:
+        found = tokens.tokens(connection)
+    emit((_row(each) for each in found), COLUMNS)
+
+
+@token_command.command("revoke")
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+def revoke(number: int, reason: str) -> None:
+    """End a token now."""
+    from engine.store import tokens
+
+    with store() as database, database.engine() as connection:
+        tokens.revoke(connection, database.sealer, number, order(reason))
+    emit_one({"id": number, "state": "revoked"})
+
+
+def _row(found: "Token") -> Row:
+    ended = "expired" if found.expires_at <= now() else "in use"
+    return {
+        "id": found.id,
+        "name": found.name,
+        "permissions": " ".join(sorted(found.permissions)),
+        "expires_at": found.expires_at.isoformat(),
+        "state": "revoked" if found.revoked_at else ended,
+    }

@@ -1,0 +1,148 @@
+"""The console process: uvicorn around the application, and its report to the store."""
+
+import asyncio
+import os
+import resource
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from engine.channels.arguments import read_arguments
+from engine.channels.clock import utc_now
+from engine.channels.logs import configure_logs
+from engine.console.binding import address
+from engine.console.site import create_app
+from engine.console.surroundings import Surroundings
+from engine.errors import ConfigurationError, EngineError
+from engine.settings import Settings, load_settings
+from engine.store.database import Database, open_database
+from engine.store.reports import Report, report
+from engine.store.seal import load_or_create_key
+
+REPORT_SECONDS: Final = 2.0
+STOP_SECONDS: Final = 5
+WRONG_CONFIGURATION: Final = 3
+CANNOT_LISTEN: Final = 1
+CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_log = structlog.get_logger()
+
+
+def _tls(settings: Settings) -> dict[str, object]:
+    """Return uvicorn's options for the certificate of ``console.tls``."""
+    if not settings.console_tls:
+        return {}
+    profile = settings.tls.get(settings.console_tls)
+    if not isinstance(profile, dict) or not {"certificate", "key"} <= set(profile):
+        sentence = f"tls.{settings.console_tls} needs certificate and key"
+        raise ConfigurationError(f"console.tls: {sentence}")
+    return {
+        "ssl_certfile": settings.folder / str(profile["certificate"]),
+        "ssl_keyfile": settings.folder / str(profile["key"]),
+        "ssl_ciphers": CIPHERS,
+        "ssl_version": ssl.PROTOCOL_TLS_SERVER,
+    }
+
+
+class Reporting:
+    """Tells the store every two seconds that the console lives."""
+
+    def __init__(self, database: Database, node: str) -> None:
+        self._database = database
+        self._node = node
+        self._started_at = utc_now()
+
+    def report(self) -> None:
+        """Write one report; it waits for the disk."""
+        sent = Report(
+            self._node, "console", "console", os.getpid(), self._started_at, utc_now()
+        )
+        with self._database.engine() as connection:
+            report(connection, sent)
+
+    async def run(self, end: Callable[[], None]) -> None:
+        """Report until cancelled; end the server when the supervisor is gone."""
+        parent = os.getppid()
+        while True:
+            if os.getppid() != parent:
+                _log.error("supervisor_gone")
+                end()
+            try:
+                await run_in_threadpool(self.report)
+            except EngineError as error:
+                _log.error("report_failed", error=type(error).__name__)
+            await asyncio.sleep(REPORT_SECONDS)
+
+
+def serve(settings: Settings, database: Database, place: tuple[str, int]) -> int:
+    """Answer requests until told to stop; return the exit code."""
+    app = create_app(Surroundings(settings, database, utc_now))
+    host, port = place
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,  # its words repeat requests; ours do not
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.console_proxy),
+        forwarded_allow_ips=settings.console_proxy or None,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ws="none",
+        **_tls(settings),  # type: ignore[arg-type]  # as uvicorn names them
+    )
+    server = uvicorn.Server(config)
+    reporting = Reporting(database, settings.node_name)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        end = partial(setattr, server, "should_exit", True)
+        task = asyncio.create_task(reporting.run(end))
+        _log.info("console_started", host=host, port=port)
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    app.router.lifespan_context = lifespan
+    try:
+        server.run()
+    except SystemExit:  # the port is taken: the supervisor tries again
+        _log.error("console_cannot_listen", host=host, port=port)
+        return CANNOT_LISTEN
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the console until it is told to stop; return the exit code."""
+    asked = read_arguments(arguments)
+    configure_logs()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        settings = load_settings(asked.config, asked.environment)
+        configure_logs(settings.log_level, settings.log_format)
+        place = address(settings)
+        if place is None:
+            return 0
+        key = load_or_create_key(settings.key_file)
+        database = open_database(settings.store_url, key, role="console")
+    except ConfigurationError as error:
+        _log.error("not_started", reason=str(error), faults=error.faults)
+        return WRONG_CONFIGURATION
+    try:
+        return serve(settings, database, place)
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The application: its layers, its routes, and what it answers when a route fails."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.console.exchange import Exchange
+from engine.console.gate import Gate, guarded
+from engine.console.problems import problem
+from engine.console.routes import ROUTES, Route
+from engine.console.surroundings import Surroundings
+
+MOST_BODY_BYTES: Final = 1 << 20
+
+
+def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
+    """Return the console of one node, as an ASGI application.
+
+    A request passes `Exchange`, then `Gate`, then its route.
+    """
+    tls = bool(here.settings.console_tls or here.settings.console_proxy)
+    open_paths = [each.path for each in routes if each.permission is None]
+    app = FastAPI(
+        title="Interop Engine",
+        docs_url=None,  # its pages would load from elsewhere
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        max_body_size=MOST_BODY_BYTES,
+        middleware=[
+            Middleware(Exchange, tls=tls),
+            Middleware(Gate, here=here, open_paths=open_paths),
+        ],
+    )
+    app.state.surroundings = here
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    for route in routes:
+        _add(app, route)
+    return app
+
+
+def _add(app: FastAPI, route: Route) -> None:
+    kind = None if route.permission is None else guarded(route.permission)
+    app.router.add_api_route(
+        route.path,
+        route.endpoint,
+        methods=[route.method],
+        route_class_override=kind,
+        response_model=None,
+    )
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    told = problem(
+        request.url.path,
+        error.status_code,
+        "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail,
+        request.state.request_id,
+    )
+    told.headers.update(error.headers or {})
+    return told
+
+
+def _not_understood(request: Request, error: Exception) -> Response:
+    """Name the places that are wrong, without the values: they may be a patient's."""
+    assert isinstance(error, RequestValidationError)
+    places = {".".join(map(str, each["loc"])) for each in error.errors()}
+    sentence = "not as expected: " + ", ".join(sorted(places))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return problem(request.url.path, status, sentence, request.state.request_id)

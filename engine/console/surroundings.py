@@ -1,0 +1,34 @@
+"""What every request of the console works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+
+from engine.console.permissions import Caller
+from engine.settings import Settings
+from engine.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The node's settings, its open store, and the clock."""
+
+    settings: Settings
+    database: Database
+    now: Callable[[], datetime]
+
+
+def surroundings(request: Request) -> Surroundings:
+    """Return what the application of a request was made with."""
+    found = request.app.state.surroundings
+    assert isinstance(found, Surroundings)
+    return found
+
+
+def caller(request: Request) -> Caller:
+    """Return who asks; a guarded route always has one."""
+    found = request.state.caller
+    assert isinstance(found, Caller)
+    return found

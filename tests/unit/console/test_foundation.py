@@ -1,0 +1,160 @@
+"""The console's foundation: gate, headers, errors, health, tokens."""
+
+from datetime import timedelta
+
+import pytest
+import structlog
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from engine.console.exchange import POLICY
+from engine.console.permissions import Caller, Permission
+from engine.console.routes import ROUTES, Route
+from engine.console.surroundings import caller
+from engine.errors import IllegalTransitionError
+from engine.store import audit, tokens
+from engine.store.reports import Report, report
+from tests.databases import empty_database
+from tests.stored import NOON, OPERATOR
+from tests.web import Web
+
+
+async def echo(request: Request) -> Response:
+    await request.body()
+    return PlainTextResponse(caller(request).name)
+
+
+def broken() -> Response:
+    raise ValueError("Doe^Ann was born on 19800101")
+
+
+def counted(count: int) -> Response:
+    return PlainTextResponse(str(count))
+
+
+TRIAL = (
+    *ROUTES,
+    Route("POST", "/echo", echo, Permission.EDIT),
+    Route("GET", "/broken", broken, None),
+    Route("GET", "/counted", counted, None),
+)
+
+
+@pytest.fixture
+def web(tmp_path):
+    return Web(empty_database("sqlite", tmp_path), routes=TRIAL)
+
+
+@pytest.mark.parametrize(
+    "route", [r for r in ROUTES if r.permission], ids=lambda r: f"{r.method} {r.path}"
+)
+def test_S01_no_route_reads_a_byte_before_it_knows_who_asks(web, route):
+    path = route.path.replace("{id}", "1")
+
+    stranger = web.ask(route.method, path, "", b"{}")
+    other = web.allowed(*(set(Permission) - {route.permission}))
+    refused = other.ask(route.method, path, "", b"{}")
+
+    assert (stranger.status, stranger.read) == (401, 0)
+    assert (refused.status, refused.read) == (403, 0)
+
+
+def test_S01_only_health_answers_strangers(web):
+    open_to_all = {each.path for each in ROUTES if each.permission is None}
+    assert open_to_all == {"/livez", "/startupz", "/readyz"}
+    assert web.get("/livez").status == 200
+    assert web.get("/no/such/page").status == 401
+
+
+def test_a_caller_with_the_permission_is_answered_and_named(web):
+    known = web.allowed(Permission.EDIT)
+
+    assert known.post("/echo", b"x").body == b"token 1 portal"
+    assert known.get("/no/such/page").status == 404
+    assert known.get("/echo").status == 405
+
+
+def test_S13_a_token_ends_by_itself_and_by_revocation(web):
+    known = web.allowed(Permission.EDIT)
+    later = Web(web.database, token=known.token, now=NOON + timedelta(days=2))
+    assert known.get("/x").status == 404
+    assert later.get("/x").status == 401
+
+    with web.database.engine() as connection:
+        tokens.revoke(connection, web.database.sealer, 1, OPERATOR)
+
+    assert known.get("/x").status == 401
+    with web.database.engine() as connection, pytest.raises(IllegalTransitionError):
+        tokens.revoke(connection, web.database.sealer, 1, OPERATOR)
+
+
+def test_S13_a_token_is_kept_as_a_hash_and_its_making_is_audited(web):
+    secret = web.allowed(Permission.VIEW_PHI).token
+
+    with web.database.reading() as connection:
+        [kept] = tokens.tokens(connection)
+        acts = [each.act.action for each in audit.rows(connection, web.database.sealer)]
+    assert secret not in repr(kept)
+    assert kept.permissions == {"view-phi"}
+    assert acts == ["token.issue"]
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"Basic abc", b"Bearer", b"Bearer interop_no", b"Bearer \xff"]
+)
+def test_other_words_than_a_token_open_nothing(web, value):
+    assert web.ask("GET", "/x", headers=[(b"authorization", value)]).status == 401
+
+
+def test_S40_every_answer_has_the_strict_headers(web):
+    for answer in (web.get("/livez"), web.get("/none"), web.get("/broken")):
+        assert answer.headers["content-security-policy"] == POLICY
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert answer.headers["cache-control"] == "no-store"
+        assert len(answer.headers["x-request-id"]) == 26
+
+
+def test_S24_a_failure_is_told_and_logged_without_its_words(web):
+    with structlog.testing.capture_logs() as logs:
+        answer = web.get("/broken", name="Doe")
+
+    assert answer.status == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["instance"].startswith("urn:request:")
+    assert "Doe" not in answer.body.decode() + str(logs)
+    assert [each["event"] for each in logs] == ["request_failed", "request"]
+
+
+def test_S24_a_wrong_parameter_is_named_and_not_repeated(web):
+    answer = web.get("/counted", count="Doe")
+
+    assert answer.status == 422
+    assert answer.json()["detail"] == "not as expected: query.count"
+    assert web.get("/counted", count=3).body == b"3"
+
+
+def test_a_long_body_is_refused(web):
+    assert web.allowed().post("/echo", b"x" * (1 << 21)).status == 413
+
+
+def test_health_names_who_is_silent(web):
+    def say(role, detail="{}"):
+        with web.database.engine() as connection:
+            report(connection, Report("here", role, role, 1, NOON, NOON, detail))
+
+    assert web.get("/startupz").body == b"not ready: edge"
+    say("edge")
+    assert web.get("/startupz").status == 200
+    assert web.get("/readyz").body == b"not ready: worker, console"
+    say("worker")
+    say("console")
+    assert web.get("/readyz").status == 200
+    say("edge", '{"problems": {"adt": "the port is taken"}}')
+    assert web.get("/readyz").body == b"not ready: listeners"
+
+
+def test_nobody_may_do_what_was_not_granted():
+    assert not any(map(Caller("nobody", frozenset()).may, Permission))

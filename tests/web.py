@@ -1,0 +1,114 @@
+"""A console without socket: requests go straight into the application."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+
+import orjson
+
+from engine.console.permissions import Permission
+from engine.console.routes import ROUTES, Route
+from engine.console.site import create_app
+from engine.console.surroundings import Surroundings
+from engine.settings import Settings
+from engine.store import tokens
+from engine.store.database import Database
+from tests.stored import NOON, OPERATOR
+
+SITE = Settings(
+    folder=Path("config"),
+    node_name="here",
+    site="here",
+    identity_system="urn:id:here:enterprise",
+)
+
+
+@dataclass
+class Answer:
+    """What came back, and how many bytes of the body were asked for."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    read: int
+
+    def json(self):
+        return orjson.loads(self.body)
+
+
+@dataclass
+class Web:
+    """Asks the application of one store; ``token`` is sent along when it is set."""
+
+    database: Database
+    settings: Settings = SITE
+    token: str = ""
+    now: datetime = NOON
+    routes: Sequence[Route] = ROUTES
+
+    def __post_init__(self):
+        here = Surroundings(self.settings, self.database, lambda: self.now)
+        self.app = create_app(here, self.routes)
+
+    def allowed(self, *permissions):
+        """Return one whose token may do this."""
+        with self.database.engine() as connection:
+            secret = tokens.issue(
+                connection,
+                self.database.sealer,
+                "portal",
+                permissions or tuple(Permission),
+                NOON + timedelta(days=1),
+                OPERATOR,
+            )
+        return replace(self, token=secret)
+
+    def get(self, path, **query):
+        asked = urlencode({k.replace("__", ":"): v for k, v in query.items()}, True)
+        return self.ask("GET", path, asked)
+
+    def post(self, path, body=b"", kind="application/fhir+json"):
+        sent = body if isinstance(body, bytes) else orjson.dumps(body)
+        return self.ask("POST", path, "", sent, kind)
+
+    def ask(self, method, path, query="", body=b"", kind="", headers=()):
+        named = [(b"host", b"localhost"), *headers]
+        if self.token:
+            named.append((b"authorization", b"Bearer " + self.token.encode()))
+        if kind:
+            named.append((b"content-type", kind.encode()))
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": query.encode(),
+            "scheme": "http",
+            "headers": named,
+            "client": ("127.0.0.1", 1),
+            "server": ("localhost", 80),
+        }
+        return asyncio.run(self._run(scope, body))
+
+    async def _run(self, scope, body):
+        sent, read = [], 0
+
+        async def receive():
+            nonlocal read
+            read += len(body)
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        start = sent[0]
+        headers = {k.decode(): v.decode() for k, v in start["headers"]}
+        content = b"".join(each.get("body", b"") for each in sent[1:])
+        return Answer(start["status"], headers, content, read)
