@@ -79,6 +79,7 @@ class DeliverLoop:
         self._pauses: list[Pause] = []
         self._in_hand: dict[int, InHand] = {}
         self._tries: dict[int, tuple[FailureClass, int]] = {}
+        self._busy_lanes: set[int] = set()  # those that had a next one at once
         self._running = False
         self._again = False
         self._stopping: Deferred[None] | None = None
@@ -160,7 +161,15 @@ class DeliverLoop:
         in_hand = self._to_extend(now)
         if not (settlements or pauses or claims or in_hand):
             return None
-        return Round(settlements, claims, in_hand, pauses)
+        urgent = any(map(self._holds_up, settlements))
+        return Round(settlements, claims, in_hand, pauses, urgent)
+
+    def _holds_up(self, settlement: Settlement) -> bool:
+        """Whether a receiver is idle until a lane that had more has moved on."""
+        leased = settlement.leased
+        route = self._routes.get((leased.channel, leased.destination))
+        is_idle = route is not None and not route.in_hand
+        return is_idle and leased.lane_id in self._busy_lanes
 
     def _claims(self, now: float) -> list[Claim]:
         claims = []
@@ -212,6 +221,9 @@ class DeliverLoop:
         for number in outcome.stale:
             self._note("delivery_taken_over", 1)
             self._tries.pop(number, None)
+        settled = {one.leased.lane_id for one in work.settlements}
+        self._busy_lanes -= settled
+        self._busy_lanes |= settled & {one.lane_id for one in outcome.leased}
         until, ends_at = self._end_of_lease(outcome)
         for leased in outcome.leased:
             self._start(leased, until, ends_at)

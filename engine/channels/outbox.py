@@ -43,13 +43,15 @@ class Pause:
 class Round:
     """What one transaction has to do.
 
-    ``in_hand`` are leases to lengthen, by what their deliveries wait for in words.
+    ``in_hand`` are leases to lengthen, by what their deliveries wait for in words. With
+    ``urgent`` a receiver stands idle until it is done.
     """
 
     settlements: Sequence[Settlement] = ()
     claims: Sequence[Claim] = ()
     in_hand: Mapping[str, Sequence[Leased]] = field(default_factory=dict)
     pauses: Sequence[Pause] = ()
+    urgent: bool = False
 
 
 @dataclass(slots=True)
@@ -91,7 +93,7 @@ class Outbox:
         if not (work.settlements or claims or work.in_hand or work.pauses):
             return outcome
         sealer = self.database.sealer
-        with self.database.engine() as connection:
+        with self.database.engine(urgent=work.urgent) as connection:
             now = self.now()
             outcome.until = now + self.lease
             if work.settlements:

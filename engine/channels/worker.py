@@ -2,7 +2,8 @@
 
 A batch takes two transactions. The first notes what is begun, so that a message that
 kills the worker is found. The second holds the write lock: identity, rendering and
-everything they lead to, one transaction for the whole batch.
+everything they lead to, one transaction for the whole batch. When another process waits
+for the lock, the batch is committed as far as it is, and the rest follows.
 """
 
 import os
@@ -48,7 +49,9 @@ from engine.store.seal import load_or_create_key
 from engine.store.words import RunState
 
 BATCH: Final = 64
-"""Messages of one commit; more would keep settlement waiting for the write lock."""
+"""Messages of one claim, and of one commit while nobody waits for the write lock."""
+
+SMALLEST_PIECE: Final = 4
 
 IDLE_SECONDS: Final = 0.5
 REPORT_SECONDS: Final = 2.0
@@ -84,6 +87,7 @@ class Worker:
     processed: int = 0
     flags: Counter[tuple[str, str]] = field(default_factory=Counter)
     _memory: Memory = field(default_factory=Memory)
+    _piece: int = BATCH
     _leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
     _looked_at: datetime | None = None
 
@@ -124,9 +128,19 @@ class Worker:
         reach("claim.committed")
         prepared = [prepare(each, line.feed, sealer.pseudonym) for each in claimed]
         reach("transform.prepared")
-        with self.database.engine() as connection:
-            self._finish(connection, lease, name, prepared)
-        reach("results.committed")
+        rest = prepared
+        while rest:
+            asked = time.monotonic()
+            with self.database.engine() as connection:
+                waited = time.monotonic() - asked
+                piece = rest[: self._piece]
+                done = self._finish(connection, lease, name, piece, waited)
+            reach("results.committed")
+            # What is looked up for a piece that ends early was looked up in vain.
+            ended_early = done < min(self._piece, len(rest))
+            fits = max(done, SMALLEST_PIECE) if ended_early else self._piece * 2
+            self._piece = min(fits, BATCH)
+            rest = rest[done:]
         return len(claimed)
 
     def _lease(self, connection: Connection, name: str) -> Lease | None:
@@ -150,8 +164,15 @@ class Worker:
         lease: Lease,
         name: str,
         prepared: list[Prepared | Ended],
-    ) -> None:
+        least: float,
+    ) -> int:
+        """Finish messages in order, and return how many there was time for.
+
+        While another process waits for the lock we keep it for ``least`` seconds, as
+        long as we waited ourselves: so neither starves, on a fast disk or a slow one.
+        """
         now, sealer = self.clock(), self.database.sealer
+        began = time.monotonic()
         view = StoreView(connection, sealer, self._memory)
         view.fetch([each for each in prepared if isinstance(each, Prepared)])
         outcomes: list[Outcome] = []
@@ -162,14 +183,17 @@ class Worker:
             view.remember(finished.outcome)
             if finished.decision and finished.outcome.state in _DECIDED:
                 apply(view.index, finished.decision, now)
+            if time.monotonic() - began >= least and self.database.is_wanted():
+                break
         reach("transform.finished")
         view.index.flush()
         reach("results.persons-written")
         results.record(connection, sealer, Batch(name, outcomes, lease=lease), now)
 
-        for each in prepared:
+        for each in prepared[: len(outcomes)]:
             if isinstance(each, Prepared) and each.claimed.chain is not None:
                 self._joined(connection, name, each.claimed.chain.ids[:-1])
+        return len(outcomes)
 
     def _joined(
         self, connection: Connection, name: str, earlier: Sequence[int]

@@ -70,22 +70,27 @@ class Database:
             ) from error
 
     @contextmanager
-    def engine(self) -> Iterator[Connection]:
+    def engine(self, *, urgent: bool = False) -> Iterator[Connection]:
         """Give a transaction that writes the engine schema and may read the journal.
 
-        It holds the write lock from start to commit: prepare first, then enter.
+        It holds the write lock from start to commit: prepare first, then enter. An
+        ``urgent`` one goes before others and is short; see `is_wanted`.
 
         Raises:
             EngineError: the database refused; nothing was written.
         """
         try:
             with (
-                self._backend.turn("engine"),
+                self._backend.turn("engine", urgent=urgent),
                 self._backend.engine.begin() as connection,
             ):
                 yield connection
         except DBAPIError as error:
             raise EngineError(f"The store could not commit: {_words(error)}") from error
+
+    def is_wanted(self) -> bool:
+        """Whether an urgent writer waits for the transaction of `engine` to end."""
+        return self._backend.is_wanted("engine")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

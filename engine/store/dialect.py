@@ -45,8 +45,13 @@ class Backend(Protocol):
 
     engine: Engine
 
-    def turn(self, schema: str) -> AbstractContextManager[None]:
+    def turn(
+        self, schema: str, *, urgent: bool = False
+    ) -> AbstractContextManager[None]:
         """Wait for the right to write a schema, and hold it."""
+
+    def is_wanted(self, schema: str) -> bool:
+        """Whether an urgent writer waits for the turn that the caller holds."""
 
     def prepare(self, connection: Connection) -> None:
         """Make the schemas, and let nobody else migrate meanwhile."""
@@ -81,29 +86,55 @@ def open_backend(url: URL, *, create: bool) -> Backend:
 class WriteLock:
     """A lock file: one writer at a time, in turns, over processes and threads.
 
-    SQLite's own busy handler polls, and lets a busy writer starve the other one.
+    SQLite's own busy handler polls, and lets a busy writer starve the other one. Who is
+    in a hurry holds the door while it waits: so the present writer sees it, and nobody
+    else comes in before it. A process that dies lets go of both.
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._lock = _open_lock(path)
+        self._door = _open_lock(path.with_suffix(".door"))
         self._threads = threading.Lock()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, urgent: bool = False) -> Iterator[None]:
         """Hold the lock."""
         with self._threads:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            fcntl.flock(self._door, fcntl.LOCK_EX)
+            if not urgent:
+                fcntl.flock(self._door, fcntl.LOCK_UN)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            finally:
+                fcntl.flock(self._door, fcntl.LOCK_UN)
             try:
                 yield
             finally:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def is_wanted(self) -> bool:
+        """Whether another process urgently waits for the lock that the caller holds."""
+        try:
+            fcntl.flock(self._door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._door, fcntl.LOCK_UN)
+        return False
 
     def close(self) -> None:
-        """Give the descriptor back, once nobody of this process holds the lock."""
+        """Give the descriptors back, once nobody of this process holds the lock."""
         with self._threads:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-            self._descriptor = -1  # never a number that another file may get
+            for descriptor in {self._lock, self._door} - {_CLOSED}:
+                os.close(descriptor)
+            self._lock = self._door = _CLOSED
+
+
+_CLOSED: Final = -1
+"""No descriptor: never a number that another file may get."""
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 class SqliteFiles:
@@ -136,9 +167,15 @@ class SqliteFiles:
         event.listen(self.engine, "connect", self._attach)
         event.listen(self.engine, "begin", _begin)
 
-    def turn(self, schema: str) -> AbstractContextManager[None]:
+    def turn(
+        self, schema: str, *, urgent: bool = False
+    ) -> AbstractContextManager[None]:
         """Wait for the lock file of a schema, and hold it."""
-        return self._locks[schema].held()
+        return self._locks[schema].held(urgent=urgent)
+
+    def is_wanted(self, schema: str) -> bool:
+        """Whether an urgent writer waits for a lock file that the caller holds."""
+        return self._locks[schema].is_wanted()
 
     def prepare(self, connection: Connection) -> None:
         """Make the new files' names durable."""
@@ -210,9 +247,18 @@ class PostgresSchemas:
             ) from None
         event.listen(self.engine, "connect", _prove_durable)
 
-    def turn(self, schema: str) -> AbstractContextManager[None]:  # noqa: ARG002 - row locks do it
+    def turn(
+        self,
+        schema: str,  # noqa: ARG002 - row locks do it
+        *,
+        urgent: bool = False,  # noqa: ARG002 - row locks do it
+    ) -> AbstractContextManager[None]:
         """Wait for nothing: PostgreSQL locks rows."""
         return nullcontext()
+
+    def is_wanted(self, schema: str) -> bool:  # noqa: ARG002 - row locks do it
+        """Return False: nobody waits for a whole schema."""
+        return False
 
     def prepare(self, connection: Connection) -> None:
         """Make the schemas, one process at a time."""

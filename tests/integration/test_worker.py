@@ -552,3 +552,28 @@ def test_an_authority_without_a_row_stops_the_message_where_the_channel_says_so(
 def test_a_name_that_is_no_trait_refuses_the_configuration(tmp_path):
     with pytest.raises(ConfigurationError, match="'shoe-size' is no trait"):
         Site(tmp_path, "identity:\n  traits:\n    shoe-size: ZPD-1\n")
+
+
+def test_a_batch_is_committed_piece_by_piece_while_a_delivery_waits(site, monkeypatch):
+    committed = []
+
+    def is_wanted():
+        committed.append(len(site.states()))
+        return True
+
+    monkeypatch.setattr(site.database, "is_wanted", is_wanted)
+
+    numbers = site.process(*(visit("MED", str(number)) for number in range(3)))
+
+    assert committed == [0, 1, 2]  # each of them before the next is finished
+    assert [row.message_id for row, _ in site.sent("his")] == numbers
+
+
+def test_a_batch_goes_on_whole_once_nothing_waits_any_more(site, monkeypatch):
+    answers = iter([True])
+    monkeypatch.setattr(site.database, "is_wanted", lambda: next(answers, False))
+
+    site.process(*(visit("MED", str(number)) for number in range(12)))
+
+    assert site.states() == ["processed"] * 12
+    assert site.worker._piece == 16  # after 1 message, pieces of 4 and 8

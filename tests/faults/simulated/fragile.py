@@ -32,6 +32,9 @@ class FragileStore:
     def reading(self):
         return self._database.reading()
 
+    def is_wanted(self):
+        return self._database.is_wanted()
+
     @contextmanager
     def journal(self):
         try:
@@ -43,9 +46,9 @@ class FragileStore:
         self._strike("journal after commit")
 
     @contextmanager
-    def engine(self):
+    def engine(self, *, urgent=False):
         self._between("engine")
-        with self._database.engine() as connection:
+        with self._database.engine(urgent=urgent) as connection:
             yield connection
             self._strike("engine before commit")
         self._strike("engine after commit")

@@ -108,6 +108,26 @@ def test_an_end_waits_for_no_other_destination():
     assert bench.settled == [(21, Event.ACCEPT)]
 
 
+def test_a_lane_that_holds_up_an_idle_receiver_is_urgent():
+    bench = Bench().put("ann", "ann", "ann")
+
+    for content in (b"1", b"2", b"3"):
+        bench.his.take(content)
+
+    rounds = [work.urgent for work in bench.outbox.rounds if work.settlements]
+    assert rounds == [False, True, True]  # the first did not know that more would come
+
+
+def test_a_lane_is_not_urgent_while_its_receiver_has_others_in_hand():
+    bench = Bench().put("ann", "ann", "ann", "bob", "cat")
+
+    for content in (b"1", b"4", b"2"):
+        bench.his.take(content)
+
+    assert [number for number, _ in bench.settled] == [1, 4, 2]
+    assert not any(work.urgent for work in bench.outbox.rounds)
+
+
 def test_a_failed_delivery_holds_its_own_lane_until_its_retry():
     bench = Bench().put("ann", "ann", "bob")
 

@@ -12,6 +12,7 @@ from engine.store import audit, error_queue, reports
 from engine.store.audit import Act
 from engine.store.database import open_database
 from engine.store.delivery_state import Event
+from engine.store.dialect import WriteLock
 from engine.store.error_queue import Comment
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.results import SearchKey, TableMiss
@@ -245,3 +246,48 @@ def test_a_closed_store_keeps_no_descriptor(tmp_path):
     store.close()
 
     assert set(Path("/proc/self/fd").iterdir()) <= before
+
+
+def waiting(lock, *, urgent):
+    """Return a thread that waits for a lock, and what it does when it has it."""
+    had = threading.Event()
+
+    def take():
+        with lock.held(urgent=urgent):
+            had.set()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    return thread, had
+
+
+def test_a_writer_sees_who_urgently_waits_for_it_and_lets_nobody_else_in(tmp_path):
+    ours, theirs = (WriteLock(tmp_path / "engine.lock") for _ in range(2))
+
+    with ours.held():
+        assert not ours.is_wanted()
+        thread, had = waiting(theirs, urgent=True)
+        while not ours.is_wanted():
+            assert thread.is_alive()
+        assert not had.is_set()
+    with ours.held():  # at once again, and yet the other one came first
+        assert had.is_set()
+
+    thread.join()
+    ours.close()
+    theirs.close()
+
+
+def test_who_is_not_in_a_hurry_waits_unseen(tmp_path):
+    ours, theirs = (WriteLock(tmp_path / "engine.lock") for _ in range(2))
+
+    with ours.held():
+        thread, had = waiting(theirs, urgent=False)
+        thread.join(0.05)
+        assert thread.is_alive()
+        assert not ours.is_wanted()
+
+    thread.join()
+    assert had.is_set()
+    ours.close()
+    theirs.close()
