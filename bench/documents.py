@@ -2,6 +2,7 @@
 
     python bench/documents.py                 time per document
     python bench/documents.py --odd 2000      as many odd people, four documents each
+    python bench/documents.py --faults 20     each class of faults, spoiled so often
 
 The odd ones are judged by the reference validator beside the checkout; without it only
 the built-in checks speak. Exit status 1 when one document is not clean.
@@ -25,6 +26,7 @@ from engine.transforms.ccda.document import LAYOUTS, render
 from engine.transforms.ccda.facts import Facts
 from engine.transforms.ccda.versions import Version
 from tests.ccda_facts import ENTERPRISE, NOON, PATIENT, SITE, about, coded, errors
+from tests.ccda_faults import CLASSES, survivors
 from tests.ccda_person import ann, everything, observation, odd, quantity
 from tests.shared_data import SHARED
 
@@ -102,11 +104,27 @@ def show_odd(people: int) -> bool:
     return counts["wrong"] == 0
 
 
+def show_faults(trials: int) -> bool:
+    """Print the faults that neither validator nor checks saw; True when none is."""
+    facts = Facts(everything(), ENTERPRISE)
+    document = render("ccd", facts, SITE, VERSION, NOON).document
+    clean = True
+    with tempfile.TemporaryDirectory() as folder:
+        for name in CLASSES:
+            unseen = survivors(document, name, trials, Path(folder))
+            clean = clean and not unseen
+            print(f"{name:32} {trials - len(unseen)} of {trials} seen, not: {unseen}")
+    return clean
+
+
 def main() -> int:
     """Run what was asked for; return the exit status."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--odd", type=int, default=0, metavar="N")
+    options.add_argument("--faults", type=int, default=0, metavar="TRIALS")
     chosen = options.parse_args()
+    if chosen.faults:
+        return 0 if show_faults(chosen.faults) else 1
     if chosen.odd:
         return 0 if show_odd(chosen.odd) else 1
     show_times()

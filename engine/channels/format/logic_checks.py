@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from engine.channels.format.cda_site import cda_faults
 from engine.channels.format.channel import Destination
 from engine.channels.format.faults import Fault
 from engine.channels.format.nodes import Entries, Items
@@ -66,12 +67,11 @@ def _output(
         yield written.fault(
             (*path, "edit"), sentence, "CH350", "use the channel's map:"
         )
-    cda = node.settings.cda
-    if destination.cda is not None and not ("root" in cda and "custodian" in cda):
-        sentence = "C-CDA documents need [cda] root and [cda.custodian]"
-        yield written.fault(
-            (*path, "cda"), sentence, "CH400", "set them in interop.toml"
-        )
+    if destination.cda is not None:
+        faults = cda_faults(node.settings, node.tables)
+        if faults:
+            hint = "set it in interop.toml"
+            yield written.fault((*path, "cda"), "; ".join(faults), "CH400", hint)
 
 
 def _overwritten(written: Written, path: tuple[str | int, ...]) -> Iterator[Fault]:

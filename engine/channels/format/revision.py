@@ -3,14 +3,15 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from engine.channels.format.cda_site import engine_version
 from engine.transforms.code_tables import CodeTable
 
-ALWAYS_USED: Final = frozenset({"assigning-authority", "systems", "oids", "note-types"})
+ALWAYS_USED: Final = frozenset(
+    {"assigning-authority", "systems", "oids", "note-types", "no-known"}
+)
 """Tables that mapping, identity and documents look into without being named."""
 
 
@@ -36,7 +37,7 @@ def revision_of(
         "tables": used,
         "steps": _steps(texts, folder),
         "model": model,
-        "engine": _engine_version(),
+        "engine": engine_version(),
     }
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
@@ -62,11 +63,3 @@ def _steps(texts: list[str], folder: Path) -> dict[str, str]:
         for name, path in files.items()
         if name in named
     }
-
-
-@cache
-def _engine_version() -> str:
-    try:
-        return version("interop-engine")
-    except PackageNotFoundError:
-        return "0"

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import cache, lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from engine.channels.format.cda_site import cda_site, engine_version
 from engine.channels.format.channel import Channel, MapSwitches
 from engine.channels.format.load import Site
 from engine.channels.processing.finish import Desk
@@ -20,22 +20,10 @@ from engine.identity.registration import Assigner, Category, Policy, Reading
 from engine.identity.traits import TEST_NAMES
 from engine.settings import Settings
 from engine.store.claims import Claimed
-from engine.transforms.ccda.site import CdaSite, Custodian
 from engine.transforms.code_tables import CodeTable
 from engine.transforms.fhir.mapped import Lookup, MapContext, MapOptions
 
 AUTHORITIES: Final = "assigning-authority"
-OIDS: Final = "oids"
-NOTE_TYPES: Final = "note-types"
-
-
-@cache
-def engine_version() -> str:
-    """Return the version of the engine that is running."""
-    try:
-        return version("interop-engine")
-    except PackageNotFoundError:
-        return "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,32 +189,3 @@ def _assigners(table: CodeTable | None) -> Mapping[str, Assigner]:
         names = (code, values.get("oid", ""), values["to"])
         found |= dict.fromkeys(filter(None, names), assigner)
     return MappingProxyType(found)
-
-
-# ---- documents ----
-
-
-def cda_site(settings: Settings, tables: Mapping[str, CodeTable]) -> CdaSite | None:
-    """Return what ``[cda]`` says; None where the site writes no documents."""
-    cda = settings.cda
-    if "root" not in cda:
-        return None
-    custodian = cda.get("custodian", {})
-    given = custodian if isinstance(custodian, dict) else {}
-    return CdaSite(
-        root=str(cda["root"]),
-        enterprise=str(cda.get("enterprise", "")),
-        custodian=Custodian(
-            **{str(key).replace("-", "_"): str(value) for key, value in given.items()}
-        ),
-        enterprise_system=settings.identity_system,
-        language=str(cda.get("language", "en-US")),
-        companion_guide=cda.get("templates", "r2.1+cg4.1") == "r2.1+cg4.1",
-        oids=_column(tables.get(OIDS)),
-        note_types=_column(tables.get(NOTE_TYPES)),
-        engine_version=engine_version(),
-    )
-
-
-def _column(table: CodeTable | None) -> dict[str, str]:
-    return {} if table is None else _plain(table)

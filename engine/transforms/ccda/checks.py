@@ -7,7 +7,7 @@ the table in cda.md 13 and tells the place by element names, never by values.
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -17,16 +17,20 @@ from lxml import etree
 from engine.hl7.conformance import Finding
 from engine.transforms.ccda.attachments import MEDIA_TYPES
 from engine.transforms.ccda.codes import LOINC, is_loinc
+from engine.transforms.ccda.completeness import missing
 from engine.transforms.ccda.demographics import ETHNICITIES, RACES
 from engine.transforms.ccda.elements import HL7, NAMESPACES
 from engine.transforms.ccda.header import MARITAL_CODES
+from engine.transforms.ccda.linkage import DAY, Node, Problem, section
 from engine.transforms.ccda.parties import RELATION_CLASSES
 from engine.transforms.ccda.site import is_oid, is_uuid
-from engine.transforms.ccda.templates import ASSESSMENT_AND_PLAN, HOSPITAL_COURSE, KNOWN
+from engine.transforms.ccda.templates import (
+    KNOWN,
+    PROBLEM,
+    VITAL_SIGNS_ORGANIZER,
+    Template,
+)
 from engine.transforms.ccda.units import is_ucum
-
-Node = etree._Element  # noqa: SLF001 - lxml has no public name for its elements
-Problem = tuple[str, Node, str]
 
 _Q: Final = f"{{{HL7}}}"
 _CUT: Final = len(_Q)
@@ -59,11 +63,20 @@ def check(root: Node, *, companion_guide: bool) -> list[Finding]:
         special = _BY_NAME.get(name)
         if special is not None:
             problems += special(node)
+    rows = [name for node in root.iter(f"{_Q}text") for name in _named(node)]
+    if len(set(rows)) != len(rows):
+        problems.append(("V11", root, "an ID stands twice in the text"))
+    problems += [("V10", root, sentence) for sentence in missing(root)]
     for node, ids in asserted.items():
         if wrong := _templates_wrong(tuple(ids), companion_guide=companion_guide):
             problems.append(("V08", node, wrong))
     problems += _authors(root)
     return [Finding(code, _place(node), text) for code, node, text in problems]
+
+
+def _named(node: Node) -> list[str]:
+    """Return the IDs in the text of a section."""
+    return [name for one in node.iter() if (name := one.get("ID"))]
 
 
 def _parent(node: Node) -> Node:
@@ -217,55 +230,6 @@ def _templates_wrong(ids: tuple[tuple[str, str], ...], *, companion_guide: bool)
     return ""
 
 
-def _section(node: Node) -> Iterator[Problem]:
-    """V09 and V11: text, entries and the references between them."""
-    text = node.find(f"{_Q}text")
-    if text is None or not "".join(map(str, text.itertext())).strip():
-        yield "V11", node, "a section has no text"
-        return
-    entries = node.findall(f"{_Q}entry")
-    if bool(node.get("nullFlavor")) == bool(entries) and _has_entries(node):
-        yield "V09", node, "a section has entries if and only if it has information"
-    rows = {one.get("ID"): one for one in text.iter() if one.get("ID")}
-    for entry in entries:
-        links = [one.get("value", "") for one in entry.iter(f"{_Q}reference")]
-        if not links:
-            yield "V11", entry, "an entry does not refer to the text"
-        if any(link[:1] != "#" or link[1:] not in rows for link in links):
-            yield "V11", entry, "a reference points outside the text of its section"
-        yield from _agreement(entry, rows)
-
-
-def _agreement(entry: Node, rows: Mapping[str | None, Node]) -> Iterator[Problem]:
-    """V15: value, unit and display of an observation stand in the text it refers to."""
-    for node in entry.iter(f"{_Q}observation"):
-        link, value = node.find(_TEXT_LINK), node.find(f"{_Q}value")
-        if link is None or value is None or value.get(_TYPE) in _PRINTED_OTHERWISE:
-            continue
-        row = rows.get(link.get("value", "")[1:])
-        told = (
-            "".join("".join(map(str, row.itertext())).split())
-            if row is not None
-            else ""
-        )
-        for key in ("value", "unit", "displayName"):
-            if "".join(value.get(key, "").split()) not in told:
-                yield "V15", value, "an entry says what its row does not"
-
-
-_TEXT_LINK: Final = f"{_Q}text/{_Q}reference"
-_PRINTED_OTHERWISE: Final = frozenset({"TS", "IVL_TS"})
-
-
-def _has_entries(node: Node) -> bool:
-    """Whether entries belong to the section: not to those of text alone."""
-    template = node.find(f"{_Q}templateId")
-    return template is None or template.get("root") not in _TEXT_ALONE
-
-
-_TEXT_ALONE: Final = (HOSPITAL_COURSE.root, ASSESSMENT_AND_PLAN.root)
-
-
 def _body(node: Node) -> Iterator[Problem]:
     """V12: embedded content has a listed type, is marked, decodes and is not empty."""
     text = node.find(f"{_Q}text")
@@ -305,12 +269,44 @@ def _authors(root: Node) -> Iterator[Problem]:
 
 
 def _observation(node: Node) -> Iterator[Problem]:
-    """V14: a cancelled result has no value."""
+    """V13 and V14: what a problem is by its code, and that none ends before it can."""
     status, value = node.find(f"{_Q}statusCode"), node.find(f"{_Q}value")
-    if status is None or value is None or status.get("code") != "cancelled":
-        return
-    if not value.get("nullFlavor"):
+    state = "" if status is None else status.get("code")
+    if state == "cancelled" and value is not None and not value.get("nullFlavor"):
         yield "V14", node, "a cancelled result has a value"
+    if _asserts(node, PROBLEM) and not _translated(node, _PROBLEM_KINDS):
+        yield "V13", node, "a problem has no LOINC code of its kind"
+    if state == "completed" and _is_to_come(node):
+        yield "V14", node, "what is completed ends after the document was made"
+
+
+_PROBLEM_KINDS: Final = frozenset({"75326-9", "29308-4"})
+
+
+def _asserts(node: Node, template: Template) -> bool:
+    return any(one.get("root") == template.root for one in node.findall(_TEMPLATE))
+
+
+def _translated(node: Node, codes: frozenset[str]) -> bool:
+    found = node.findall(f"{_Q}code/{_Q}translation")
+    return any(one.get("code") in codes for one in found)
+
+
+def _is_to_come(node: Node) -> bool:
+    """Whether the end of a statement lies on a day after that of the document."""
+    high = node.find(f"{_Q}effectiveTime/{_Q}high")
+    made = node.getroottree().getroot().find(f"{_Q}effectiveTime")
+    if high is None or made is None:
+        return False
+    end, now = high.get("value", "")[:DAY], made.get("value", "")[:DAY]
+    return bool(end and now) and end > now[: len(end)]
+
+
+def _organizer(node: Node) -> Iterator[Problem]:
+    """V13: vital signs are coded in SNOMED CT and in LOINC."""
+    vital = _asserts(node, VITAL_SIGNS_ORGANIZER)
+    if vital and not _translated(node, frozenset({"74728-7"})):
+        yield "V13", node, "vital signs have no LOINC code"
 
 
 def _act(node: Node) -> Iterator[Problem]:
@@ -323,14 +319,16 @@ def _act(node: Node) -> Iterator[Problem]:
         yield "V14", node, "an active concern has an end"
 
 
+_TEMPLATE: Final = f"{_Q}templateId"
 _BY_NAME: Final[dict[str, Callable[[Node], Iterator[Problem]]]] = {
     "effectiveTime": _interval,
     "patient": _patient,
     "raceCode": _race,
     "name": _name,
-    "section": _section,
+    "section": section,
     "nonXMLBody": _body,
     "participant": _participant,
     "observation": _observation,
+    "organizer": _organizer,
     "act": _act,
 }

@@ -23,6 +23,7 @@ from engine.transforms.ccda.checks import CHECK_CODES, check
 from engine.transforms.ccda.codes import LOINC, Code
 from engine.transforms.ccda.elements import Element, element, to_xml
 from engine.transforms.ccda.facts import NOTHING, Facts
+from engine.transforms.ccda.faithfulness import unfounded
 from engine.transforms.ccda.header import Heading, header, visit_of
 from engine.transforms.ccda.note_types import note_type
 from engine.transforms.ccda.rendering import Origin, Rendering
@@ -31,8 +32,11 @@ from engine.transforms.ccda.sections import allergies, medications, problems
 from engine.transforms.ccda.sections.allergies import ALLERGIES
 from engine.transforms.ccda.sections.encounters import ENCOUNTERS
 from engine.transforms.ccda.sections.hospital import (
+    ASSESSMENT,
     ASSESSMENT_AND_PLAN,
     HOSPITAL_COURSE,
+    PLAN_IN_WORDS,
+    is_in_parts,
 )
 from engine.transforms.ccda.sections.immunizations import IMMUNIZATIONS
 from engine.transforms.ccda.sections.medications import MEDICATIONS
@@ -85,6 +89,7 @@ class Layout:
 
     Without ``code`` the body is an attachment, which decides the code. ``about_note``
     asks for the authors of a note, ``care_period`` and ``visit`` are as in `Heading`.
+    ``in_parts`` are the sections where assessment and plan were sent as two.
     The flag beside a section tells whether the document has it even without facts.
     """
 
@@ -92,6 +97,7 @@ class Layout:
     code: Code | None
     title: str
     sections: tuple[tuple[Section, bool], ...] = ()
+    in_parts: tuple[tuple[Section, bool], ...] = ()
     care_period: bool = False
     visit: str = ""
     about_note: bool = False
@@ -146,6 +152,7 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
         Code("11506-3", LOINC, "Progress note"),
         "Progress Note",
         ((ASSESSMENT_AND_PLAN, REQUIRED), (NOTES, WITH_FACTS)),
+        ((ASSESSMENT, REQUIRED), (PLAN_IN_WORDS, REQUIRED), (NOTES, WITH_FACTS)),
         visit="demanded",
         about_note=True,
     ),
@@ -261,12 +268,13 @@ def _heading(
 
 
 def _structured_body(layout: Layout, rendering: Rendering) -> Element:
+    parted = layout.in_parts and is_in_parts(rendering.facts)
     return element(
         "structuredBody",
         None,
         *(
             section_component(section, rendering, required=required)
-            for section, required in layout.sections
+            for section, required in (layout.in_parts if parted else layout.sections)
         ),
     )
 
@@ -281,6 +289,10 @@ def _finish(root: Element, rendering: Rendering) -> Rendered:
         )
     tree = etree.fromstring(document, OWN_DOCUMENTS)
     found = check(tree, companion_guide=rendering.site.companion_guide)
+    doubts = unfounded(
+        tree, rendering.facts, rendering.origins, rendering.site.no_known
+    )
+    found += [Finding("V16", "", sentence) for sentence in doubts]
     return Rendered(
         document,
         (*rendering.findings, *found),

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from engine.hl7.conformance import Finding
 from engine.transforms.ccda.elements import Element
-from engine.transforms.ccda.facts import Facts, Resource, child, children, text
+from engine.transforms.ccda.facts import Facts, Resource, child, children, codes, text
 from engine.transforms.ccda.site import CdaSite, is_example, is_oid, is_uuid
 from engine.transforms.trace import Loss
 
@@ -77,6 +77,14 @@ class Rendering:
         self.lose(path, "no-oid", value)
         self.find("no-oid", path, f"identifiers of {system or 'no system'} have no OID")
         return None
+
+    def statements(self, source: Resource) -> set[str]:
+        """Return the codes of a CodeableConcept, and what the site's words mean."""
+        said = codes(source)
+        words = {text(source, "text"), *said}
+        words.update(text(coding, "display") for coding in children(source, "coding"))
+        known = self.site.no_known
+        return said.union(known[word] for word in words if word in known)
 
     def own_ids(self, resource: Resource, url: str, path: str) -> list[Element]:
         """Return the ids of an entry: the source's own, else one made from its URL."""

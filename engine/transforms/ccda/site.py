@@ -52,8 +52,9 @@ class CdaSite:
     ``root`` is the OID below which document, set and fallback ids hang. ``enterprise``
     is the OID of the enterprise identifier and ``enterprise_system`` the URI that the
     identity step writes into ``Patient.identifier``. ``oids`` turns systems into OIDs,
-    ``note_types`` further note types into LOINC codes. ``max_attachment`` is in bytes,
-    before base64.
+    ``note_types`` further note types into LOINC codes, and ``no_known`` what the feeds
+    send for "nothing is known" into SNOMED CT statements. ``max_attachment`` is in
+    bytes, before base64.
     """
 
     root: str
@@ -65,6 +66,7 @@ class CdaSite:
     max_attachment: int = 7_000_000
     oids: Mapping[str, str] = field(default_factory=dict)
     note_types: Mapping[str, str] = field(default_factory=dict)
+    no_known: Mapping[str, str] = field(default_factory=dict)
     engine_version: str = "0.1.0"
 
 

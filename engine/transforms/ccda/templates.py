@@ -68,6 +68,7 @@ HOSPITAL_COURSE: Final = Template("1.3.6.1.4.1.19376.1.5.3.1.3.5", "")
 DISCHARGE_DIAGNOSES: Final = Template(f"{_P}2.24")
 ADMISSION_DIAGNOSES: Final = Template(f"{_P}2.43")
 DISCHARGE_MEDICATIONS: Final = Template(f"{_P}2.11.1")
+ASSESSMENT: Final = Template(f"{_P}2.8", "")
 ASSESSMENT_AND_PLAN: Final = Template(f"{_P}2.9", _2014)
 NOTES: Final = Template(f"{_P}2.65", "2016-11-01", alone=False)
 

@@ -81,6 +81,12 @@ def _on_clock(hour: str, minute: str, second: str, zone: str) -> bool:
     )
 
 
+def is_to_come(found: Moment, now: datetime) -> bool:
+    """Whether a time lies on a day after that of an instant."""
+    end, today = found.ts[: len("YYYYMMDD")], f"{now:%Y%m%d}"
+    return end > today[: len(end)]
+
+
 def time_stamp(instant: datetime) -> str:
     """Return an aware instant as an HL7 time, to the second with its offset."""
     return instant.strftime("%Y%m%d%H%M%S%z")
@@ -88,15 +94,15 @@ def time_stamp(instant: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An interval whose ends may be unknown; ``reversed_`` keeps an impossible one.
+    """An interval whose ends may be unknown; ``doubted`` keeps an impossible one.
 
-    An end before its beginning was sent by mistake: it is shown as sent and unknown in
-    the entry.
+    An end before its beginning, or of something done that is still to come, was sent by
+    mistake: it is shown as sent and unknown in the entry.
     """
 
     low: Moment | None = None
     high: Moment | None = None
-    reversed_: bool = False
+    doubted: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.low or self.high)
@@ -113,9 +119,9 @@ class Span:
     def bounds(self, *, closed: bool = False) -> list[Element]:
         """Return low and, when known or ``closed``, high; unknown ends are ``UNK``."""
         low = self.low.element("low") if self.low else null("low")
-        if self.high and not self.reversed_:
+        if self.high and not self.doubted:
             return [low, self.high.element("high")]
-        return [low, null("high")] if closed or self.reversed_ else [low]
+        return [low, null("high")] if closed or self.doubted else [low]
 
     def element(self, name: str = "effectiveTime", xsi_type: str = "") -> Element:
         """Return an interval, a single time where both ends agree, or ``UNK``."""
@@ -138,7 +144,7 @@ def span(
     """Return an interval; a reversed one is marked, with a finding."""
     if low and high and _is_after(low, high):
         rendering.find("reversed-interval", path, "an interval ends before it begins")
-        return Span(low, high, reversed_=True)
+        return Span(low, high, doubted=True)
     return Span(low, high)
 
 

@@ -224,6 +224,24 @@ def test_documents_need_a_site(tmp_path):
     assert sentences(found) == ["C-CDA documents need [cda] root and [cda.custodian]"]
 
 
+def test_a_site_of_documents_is_named_by_its_own_oid(tmp_path):
+    document = "    cda: {template: ccd, path: 'out/{document.id}.xml'}\n"
+    text = CHANNEL.replace(HIS, document)
+    wrong = (
+        '[cda]\nroot = "2.999.1"\nenterprise = "NORTH"\nmax-attachment = "big"\n'
+        'colour = "red"\n[cda.custodian]\nname = "North"\nid = "2.25.3"\nfax = "1"\n'
+    )
+
+    found = checked(tmp_path, {"interop.toml": ALLOWED + wrong}, adt=text)
+
+    [sentence] = sentences(found)
+    assert "[cda] has no key colour" in sentence
+    assert "[cda.custodian] has no key fax" in sentence
+    assert "[cda] max-attachment is no size" in sentence
+    assert "[cda] enterprise 'NORTH' is not a well-formed OID" in sentence
+    assert "[cda] root '2.999.1' lies below 2.999, the arc for examples" in sentence
+
+
 def test_a_field_the_version_does_not_have_is_a_warning(tmp_path):
     fault = one(tmp_path, more="edit:\n  - clear: PID-77\n")
 

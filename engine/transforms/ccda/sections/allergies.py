@@ -99,9 +99,9 @@ def _fill(rendering: Rendering, table: Table) -> list[Element]:
     ]
 
 
-def allergy_kind(resource: Resource) -> Code:
+def allergy_kind(rendering: Rendering, resource: Resource) -> Code:
     """Return the kind of allergy by type and category."""
-    denied = NO_KNOWN.keys() & codes(child(resource, "code"))
+    denied = NO_KNOWN.keys() & rendering.statements(child(resource, "code"))
     if denied:
         code = NO_KNOWN[min(denied)]
         return Code(code, SNOMED, _KIND_NAMES[code])
@@ -141,9 +141,9 @@ def _observation(
     """Write the row and return the observation that says the same."""
     path = "AllergyIntolerance.code"
     substance = concept(child(resource, "code"), rendering, path, RXNORM, UNII, SNOMED)
-    denied = bool(NO_KNOWN.keys() & codes(child(resource, "code")))
+    denied = bool(NO_KNOWN.keys() & rendering.statements(child(resource, "code")))
     refuted = "refuted" in codes(child(resource, "verificationStatus"))
-    kind = allergy_kind(resource)
+    kind = allergy_kind(rendering, resource)
     onset = when(resource, "onset", rendering)
     recorded = known(resource.get("recordedDate"), rendering, "AllergyIntolerance")
     reactions, cells = _reactions(rendering, table, url, resource)

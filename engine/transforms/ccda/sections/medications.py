@@ -85,7 +85,7 @@ def _medication(
     kind = text(resource, "resourceType")
     rendering.originate(table.prefix, row, url)
     code = _drug(rendering, resource)
-    none_known = NO_KNOWN_MEDICATION in codes(
+    none_known = NO_KNOWN_MEDICATION in rendering.statements(
         child(resource, "medicationCodeableConcept")
     )
     dosage = _dosage(resource)

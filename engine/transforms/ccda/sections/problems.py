@@ -1,6 +1,6 @@
 """Problems and diagnoses: concerns, and the diagnoses of a stay, about conditions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.transforms.ccda.codes import (
@@ -43,7 +43,14 @@ from engine.transforms.ccda.templates import (
 from engine.transforms.ccda.templates import (
     PROBLEMS as PROBLEMS_TEMPLATE,
 )
-from engine.transforms.ccda.times import Moment, Span, known, span, when
+from engine.transforms.ccda.times import (
+    Moment,
+    Span,
+    is_to_come,
+    known,
+    span,
+    when,
+)
 
 CONCERN: Final = Code("CONC", ACT_CLASS, "Concern")
 PROBLEM_KIND: Final = (
@@ -93,7 +100,15 @@ def condition_time(resource: Resource, rendering: Rendering) -> Span:
     onset = when(resource, "onset", rendering)
     ended = when(resource, "abatement", rendering)
     begun: Moment | None = onset.low
-    return span(begun, ended.high or ended.low, rendering, "Condition.abatement")
+    end = ended.high or ended.low
+    lasted = span(begun, end, rendering, "Condition.abatement")
+    if end and is_to_come(end, rendering.now):
+        sentence = (
+            "an end lies in the future: it is shown as sent, unknown in the entry"
+        )
+        rendering.find("future-end", "Condition.abatement", sentence)
+        return replace(lasted, doubted=True)
+    return lasted
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +160,7 @@ def diagnosis(rendering: Rendering, url: str, resource: Resource) -> Diagnosis:
         known(resource.get("recordedDate"), rendering, "Condition.recordedDate"),
         of_visit,
         "refuted" in codes(child(resource, "verificationStatus")),
-        NO_KNOWN_PROBLEM in codes(source),
+        NO_KNOWN_PROBLEM in rendering.statements(source),
     )
 
 

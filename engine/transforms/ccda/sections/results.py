@@ -141,7 +141,7 @@ def _battery(
     time, observations = content
     low, high = time.low, time.high
     whole = None
-    if low and high and not time.reversed_:
+    if low and high and not time.doubted:
         ends = [low.element("low"), high.element("high")]
         whole = element("effectiveTime", None, ends)
     return entry(

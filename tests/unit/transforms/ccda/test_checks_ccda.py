@@ -6,6 +6,9 @@ from lxml import etree
 from engine.transforms.ccda.checks import check
 from engine.transforms.ccda.document import render
 from engine.transforms.ccda.facts import Facts
+from engine.transforms.ccda.faithfulness import unfounded
+from engine.transforms.ccda.rendering import Origin
+from engine.transforms.ccda.templates import CCD
 from engine.transforms.ccda.versions import Version
 from tests.ccda_facts import (
     ENTERPRISE,
@@ -50,6 +53,23 @@ def drop(path):
     return change
 
 
+def drop_all(path):
+    def change(root):
+        for found in root.findall(path):
+            found.getparent().remove(found)
+
+    return change
+
+
+def spoil_second_id(root):
+    first, second, *_ = root.iterfind(f".//{H}text//{H}tr[@ID]")
+    second.set("ID", first.get("ID"))
+
+
+PROBLEM_CODE = f".//{H}observation[{H}templateId]/{H}code/{H}translation"
+PROBLEM_TIME = f".//{H}observation/{H}effectiveTime[{H}high]"
+
+
 def empty(path):
     def change(root):
         found = root.find(path)
@@ -90,6 +110,19 @@ BREAKAGES = {
     "other value": ("V15", spoil(f".//{H}value[@unit]", value="99.75")),
     "other unit": ("V15", spoil(f".//{H}value[@unit]", unit="kg")),
     "other display": ("V15", spoil(f".//{H}value[@displayName]", displayName="Other")),
+    "of no type": ("V10", drop_all(f"{H}templateId[@root='{CCD.root}']")),
+    "header element": ("V10", drop(f"{H}confidentialityCode")),
+    "set without number": ("V10", drop(f"{H}versionNumber")),
+    "document code": ("V10", spoil(f"{H}code", codeSystem="2.25.1")),
+    "required section": ("V10", drop(f".//{H}structuredBody/{H}component")),
+    "ID twice": ("V11", spoil_second_id),
+    "problem kind": ("V13", drop_all(PROBLEM_CODE)),
+    "vital signs code": (
+        "V13",
+        drop(f".//{H}organizer[@classCode='CLUSTER']/{H}code/{H}translation"),
+    ),
+    "end to come": ("V14", spoil(f"{PROBLEM_TIME}/{H}high", value="20991231")),
+    "other date": ("V15", spoil(f"{PROBLEM_TIME}/{H}low", value="20010101")),
     "active with end": (
         "V14",
         lambda root: etree.SubElement(
@@ -136,3 +169,31 @@ def test_findings_name_the_place_and_no_value(written):
 
     assert finding.path == "recordTarget/patientRole/patient/birthTime"
     assert "secret" not in finding.text
+
+
+def test_a_denial_needs_a_fact_of_this_person_that_denies(written):
+    facts = Facts(everything(), ENTERPRISE)
+    spoiled = tree(written)
+    for one in spoiled.iterfind(f".//{H}act/{H}entryRelationship/{H}observation"):
+        one.set("negationInd", "true")
+
+    assert list(unfounded(tree(written), facts, [])) == []
+    assert list(unfounded(spoiled, facts, [])) == ["a denial has no fact behind it"]
+
+
+def test_words_of_denial_need_a_fact_that_says_them(written):
+    facts = Facts(everything(), ENTERPRISE)
+    spoiled = tree(written)
+    spoiled.find(f".//{H}section/{H}text").text = "No known allergies"
+
+    [sentence] = unfounded(spoiled, facts, [])
+
+    assert sentence == "the text says that nothing is known and no fact does"
+
+
+def test_a_row_shows_facts_of_this_person_only(written):
+    facts = Facts(everything(), ENTERPRISE)
+
+    [sentence] = unfounded(tree(written), facts, [Origin("alg", "alg1", "urn:other")])
+
+    assert sentence == "a row shows a fact that is not this person's"

@@ -30,7 +30,13 @@ from tests.ccda_person import everything, odd
 
 NS = {"h": "urn:hl7-org:v3"}
 GOLDEN = Path(__file__).parents[3] / "golden" / "ccda"
-REFUSALS = {"attachment-type", "link", "media-type", "nothing-to-say"}
+REFUSALS = {
+    "attachment-encoding",
+    "attachment-type",
+    "link",
+    "media-type",
+    "nothing-to-say",
+}
 VERSION = Version("series-1", 1, "message-1", "revision-1")
 
 

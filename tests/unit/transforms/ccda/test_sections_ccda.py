@@ -1,13 +1,17 @@
 """What each section says about its facts, and where a fact belongs."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.ccda_facts import (
     LN,
     SCT,
+    SITE,
     about,
     coded,
     document,
+    errors,
     note,
     tree,
 )
@@ -66,6 +70,28 @@ def test_an_explicit_statement_that_nothing_is_known_is_a_negation():
     assert values(found, ".//h:observation/@negationInd") == ["true"]
     assert values(found, ".//h:observation/h:value/@code") == ["416098002"]
     assert values(found, ".//h:playingEntity/h:code/@nullFlavor") == ["NA"]
+
+
+def test_the_words_of_a_feed_for_no_known_allergy_are_a_negation(tmp_path):
+    told = about("AllergyIntolerance", code=coded("urn:local", "NKA", "none"))
+    site = replace(SITE, no_known={"NKA": "716186003"})
+
+    rendered = document("ccd", told, site=site)
+
+    root = tree(rendered.document)
+    path = "//h:section[h:code/@code=$code]//h:observation/@negationInd"
+    assert root.xpath(path, namespaces=NS, code=ALLERGIES) == ["true"]
+    assert rendered.faults == ()
+    assert errors(rendered.document, tmp_path) == []
+
+
+def test_an_end_that_is_still_to_come_is_shown_and_unknown_in_the_entry():
+    told = about("Condition", code={"text": "flu"}, abatementDateTime="2031-01-01")
+
+    found = section(PROBLEMS, told)
+
+    assert "2031-01-01" in rows(found)[0][3]
+    assert values(found, ".//h:observation//h:high/@nullFlavor") == ["UNK"]
 
 
 def test_a_resolved_allergy_is_a_completed_concern_with_an_end():
@@ -330,6 +356,23 @@ def test_assessment_and_plan_takes_only_what_was_coded_as_such():
 
     assert rows(found)[0][0] == "Rest for a week"
     assert empty.get("nullFlavor") == "NI"
+
+
+def test_assessment_and_plan_sent_as_two_stand_as_two_sections(tmp_path):
+    sent = [
+        note(),
+        observation(code=coded(LN, "51848-0"), valueString="Better"),
+        observation(code=coded(LN, "18776-5"), valueString="Home tomorrow"),
+    ]
+
+    assessment = section("51848-0", *sent, template="progress-note")
+    plan = section("18776-5", *sent, template="progress-note")
+
+    assert rows(assessment)[0][0] == "Better"
+    assert rows(plan)[0][0] == "Home tomorrow"
+    rendered = document("progress-note", *sent)
+    assert errors(rendered.document, tmp_path) == []
+    assert rendered.faults == ()
 
 
 def test_medications_for_discharge_have_a_section_of_their_own():

@@ -1,0 +1,208 @@
+"""Reads facts of an HL7 v2 message with python-hl7, and looks for them in a document.
+
+It knows nothing of the resources between: which field holds a fact is written here from
+the standard, and the document is read with XPath alone.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import hl7
+from lxml import etree
+
+NS = {"h": "urn:hl7-org:v3"}
+
+
+class Fact(NamedTuple):
+    """One value of a message: its place, and the forms in which it may be told."""
+
+    segment: str
+    number: int
+    field: int
+    forms: tuple[str, ...]
+    position: int = 0
+
+    @property
+    def place(self):
+        return f"{self.segment}-{self.field}"
+
+
+class Part:
+    """One repetition of a field, by components and subcomponents."""
+
+    def __init__(self, text, separators):
+        self.text, (self.component, self.sub) = text, separators
+
+    def __getitem__(self, number):
+        pieces = self.text.split(self.component)
+        whole = pieces[number - 1] if len(pieces) >= number else ""
+        return unescaped(whole.split(self.sub)[0]).strip()
+
+    def first(self, *numbers):
+        """Any of these components tells the fact."""
+        return tuple(filter(None, (self[number] for number in numbers)))
+
+
+ESCAPES = {"F": "|", "S": "^", "T": "&", "R": "~", "E": "\\", ".br": " "}
+
+
+def unescaped(text):
+    return re.sub(
+        r"\\([FSTRE]|\.br|H|N)\\", lambda found: ESCAPES.get(found[1], ""), text
+    )
+
+
+def whole(part):
+    yield (unescaped(part.text).strip(),)
+
+
+def one(part):
+    yield part.first(1)
+
+
+def coded(part):
+    yield part.first(1, 2, 4, 5)
+
+
+def worded(part):
+    """A code that the map turns into another word; its text may stand instead."""
+    said = part.first(1, 2)
+    yield tuple(word for each in said for word in (each, *CODES.get(each, ())))
+
+
+CODES = {
+    "A": ("UN", "AMB"),
+    "N": ("UNK", "2186-5"),
+    "O": ("UN",),
+    "U": ("UNK",),
+    "H": ("2135-2",),
+    "Y": ("true",),
+    "Female": ("F",),
+    "Male": ("M",),
+    "f": ("F",),
+    "m": ("M",),
+}
+
+
+def name(part):
+    for number in range(1, 6):
+        yield part.first(number)
+
+
+def address(part):
+    for number in range(1, 7):
+        yield part.first(number)
+
+
+def phone(part):
+    digits = re.sub(r"\D", "", part[1]) or "".join(part.first(6, 7))
+    yield (digits[-7:], part[1], part[12])
+
+
+def time(part):
+    yield (re.split(r"[.+-]", part[1])[0],)
+
+
+def place(part):
+    for number in range(1, 4):
+        yield part.first(number)
+
+
+READERS = {
+    ("PID", 3): one,
+    ("PID", 5): name,
+    ("PID", 7): time,
+    ("PID", 8): worded,
+    ("PID", 10): worded,
+    ("PID", 11): address,
+    ("PID", 13): phone,
+    ("PID", 15): coded,
+    ("PID", 16): coded,
+    ("PID", 22): worded,
+    ("PID", 29): time,
+    ("PV1", 3): place,
+    ("PV1", 19): one,
+    ("PV1", 36): coded,
+    ("PV1", 44): time,
+    ("PV1", 45): time,
+    ("AL1", 3): coded,
+    ("AL1", 5): coded,
+    ("AL1", 6): time,
+    ("DG1", 3): coded,
+    ("DG1", 5): time,
+    ("PR1", 3): coded,
+    ("PR1", 5): time,
+    ("PRB", 3): coded,
+    ("PRB", 7): time,
+    ("PRB", 16): time,
+    ("OBR", 3): one,
+    ("OBR", 4): coded,
+    ("OBR", 7): time,
+    ("OBX", 3): coded,
+    ("OBX", 5): coded,
+    ("OBX", 6): coded,
+    ("OBX", 7): whole,
+    ("OBX", 8): one,
+    ("OBX", 14): time,
+    ("RXA", 3): time,
+    ("RXA", 5): coded,
+    ("RXA", 6): one,
+    ("RXA", 15): one,
+    ("RXA", 17): coded,
+    ("RXA", 20): worded,
+    ("NK1", 2): name,
+    ("NK1", 3): coded,
+    ("TXA", 2): coded,
+    ("TXA", 9): name,
+    ("TXA", 12): one,
+}
+ABOUT_NOTES = ("TXA",)
+
+
+def facts(message: bytes) -> Iterator[Fact]:
+    """Every fact of a message that cda.md G4 lists and a reader can look for."""
+    parsed = hl7.parse(message.decode("utf-8", "replace").replace("\n", "\r"))
+    separators = parsed.separators[3], parsed.separators[4]
+    numbers: dict[str, int] = {}
+    for position, segment in enumerate(parsed):
+        kind = str(segment[0])
+        numbers[kind] = numbers.get(kind, 0) + 1
+        for (wanted, field), reader in READERS.items():
+            if wanted != kind or len(segment) <= field:
+                continue
+            for text in str(segment[field]).split(parsed.separators[2]):
+                if text in ("", '""'):
+                    continue
+                for forms in reader(Part(text, separators)):
+                    said = tuple(form for form in forms if form not in ("", '""'))
+                    if said:
+                        yield Fact(kind, numbers[kind], field, said, position)
+
+
+class Reader:
+    """What a document says, text and attributes, for looking things up."""
+
+    def __init__(self, document):
+        root = etree.fromstring(document)
+        texts = [" ".join(str(text).split()) for text in root.itertext()]
+        values = [str(value) for node in root.iter() for value in node.values()]
+        self.words = {
+            word.casefold()
+            for text in (*texts, *values)
+            for word in (text, *re.split(r"[\s,;:()\[\]-]+", text))
+        }
+        self.flat = squeezed(" ".join((*texts, *values)))
+
+    def tells(self, fact):
+        return any(self._has(" ".join(form.split())) for form in fact.forms)
+
+    def _has(self, form):
+        if form.casefold() in self.words:
+            return True
+        flat = squeezed(form)
+        return len(flat) > 2 and flat in self.flat
+
+
+def squeezed(text):
+    return re.sub(r"[^\w]+", "", text).casefold()
