@@ -282,14 +282,17 @@ def _lease_row(one: Leased, turn: Turn) -> dict[str, object]:
 
 def next_due(connection: Connection, channel: str, destination: str) -> datetime | None:
     """Return when the next lane head of a destination is due; None when none waits."""
-    statement = (
-        select(lane.c.next_at)
-        .where(
-            lane.c.channel == channel,
-            lane.c.destination == destination,
-            lane.c.state == LaneState.READY.value,
-        )
-        .order_by(lane.c.next_at)
-        .limit(1)
+    place = {"of_channel": channel, "to_destination": destination}
+    return connection.execute(_NEXT_DUE, place).scalar()
+
+
+_NEXT_DUE: Final = (
+    select(lane.c.next_at)
+    .where(
+        lane.c.channel == bindparam("of_channel"),
+        lane.c.destination == bindparam("to_destination"),
+        lane.c.state == LaneState.READY.value,
     )
-    return connection.execute(statement).scalar()
+    .order_by(lane.c.next_at)
+    .limit(1)
+)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.edge_ledger import ROOT, free_port
 from tests.faults.books import RECEIVER, RUN
+from tests.faults.evidence import commit
 
 SETTINGS = """
 site = "faults"
@@ -111,18 +112,6 @@ class Run:
             check=False,
         )
         return done.returncode, done.stdout or done.stderr
-
-
-def commit():
-    """Return the commit under test, or "unknown" outside of a repository."""
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() or "unknown"
 
 
 def with_shape(told, shape):

@@ -16,7 +16,6 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from typing_extensions import override
 
 from engine.store import audit, delivery_moves, journal, messages, retention
 from engine.store.audit import Order
@@ -52,10 +51,6 @@ class Hospital(RuleBasedStateMachine):
         self.blocks: dict[str, set[str]] = {"ANN": set(), "BOB": set()}
         self.redo: set[str] = set()
         self.purged: set[str] = set()
-
-    @override
-    def teardown(self):
-        self.world.close()
 
     # ---- messages
 

@@ -19,13 +19,12 @@ from engine.errors import IllegalTransitionError
 from engine.store import claims, delivery_moves, messages
 from engine.store.audit import Order
 from engine.store.settlement import expire
-from tests.databases import empty_database
 from tests.fakes import NOON
 from tests.faults.simulated.fragile import Crash, FragileStore, FullDiskError
 from tests.faults.simulated.node import Node
 from tests.faults.simulated.peers import End, Peer, Receiver, message
+from tests.faults.simulated.stores import empty_store
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - stores of a second's life
 CHANNEL = """
 channel: adt
 source:
@@ -92,10 +91,7 @@ class World:
     def __init__(self, chance, *, nodes=1, crashes=0.03, full_disk=0.01):
         self.chance, self.seconds = chance, 0.0
         self.crashes = self.full_disk = 0.0
-        self.folder = tempfile.TemporaryDirectory(
-            prefix="interop-world-", dir=MEMORY if MEMORY.is_dir() else None
-        )
-        self.store = empty_database("sqlite", Path(self.folder.name))
+        self.store = empty_store()
         self.lines = lines_of(site())
         [self.channel] = site().channels
         self.fence = Fence(self)
@@ -113,10 +109,6 @@ class World:
         self.nodes = {f"n{n}": self.new_node(f"n{n}") for n in range(1, nodes + 1)}
         self.workers = [self.new_worker(f"w{n}") for n in range(1, nodes + 1)]
         self.crashes, self.full_disk = crashes, full_disk
-
-    def close(self):
-        self.store.close()
-        self.folder.cleanup()
 
     def now(self):
         return NOON + timedelta(seconds=self.seconds)
@@ -232,7 +224,7 @@ class World:
             self.worker_died(worker)
             return True
         if done:
-            for owner in self.nodes.keys() - self.paused.keys():
+            for owner in sorted(self.nodes.keys() - self.paused.keys()):
                 self.nodes[owner].loop.wake()
         return bool(done)
 
@@ -272,7 +264,7 @@ class World:
             expire(connection, self.now())
         self.takeovers += 1
         self.counts["takeovers"] += 1
-        for other in self.nodes.keys() - {owner}:
+        for other in sorted(self.nodes.keys() - {owner}):
             self.nodes[other].loop.wake()
         return True
 
@@ -346,7 +338,7 @@ class World:
 
     def advance(self, seconds):
         self.seconds += seconds
-        for owner in self.nodes.keys() - self.paused.keys():
+        for owner in sorted(self.nodes.keys() - self.paused.keys()):
             self.nodes[owner].clock.advance(seconds)
 
     def awake(self):
@@ -398,15 +390,25 @@ class World:
                 self.advance(10.0)
 
     def is_busy(self):
-        """Whether anything is still to be sent, processed or delivered."""
-        return not all(peer.done for peer in self.peers) or bool(
-            self.query(
-                "SELECT 1 FROM engine.delivery WHERE state IN ('queued', 'leased')"
-                " UNION ALL SELECT 1 FROM engine.redo"
-                " UNION ALL SELECT 1 FROM journal.message WHERE id >"
-                " (SELECT coalesce(max(last_id), 0) FROM engine.progress) LIMIT 1"
-            )
+        """Whether anything is still to be sent, processed or delivered.
+
+        What waits in a parked lane waits for a person, not for time.
+        """
+        return (
+            not all(peer.done for peer in self.peers)
+            or self.is_any("SELECT 1 FROM engine.lane WHERE state <> 'parked'")
+            or self.is_to_process()
         )
+
+    def is_to_process(self):
+        """Whether a worker would find anything."""
+        return self.is_any(
+            "SELECT 1 FROM engine.redo UNION ALL SELECT 1 FROM journal.message"
+            " WHERE id > (SELECT coalesce(max(last_id), 0) FROM engine.progress)"
+        )
+
+    def is_any(self, sql):
+        return bool(self.query(f"{sql} LIMIT 1"))
 
     def pump(self):
         """Let everything that can move do so; tell whether anything did."""
@@ -417,7 +419,8 @@ class World:
             while node.outbox.step():
                 pass
         self.hear()
-        moved += [self.batch(worker, 50) for worker in list(self.workers)]
+        if self.is_to_process():
+            moved += [self.batch(worker, 50) for worker in list(self.workers)]
         for receiver in self.receivers.values():
             while receiver.act(Receiver.accept, self.chance):
                 moved.append(True)
