@@ -1,16 +1,20 @@
-"""Our transactions on a real FHIR server: sent again, they change nothing."""
+"""Our transactions on a real FHIR server: again or in any order, they end the same."""
 
 import json
+import random
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from engine.channels.format.load import load_site
+from engine.channels.processing.assemble import lines_of
 from engine.hl7 import parse
 from engine.transforms.fhir import (
     MapContext,
@@ -19,19 +23,24 @@ from engine.transforms.fhir import (
     transaction,
     write_json,
 )
-from tests.builders import adt_patient
+from tests.builders import adt_patient, er7
+from tests.databases import empty_database
 from tests.edge_ledger import free_port
+from tests.fhir_messages import msh, obr, obx, pid, pv1, segment
+from tests.processing import process, queued
+from tests.stored import accept, arrival
 
 SAMPLES = sorted(Path(__file__).parents[2].glob("samples/*/message.hl7"))
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@contextmanager
+def serving(folder):
+    """Run a server that keeps its data in a folder; give its address."""
     port = free_port()
     command = [str(Path(sys.executable).with_name("sekmet")), "serve", "--port"]
     process = subprocess.Popen(  # noqa: S603 - a test tool of ours
         [*command, str(port)],
-        cwd=tmp_path_factory.mktemp("server"),  # it keeps its data where it starts
+        cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -42,6 +51,12 @@ def server(tmp_path_factory):
     yield f"http://127.0.0.1:{port}/fhir"
     process.kill()
     process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 def bundle(data):
@@ -91,3 +106,107 @@ def test_an_update_finds_the_patient_that_the_admission_made(server):
     update = bundle(adt_patient("4711", trigger="A08", family="Newname"))
 
     assert created(post(server, update), "Patient") == []
+
+
+# ---- the same messages in any order
+
+
+CHANNEL = """\
+channel: adt
+source:
+  mllp: {port: 2575}
+identity: {match: false}
+map-options: {source-message: none}
+destinations:
+  - name: clinic
+    fhir: {url: "http://127.0.0.1:1/fhir"}
+"""
+
+
+def told(minute, event, *segments):
+    """Return a message about an event at this minute."""
+    when = f"2024010203{minute:02}00-0500"
+    kind = "ORU^R01^ORU_R01" if event == "R01" else f"ADT^{event}"
+    head = msh(kind, control=f"{event}-{minute}").replace("20240102030405-0500", when)
+    evn = [] if event == "R01" else [f"EVN|{event}|{when}"]
+    return er7(head, *evn, *segments)
+
+
+def report(minute, status, *values):
+    """Return one laboratory report as it stands at this minute."""
+    results = [
+        obx("NM", value, f1=str(at + 1), f3=f"{at}^Test^L", f11=status)
+        for at, value in enumerate(values)
+    ]
+    issued = f"2024010203{minute:02}00-0500"
+    order = obr(f25=status, f22=issued)
+    head = pid(), pv1(f3=""), segment("ORC", f1="RE", f2="P1^ADT1", f3="F1^LAB")
+    return told(minute, "R01", *head, order, *results)
+
+
+STORY = [
+    told(1, "A05", pid(f13="5550001"), pv1(f2="P", f3="W1^1^1")),
+    told(2, "A01", pid(f16="S", f13="5550001~^PRN^CP^^^^5550002"), pv1(f3="W1^1^1")),
+    told(3, "A02", pid(), pv1(f3="W2^7^1", f6="W1^1^1", f7="7^Doc^Dora")),
+    report(4, "P", "5.0", "7.1"),
+    told(5, "A08", pid(f5="Roe^Ann", f13='""'), pv1(f3="", f10="MED")),
+    report(6, "F", "5.5", "7.2", "9.9"),
+    report(7, "P", "6.0"),
+    told(8, "A03", pid(f16="M"), pv1(f3="W2^7^1", f36="01", f45="202401020308-0500")),
+    told(9, "A08", pid(f14="5550009"), pv1(f3="", f14="7")),
+    report(10, "C", "5.6"),
+    told(11, "A31", pid(f11="1 Road^^Town"), "AL1|1|DA|P^Penicillin^L|SV"),
+]
+"""One patient, from booking to after discharge: each message says a little."""
+
+
+def sent(tmp_path, story):
+    """Return the transactions a worker makes of messages that come in this order."""
+    config = tmp_path / "config"
+    (config / "channels").mkdir(parents=True, exist_ok=True)
+    (config / "interop.toml").write_text('site = "test"\n')
+    (config / "channels" / "adt.yaml").write_text(CHANNEL)
+    store = empty_database("sqlite", tmp_path)
+    accept(store, *(arrival(f"C{at}", data=data) for at, data in enumerate(story)))
+    process(store, lines_of(load_site(config, variables={})))
+    return [json.loads(content) for content in queued(store)]
+
+
+def state(address, transactions):
+    """Send transactions; return what the server then holds, by what it is known by."""
+    places = set()
+    for each in transactions:
+        answer = post(address, each)
+        places |= {row["response"]["location"] for row in answer["entry"]}
+    held = {}
+    for place in {place.partition("/_history")[0] for place in places}:
+        path = "/".join(place.rstrip("/").split("/")[-2:])
+        with urllib.request.urlopen(f"{address}/{path}", timeout=30) as answer:  # noqa: S310
+            found = json.load(answer)
+        known_by = found.get("identifier") or [{"value": found["id"]}]
+        held[path] = f"{found['resourceType']}|{known_by[0]['value']}", found
+    names = {path: name for path, (name, _) in held.items()}
+    return {name: plain(found, names) for name, found in held.values()}
+
+
+def plain(found, names):
+    """Return a resource without what the server adds, its references by name."""
+    text = json.dumps({k: v for k, v in found.items() if k not in {"id", "meta"}})
+    named = re.sub(r'(?<="reference": ")[^"]+', lambda one: names[one[0]], text)
+    return json.loads(named)
+
+
+@pytest.mark.slow
+def test_T31_messages_in_any_order_and_again_leave_one_state(  # noqa: N802 - the rule
+    server, tmp_path, tmp_path_factory
+):
+    chance = random.Random(5)  # noqa: S311 - an order of messages, no secret
+    shuffled = [*STORY, *chance.sample(STORY, 4)]
+    chance.shuffle(shuffled)
+
+    in_order = state(server, sent(tmp_path, STORY))
+    with serving(tmp_path_factory.mktemp("other")) as other:
+        in_any_order = state(other, sent(tmp_path, shuffled))
+
+    assert len(in_order) > len(STORY)
+    assert in_any_order == in_order

@@ -7,14 +7,18 @@ nothing to rewrite here.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from engine.channels.processing.kept_times import timed, times_of, told_at
 from engine.store.resources import KnownResource
 from engine.transforms.fhir.bundle import read_json, write_json
 from engine.transforms.fhir.keys import criteria, key
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.stamps import NEVER
+from engine.transforms.fhir.update import Version
 
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 PARTIES: Final = frozenset(
@@ -73,29 +77,39 @@ class Kept(NamedTuple):
     """
 
     full_url: str
-    resource: Element
+    version: Version
     found_by: Mapping[str, str]
     content: bytes
     targets: frozenset[str]
-    source_time: datetime | None = None
     update: bytes = b""
     subject: Subject = NO_ONE
     record: int = 0
 
+    @property
+    def resource(self) -> Element:
+        """The resource itself."""
+        return self.version.resource
+
+    @property
+    def source_time(self) -> datetime | None:
+        """When the source said the latest of it; None where it gave no time."""
+        return told_at(self.version.latest)
+
     def at(self, source_time: datetime | None) -> "Kept":
         """Return the same as said at another time."""
-        return Kept(*self[:5], source_time, *self[6:])
+        latest = self.version.latest._replace(at=source_time or NEVER)
+        return self._replace(version=replace(self.version, latest=latest))
 
 
 def closed(
     full_url: str,
-    resource: Element,
+    version: Version,
     found_by: Mapping[str, str] = NOBODY,
     subject: Subject = NO_ONE,
     record: int = 0,
 ) -> Kept:
-    """Return a mapped resource as it is to be kept, with what finds its references."""
-    body = write_json(resource)
+    """Return a version as it is to be kept, with what finds its references."""
+    body = write_json(version.resource)
     targets = targets_of(body)
     outside = {each: found_by[each] for each in targets if each in found_by}
     beside = outside
@@ -104,11 +118,9 @@ def closed(
         beside = {each: query for each, query in outside.items() if each != subject.url}
         body = body.replace(f'"{subject.url}"'.encode(), _QUOTED)
         kept_url = PATIENT if full_url == subject.url else full_url
-    head = write_json({"fullUrl": kept_url, "found_by": beside})
+    head = write_json({"fullUrl": kept_url, "found_by": beside, **times_of(version)})
     content = head[:-1] + b',"resource":' + body + b"}"
-    return Kept(
-        full_url, resource, outside, content, targets, None, b"", subject, record
-    )
+    return Kept(full_url, version, outside, content, targets, b"", subject, record)
 
 
 def opened(known: "KnownResource | Kept", subject: Subject = NO_ONE) -> Kept:
@@ -122,11 +134,10 @@ def opened(known: "KnownResource | Kept", subject: Subject = NO_ONE) -> Kept:
     assert isinstance(found_by, dict)
     return Kept(
         str(content["fullUrl"]),
-        resource,
+        timed(resource, content, known.source_time),
         {**found_by, **subject.found_by},
         known.content,
         targets_of(body),
-        known.source_time,
         b"",
         subject,
         known.record,
@@ -140,5 +151,5 @@ def targets_of(content: bytes) -> frozenset[str]:
 
 def party(entry: Entry) -> KnownResource:
     """Return a party as it is kept: by full URL, since several persons share it."""
-    kept = closed(entry.full_url, entry.resource)
+    kept = closed(entry.full_url, Version(entry.resource))
     return KnownResource(entry.kind, entry.full_url, kept.content)

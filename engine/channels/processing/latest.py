@@ -6,14 +6,12 @@ their records say, by the rules of the golden record.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from engine.channels.processing.known import (
     NO_ONE,
     Kept,
     Subject,
-    closed,
     is_update,
     patient_key,
     targets_of,
@@ -24,9 +22,9 @@ from engine.channels.processing.person_patient import (
     without_enterprise,
 )
 from engine.channels.processing.prepared import Prepared
+from engine.channels.processing.updating import update_of, updated
 from engine.channels.processing.view import View
-from engine.hl7 import Message
-from engine.hl7.timestamps import read_timestamp
+from engine.hl7 import Finding, Message
 from engine.identity.decision import Decision
 from engine.identity.survivorship import SourceValues
 from engine.store.resources import KnownResource
@@ -37,8 +35,8 @@ from engine.transforms.fhir.bundle import (
     stamp_person,
     write_json,
 )
-from engine.transforms.fhir.mapped import Element, Entry, Mapped
-from engine.transforms.fhir.update import merge_update
+from engine.transforms.fhir.mapped import Element, Entry, Mapped, Told
+from engine.transforms.fhir.update import merge_same
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,11 @@ class Owner:
 
 
 _NOBODY: Final = Owner()
+_LATE: Final = Finding(
+    "late_message",
+    "",
+    "a newer message came before: only what it does not say is taken from this one",
+)
 
 
 def latest(
@@ -68,7 +71,6 @@ def latest(
 ) -> tuple[KnownResource, ...]:
     """Apply each update to what is known, and return the new latest versions.
 
-    An update older than what is known is dropped: the known version is sent again.
     Parties that a message only refers to are kept beside, by full URL, so that later
     documents can name them.
     """
@@ -80,7 +82,7 @@ def latest(
         prepared,
         view,
         persons,
-        _happened(prepared),
+        mapped.told,
         queries(mapped.entries),
         _merged_away(mapped, owners, persons),
     )
@@ -201,7 +203,7 @@ class _Work:
     prepared: Prepared
     view: View
     persons: Persons
-    happened: datetime | None
+    told: Told
     here: Mapping[str, str]
     merged: frozenset[tuple[object, object]]
 
@@ -245,11 +247,12 @@ class _Work:
             ranks = self.persons.ranks
             patient = combined(said, list(members.values()), standing.old, ranks)
             if owner.retired:
-                patient = merge_update(patient, stated)
+                patient = merge_same(patient, stated)
             patient = self.persons.stamped(patient, owner.person)
-        links = [*_links(stated), *self._absorbed(standing.absorbed, stated)]
+        links = [one for one in _links(stated) if one not in _links(patient)]
+        links += self._absorbed(standing.absorbed, stated)
         if links:
-            patient = {**patient, "link": links}
+            patient = {**patient, "link": [*links, *_links(patient)]}
         entry.resource = self._outward(patient, *said.values())
         return kept
 
@@ -260,6 +263,8 @@ class _Work:
         """
         numbers = without_enterprise(stated, self.persons.system)
         own = {name: value for name, value in stated.items() if name != "link"}
+        if links := [one for one in _links(stated) if one["type"] == "seealso"]:
+            own["link"] = links
         own["identifier"] = [one for one in numbers if _number(one) not in self.merged]
         return own
 
@@ -283,19 +288,17 @@ class _Work:
         self, entry: Entry, resource: Element, before: Kept | None, owner: Owner
     ) -> Kept:
         """Return the latest version of a resource after one update."""
-        said, happened = write_json(resource), self.happened
-        found_by = self.here
-        if before is not None:
-            if before.source_time and happened and happened < before.source_time:
-                return before
-            if before.update == said and not entry.nulls:
-                return before.at(happened)
-            resource = merge_update(before.resource, resource, entry.nulls)
-            found_by = {**before.found_by, **found_by}
-        version = closed(
-            entry.full_url, resource, found_by, owner.subject, owner.record
+        update = update_of(entry, resource, self.told, before)
+        if before is not None and update.stamp < before.version.latest:
+            self._note_late()
+        return updated(
+            entry.full_url, update, before, self.here, (owner.subject, owner.record)
         )
-        return version._replace(source_time=happened, update=said)
+
+    def _note_late(self) -> None:
+        findings = self.prepared.context.findings
+        if _LATE not in findings:
+            findings.append(_LATE)
 
     def _outward(self, resource: Element, *versions: Kept) -> Element:
         """Return a resource as it is sent: beside others, or finding them."""
@@ -341,10 +344,3 @@ def _number(identifier: Element) -> tuple[object, object]:
 def _links(patient: Element) -> list[Element]:
     links = patient.get("link")
     return links if isinstance(links, list) else []
-
-
-def _happened(prepared: Prepared) -> datetime | None:
-    """Return when the source says it happened: EVN-2, else MSH-7."""
-    message = prepared.message
-    found = read_timestamp(message["EVN-2"]) or read_timestamp(message["MSH-7"])
-    return None if found is None else found.instant()

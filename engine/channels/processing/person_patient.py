@@ -14,7 +14,7 @@ from engine.identity.index import Identifier
 from engine.identity.survivorship import Chosen, SourceValues, golden
 from engine.transforms.fhir.bundle import enterprise_identifier
 from engine.transforms.fhir.mapped import Element
-from engine.transforms.fhir.update import merge_update
+from engine.transforms.fhir.update import join
 
 _ELEMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -80,9 +80,10 @@ def combined(
         ranks: assigning authorities, the most trusted first.
     """
     ordered = sorted(said.items(), key=_last)
-    patient = ordered[0][1].resource
+    version = ordered[0][1].version
     for _, each in ordered[1:]:
-        patient = merge_update(patient, each.resource)
+        version = join(version, each.version)
+    patient = version.resource
     if len(said) > 1:
         chosen = golden(members, ranks).chosen
         patient = dict(patient)

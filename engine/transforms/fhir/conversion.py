@@ -1,10 +1,11 @@
 """One message on its way to resources: what the mappers share and fill."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 from engine.hl7 import Message, Repetition
 from engine.hl7.conformance import Finding
 from engine.hl7.segment import NULL
+from engine.hl7.timestamps import Precision, read_timestamp
 from engine.transforms.fhir.datatypes import concept, plain, put
 from engine.transforms.fhir.feed import Feed, feed_of
 from engine.transforms.fhir.groups import Node, Tree, grow
@@ -15,10 +16,11 @@ from engine.transforms.fhir.mapped import (
     MapContext,
     Mapped,
     Party,
+    Told,
 )
 from engine.transforms.fhir.plan import Plan
 from engine.transforms.fhir.times import Moment
-from engine.transforms.fhir.update import merge_update
+from engine.transforms.fhir.update import merge_same
 from engine.transforms.trace import Loss
 
 
@@ -145,7 +147,7 @@ class Conversion:
             self._by_url[entry.full_url] = entry
             self.mapped.entries.append(entry)
             return entry
-        known.resource = merge_update(known.resource, entry.resource)
+        known.resource = merge_same(known.resource, entry.resource)
         return known
 
     @property
@@ -157,6 +159,21 @@ class Conversion:
     def recorded(self) -> str:
         """Return when this message was taken in, as an instant."""
         return self.context.received_at.astimezone(UTC).isoformat()
+
+    def told(self) -> Told:
+        """Return when it happened: EVN-2 if it tells the time of day, else MSH-7."""
+        evn = self.tree.first("EVN")
+        texts = (evn.segment.text(2) if evn else "", self.message.segments[0].text(7))
+        read = [(text, at) for text in texts if (at := read_timestamp(text))]
+        if not read:
+            return Told()
+        timed = (each for each in read if each[1].precision >= Precision.HOUR)
+        text, at = next(timed, read[0])
+        found = self.feed.moment(text)
+        self.feed.cuts.clear()
+        if not found.instant:
+            return Told(at.instant(), found.text)
+        return Told(datetime.fromisoformat(found.text).astimezone(UTC), found.text)
 
     # ---- reading
 

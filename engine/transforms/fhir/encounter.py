@@ -39,7 +39,7 @@ from engine.transforms.fhir.vocabulary import (
 
 NULLS: Final = {
     3: "location", 4: "type", 7: "participant", 10: "serviceType",
-    44: "period", 45: "period",
+    44: "period.start", 45: "period.end",
 }  # fmt: skip
 """PV1 fields whose HL7 null removes an element."""
 
@@ -99,6 +99,7 @@ def map_encounter(conversion: Conversion, pv1: Node) -> None:
         _add_more(conversion, pv2, resource)
     entry = _add(conversion, pv1, resource, subject)
     conversion.note_nulls(entry, pv1, NULLS)
+    entry.presumed = _presumed(conversion, pv1)
     pv1.take(1)
     subject.encounter = entry
 
@@ -124,6 +125,19 @@ def status(conversion: Conversion, pv1: Node) -> str:
     if plan.status:
         return plan.status
     return "planned" if pv1.text(2) == "P" else "in-progress"
+
+
+def _presumed(conversion: Conversion, pv1: Node) -> tuple[str, ...]:
+    """Return what only FHIR wants: a status no event tells, a class no PV1-2 tells.
+
+    An A08 after the discharge must not bring the patient back (T17).
+    """
+    untold = []
+    if not conversion.plan.status and status(conversion, pv1) != "finished":
+        untold.append("status")
+    if not pv1.segment.text(2):
+        untold.append("class")
+    return tuple(untold)
 
 
 def _registered(conversion: Conversion, pv1: Node) -> str:

@@ -18,7 +18,7 @@ def map_links(conversion: Conversion) -> None:
         return
     for one, other in (patients, patients[::-1]):
         if kind is Link.REMOVED:
-            one.nulls.append("link")
+            one.removed["link"] = [{"other": other.reference}]
             continue
         link: Element = {"other": other.reference, "type": "seealso"}
         append(one.resource, "link", link)

@@ -82,8 +82,10 @@ class Entry:
     ``reference`` is the one Reference object that every other resource of the message
     uses for it, so a new ``full_url`` reaches them all. ``criteria`` is a query such as
     ``identifier=system|value``; PUT without one goes to ``Type/id``. ``nulls`` are the
-    elements that an HL7 null asked to remove. ``segment`` is the index of the segment
-    that made it, -1 for none.
+    elements that an HL7 null asked to remove, ``removed`` the members of lists that the
+    message takes away, ``presumed`` the elements it does not say itself. ``as_of`` is
+    the instant from which a result is in this state, where the source tells one.
+    ``segment`` is the index of the segment that made it, -1 for none.
     """
 
     resource: Element
@@ -92,6 +94,9 @@ class Entry:
     criteria: str
     segment: int
     nulls: list[str]
+    removed: dict[str, list[Element]]
+    presumed: tuple[str, ...]
+    as_of: str
     reference: Element
     kind: str
     owned: bool
@@ -110,6 +115,9 @@ class Entry:
         self.criteria = criteria
         self.segment = segment
         self.nulls = []
+        self.removed = {}
+        self.presumed = ()
+        self.as_of = ""
         self.owned = False
         self.reference = {"reference": full_url}
         self.kind = str(resource["resourceType"])
@@ -142,6 +150,20 @@ class Party(NamedTuple):
     criteria: str
 
 
+class Told(NamedTuple):
+    """When the source says it happened: as a UTC moment, and as FHIR dateTime.
+
+    The moment is None where no time was given; it is reckoned in UTC where no zone is
+    known, so that the messages of a feed keep their order, and the text is a date then.
+    """
+
+    at: datetime | None = None
+    text: str = ""
+
+
+UNTOLD: Final = Told()
+
+
 @dataclass(slots=True)
 class Mapped:
     """The resources of one message, what was lost and what was odd.
@@ -155,6 +177,7 @@ class Mapped:
     losses: list[Loss] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
+    told: Told = UNTOLD
 
     def own(self, entry: Entry) -> Element:
         """Return a resource of this message that may be changed in place.

@@ -170,4 +170,5 @@ def convert(
     map_header(conversion)
     account(conversion)
     conversion.mapped.unmapped = sorted(conversion.feed.unmapped)
+    conversion.mapped.told = conversion.told()
     return conversion

@@ -94,7 +94,7 @@ def merge_visits(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
         "subject": survivor.reference,
         "partOf": kept.reference,
     }
-    conversion.upsert(mrg, resource, system, value)
+    conversion.upsert(mrg, resource, system, value).presumed = ("class",)
     _keep_old(kept, one)
 
 

@@ -62,6 +62,7 @@ class Order:
 
     key: str = ""
     status: str = ""
+    as_of: str = ""
     effective: Element = field(default_factory=dict)
     category: list[Element] = field(default_factory=list)
     specimens: dict[str, Entry] = field(default_factory=dict)
@@ -114,6 +115,7 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
         resource["encounter"] = subject.encounter.reference
     _add_effective(conversion, node, resource, order)
     units = unit(conversion.feed, node.first(6)) if node.has(6) else {}
+    reason = ""
     if not _add_value(conversion, lines, resource, units):
         reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
         resource["dataAbsentReason"] = coded(ABSENT, reason)
@@ -122,7 +124,10 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
     put(resource, "note", [one for line in lines for one in notes_of(conversion, line)])
     for line in lines[1:]:
         line.taken |= node.taken
-    return _add(conversion, node, resource, order)
+    entry = _add(conversion, node, resource, order)
+    if reason == "unknown":
+        entry.presumed = ("value",)
+    return entry
 
 
 def _add(conversion: Conversion, node: Node, resource: Element, order: Order) -> Entry:

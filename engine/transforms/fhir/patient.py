@@ -336,3 +336,5 @@ def map_account(conversion: Conversion, pid: Node) -> None:
         resource["subject"] = [subject.patient.reference]
     system, value = str(one["system"]), str(one["value"])
     subject.account = conversion.upsert(pid, resource, system, value)
+    if conversion.plan.account == "active":  # an ADT opens no account that was closed
+        subject.account.presumed = ("status",)

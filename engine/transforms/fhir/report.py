@@ -80,7 +80,9 @@ def map_report(conversion: Conversion, obr: Node) -> None:
     _link_parent(conversion, obr, order)
     put(report, "result", _distinct(order))
     put(report, "presentedForm", forms)
-    _add(conversion, obr, report, identifiers, order)
+    made = _add(conversion, obr, report, identifiers, order)
+    for entry in (made, *(entry for entry, _ in order.results)):
+        entry.as_of = order.as_of
 
 
 def _add_order_details(
@@ -180,6 +182,7 @@ def _add_times(
     if obr.has(22):
         issued = conversion.moment(obr, 22)
         put(report, "issued", issued.instant)
+        order.as_of = issued.instant
         if issued.text and not issued.instant and not issued.cut:
             conversion.lose(obr, 22, "cut-to-date")
 

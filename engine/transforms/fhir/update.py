@@ -1,62 +1,242 @@
-"""A sparse update onto what is known: an empty field leaves, a null removes.
+"""An update onto what is known, part by part: of each part the latest word counts.
+
+An empty field leaves what is known and a null removes it, whenever the message comes:
+the same messages in any order, late or repeated, end in the same resource.
 
 Spec:
-    architecture.md section 4, "A sparse message never wipes a rich one"; fhir.md T19.
+    architecture.md section 4, "A sparse message never wipes a rich one"; fhir.md T19
+    and T31.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from engine.transforms.fhir.history import HISTORIES, Fact, past_of, recorded
 from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.stamps import OLDEST, PRESUMED, UNTIMED, Stamp
 
-Parts: TypeAlias = list[Element]
+Parts: TypeAlias = dict[str, object]
+"""What a resource says by the name of each part.
+
+A part is an element (``gender``, its extension included; ``deceased`` for every kind of
+it), a member of a gathered list (``telecom#home|phone``), or an element inside another
+that several fields fill (``period.start``).
+"""
 Name: TypeAlias = Callable[[Element], str]
 
 
-def merge_update(known: Element, update: Element, nulls: Iterable[str] = ()) -> Element:
-    """Return the latest known version of a resource with an update applied to it.
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one message says of a resource.
 
-    An element the update does not have stays as it was. Lists that gather what several
-    messages say (identifiers, stays, extensions) are joined by what each part is;
-    every other element is replaced whole.
-
-    Args:
-        known: the latest version; not changed.
-        update: what the new message says; not changed.
-        nulls: names of the elements an HL7 null asked to remove, see `Entry.nulls`.
-
-    Returns:
-        A new resource that shares its unchanged parts with the two.
+    ``when`` is the time of its event as FHIR dateTime. ``presumed`` are elements that
+    stand there only because FHIR wants them: they never replace what was said.
+    ``nulls`` are elements that an HL7 null removes, ``removed`` members of gathered
+    lists that the message takes away.
     """
-    kind = str(update["resourceType"])
-    gone = frozenset(nulls)
-    merged = {name: value for name, value in known.items() if name not in gone}
-    if kind == "Encounter":
-        _keep_history(known, update, merged)
-    for name, value in update.items():
-        joined_by = _JOINED.get(f"{kind}.{name}") or _JOINED.get(name)
-        before = merged.get(name)
-        if (
-            joined_by is not None
-            and isinstance(before, list)
-            and isinstance(value, list)
-        ):
-            merged[name] = _join(before, value, joined_by)
+
+    resource: Element
+    stamp: Stamp = UNTIMED
+    when: str = ""
+    presumed: Collection[str] = ()
+    nulls: Collection[str] = ()
+    removed: Mapping[str, list[Element]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A resource as far as it is known, and when each part of it was said.
+
+    ``others`` are the parts not said at ``latest``, and those removed since. ``past``
+    are the facts that an Encounter's histories are made of.
+    """
+
+    resource: Element
+    latest: Stamp = UNTIMED
+    others: Mapping[str, Stamp] = field(default_factory=lambda: MappingProxyType({}))
+    past: Mapping[str, tuple[Fact, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+def first(update: Update) -> Version:
+    """Return what is known after the first message about a resource."""
+    stamp = update.stamp
+    others = dict.fromkeys(_removed(update), stamp)
+    others |= dict.fromkeys(_presumed(update), stamp._replace(rank=PRESUMED))
+    return Version(update.resource, stamp, others, _facts(update))
+
+
+def merge(known: Version, update: Update) -> Version:
+    """Return what is known after one more message, late or not.
+
+    Neither argument is changed; the result shares its unchanged parts with both.
+    """
+    return join(known, first(update))
+
+
+def merge_same(one: Element, other: Element) -> Element:
+    """Return one resource of two that one message makes; the second wins."""
+    return join(Version(one), Version(other)).resource
+
+
+def join(one: Version, other: Version) -> Version:
+    """Return what two versions know together; of equal stamps the second one counts."""
+    have, new = _parts(one.resource), _parts(other.resource)
+    stamps = {**dict.fromkeys(have, one.latest), **one.others}
+    told = {**dict.fromkeys(new, other.latest), **other.others}
+    for name, stamp in told.items():
+        if name not in new:
+            _remove(name, stamp, have, stamps)
+    said: Parts = {}
+    for name, value in new.items():
+        stamp, above = told[name], stamps.get(_list_of(name), OLDEST)
+        if stamp >= stamps.get(name, OLDEST) and stamp >= above:
+            said[name], stamps[name] = value, stamp
+    latest = max(one.latest, other.latest)
+    parts = {**said, **{n: value for n, value in have.items() if n not in said}}
+    past = {**one.past}
+    for element, facts in other.past.items():
+        for fact in facts:
+            past[element] = recorded(past.get(element, ()), fact)
+    return Version(
+        _whole(one.resource, parts, stamps, past),
+        latest,
+        {n: at for n, at in stamps.items() if at != latest or n not in parts},
+        past,
+    )
+
+
+def _presumed(update: Update) -> set[str]:
+    """Return the parts an update holds only because FHIR wants them."""
+    found = set(update.presumed)
+    if update.resource.get("status") == "unknown":
+        found.add("status")
+    return found
+
+
+def _removed(update: Update) -> Iterator[str]:
+    """Yield the names of the parts and lists that an update takes away."""
+    kind = str(update.resource["resourceType"])
+    for element in update.nulls:
+        shape = _shape(kind, element)
+        yield f"{shape.name}#" if shape.member else shape.name
+    for element, members in update.removed.items():
+        member = _shape(kind, element).member
+        assert member is not None
+        yield from (f"{element}#{member(one)}" for one in members)
+
+
+def _remove(name: str, stamp: Stamp, have: Parts, stamps: dict[str, Stamp]) -> None:
+    """Take away a part or a whole list, unless something later says otherwise."""
+    wide = name.endswith("#")
+    below = [each for each in stamps if each.startswith(name)] if wide else [name]
+    for each in below:
+        if stamps.get(each, OLDEST) <= stamp:
+            have.pop(each, None)
+            stamps.pop(each, None)
+    stamps[name] = max(stamp, stamps.get(name, OLDEST))
+
+
+def _list_of(name: str) -> str:
+    """Return the name of the whole list a member belongs to, ``""`` for other parts."""
+    element, mark, _ = name.partition("#")
+    return element + mark if mark else ""
+
+
+# ---- a resource and its parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How an element falls into parts; ``member`` names one member of its list."""
+
+    name: str
+    member: Name | None = None
+    spread: bool = False
+
+
+@cache
+def _shape(kind: str, element: str) -> _Shape:
+    name = element.removeprefix("_")
+    member = _MEMBERS.get(f"{kind}.{name}") or _MEMBERS.get(name)
+    if member is not None:
+        return _Shape(name, member)
+    if name == "dataAbsentReason":
+        return _Shape("value")  # it stands for the value
+    stem = next((stem for stem in _ALTERNATIVES if name.startswith(stem)), name)
+    return _Shape(stem, None, name in _SPREAD)
+
+
+def _parts(resource: Element) -> Parts:
+    kind = str(resource["resourceType"])
+    found: Parts = {}
+    for element, value in resource.items():
+        if element in _DERIVED:
+            continue
+        shape = _shape(kind, element)
+        if shape.member is not None and isinstance(value, list):
+            for one in value:
+                part = found.setdefault(f"{shape.name}#{shape.member(one)}", [])
+                assert isinstance(part, list)
+                part.append(one)
+        elif shape.spread and isinstance(value, dict):
+            found |= {f"{shape.name}.{name}": inner for name, inner in value.items()}
         else:
-            merged[name] = value
-    _drop_alternatives(update, merged)
-    return merged
+            whole = found.setdefault(shape.name, {})
+            assert isinstance(whole, dict)
+            whole[element] = value
+    return found
 
 
-def _join(known: Parts, update: Parts, name: Name) -> Parts:
-    """Return both lists as one; a part of the update replaces the known one it names.
+def _whole(
+    known: Element,
+    parts: Parts,
+    stamps: Mapping[str, Stamp],
+    past: Mapping[str, tuple[Fact, ...]],
+) -> Element:
+    """Put a resource together; of a gathered list the latest members come first."""
+    resource: Element = {"resourceType": known["resourceType"]}
+    lists: dict[str, list[tuple[Stamp, list[Element]]]] = {}
+    for name, value in parts.items():
+        element, is_member, _ = name.partition("#")
+        if is_member:
+            assert isinstance(value, list)
+            resource.setdefault(element, [])
+            lists.setdefault(element, []).append((stamps[name], value))
+        elif isinstance(value, dict) and "." not in name:
+            resource.update(value)
+        else:
+            outer, _, inner = name.partition(".")
+            holder = resource.setdefault(outer, {})
+            assert isinstance(holder, dict)
+            holder[inner] = value
+    for element, members in lists.items():
+        members.sort(key=lambda each: each[0], reverse=True)
+        resource[element] = [one for _, some in members for one in some]
+    for element, history in HISTORIES.items():
+        if found := past_of(past.get(element, ()), element):
+            resource[history] = found
+        elif history in known:
+            resource[history] = known[history]
+    return resource
 
-    Parts that say the same thing of the same name within one list all stay.
-    """
-    renewed = {name(part) for part in update}
-    return [*update, *(part for part in known if name(part) not in renewed)]
+
+def _facts(update: Update) -> Mapping[str, tuple[Fact, ...]]:
+    """Return what an update plainly says of a visit's status and class."""
+    if update.resource["resourceType"] != "Encounter":
+        return _NO_PAST
+    presumed = _presumed(update)
+    return {
+        element: (Fact(update.stamp, update.when, update.resource[element]),)
+        for element in HISTORIES
+        if element in update.resource and element not in presumed
+    }
 
 
 def _identifier(part: Element) -> str:
@@ -65,6 +245,10 @@ def _identifier(part: Element) -> str:
 
 def _extension(part: Element) -> str:
     return str(part.get("url"))
+
+
+def _reference(part: Element) -> str:
+    return str(part.get("reference"))
 
 
 def _target(name: str) -> Name:
@@ -84,7 +268,7 @@ def _participant(part: Element) -> str:
     return str(kinds[0].get("coding")) if isinstance(kinds, list) and kinds else ""
 
 
-_JOINED: Final[Mapping[str, Name]] = MappingProxyType(
+_MEMBERS: Final[Mapping[str, Name]] = MappingProxyType(
     {
         "identifier": _identifier,
         "extension": _extension,
@@ -94,47 +278,25 @@ _JOINED: Final[Mapping[str, Name]] = MappingProxyType(
         "Encounter.diagnosis": _target("condition"),
         "Encounter.participant": _participant,
         "Account.guarantor": _target("party"),
+        "DiagnosticReport.result": _reference,
+        "Observation.hasMember": _reference,
+        "Observation.derivedFrom": _reference,
     }
 )
-"""Lists that are joined, by element or by type and element, and what names a part."""
+"""Lists that gather what several messages say, and what names a member of each.
+
+Members of one name within one list are one part. Every other list is replaced whole.
+"""
+
+_SPREAD: Final = frozenset(("period", "servicePeriod", "hospitalization", "context"))
+"""Elements that several fields fill, each its own part of it."""
 
 _ALTERNATIVES: Final = (
-    "deceased", "multipleBirth", "effective", "value", "performed", "onset",
-    "occurrence",
+    "abatement", "deceased", "effective", "medication", "multipleBirth", "occurrence",
+    "onset", "performed", "value",
 )  # fmt: skip
 """Choice elements: a new kind of value replaces the old kind."""
 
+_DERIVED: Final = frozenset(("resourceType", *HISTORIES.values()))
 
-@cache
-def _stem(name: str) -> str:
-    """Return the choice element that ``valueString`` is a kind of, or ``""``."""
-    return next((stem for stem in _ALTERNATIVES if name.startswith(stem)), "")
-
-
-def _drop_alternatives(update: Element, merged: Element) -> None:
-    stems = {stem for stem in map(_stem, update) if stem}
-    if not stems:
-        return
-    for name in [name for name in merged if _stem(name) in stems]:
-        if name not in update:
-            del merged[name]
-    if "value" in stems and "dataAbsentReason" not in update:
-        merged.pop("dataAbsentReason", None)
-
-
-def _keep_history(known: Element, update: Element, merged: Element) -> None:
-    """Remember the status and class a visit had before (ADT A06, A07 and others)."""
-    period = known.get("period") or {"extension": [_UNKNOWN_TIME]}
-    for name, history in (("status", "statusHistory"), ("class", "classHistory")):
-        before, now = known.get(name), update.get(name)
-        if before is None or now is None or before == now:
-            continue
-        kept = merged.get(history)
-        one: Element = {name: before, "period": period}
-        merged[history] = [*(kept if isinstance(kept, list) else ()), one]
-
-
-_UNKNOWN_TIME: Final[Element] = {
-    "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
-    "valueCode": "unknown",
-}
+_NO_PAST: Final[Mapping[str, tuple[Fact, ...]]] = MappingProxyType({})

@@ -7,6 +7,7 @@ from engine.channels.processing.person_patient import Persons, combined
 from engine.identity.index import Identifier
 from engine.identity.survivorship import SourceValues
 from engine.identity.traits import Traits
+from engine.transforms.fhir.update import Version
 
 EARLY, LATE = (datetime(2030, 1, day, tzinfo=UTC) for day in (1, 2))
 NUMBERS = {
@@ -17,7 +18,7 @@ NUMBERS = {
 
 def said(number, at, **elements):
     patient = {"resourceType": "Patient", "identifier": [NUMBERS[number]], **elements}
-    return closed("urn:uuid:p", patient, record=number)._replace(source_time=at)
+    return closed("urn:uuid:p", Version(patient), record=number).at(at)
 
 
 def source(number, time, **traits):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.transforms.fhir.update import merge_update
+from engine.transforms.fhir.update import Update, Version, merge
 from tests.builders import er7
 from tests.fhir_messages import adt, losses, mapped, msh, pid, pv1, resource, resources
 
@@ -126,13 +126,17 @@ def test_a24_links_both_ways():
     assert two.resource["link"] == [{"other": one.reference, "type": "seealso"}]
 
 
-def test_a37_takes_the_link_away():
+def test_a37_takes_this_link_away_and_leaves_others():
     [known, _] = mapped(adt("A24", *LINKED, structure="ADT_A24")).patients
     [update, _] = mapped(adt("A37", *LINKED, structure="ADT_A24")).patients
+    other = {"other": {"reference": "urn:uuid:other"}, "type": "seealso"}
+    known.resource["link"].append(other)
 
-    merged = merge_update(known.resource, update.resource, update.nulls)
+    merged = merge(
+        Version(known.resource), Update(update.resource, removed=update.removed)
+    )
 
-    assert "link" not in merged
+    assert merged.resource["link"] == [other]
 
 
 def test_a_link_needs_two():
