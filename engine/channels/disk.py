@@ -4,6 +4,8 @@ Spec:
     faults.md F05; protocol.md section 4, "journal cannot commit".
 """
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,7 +23,37 @@ FULL: Final = "disk is full"
 BROKEN: Final = "disk I/O error"
 """SQLite's words for a write or fsync the disk refused; PostgreSQL stops by itself."""
 
+STOPPED_TO_PROTECT_DATA: Final = 70
+WRONG_CONFIGURATION: Final = 3
+
 _log = structlog.get_logger()
+
+
+def is_broken(error: BaseException | None) -> bool:
+    """Whether a disk refused to write or to sync, anywhere in the chain of causes."""
+    while error is not None:
+        if BROKEN in str(error) or getattr(error, "errno", None) == errno.EIO:
+            return True
+        error = error.__cause__
+    return False
+
+
+def protect_data() -> None:
+    """End at once: after a failed fsync no answer of ours can be trusted.
+
+    Nothing is closed: closing a store syncs it again, and a second sync may report
+    what the first one lost as written.
+    """
+    _log.critical("disk_failed", exit=STOPPED_TO_PROTECT_DATA)
+    os._exit(STOPPED_TO_PROTECT_DATA)
+
+
+def not_started(error: Exception) -> int:
+    """Tell why a process cannot start; return its exit code, unless a disk failed."""
+    if is_broken(error):
+        protect_data()
+    _log.error("not_started", reason=str(error), faults=getattr(error, "faults", ()))
+    return WRONG_CONFIGURATION
 
 
 @dataclass(slots=True)
@@ -60,7 +92,7 @@ class DiskGuard:
 
     def failed(self, error: Exception) -> None:
         """Note that the store could not write; for want of space, stop taking."""
-        if BROKEN in str(error):
+        if is_broken(error):
             self.broke()
         if self.reserve is None or self.is_full or FULL not in str(error):
             return

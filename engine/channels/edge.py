@@ -34,7 +34,7 @@ from engine.channels.collector import collect_rarely
 from engine.channels.deliver import DeliverLoop
 from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
-from engine.channels.disk import DiskGuard
+from engine.channels.disk import DiskGuard, is_broken, not_started, protect_data
 from engine.channels.format.channel import Channel
 from engine.channels.format.load import load_site
 from engine.channels.housekeeping import Housekeeping
@@ -61,8 +61,7 @@ from engine.store.sequences import thaw
 REPORT_SECONDS: Final = 2.0
 DRAIN_SECONDS: Final = 8.0
 FLUSH_SECONDS: Final = 0.05
-STOPPED_TO_PROTECT_DATA: Final = 70
-WRONG_CONFIGURATION: Final = 3
+NOT_STARTED: Final = 1
 
 _log = structlog.get_logger()
 
@@ -268,17 +267,19 @@ class Edge:
 
     def run(self, work: Round) -> Deferred[Outcome]:
         """Run one round of the deliver loop in the store's thread."""
-        return self._in_store(self._guarded, work)
+        return self._in_store(self._outbox.run, work)
 
-    def _guarded(self, work: Round) -> Outcome:
+    def _in_store(self, call: Callable[..., object], *arguments: object) -> Deferred:  # type: ignore[type-arg]
+        return deferToThreadPool(
+            self._reactor, self._thread, self._guarded, call, *arguments
+        )
+
+    def _guarded(self, call: Callable[..., object], *arguments: object) -> object:
         try:
-            return self._outbox.run(work)
+            return call(*arguments)
         except Exception as error:
             self._guard.failed(error)
             raise
-
-    def _in_store(self, call: Callable[..., object], *arguments: object) -> Deferred:  # type: ignore[type-arg]
-        return deferToThreadPool(self._reactor, self._thread, call, *arguments)
 
     def _committed(self, size: int) -> None:
         self._counts["", "journal_commits"] += 1
@@ -340,12 +341,6 @@ class Edge:
         ).decode()
 
 
-def protect_data() -> None:
-    """End at once: after a failed fsync no answer of ours can be trusted."""
-    _log.critical("disk_failed", exit=STOPPED_TO_PROTECT_DATA)
-    os._exit(STOPPED_TO_PROTECT_DATA)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the edge until it is told to stop; return the exit code."""
     asked = read_arguments(arguments)
@@ -358,9 +353,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         key = load_or_create_key(settings.key_file)
         database = open_database(settings.store_url, key, role="edge")
         return _run(settings, database, load, asked.bells)
-    except ConfigurationError as error:
-        _log.error("not_started", reason=str(error), faults=error.faults)
-        return WRONG_CONFIGURATION
+    except (ConfigurationError, OSError) as error:
+        return not_started(error)
 
 
 def _configuration(
@@ -382,11 +376,22 @@ def _run(
     reactor.seconds = time.monotonic  # timers keep their length when the clock is set
     follow_twisted()
     edge = Edge(settings, database, reactor, load, bells)
-    reactor.callWhenRunning(edge.start)
+    reactor.callWhenRunning(_start, edge)
     reactor.callWhenRunning(collect_rarely)
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(edge.reload))
     reactor.run()
     return 0
+
+
+def _start(edge: Edge) -> None:
+    """Start, or end: an edge that could not is deaf, and a new life may not be."""
+    try:
+        edge.start()
+    except Exception as error:  # noqa: BLE001 - whatever it was, nobody listens
+        if is_broken(error):
+            protect_data()
+        _log.critical("edge_not_started", reason=str(error))
+        os._exit(NOT_STARTED)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from engine.channels.arguments import Arguments, read_arguments
 from engine.channels.clock import utc_now
 from engine.channels.collector import Collector
 from engine.channels.content import REMARKS
-from engine.channels.disk import BROKEN
+from engine.channels.disk import is_broken, not_started, protect_data
 from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.processing.assemble import Line, lines_of
@@ -59,8 +59,6 @@ LEASE: Final = timedelta(seconds=15)
 RENEW: Final = timedelta(seconds=5)
 LOOK: Final = timedelta(seconds=2)
 """How often it is seen whether a fragment waits too long for its next one."""
-
-WRONG_CONFIGURATION: Final = 3
 
 _DECIDED: Final = (MessageState.PROCESSED, MessageState.HELD)
 _log = structlog.get_logger()
@@ -104,7 +102,7 @@ class Worker:
             try:
                 done += 0 if name in self.silenced else self.batch(name)
             except EngineError as error:
-                if BROKEN in str(error):
+                if is_broken(error):
                     raise
                 troubles.append(error)
         self.processed += done
@@ -269,7 +267,7 @@ class Process:
             self._report()
             return not self._is_full() and self.worker.turn() > 0
         except EngineError as error:
-            if BROKEN in str(error):
+            if is_broken(error):
                 raise
             _log.error("store_away", reason=str(error))
             return False
@@ -338,9 +336,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         return _run(asked)
-    except ConfigurationError as error:
-        _log.error("not_started", reason=str(error), faults=error.faults)
-        return WRONG_CONFIGURATION
+    except (ConfigurationError, OSError) as error:
+        return not_started(error)
 
 
 def _run(asked: Arguments) -> int:
@@ -370,6 +367,10 @@ def _run(asked: Arguments) -> int:
     _log.info("worker_started", name=name, channels=len(process.worker.lines))
     try:
         process.run()
+    except Exception as error:
+        if is_broken(error):
+            protect_data()
+        raise
     finally:
         database.close()
     return 0

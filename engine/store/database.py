@@ -160,18 +160,26 @@ def open_database(
         backend = open_backend(make_url(url), create=create)
     except ArgumentError:
         raise ConfigurationError(f"store.url is not a URL: {url!r}") from None
+    except OSError as error:
+        raise _closed(error.strerror) from error
     database = Database(backend, key, role)
     try:
         if not _is_current(database, backend):
             _migrate(database, create=create)
         database.prove_key()
+        backend.keep_names()
     except BaseException as error:
         database.close()
         if isinstance(error, DBAPIError):
-            reason = f"The store does not open: {_words(error)}"
-            raise ConfigurationError(reason) from error
+            raise _closed(_words(error)) from error
+        if isinstance(error, OSError):
+            raise _closed(error.strerror) from error
         raise
     return database
+
+
+def _closed(why: str | None) -> ConfigurationError:
+    return ConfigurationError(f"The store does not open: {why}")
 
 
 def _is_current(database: Database, backend: Backend) -> bool:

@@ -56,6 +56,9 @@ class Backend(Protocol):
     def prepare(self, connection: Connection) -> None:
         """Make the schemas, and let nobody else migrate meanwhile."""
 
+    def keep_names(self) -> None:
+        """Have the names of all files on disk before anything in them counts."""
+
     def checkpoint(self) -> None:
         """Move the write-ahead logs into the files, as far as readers let it."""
 
@@ -153,6 +156,8 @@ class SqliteFiles:
                 "store.url says where."
             )
         self.folder = folder.resolve()
+        if create:
+            self._make_files()
         self._locks = {name: WriteLock(folder / f"{name}.lock") for name in SCHEMAS}
         self.engine = create_engine(
             "sqlite://",
@@ -167,6 +172,21 @@ class SqliteFiles:
         event.listen(self.engine, "connect", self._attach)
         event.listen(self.engine, "begin", _begin)
 
+    def _make_files(self) -> None:
+        """Have missing files there, with their names on disk, before SQLite makes them.
+
+        It syncs the folder too, but takes no notice when that fails.
+        """
+        missing = [
+            path
+            for path in (self.folder / f"{schema}.db" for schema in SCHEMAS)
+            if not path.exists()
+        ]
+        for path in missing:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if missing:
+            sync_folder(self.folder)
+
     def turn(
         self, schema: str, *, urgent: bool = False
     ) -> AbstractContextManager[None]:
@@ -178,8 +198,12 @@ class SqliteFiles:
         return self._locks[schema].is_wanted()
 
     def prepare(self, connection: Connection) -> None:
-        """Make the new files' names durable."""
+        """Make the files, and their names durable."""
         connection.exec_driver_sql("SELECT 1")
+        self.keep_names()
+
+    def keep_names(self) -> None:
+        """Sync the folder: the logs are new in it."""
         sync_folder(self.folder)
 
     def checkpoint(self) -> None:
@@ -265,6 +289,9 @@ class PostgresSchemas:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7309475)")
         for schema in SCHEMAS:
             connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+
+    def keep_names(self) -> None:
+        """Do nothing: the server does it."""
 
     def checkpoint(self) -> None:
         """Do nothing: the server does it."""

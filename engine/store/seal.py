@@ -167,7 +167,11 @@ def _created(path: Path) -> bytes:
         return load_or_create_key(path)
     finally:
         scratch.unlink()
-    sync_folder(path.parent)
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        path.unlink()  # nothing may be sealed with a key that a power failure takes
+        raise
     return key
 
 

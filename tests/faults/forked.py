@@ -80,12 +80,20 @@ class ForkedNode:
 
     def launch(self, name, variables=None):
         """Start one process; the variables are its own."""
+        words = self.arguments(name)
+        self.lives[name] = fork(lambda: MAINS[name](words), self.told, variables)
+
+    @property
+    def told(self):
+        """The file of what the processes print."""
+        return self.run.folder / "node.log"
+
+    def arguments(self, name):
+        """Return the command line of one process."""
         words = ["--config", self.run.config, "--bells", self.run.folder / "bells"]
         if name == "worker":
             words += ["--name", "worker-0", "--fresh"]  # the whole node had stopped
-        arguments = list(map(str, words))
-        log = self.run.folder / "node.log"
-        self.lives[name] = fork(lambda: MAINS[name](arguments), log, variables)
+        return list(map(str, words))
 
     def start(self):
         """Launch both, and return when every channel takes connections."""
@@ -113,4 +121,4 @@ class ForkedNode:
         return max(codes, key=abs), time.monotonic() - begun
 
     def log(self):
-        return (self.run.folder / "node.log").read_text()[-3000:]
+        return self.told.read_text()[-3000:]

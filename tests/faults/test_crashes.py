@@ -9,6 +9,7 @@ import pytest
 
 from tests.edge_ledger import ROOT
 from tests.faults import points
+from tests.faults.power_loss.log import shim
 
 ENGINE = ROOT / "engine"
 PURE = ("hl7", "transforms", "identity")
@@ -46,6 +47,15 @@ def test_F02_a_crash_at_any_named_point_loses_nothing():
     told = judged("crash_points")
 
     assert told["points"] >= 40
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shim() is None, reason="the shim needs a C compiler")
+def test_F04_a_write_or_sync_that_fails_loses_nothing_that_was_answered():
+    told = judged("io_errors", "--some", "5")
+
+    assert told["offenders"] == []
+    assert told["faults"] >= 3
 
 
 @pytest.mark.slow

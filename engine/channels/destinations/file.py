@@ -127,7 +127,12 @@ def _open_root(root: str) -> int:
     try:
         with suppress(FileExistsError):
             os.mkdir(os.path.basename(root), 0o750, dir_fd=above)  # noqa: PTH119
-        os.fsync(above)
+        try:
+            os.fsync(above)
+        except OSError:
+            with suppress(OSError):
+                os.rmdir(root)  # noqa: PTH106
+            raise
     finally:
         os.close(above)
     return os.open(root, flags)
@@ -147,6 +152,9 @@ def _open_below(folder: int, part: str) -> int:
     try:
         _keep_name(folder, os.fstat(below), made=made)
     except BaseException:
+        if made:  # to be made, and synced, anew
+            with suppress(OSError):
+                os.rmdir(part, dir_fd=folder)
         os.close(below)
         os.close(folder)
         raise
@@ -173,7 +181,7 @@ _kept: Final[set[tuple[int, int]]] = set()
 
 def _write(folder: int, name: str, content: bytes, *, replace: bool) -> None:
     if not replace and _is_there(folder, name, content):
-        os.fsync(folder)  # an attempt that was cut off may not have come so far
+        _keep_file(folder, name, replace=replace)  # a try cut off may not have done so
         return
     scratch = _scratch_name(name)
     _forget(folder, scratch)
@@ -189,8 +197,22 @@ def _write(folder: int, name: str, content: bytes, *, replace: bool) -> None:
     except BaseException:
         _forget(folder, scratch)
         raise
-    os.fsync(folder)
+    _keep_file(folder, name, replace=replace)
     reach("file.synced")
+
+
+def _keep_file(folder: int, name: str, *, replace: bool) -> None:
+    """Have the name of a file on disk, or take it away again.
+
+    After a failed sync another one may succeed without having written anything: the
+    next try has to make the name anew. Where files are replaced it does so anyway.
+    """
+    try:
+        os.fsync(folder)
+    except OSError:
+        if not replace:
+            _forget(folder, name)
+        raise
 
 
 def _scratch_name(name: str) -> str:

@@ -77,6 +77,7 @@ class Renaming:
     number: int
     folder: str
     names: dict[str, File | None]
+    thread: int = 0
 
 
 @dataclass(slots=True)
@@ -115,7 +116,10 @@ class Disk:
                 self._begun[record.thread, record.path] = number
             case Operation.SYNC_END:
                 self._synced(record.path, self._begun.pop((record.thread, record.path)))
-            case Operation.ANSWER:
+            case Operation.SYNC_FAILED:
+                begun = self._begun.pop((record.thread, record.path))
+                self._drop(record, begun)
+            case Operation.ANSWER | Operation.FAULT:
                 pass
             case _:
                 self._rename(number, record)
@@ -133,7 +137,8 @@ class Disk:
             if record.operation is Operation.RENAME:
                 changes[record.path] = None
         folder = str(PurePosixPath(record.other or record.path).parent)
-        self.pending.append(Renaming(number, folder.removeprefix("."), changes))
+        folder = folder.removeprefix(".")
+        self.pending.append(Renaming(number, folder, changes, record.thread))
         _apply(self.names, changes)
 
     def _synced(self, path, before):
@@ -145,6 +150,22 @@ class Disk:
             if renaming.folder == path or self._keeps_own_name(file, renaming, earlier):
                 _apply(self.durable, renaming.names)
                 self.pending.remove(renaming)
+
+    def _drop(self, record, before):
+        """Forget what a sync should have covered: no later one brings it back.
+
+        Names that another thread changed are its own matter: a kernel tells of a
+        failure every descriptor that was open by then.
+        """
+        file = self.names.get(record.path)
+        if file is not None and file is not FOLDER:
+            file.pending = [one for one in file.pending if one.number >= before]
+        whose = record.path, record.thread
+        self.pending = [
+            one
+            for one in self.pending
+            if (one.folder, one.thread) != whose or one.number >= before
+        ]
 
     def _keeps_own_name(self, file, renaming, earlier):
         """Whether a sync of a file keeps a change of its name: that of its making."""

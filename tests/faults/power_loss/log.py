@@ -29,6 +29,8 @@ class Operation(IntEnum):
     RMDIR = 9
     LINK = 10
     ANSWER = 11
+    SYNC_FAILED = 12
+    FAULT = 13
 
 
 class Record(NamedTuple):

@@ -15,8 +15,15 @@ from engine.store.database import Database, open_database
 from engine.store.seal import load_or_create_key
 from tests.stored import arrival
 
-OUT = "config/out/adt/"
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which channel an image's messages came in by, and where its files went."""
+
+    channel: str = "adt"
+    out: str = "config/out/adt/"
 
 
 @dataclass
@@ -47,6 +54,7 @@ def judge(
     folder: Path,
     answered: set[str],
     sent: Mapping[str, bytes],
+    shape: Shape = Shape(),
 ):
     """Write an image to ``folder``, open it as an engine would, and count.
 
@@ -55,10 +63,11 @@ def judge(
         folder: an empty one.
         answered: the messages whose positive answer was sent before the cut.
         sent: SHA-256 of every message that was ever sent, by control id.
+        shape: of the site.
     """
     verdict = Verdict()
     for name, content in image.items():
-        if not name.startswith(OUT):
+        if not name.startswith(shape.out) and not name.endswith("/reserve"):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.write_bytes(content)
@@ -73,8 +82,8 @@ def judge(
         Outbox(database, "node", lambda: NOW).recover()
         with database.reading() as connection:
             _judge_store(connection, database, verdict, answered, sent)
-            _judge_files(connection, image, verdict, sent)
-        _goes_on(database, verdict)
+            _judge_files(connection, image, verdict, sent, shape)
+        _goes_on(database, verdict, shape)
     except EngineError as error:
         verdict.unreadable = str(error)
     finally:
@@ -98,7 +107,8 @@ def _judge_store(connection: Connection, database: Database, verdict, answered, 
 def _judge_journal(connection: Connection, database: Database, verdict, answered, sent):
     """I1 and I5: answered means journalled, unchanged, once; nothing else is there."""
     rows = connection.exec_driver_sql(
-        "SELECT id, control_id, sha256 FROM journal.message WHERE control_id LIKE 'L%'"
+        "SELECT id, control_id, sha256 FROM journal.message"
+        " WHERE control_id NOT LIKE 'W%'"
     ).all()
     held = {row.control_id: row.sha256 for row in rows}
     verdict.lost += [name for name in answered if held.get(name) != sent[name]]
@@ -124,12 +134,12 @@ def _judge_states(connection: Connection, verdict):
     verdict.wrong += [f"message {row.id} has not one delivery" for row in undelivered]
 
 
-def _judge_files(connection: Connection, image, verdict, sent):
+def _judge_files(connection: Connection, image, verdict, sent, shape):
     """A delivered document is there, whole; a file that is there was received."""
     files = {
-        name.removeprefix(OUT): content
+        name.removeprefix(shape.out): content
         for name, content in image.items()
-        if name.startswith(OUT) and name.endswith(".hl7")
+        if name.startswith(shape.out) and name.endswith(".hl7")
     }
     hashes = set(sent.values())
     for name, content in files.items():
@@ -143,14 +153,16 @@ def _judge_files(connection: Connection, image, verdict, sent):
     ]
 
 
-def _goes_on(database: Database, verdict):
+def _goes_on(database: Database, verdict, shape):
     """What was recovered takes the next message, under a number of its own."""
     with database.journal() as connection:
         [one] = journal.append(
-            connection, database.sealer, [arrival("NEXT", b"MSH|next")]
+            connection,
+            database.sealer,
+            [arrival("NEXT", b"MSH|next", channel=shape.channel)],
         )
     with database.engine() as connection:
         claims.forget_starts(connection)
-        waiting = claims.claim(connection, database.sealer, "adt", 10_000)
+        waiting = claims.claim(connection, database.sealer, shape.channel, 10_000)
     if not waiting or waiting[-1].row.id != one.id:
         verdict.wrong.append("the next message is not the last one to be processed")

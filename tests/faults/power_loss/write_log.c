@@ -5,6 +5,10 @@
  * raw system call to an O_APPEND descriptor: one total order over all processes.
  * Only calls that succeeded are logged. A sync is logged at its begin and, if it
  * ended well, at its end. An answer on a socket is logged before it is sent.
+ *
+ * One call can be made to fail (F04): the k-th sync or write below a folder, see
+ * fail_call. Nothing of a refused write reaches the file; after a refused sync the
+ * replayer takes what was not durable by then for gone, as a kernel may drop it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,7 +30,7 @@
 
 enum operation {
     WRITE = 1, TRUNCATE, SYNC_BEGIN, SYNC_END, CREATE, RENAME, UNLINK, MKDIR, RMDIR,
-    LINK, ANSWER
+    LINK, ANSWER, SYNC_FAILED, FAULT
 };
 
 struct header {
@@ -44,12 +48,16 @@ static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
     static type (*real_##name)(__VA_ARGS__);                                    \
     if (!real_##name) *(void **)&real_##name = dlsym(RTLD_NEXT, #name)
 
-__attribute__((constructor)) static void begin(void) {
-    const char *path = getenv("WRITE_LOG_FILE"), *under = getenv("WRITE_LOG_ROOT");
+/* Log to this file what changes under this folder; for a fork that has no variables. */
+void begin_log(const char *path, const char *under) {
     if (!path || !under || !realpath(under, root)) return;
     root_length = strlen(root);
     log_descriptor = (int)syscall(SYS_openat, AT_FDCWD, path,
                                   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+__attribute__((constructor)) static void begin(void) {
+    begin_log(getenv("WRITE_LOG_FILE"), getenv("WRITE_LOG_ROOT"));
 }
 
 static void record(enum operation operation, const char *path, const char *other,
@@ -110,6 +118,39 @@ static int placed(int folder, const char *name, char *path) {
     return below(path);
 }
 
+/* ---- faults */
+
+static struct {
+    char under[PATH_MAX];
+    int operation, error;
+    long left;
+} fault;
+
+/* Let the k-th write or sync (WRITE, SYNC_BEGIN) below a folder fail with an error
+ * number, or be short where that is 0; one call, once. */
+void fail_call(const char *under, int operation, long k, int error) {
+    if (!realpath(under, fault.under)) abort();
+    fault.operation = operation;
+    fault.error = error;
+    fault.left = k;
+}
+
+static int fails(enum operation operation, int descriptor) {
+    char path[PATH_MAX];
+    if ((int)operation != fault.operation || !named(descriptor, path)) return 0;
+    if (strncmp(path, fault.under, strlen(fault.under))) return 0;
+    if (__sync_sub_and_fetch(&fault.left, 1)) return 0;
+    record(FAULT, path, "", fault.error, "", 0);
+    errno = fault.error;
+    return 1;
+}
+
+/* The bytes that may be written: some of them, or -1 for none. */
+static ssize_t allowed(int descriptor, size_t size) {
+    if (!size || !fails(WRITE, descriptor)) return (ssize_t)size;
+    return fault.error ? -1 : (ssize_t)(size + 1) / 2;
+}
+
 /* ---- data */
 
 static void answered(int descriptor, const struct iovec *parts, int count) {
@@ -143,7 +184,8 @@ ssize_t write(int descriptor, const void *data, size_t size) {
     REAL(ssize_t, write, int, const void *, size_t);
     struct iovec part = {(void *)data, size};
     answered(descriptor, &part, 1);
-    ssize_t done = real_write(descriptor, data, size);
+    ssize_t most = allowed(descriptor, size);
+    ssize_t done = most < 0 ? -1 : real_write(descriptor, data, (size_t)most);
     if (done > 0 && log_descriptor >= 0)
         wrote(descriptor, &part, 1, position(descriptor, done), done);
     return done;
@@ -162,7 +204,9 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count) {
     ssize_t name(int descriptor, const void *data, size_t size, off_t offset) { \
         REAL(ssize_t, name, int, const void *, size_t, off_t);                  \
         struct iovec part = {(void *)data, size};                               \
-        ssize_t done = real_##name(descriptor, data, size, offset);             \
+        ssize_t most = allowed(descriptor, size);                               \
+        if (most < 0) return -1;                                                \
+        ssize_t done = real_##name(descriptor, data, (size_t)most, offset);     \
         wrote(descriptor, &part, 1, offset, done);                              \
         return done;                                                            \
     }
@@ -244,8 +288,8 @@ RESERVE(posix_fallocate64)
         char path[PATH_MAX];                                                    \
         int ours = named(descriptor, path);                                     \
         if (ours) record(SYNC_BEGIN, path, "", 0, "", 0);                       \
-        int result = real_##name(descriptor);                                   \
-        if (ours && !result) record(SYNC_END, path, "", 0, "", 0);              \
+        int result = fails(SYNC_BEGIN, descriptor) ? -1 : real_##name(descriptor); \
+        if (ours) record(result ? SYNC_FAILED : SYNC_END, path, "", 0, "", 0);  \
         return result;                                                          \
     }
 SYNC(fsync)

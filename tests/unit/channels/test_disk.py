@@ -1,11 +1,13 @@
 """The store's disk: alarms on the way up, a reserve for clearing it."""
 
+import errno
+
 import pytest
 from structlog.testing import capture_logs
 from typing_extensions import override
 
-from engine.channels.disk import DiskGuard
-from engine.errors import JournalError
+from engine.channels.disk import DiskGuard, is_broken, not_started
+from engine.errors import ConfigurationError, JournalError
 from engine.store.reserve import Reserve, Room
 
 
@@ -103,3 +105,53 @@ def test_a_reserve_that_does_not_fit_is_not_held(tmp_path):
     reserve._size = reserve.room().free * 2
 
     assert not reserve.hold()
+
+
+def caused_by(cause):
+    """Return an error that says nothing, and its cause."""
+    error = ConfigurationError("The store does not open: it says no")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "broken"),
+    [
+        (JournalError("The journal could not commit: disk I/O error"), True),
+        (OSError(errno.EIO, "Input/output error"), True),
+        (caused_by(OSError(errno.EIO, "Input/output error")), True),
+        (caused_by(OSError(errno.ENOSPC, "No space left on device")), False),
+        (ConfigurationError("site.toml: no"), False),
+    ],
+)
+def test_F04_a_disk_that_refused_a_write_is_known_by_word_number_or_cause(  # noqa: N802
+    error, broken
+):
+    assert is_broken(error) is broken
+
+
+class Ended(BaseException):
+    """Stands for the end of the process."""
+
+
+def ends(monkeypatch):
+    """Have the end of the process raised; nothing after it may run."""
+
+    def end(code):
+        raise Ended(code)
+
+    monkeypatch.setattr("engine.channels.disk.os._exit", end)
+
+
+def test_F04_a_process_does_not_start_on_a_broken_disk_and_says_why_else(  # noqa: N802
+    monkeypatch,
+):
+    ends(monkeypatch)
+
+    with capture_logs() as logs:
+        refused = not_started(ConfigurationError("no store", ("store.url",)))
+    with pytest.raises(Ended) as ended:
+        not_started(OSError(errno.EIO, "Input/output error"))
+
+    assert (refused, logs[0]["faults"]) == (3, ("store.url",))
+    assert ended.value.args == (70,)

@@ -1,11 +1,14 @@
 """Files out: whole or not at all, and only below allowed folders."""
 
+import errno
+import os
+
 import pytest
 from twisted.internet.defer import execute
 
 from engine.channels.destinations import Document
 from engine.channels.destinations.file import FileSender, place_below
-from engine.errors import PermanentError
+from engine.errors import PermanentError, TransientError
 from tests.fakes import ends_of
 
 
@@ -109,3 +112,46 @@ def test_no_error_names_the_file():
         place_below("/x/DOE^JOHN.hl7", ["/y"])
 
     assert "DOE" not in str(refused.value)
+
+
+def failing_sync(monkeypatch, which):
+    """Let the sync of this number fail, counted from 1."""
+    real, calls = os.fsync, []
+
+    def fsync(descriptor):
+        calls.append(descriptor)
+        if len(calls) == which:
+            raise OSError(errno.EIO, "disk")
+        real(descriptor)
+
+    monkeypatch.setattr("engine.channels.destinations.file.os.fsync", fsync)
+
+
+@pytest.mark.parametrize("replace", [True, False])
+@pytest.mark.parametrize("which", [1, 2, 3])
+def test_F04_a_failed_sync_is_no_delivery_and_the_next_try_begins_anew(  # noqa: N802
+    tmp_path, monkeypatch, which, replace
+):
+    below = tmp_path / "new"
+    failing_sync(monkeypatch, which)
+
+    first = send([tmp_path], below / "1.hl7", replace=replace)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    again = send([tmp_path], below / "1.hl7", replace=replace)
+
+    assert (first.type, first.value.code) == (TransientError, "file-eio")
+    assert left == ([below / "1.hl7"] if replace and which == 3 else [])
+    assert below.exists()
+    assert (again.answer, names(below)) == (b"", ["1.hl7"])
+
+
+def test_F04_a_root_whose_name_is_not_on_disk_is_made_anew(  # noqa: N802
+    tmp_path, monkeypatch
+):
+    root = tmp_path / "root"
+    failing_sync(monkeypatch, 1)
+
+    first = send([root], root / "1.hl7")
+
+    assert (first.type, root.exists()) == (TransientError, False)
+    assert send([root], root / "1.hl7").answer == b""

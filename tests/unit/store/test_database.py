@@ -1,5 +1,6 @@
 """Opening a store: durable, with the right key, and nothing readable in its files."""
 
+import errno
 import sqlite3
 import threading
 from pathlib import Path
@@ -291,3 +292,23 @@ def test_who_is_not_in_a_hurry_waits_unseen(tmp_path):
     assert had.is_set()
     ours.close()
     theirs.close()
+
+
+@pytest.mark.parametrize("turn", range(1, 4))
+def test_F04_a_store_whose_folder_does_not_sync_is_refused_in_a_sentence(  # noqa: N802
+    tmp_path, monkeypatch, turn
+):
+    calls = []
+
+    def sync(_folder):
+        calls.append(1)
+        if len(calls) == turn:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("engine.store.dialect.sync_folder", sync)
+    url = f"sqlite:///{tmp_path}/store"
+
+    with pytest.raises(ConfigurationError, match="does not open: Input/output error"):
+        open_database(url, KEY)
+
+    open_database(url, KEY).close()

@@ -1,5 +1,6 @@
 """Content at rest: sealed, bound to its row, found by keyed hashes."""
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -79,3 +80,18 @@ def test_processes_that_start_together_agree_on_one_whole_key(tmp_path):
 
             assert len(set(keys)) == 1
     assert len(list(tmp_path.iterdir())) == 50
+
+
+def test_F04_a_key_whose_name_is_not_on_disk_is_nobodys_key(  # noqa: N802
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "store.key"
+
+    def fails(_folder):
+        raise OSError(errno.EIO, "disk")
+
+    monkeypatch.setattr("engine.store.seal.sync_folder", fails)
+    with pytest.raises(OSError, match="disk"):
+        load_or_create_key(path)
+
+    assert list(tmp_path.iterdir()) == []
