@@ -148,7 +148,7 @@ class FakeOutbox:
     def _claim(self, claim, outcome):
         place = claim.channel, claim.destination
         busy = self.parked | {held.lane_id for held in self.leased.values()}
-        waiting = None
+        waiting, size = None, 0
         for delivery in list(self.queued):
             if delivery.destination != claim.destination or delivery.lane_id in busy:
                 continue
@@ -158,7 +158,8 @@ class FakeOutbox:
                 waiting = min(waiting or due, due)
             elif place in self.paused:
                 waiting = due  # due, and yet not given
-            elif len(outcome.leased) < claim.limit:
+            elif len(outcome.leased) < claim.limit and size < claim.max_bytes:
+                size += len(delivery.content or b"")
                 self.queued.remove(delivery)
                 self.leased[delivery.id] = delivery
                 outcome.leased.append(delivery)

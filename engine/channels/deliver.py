@@ -176,7 +176,7 @@ class DeliverLoop:
         for place, route in self._routes.items():
             room = 0 if place in self._paused else route.room(now)
             if room:
-                claims.append(Claim(*route.place, room))
+                claims.append(Claim(*route.place, room, route.room_bytes))
                 route.due_at = now + LOOK_SECONDS
         return claims
 
@@ -240,8 +240,7 @@ class DeliverLoop:
             known.leased = leased
             known.lengthen(until, ends_at)
             return
-        route.in_hand += 1
-        route.tokens -= 1
+        route.take(leased)
         held = InHand(leased, route, self._clock.seconds(), until, ends_at)
         self._in_hand[leased.id] = held
         Deferred.fromCoroutine(self._send(held)).addErrback(self._broke)
@@ -260,8 +259,7 @@ class DeliverLoop:
             settlement = self._failed(held, defect)
         else:
             settlement = self._delivered(held, receipt)
-        held.route.in_hand -= 1
-        held.route.due_at = min(held.route.due_at, self._clock.seconds())
+        held.route.give_back(held.leased, self._clock.seconds())
         del self._in_hand[held.leased.id]
         self._ended.append(settlement)
         if held.route.in_hand <= len(self._ended):

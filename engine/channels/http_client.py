@@ -228,8 +228,13 @@ class HttpClient:
     timeout_seconds: float
     _idle: deque[HttpLine] = field(default_factory=deque)
 
-    async def exchange(self, request: bytes) -> HttpAnswer:
+    async def exchange(
+        self, request: bytes, may_leave: Callable[[], None] = lambda: None
+    ) -> HttpAnswer:
         """Send one whole request, return the answer.
+
+        ``may_leave`` is called just before the request leaves, and raises if it must
+        not any more: connecting may have taken long.
 
         Raises:
             TransientError: no connection, or no answer in time.
@@ -240,18 +245,26 @@ class HttpClient:
             connected = await self.connect(Factory.forProtocol(HttpLine))
             assert isinstance(connected, HttpLine)
             line = connected
+        try:
+            may_leave()
+            return await self._answered(line, request)
+        finally:
+            self._keep(line)
+
+    async def _answered(self, line: HttpLine, request: bytes) -> HttpAnswer:
         late = TransientError("no answer in time", "no-answer")
         timer = self.clock.callLater(self.timeout_seconds, line.drop, late)
         try:
-            answer = await line.exchange(request)
+            return await line.exchange(request)
         finally:
             if timer.active():
                 timer.cancel()
+
+    def _keep(self, line: HttpLine) -> None:
         if line.usable and len(self._idle) < MAX_IDLE_LINES:
             self._idle.append(line)
         elif line.usable:
             line.transport.loseConnection()
-        return answer
 
     def _idle_line(self) -> HttpLine | None:
         while self._idle:

@@ -11,7 +11,7 @@ from typing import Final
 from engine.failpoint import reach
 from engine.store.audit import Order
 from engine.store.database import Connection, Database
-from engine.store.deliveries import Leased, Turn, claim_heads, next_due
+from engine.store.deliveries import MAX_BYTES, Leased, Turn, claim_heads, next_due
 from engine.store.reports import set_run_state
 from engine.store.seal import Sealer
 from engine.store.settlement import Settlement, expire, extend, settle
@@ -23,11 +23,12 @@ LEASE: Final = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """How many lane heads of one destination may be taken now."""
+    """How many lane heads of one destination may be taken now, and how large."""
 
     channel: str
     destination: str
     limit: int
+    max_bytes: int = MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ class Outbox:
     ) -> None:
         until = now + self.lease
         turn = Turn(claim.channel, claim.destination, self.owner, now, until)
-        leased = claim_heads(connection, self.database.sealer, turn, claim.limit)
+        sealer = self.database.sealer
+        leased = claim_heads(connection, sealer, turn, claim.limit, claim.max_bytes)
         outcome.leased.extend(leased)
         place = claim.channel, claim.destination
         outcome.due.pop(place, None)

@@ -63,6 +63,7 @@ class Poster:
         self,
         content: bytes,
         content_type: str,
+        may_leave: Callable[[], None],
         *,
         method: str = "POST",
         below: str = "",
@@ -71,7 +72,8 @@ class Poster:
         """Return the answer, whatever its status.
 
         Raises:
-            DeliveryError: there was no answer.
+            DeliveryError: there was no answer, or ``may_leave`` raised it at the last
+                moment.
         """
         named = {
             "Host": self.target.host,
@@ -84,7 +86,8 @@ class Poster:
         lines = [f"{method} {path} HTTP/1.1"]
         lines += [f"{name}: {_one_line(value)}" for name, value in named.items()]
         head = "\r\n".join(lines).encode("latin-1", "replace")
-        return await self.client.exchange(head + b"\r\n\r\n" + content)
+        request = head + b"\r\n\r\n" + content
+        return await self.client.exchange(request, may_leave)
 
 
 def _nothing(_body: bytes) -> str:

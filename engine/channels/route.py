@@ -9,7 +9,7 @@ from engine.channels.format.channel import Destination as Settings
 from engine.channels.labels import Label
 from engine.channels.retry import Consequence, Scope, is_alarming
 from engine.errors import DeliveryError
-from engine.store.deliveries import Leased
+from engine.store.deliveries import MAX_BYTES, Leased
 from engine.store.delivery_state import Event
 from engine.store.settlement import Settlement
 
@@ -40,6 +40,7 @@ class Route:
     probing: bool = False
     due_at: float = 0.0
     in_hand: int = 0
+    bytes_in_hand: int = 0
     tokens: float = 1.0
     filled_at: float = 0.0
     failing_since: float | None = None
@@ -65,9 +66,26 @@ class Route:
         self.alarmed = self.alarmed or due
         return first
 
+    @property
+    def room_bytes(self) -> int:
+        """How large the documents may be that are claimed at this moment."""
+        return MAX_BYTES - self.bytes_in_hand
+
+    def take(self, leased: Leased) -> None:
+        """Note that a delivery begins."""
+        self.in_hand += 1
+        self.bytes_in_hand += len(leased.content or b"")
+        self.tokens -= 1
+
+    def give_back(self, leased: Leased, now: float) -> None:
+        """Note that a delivery ended: another one may be due."""
+        self.in_hand -= 1
+        self.bytes_in_hand -= len(leased.content or b"")
+        self.due_at = min(self.due_at, now)
+
     def room(self, now: float) -> int:
         """Return how many deliveries may be claimed at this moment."""
-        if now < max(self.hold_until, self.due_at):
+        if now < max(self.hold_until, self.due_at) or self.room_bytes <= 0:
             return 0
         room = (1 if self.probing else MAX_IN_HAND) - self.in_hand
         rate = self.settings.rate

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from engine.store import batches, fragments
+from engine.store import batches, contents, fragments
 from engine.store.dialect import put
 from engine.store.fragments import Chain
 from engine.store.journal import ROW_COLUMNS, JournalRow, read_row
@@ -36,13 +36,17 @@ class Claimed:
     damaged: bool = False
 
 
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""A claim ends with the message that reaches this size; each takes several times its
+own in memory while it is processed."""
+
 FRAGMENT: Final = "fragment"
 """The finding of messages that are parts of one."""
 
 _AGAIN: Final = (
     select(
         *ROW_COLUMNS,
-        journal_message.c.content,
+        *contents.small(journal_message.c.content),
         redo.c.tries,
         func.coalesce(message.c.attempt, 0).label("attempt"),
     )
@@ -56,7 +60,7 @@ _AGAIN: Final = (
 """The oldest messages of a channel that are to be processed again."""
 
 _NEW: Final = (
-    select(*ROW_COLUMNS, journal_message.c.content)
+    select(*ROW_COLUMNS, *contents.small(journal_message.c.content))
     .where(
         journal_message.c.channel == bindparam("channel"),
         journal_message.c.id > bindparam("last_id"),
@@ -66,6 +70,9 @@ _NEW: Final = (
 )
 """The next messages of a channel that no worker has finished."""
 
+_CONTENT: Final = select(journal_message.c.content).where(
+    journal_message.c.id == bindparam("number")
+)
 _PROGRESS: Final = select(progress).where(
     progress.c.channel == bindparam("channel"),
     progress.c.partition == bindparam("partition"),
@@ -90,7 +97,7 @@ def claim(
     Messages to be processed again come first, then new ones, quarantined ones
     included. To be committed before processing starts: it is how a message that kills
     its worker is found. After such a death messages come one by one until the
-    suspected ones are past.
+    suspected ones are past. Large messages come few at a time: see `MAX_BYTES`.
     """
     again = _claim_again(connection, sealer, channel, limit) if not partition else []
     found = again or _claim_new(connection, sealer, (channel, partition), limit)
@@ -123,12 +130,11 @@ def _claim_again(
     if not rows:
         return []
     suspect = next((at for at, row in enumerate(rows) if row.tries), len(rows))
-    rows = rows[: max(1, suspect)]
-    connection.execute(_TRIED, {"ids": [row.id for row in rows]})
-    claimed = [_claimed(sealer, row) for row in rows]
+    claimed = _opened(connection, sealer, rows[: max(1, suspect)])
+    connection.execute(_TRIED, {"ids": [each.row.id for each in claimed]})
     return [
         replace(each, attempt=row.attempt + 1, redo=True, deaths=row.tries)
-        for each, row in zip(claimed, rows, strict=True)
+        for each, row in zip(claimed, rows, strict=False)
     ]
 
 
@@ -149,20 +155,36 @@ def _claim_new(
     if now and careful and rows[0].id <= started_to:
         trying_id = rows[0].id
         deaths = 1 + (now.tries if now.trying_id == trying_id else 0)
+    claimed = _opened(connection, sealer, rows, deaths)
     begun = where | {
         "last_id": last_id,
-        "started_to": max(started_to, rows[-1].id),
+        "started_to": max(started_to, claimed[-1].row.id),
         "trying_id": trying_id,
         "tries": deaths,
     }
     put(connection, progress, [begun], replace=("started_to", "trying_id", "tries"))
-    return [_claimed(sealer, row, deaths) for row in rows]
+    return claimed
 
 
-def _claimed(sealer: Sealer, row: Found, deaths: int = 0) -> Claimed:
-    if row.content is None:  # purged; nobody may ask for it again, see `reprocess`
+def _opened(
+    connection: Connection, sealer: Sealer, rows: Sequence[Found], deaths: int = 0
+) -> list[Claimed]:
+    """Return the first of these messages, until they are large enough together."""
+    claimed: list[Claimed] = []
+    size = 0
+    for row in rows:
+        content = contents.sealed(connection, row, _CONTENT, row.id)
+        claimed.append(_claimed(sealer, row, content, deaths))
+        size += len(claimed[-1].data)
+        if size >= MAX_BYTES:
+            break
+    return claimed
+
+
+def _claimed(sealer: Sealer, row: Found, content: bytes | None, deaths: int) -> Claimed:
+    if content is None:  # purged; nobody may ask for it again, see `reprocess`
         return Claimed(read_row(row), b"", deaths=deaths)
-    data = sealer.open_undamaged(row.content, f"message|{row.id}|{row.channel}")
+    data = sealer.open_undamaged(content, f"message|{row.id}|{row.channel}")
     return Claimed(read_row(row), data or b"", deaths=deaths, damaged=data is None)
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.failpoint import reach
+from engine.store import contents
 from engine.store.counters import Move, of_deliveries, reserve, tally
 from engine.store.delivery_state import State
 from engine.store.dialect import bulk, put
@@ -77,6 +78,9 @@ class Leased:
     queued_at: datetime
 
 
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""Documents of one destination that are in memory at a time, but for the last one."""
+
 _INSERT: Final = insert(delivery)
 _INSERT_RENDERED: Final = insert(rendered)
 _DUE: Final = (
@@ -87,7 +91,7 @@ _DUE: Final = (
         delivery.c.epoch,
         delivery.c.message_id,
         delivery.c.attempts,
-        rendered.c.content,
+        *contents.small(rendered.c.content),
         delivery.c.content_type,
         rendered.c.name,
         delivery.c.on_failure,
@@ -108,6 +112,9 @@ _DUE: Final = (
 )
 """The heads of one destination's lanes that are due."""
 
+_CONTENT: Final = select(rendered.c.content).where(
+    rendered.c.delivery_id == bindparam("number")
+)
 _LEASE_LANE: Final = (
     update(lane)
     .where(lane.c.id == bindparam("lane"))
@@ -208,10 +215,15 @@ def _new_lane(
 
 
 def claim_heads(
-    connection: Connection, sealer: Sealer, turn: Turn, limit: int
+    connection: Connection,
+    sealer: Sealer,
+    turn: Turn,
+    limit: int,
+    max_bytes: int = MAX_BYTES,
 ) -> list[Leased]:
     """Lease the heads of this destination's lanes that are due, longest due first.
 
+    At most ``limit``, and no more once their documents have ``max_bytes`` together.
     The attempt counts from here, so commit before sending. A destination that is
     paused or stopped gives nothing.
     """
@@ -220,7 +232,14 @@ def claim_heads(
     if stands not in (None, RunState.RUNNING.value):
         return []
     due = place | {"now": turn.now, "limit": limit}
-    leased = [_leased(sealer, turn, row) for row in connection.execute(_DUE, due)]
+    leased: list[Leased] = []
+    size = 0
+    for row in connection.execute(_DUE, due).all():
+        content = contents.sealed(connection, row, _CONTENT, row[2])
+        leased.append(_leased(sealer, turn, row, content))
+        size += len(leased[-1].content or b"")
+        if size >= max_bytes:
+            break
     if not leased:
         return []
     bulk(connection, _LEASE_LANE, [_lane_row(one, turn) for one in leased])
@@ -231,9 +250,9 @@ def claim_heads(
     return leased
 
 
-def _leased(sealer: Sealer, turn: Turn, row: Found) -> Leased:
+def _leased(sealer: Sealer, turn: Turn, row: Found, content: bytes | None) -> Leased:
     lane_id, person, number, epoch, message_id, attempts = row[:6]
-    content, content_type, name, on_failure, queued_at = row[6:]
+    content_type, name, on_failure, queued_at = row[8:]
     opened, called = _opened(sealer, f"delivery|{number}|{turn.channel}", content, name)
     return Leased(
         id=number,

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, exists, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    select,
+    update,
+)
 
 from engine.store import audit
 from engine.store.audit import Act, Order
@@ -12,7 +20,15 @@ from engine.store.delivery_state import State
 from engine.store.dialect import put
 from engine.store.message_state import MessageState
 from engine.store.seal import Sealer
-from engine.store.tables import delivery, journal_message, message, release, rendered
+from engine.store.tables import (
+    batch,
+    delivery,
+    fragment,
+    journal_message,
+    message,
+    release,
+    rendered,
+)
 
 _UNDONE: Final = [State.QUEUED.value, State.LEASED.value, State.FAILED.value]
 _DONE: Final = [MessageState.PROCESSED.value, MessageState.FILTERED.value]
@@ -53,6 +69,44 @@ _PURGE: Final = (
     .where(journal_message.c.id.in_(bindparam("ids", expanding=True)))
     .values(content=None)
 )
+_purged: Final[BindParameter[int]] = bindparam("ids", expanding=True)
+_part = fragment.alias("part")
+_DONE_CHAINS: Final = delete(fragment).where(
+    fragment.c.chain.in_(select(_part.c.chain).where(_part.c.message_id.in_(_purged))),
+    ~exists(
+        select(_part.c.message_id)
+        .join(journal_message, journal_message.c.id == _part.c.message_id)
+        .where(
+            _part.c.chain == fragment.c.chain,
+            journal_message.c.content.is_not(None),
+        )
+        .correlate(fragment)
+    ),
+)
+"""The chains of these messages of which no content is left: half a chain would be
+taken for a whole message."""
+
+_remaining = journal_message.alias("remaining")
+_DONE_BATCHES: Final = delete(batch).where(
+    batch.c.name.in_(
+        select(journal_message.c.batch).where(
+            journal_message.c.id.in_(_purged), journal_message.c.batch != ""
+        )
+    ),
+    select(_remaining.c.id)
+    .where(
+        _remaining.c.batch == batch.c.name,
+        _remaining.c.batch != "",
+        _remaining.c.content.is_not(None),
+    )
+    .order_by(_remaining.c.id.desc())  # the last one goes last: found at once
+    .limit(1)
+    .correlate(batch)
+    .scalar_subquery()
+    .is_(None),
+)
+"""The batches of these messages of which no content is left."""
+
 _CONFIRM: Final = delete(release).where(
     release.c.message_id.in_(bindparam("ids", expanding=True))
 )
@@ -86,10 +140,16 @@ def decide(
 
 
 def purge(connection: Connection, limit: int = 500) -> list[int]:
-    """Take released content out of the journal (edge); return the messages."""
+    """Take released content out of the journal (edge); return the messages.
+
+    What the journal knows of their batch, or of the chain of fragments that they are
+    of, goes with the last of its messages.
+    """
     ids = list(connection.execute(_RELEASED, {"limit": limit}).scalars())
     if ids:
         connection.execute(_PURGE, {"ids": ids})
+        for statement in (_DONE_CHAINS, _DONE_BATCHES):
+            connection.execute(statement, {"ids": ids})
     return ids
 
 

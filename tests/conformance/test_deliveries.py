@@ -1,5 +1,6 @@
 """What every database must do with deliveries."""
 
+import os
 from collections import Counter
 from time import process_time
 
@@ -8,7 +9,8 @@ from sqlalchemy import text
 
 from engine.errors import IllegalTransitionError
 from engine.store import delivery_moves, queues, reports
-from engine.store.deliveries import next_due
+from engine.store.contents import SMALL_BYTES
+from engine.store.deliveries import MAX_BYTES, next_due
 from engine.store.delivery_moves import discard, resend
 from engine.store.delivery_state import Event, State
 from engine.store.queues import DeliveryFilter
@@ -48,6 +50,18 @@ def test_a_document_comes_back_as_it_was_queued(store):
 
     assert leased.content == b"bytes\x00\xff" * 50
     assert (leased.name, leased.person, leased.attempts) == ("out/ann.hl7", "E1", 1)
+
+
+def test_large_documents_are_leased_few_at_a_time(store):
+    half, unpacked = bytes(MAX_BYTES // 2), os.urandom(2 * SMALL_BYTES)
+    contents = {"ann": half, "bob": unpacked, "cid": half, "dee": b"small"}
+    numbers = queue(store, *(document(*each) for each in contents.items()))
+
+    leased = lease(store)
+
+    assert [one.content for one in leased] == [half, unpacked, half]
+    assert state(store, numbers[3]) is State.QUEUED
+    assert ids(lease(store)) == [numbers[3]]
 
 
 def test_only_the_head_of_a_lane_is_leased(store):

@@ -1,8 +1,10 @@
 """What every database must do with what was received."""
 
+import os
 from datetime import timedelta
 
 from engine.store import claims, journal
+from engine.store.contents import SMALL_BYTES
 from engine.store.messages import reprocess
 from engine.store.sequences import Numbered, thaw
 from engine.store.words import Verdict
@@ -14,6 +16,7 @@ from tests.stored import (
     arrival,
     ask,
     claim,
+    failed,
     order,
     processed,
     record,
@@ -166,6 +169,26 @@ def test_a_worker_gets_the_messages_of_its_channel_in_order(store):
 
     assert [one.row.id for one in claim(store, channel="oru")] == [3, 4]
     assert [one.row.id for one in claim(store, limit=1)] == [1]
+
+
+def test_large_messages_are_claimed_few_at_a_time(store):
+    half, unpacked = bytes(claims.MAX_BYTES // 2), os.urandom(2 * SMALL_BYTES)
+    accept(store, *(arrival(data=data) for data in (half, unpacked, half, b"MSH|")))
+
+    claimed = claim(store)
+    record(store, *(processed(one.row.id) for one in claimed))
+
+    assert [one.data for one in claimed] == [half, unpacked, half]
+    assert [one.data for one in claim(store)] == [b"MSH|"]
+
+
+def test_large_messages_are_claimed_again_few_at_a_time(store):
+    whole = bytes(claims.MAX_BYTES)
+    accept(store, arrival(data=whole), arrival(data=b"MSH|"))
+    record(store, failed(1), failed(2))
+    order(store, reprocess, 1, 2)
+
+    assert [one.data for one in claim(store)] == [whole]
 
 
 def test_what_is_recorded_is_not_given_again(store):

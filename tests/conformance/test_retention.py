@@ -1,17 +1,21 @@
 """What every database must do when content may be forgotten."""
 
 import pytest
+from sqlalchemy import select
 
 from engine.errors import IllegalTransitionError
-from engine.store import delivery_moves, journal, queues, retention
+from engine.store import delivery_moves, journal, messages, queues, retention, tables
+from engine.store.batches import Batch
 from engine.store.delivery_state import Event
+from engine.store.fragments import Fragment
 from engine.store.message_state import MessageState
-from engine.store.messages import reprocess
 from engine.store.results import Outcome
 from tests.stored import (
     LATER,
     OPERATOR,
+    accept,
     accept_some,
+    arrival,
     ask,
     document,
     end,
@@ -73,4 +77,37 @@ def test_purged_messages_are_not_processed_again(store):
     purge(store)
 
     with pytest.raises(IllegalTransitionError, match="removed by retention"):
-        order(store, reprocess, 1)
+        order(store, messages.reprocess, 1)
+
+
+def rows(store, table):
+    with store.reading() as connection:
+        return len(connection.execute(select(table)).all())
+
+
+def test_a_chain_of_fragments_is_forgotten_with_its_last_content(store):
+    accept(store, arrival(fragment=Fragment("", "next")))
+    accept(store, arrival(fragment=Fragment("next", "")), arrival())
+    record(store, processed(1), failed(2))
+    purge(store)
+    assert (
+        rows(store, tables.fragment) == 2
+    )  # half a chain would pass for a whole message
+
+    order(store, messages.discard, 2)
+    purge(store)
+
+    assert rows(store, tables.fragment) == 0
+
+
+def test_a_batch_is_forgotten_with_the_last_content_of_its_messages(store):
+    both = Batch("one", control_id="B1", found=2)
+    accept(store, arrival(batch=both), arrival(batch=both), arrival())
+    record(store, processed(1), failed(2))
+    purge(store)
+    assert rows(store, tables.batch) == 1
+
+    order(store, messages.discard, 2)
+    purge(store)
+
+    assert rows(store, tables.batch) == 0

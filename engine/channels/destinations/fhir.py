@@ -43,6 +43,7 @@ class FhirSender:
         answer = await self.poster.send(
             document.content,
             FHIR_JSON,
+            document.require_ours,
             method=method,
             below=below,
             headers={"Accept": FHIR_JSON, "Prefer": "return=minimal"},

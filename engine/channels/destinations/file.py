@@ -48,12 +48,15 @@ class FileSender:
 
         Raises:
             PermanentError: the path is not allowed, or the file is there already.
-            TransientError: the disk is full or failing.
+            TransientError: the disk is full or failing, or the lease has ended.
         """
         root, parts = place_below(document.name, self.roots)
-        await self.in_thread(
-            lambda: write_file(root, parts, document.content, replace=self.replace)
-        )
+
+        def write() -> None:
+            document.require_ours()  # a thread may have been long in coming
+            write_file(root, parts, document.content, replace=self.replace)
+
+        await self.in_thread(write)
         return Receipt()
 
     def close(self) -> None:

@@ -18,7 +18,9 @@ class HttpSender:
         Raises:
             DeliveryError: any other answer, or none.
         """
-        answer = await self.poster.send(document.content, document.content_type)
+        answer = await self.poster.send(
+            document.content, document.content_type, document.require_ours
+        )
         failure = failure_of(answer)
         if failure is not None:
             raise failure

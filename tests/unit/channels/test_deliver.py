@@ -14,6 +14,7 @@ from engine.errors import (
     PermanentError,
     TransientError,
 )
+from engine.store.deliveries import MAX_BYTES
 from engine.store.delivery_state import Event
 from engine.store.words import OnFailure
 from tests.fakes import FakeDestination, FakeOutbox, Notes
@@ -201,6 +202,23 @@ def test_no_more_is_claimed_than_can_be_in_hand():
     bench.clock.advance(GATHER_SECONDS)
 
     assert len(bench.his.sent) == MAX_IN_HAND + 1
+
+
+def test_no_more_bytes_are_claimed_than_may_be_in_hand():
+    bench = Bench()
+    large = {name: bytes([name]) * (MAX_BYTES // 2) for name in (1, 2, 3)}
+    for name, content in large.items():
+        bench.outbox.put(name, lane=name, content=content)
+    bench.put()
+    assert bench.his.sent == [large[1], large[2]]
+
+    bench.clock.advance(LOOK_SECONDS)
+    assert len(bench.his.sent) == 2
+    bench.his.take(large[1])
+    bench.clock.advance(GATHER_SECONDS)
+
+    assert bench.his.sent == [*large.values()]
+    assert bench.route.bytes_in_hand == MAX_BYTES
 
 
 def test_a_rate_limits_what_is_sent():

@@ -28,6 +28,16 @@ def test_a_file_is_written_with_the_folders_on_its_way(tmp_path):
     assert names(tmp_path / "a/b") == ["1.hl7"]
 
 
+def test_nothing_is_written_after_the_lease_ended(tmp_path):
+    sender = FileSender([str(tmp_path)], True, execute)
+    document = Document(b"one", name=f"{tmp_path}/1.hl7", is_ours=lambda: False)
+
+    [end] = ends_of(sender.send(document))
+
+    assert (end.type, end.value.code) == (TransientError, "lease-ended")
+    assert names(tmp_path) == []
+
+
 def test_writing_again_replaces_and_so_harms_nothing(tmp_path):
     send([tmp_path], tmp_path / "1.hl7")
 

@@ -6,15 +6,16 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import fail, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from engine.channels.destinations import Document
 from engine.channels.destinations.fhir import FhirSender, outcome_in_words
 from engine.channels.destinations.http import HttpSender
-from engine.channels.http_client import AnswerReader, HttpClient
+from engine.channels.http_client import AnswerReader, HttpClient, HttpLine
 from engine.channels.posting import Poster, Target, authorization
 from engine.errors import (
     AmbiguousError,
@@ -326,3 +327,21 @@ def test_credentials_become_a_header():
         "Authorization": "Bearer t"
     }
     assert authorization({}) == {}
+
+
+@pytest.mark.parametrize("sender", [HttpSender, FhirSender])
+def test_nothing_leaves_after_the_lease_ended_while_it_connected(sender):
+    link = Link()
+    dialled: Deferred[HttpLine] = Deferred()
+    client = HttpClient(lambda _: dialled, link.clock, 30.0)
+    poster = Poster(client, link.poster.target)
+    held = iter([False, True])
+    document = Document(b"{}", is_ours=lambda: next(held))
+    ends = ends_of(sender(poster).send(document))
+
+    dialled.callback(link.connect(Factory.forProtocol(HttpLine)).result)
+
+    assert ends[0].value.code == "lease-ended"
+    assert link.wires[0].value() == b""
+    ends_of(sender(poster).send(document))  # the connection is as good as before
+    assert link.wires[0].value().startswith(b"POST ")
