@@ -38,6 +38,7 @@ from engine.hl7.framing import Block, Event
 from engine.hl7.sequence import SequenceFault
 from engine.store.batches import Batch
 from engine.store.journal import ORPHAN, Appended, Arrival
+from engine.transforms.ccda.enclosing import enclosed, looks_like_document
 
 MAX_UNREADABLE: Final = 10
 """Messages without a readable MSH in a row; then the peer is no HL7 sender."""
@@ -106,9 +107,15 @@ class Conversation:
         self._unreadable = 0
 
     async def accept(self, event: Event | TooLong) -> Reply:
-        """Journal one event, then return its answer."""
+        """Journal one event, then return its answer.
+
+        A C-CDA document that comes by itself is journaled in the message that carries
+        it, byte for byte.
+        """
         if isinstance(event, Block) and is_batch(event.body):
             return await self._accept_batch(event.body)
+        if isinstance(event, Block) and looks_like_document(event.body):
+            event = Block(enclosed(event.body, self._intake.now()))
         first, *rest = parts(event, self._intake.rules)
         reply = await self.take(first)
         for part in rest:

@@ -46,6 +46,7 @@ from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.reporting import Reporter, Wishes, wishes_of
 from engine.channels.route import Route
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
+from engine.channels.sources.http import web_of
 from engine.channels.tls import Identities
 from engine.channels.tls_watch import Watch
 from engine.channels.twisted_logs import follow_twisted
@@ -130,6 +131,7 @@ class Edge:
             self._identities,
             Outcomes(self._endings, cast("IReactorTime", self._reactor)),
             self._unsolicited,
+            web_of(self._settings, cast("IReactorTCP", self._reactor)),
             self._roots(),
         )
 

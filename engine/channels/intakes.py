@@ -20,6 +20,7 @@ from engine.channels.format.channel import Channel
 from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import BACKLOG, MllpFactory, Places
 from engine.channels.sources.file import FolderSource
+from engine.channels.sources.http import Web
 from engine.channels.tls import Identities
 from engine.errors import ConfigurationError
 
@@ -34,6 +35,7 @@ class Open:
     factory: MllpFactory | None = None
     port: IListeningPort | None = None
     folder: FolderSource | None = None
+    web_path: str = ""
 
     @property
     def number(self) -> int:
@@ -61,6 +63,7 @@ class Intakes:
     identities: Identities
     outcomes: Outcomes
     unsolicited: Callable[[bytes], bool]
+    web: Web
     roots: tuple[str, ...] = ()
     problems: dict[str, str] = field(default_factory=dict)
     _open: dict[str, Open] = field(default_factory=dict)
@@ -105,7 +108,11 @@ class Intakes:
             _log.error("listener_failed", channel=channel.name, reason=str(error))
         else:
             self._open[channel.name] = opened
-            where = {"port": opened.number} if opened.port else {"source": "file"}
+            where = (
+                {"port": opened.number}
+                if opened.port
+                else {"source": channel.source.kind}
+            )
             _log.info("source_open", channel=channel.name, **where)
 
     def _opened(self, channel: Channel) -> Open:
@@ -114,7 +121,9 @@ class Intakes:
             return self._listen(intake, channel.source.mllp)
         if channel.source.file is not None:
             return Open(intake, folder=self._folder(intake))
-        raise ConfigurationError(f"the {channel.source.kind} source is not built yet")
+        assert channel.source.http is not None
+        self.web.add(intake)
+        return Open(intake, web_path=channel.source.http.path)
 
     def _intake(self, channel: Channel) -> Intake:
         return Intake(
@@ -163,7 +172,8 @@ class Intakes:
     def _change(self, known: Open, channel: Channel) -> None:
         """Go on under another revision: an unchanged listener keeps its connections."""
         old, new = known.intake.channel.source, channel.source
-        if _same_place(old.mllp, new.mllp) and old.file == new.file:
+        same = old.file == new.file and old.http == new.http
+        if _same_place(old.mllp, new.mllp) and same:
             known.intake.adopt(channel)
             if known.factory is not None:
                 known.factory.adopt()
@@ -172,6 +182,8 @@ class Intakes:
             self._close(channel.name).addCallback(lambda _: self._begin(channel))
             return
         before = self._open.pop(channel.name)
+        if before.web_path:
+            self.web.remove(before.web_path)
         self._begin(channel)  # the new port is bound before the old one is released
         self._shut(before)
 
@@ -182,6 +194,8 @@ class Intakes:
     def _shut(self, opened: Open) -> Deferred[object]:
         if opened.folder is not None:
             opened.folder.stop()
+        if opened.web_path:
+            self.web.remove(opened.web_path)
         if opened.factory is not None:
             opened.factory.hang_up()
         if opened.port is None:

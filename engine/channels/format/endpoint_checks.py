@@ -30,6 +30,7 @@ def between(channels: Sequence[Written], node: Node) -> Iterator[Fault]:
         bound, _, number = str(getattr(settings, f"{name}_bind")).rpartition(":")
         if number.isdecimal():
             taken.append((bound.strip("[]"), int(number), f"{name}.bind"))
+    yield from _posted(channels, node)
     for written in channels:
         source = written.channel.source.mllp
         if source is None:
@@ -42,6 +43,24 @@ def between(channels: Sequence[Written], node: Node) -> Iterator[Fault]:
                 path = ("source", "mllp", "port")
                 yield written.fault(path, sentence, "CH310", "choose another port")
         taken.append((source.host, source.port, f"channel {written.channel.name}"))
+
+
+def _posted(channels: Sequence[Written], node: Node) -> Iterator[Fault]:
+    """Return channels that wait for postings where none can come."""
+    paths: dict[str, str] = {}
+    for written in channels:
+        source = written.channel.source.http
+        if source is None:
+            continue
+        place = ("source", "http", "path")
+        if not node.settings.http_bind:
+            sentence = "the node has no HTTP listener"
+            hint = 'set bind = "127.0.0.1:8088" under [http] in interop.toml'
+            yield written.fault(place, sentence, "CH310", hint)
+        if owner := paths.get(source.path):
+            sentence = f"channel {owner} takes {source.path} already"
+            yield written.fault(place, sentence, "CH310", "choose another path")
+        paths.setdefault(source.path, written.channel.name)
 
 
 def _listener(written: Written) -> Iterator[Fault]:

@@ -31,6 +31,7 @@ from engine.store.claims import Claimed
 from engine.store.message_state import MessageState
 from engine.store.results import Failure, Outcome
 from engine.store.words import Verdict as JournalVerdict
+from engine.transforms.ccda.incoming import opened
 from engine.transforms.edits import Ending, run_steps
 from engine.transforms.fhir.mapped import MapContext
 from engine.transforms.fhir.mapping import map_message
@@ -124,6 +125,7 @@ def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
     if is_link_start(prepared.message["MSH-13"], prepared.claimed.data):
         filtered = ended(prepared, channel, MessageState.FILTERED, LINK_START)
         return Ended(filtered, prepared)
+    opened(prepared.message)
     _conform(prepared, channel.source.hl7)
     prepared.stage = Stage.FILTER
     if (rule := rule_against(channel.filter, context)) is not None:

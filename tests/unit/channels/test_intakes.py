@@ -17,6 +17,7 @@ from engine.channels.format.channel import Channel, Hl7Options, Source
 from engine.channels.format.endpoints import FileSource, HttpSource, MllpSource
 from engine.channels.intakes import Intakes
 from engine.channels.listeners import Places
+from engine.channels.sources.http import Web
 from engine.channels.tls import Identities
 from engine.hl7.framing import enclose
 from tests.fakes import NOON, FakeJournal, Notes, Wire
@@ -42,6 +43,12 @@ def channel(name="adt", port=2575, hl7=None, **mllp):
     return Channel(name=name, source=source)
 
 
+CREDENTIALS = {
+    "feed": {"kind": "bearer", "token": "t"},
+    "empty": {"kind": "bearer"},
+}
+
+
 class Bench:
     def __init__(self, roots=()):
         self.reactor, self.journal = Reactor(), FakeJournal()
@@ -57,6 +64,7 @@ class Bench:
             Identities({"his": Profile("his")}),
             Outcomes(lambda asked: succeed({}), self.reactor),
             lambda answer: False,
+            Web("127.0.0.1:8088", CREDENTIALS, self.reactor),
             tuple(map(str, roots)),
         )
 

@@ -1,0 +1,206 @@
+"""Messages and documents that are posted: on disk first, then answered."""
+
+import base64
+from typing import cast
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import succeed
+from twisted.internet.interfaces import IReactorTCP
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+
+from engine.channels.accept import Reply
+from engine.channels.arriving import Intake
+from engine.channels.awaiting import Outcomes
+from engine.channels.format.channel import Channel, Hl7Options, Source
+from engine.channels.format.endpoints import HttpSource
+from engine.channels.sources.http import TOO_LARGE, Web, status_of
+from engine.errors import ConfigurationError, JournalError
+from engine.hl7 import parse
+from tests.fakes import NOON, FakeJournal, Notes
+from tests.listening import adt
+
+CREDENTIALS = {
+    "feed": {"kind": "basic", "user": "u", "password": "p"},
+    "empty": {"kind": "bearer"},
+}
+SIGNED = f"Authorization: Basic {base64.b64encode(b'u:p').decode()}\r\n"
+MAX_BYTES = 100_000
+ADDRESS = IPv4Address("TCP", "127.0.0.1", 4711)
+DOCUMENT = b'<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3"/>'
+
+
+def channel(name="adt", path="/adt", credential="feed", **options):
+    way = HttpSource(path=path, credential=credential)
+    return Channel(name=name, source=Source(http=way, hl7=Hl7Options(**options)))
+
+
+class Bench:
+    def __init__(self, bind="127.0.0.1:8088", *, at_once=True, **options):
+        self.reactor = MemoryReactorClock()
+        self.journal, self.notes = FakeJournal(at_once=at_once), Notes()
+        self.web = Web(bind, CREDENTIALS, cast("IReactorTCP", self.reactor), MAX_BYTES)
+        self.options = options
+
+    def intake(self, wanted):
+        outcomes = Outcomes(lambda asked: succeed({}), self.reactor)
+        return Intake(
+            wanted,
+            wanted.name,
+            self.journal,
+            lambda: NOON,
+            lambda: "ID",
+            self.notes,
+            outcomes,
+            lambda answer: False,
+        )
+
+    def post(self, body, *, path="/adt", method="POST", headers=SIGNED):
+        """Return what comes back for one request, and keep the connection."""
+        if not self.web.port:
+            self.web.add(self.intake(channel(**self.options)))
+        site = self.reactor.tcpServers[0][1]
+        self.protocol = cast("HTTPChannel", site.buildProtocol(ADDRESS))
+        self.wire = StringTransport()
+        self.protocol.makeConnection(self.wire)
+        size = f"Content-Length: {len(body)}"
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}{size}"
+        self.protocol.dataReceived(head.encode() + b"\r\n\r\n" + body)
+        return self.wire.value()
+
+
+def status(answer):
+    return int(answer.split(b" ", 2)[1])
+
+
+def test_a_message_is_answered_once_it_is_on_disk():
+    bench = Bench(at_once=False)
+
+    before = bench.post(adt())
+    bench.journal.commit(0)
+
+    assert before == b""
+    answer = bench.wire.value()
+    assert status(answer) == 200
+    assert b"application/hl7-v2" in answer
+    assert b"MSA|AA|" in answer
+    [arrival] = bench.journal.arrivals
+    assert arrival.data == adt()
+
+
+def test_a_message_that_is_refused_is_kept_and_answered_with_the_reason():
+    bench = Bench(types=("ORU",))
+
+    answer = bench.post(adt())
+
+    assert status(answer) == 422
+    assert b"MSA|AR|" in answer
+    assert len(bench.journal.arrivals) == 1
+
+
+def test_what_could_not_be_stored_is_to_be_sent_again():
+    bench = Bench(at_once=False)
+    bench.post(adt())
+
+    bench.journal.fail(0, JournalError("disk full"))
+
+    assert status(bench.wire.value()) == 503
+    assert b"Retry-After: 5" in bench.wire.value()
+
+
+def test_a_document_is_journaled_in_the_message_that_carries_it():
+    bench = Bench()
+
+    answer = bench.post(DOCUMENT)
+    again = bench.post(DOCUMENT)
+
+    first, second = (parse(each.data) for each in bench.journal.arrivals)
+    assert status(answer) == status(again) == 200
+    assert (first.message_type, first.trigger_event) == ("MDM", "T02")
+    assert base64.b64decode(first["OBX-5.5"]) == DOCUMENT
+    assert first.control_id == second.control_id
+    keys = {each.dedupe_key for each in bench.journal.arrivals}
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "wanted"),
+    [
+        ({"headers": ""}, 401),
+        ({"headers": "Authorization: Basic dTpx\r\n"}, 401),
+        ({"method": "GET"}, 405),
+        ({"path": "/other"}, 404),
+        ({"body": b""}, 400),
+    ],
+)
+def test_what_is_no_posting_of_this_channel_is_not_stored(request_, wanted):
+    bench = Bench()
+
+    answer = bench.post(**{"body": adt(), **request_})
+
+    assert status(answer) == wanted
+    assert bench.journal.arrivals == []
+
+
+def test_a_body_over_the_limit_ends_the_connection_and_is_not_held():
+    bench = Bench()
+
+    answer = bench.post(b"x" * (MAX_BYTES + 1))
+
+    assert answer.startswith(TOO_LARGE)
+    assert bench.wire.disconnecting
+    assert bench.journal.arrivals == []
+
+
+def test_a_sender_that_leaves_early_is_not_answered_and_loses_nothing():
+    bench = Bench(at_once=False)
+    bench.post(adt())
+
+    bench.protocol.connectionLost(Failure(ConnectionError()))
+    bench.journal.commit(0)
+
+    assert bench.wire.value() == b""
+    assert len(bench.journal.arrivals) == 1
+
+
+def test_a_defect_is_an_answer_too():
+    bench = Bench(at_once=False)
+    bench.post(adt())
+
+    bench.journal.fail(0, ValueError("a defect"))
+
+    assert status(bench.wire.value()) == 500
+
+
+def test_bytes_that_are_counted_and_not_stored_are_a_bad_request():
+    assert status_of(Reply()) == (400, b"")
+    assert status_of(Reply(None, kept=True)) == (202, b"")
+
+
+@pytest.mark.parametrize(
+    ("bind", "wanted", "sentence"),
+    [
+        ("", channel(), "http.bind is not set"),
+        ("0.0.0.0:8088", channel(), "without TLS"),
+        ("127.0.0.1:8088", channel(credential="empty"), "no password and no token"),
+        ("127.0.0.1:8088", channel(credential="none"), "no password and no token"),
+    ],
+)
+def test_a_path_that_cannot_be_opened_says_why(bind, wanted, sentence):
+    bench = Bench(bind)
+
+    with pytest.raises(ConfigurationError, match=sentence):
+        bench.web.add(bench.intake(wanted))
+
+
+def test_a_path_belongs_to_one_channel_and_the_listener_goes_with_the_last():
+    bench = Bench()
+    bench.web.add(bench.intake(channel()))
+
+    with pytest.raises(ConfigurationError, match="takes /adt"):
+        bench.web.add(bench.intake(channel("other")))
+    bench.web.remove("/adt")
+
+    assert bench.web.port is None
