@@ -1,5 +1,6 @@
 """``interop explain`` and ``interop diff``: messages in words, field by field."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path as File
 
@@ -8,38 +9,75 @@ import rich_click as click
 from engine.cli.invocation import Command, Exit, Stop, note
 from engine.cli.output import Row, emit, emit_one
 from engine.cli.site import message_bytes
-from engine.errors import ParseError
+from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, Path, Segment, dictionary, parse, parse_path
+from engine.transforms.ccda.incoming import document_in
+from engine.transforms.ccda.linkage import Node
+from engine.transforms.ccda.reading import read_document
+from engine.transforms.ccda.viewing import to_html, to_lines
 
 ALL_CODES = 40
+CONTENT = 5
+"""OBX-5, where a document may stand."""
 
 
 @click.command("explain", cls=Command)
 @click.argument("what")
 @click.option("--path", "wanted", help="Only this place, such as PID-3.")
 @click.option("--all", "everything", is_flag=True, help="Empty fields too.")
+@click.option("--html", is_flag=True, help="The C-CDA document in it, as a page.")
 @click.option("--version", default="2.5.1", show_default=True, help="For a path alone.")
 def explain_command(
-    what: str, wanted: str | None, version: str, *, everything: bool
+    what: str, wanted: str | None, version: str, *, everything: bool, html: bool
 ) -> None:
     """Tell in words what is in a message: a file, - for stdin, or a stored number.
 
-    WHAT may also be a path such as PV1-2: its definition and its table.
+    WHAT may also be a path such as PV1-2: its definition and its table; or a C-CDA
+    document. A page of --html holds patient data, and no script, style or link.
     """
     path = _path(what)
     if path is not None and not File(what).exists():
         _define(path, version)
         return
     message = parse(message_bytes(what))
+    if html:
+        _page(message)
+        return
     only = _path(wanted) if wanted else None
     if wanted and only is None:
         raise Stop(f"{wanted!r} is not an HL7 path", Exit.USAGE, "write PID-3")
     rows = [row for row in _rows(message, everything=everything) if _within(row, only)]
+    if only is None:
+        rows += _document_rows(message)
     emit(rows, ["path", "name", "value", "table"])
     for finding in message.findings:
         note(f"{finding.code} {finding.path} {finding.text}".strip())
     if not rows:
         raise Stop(f"the message has nothing at {wanted}", Exit.PROBLEMS)
+
+
+def _page(message: Message) -> None:
+    """Print the document in a message for a browser."""
+    pages = [to_html(root) for root in _documents(message)]
+    if not pages:
+        raise Stop("there is no C-CDA document in it", Exit.PROBLEMS)
+    sys.stdout.write("".join(pages))
+
+
+def _documents(message: Message) -> list[Node]:
+    found = [document_in(obx) for obx in message.all("OBX")]
+    try:
+        return [read_document(document) for document in found if document is not None]
+    except TransformError as error:
+        raise Stop(str(error), Exit.PROBLEMS) from error
+
+
+def _document_rows(message: Message) -> list[Row]:
+    return [
+        {"path": "document", "name": name, "value": line, "table": ""}
+        for root in _documents(message)
+        for name, line in to_lines(root)
+    ]
 
 
 @click.command("diff", cls=Command)
@@ -102,6 +140,9 @@ def _fields(
     last = max(segment.field_count, *known, 0) if everything else segment.field_count
     for number in range(1, last + 1):
         raw = segment.raw(number)
+        carried = segment.id == "OBX" and number == CONTENT and document_in(segment)
+        if carried:
+            continue  # what it says comes after the fields
         if raw or everything:
             yield from _leaves(segment, number, f"{name}-{number}", version)
 

@@ -84,15 +84,20 @@ def confirm(count: int, what: str, *, yes: bool, dry_run: bool) -> bool:
 def message_bytes(place: str) -> bytes:
     """Return one message: the first of a file, of stdin (``-``), or a stored one.
 
+    A C-CDA document comes in the message that would carry it.
+
     A stored one, named by its number, is patient data that leaves the store, so the
     audit trail gets a row.
     """
     from engine.peers.sending import split
+    from engine.transforms.ccda.enclosing import enclosed, looks_like_document
 
     if is_stored(place):
         return _stored(int(place))
     piped = place == "-"
     content = sys.stdin.buffer.read() if piped else Path(place).read_bytes()
+    if looks_like_document(content):
+        return enclosed(content, now())
     found = split(content)
     if not found:
         raise Stop(f"no message begins with MSH in {place}", Exit.PROBLEMS)

@@ -1,5 +1,9 @@
 """C-CDA documents of a channel, and the tests a channel carries."""
 
+import base64
+import zipfile
+from io import BytesIO
+
 import pytest
 from lxml import etree
 
@@ -7,11 +11,13 @@ from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import lines_of
 from engine.channels.processing.channel_tests import run_tests
 from engine.channels.processing.trial import attempt, bench
+from engine.hl7 import parse
 from engine.identity.person import LinkKind
 from engine.store import moves
 from engine.store.audit import Order
 from engine.store.patients import SqlPatientIndex
 from tests.builders import adt_a01, er7, msh
+from tests.ccda_facts import errors
 
 SETTINGS = """
 site = "test"
@@ -264,3 +270,57 @@ def test_a_path_beside_the_configuration_is_where_it_says(folder):
     [made] = attempt(line(folder), note("Went home well.")).deliveries["notes"]
 
     assert made.name.startswith(str(folder.parent / "out"))
+
+
+CARRIED = """
+channel: adt
+source:
+  mllp: {port: 2575}
+destinations:
+  - name: partner
+    mllp: {host: 127.0.0.1, port: 6661, document: ccd, version: "2.6"}
+    edit:
+      - set: MSH-5
+        value: PARTNER
+  - name: package
+    cda: {template: ccd, path: "out/{message.id}.zip", package: xdm}
+"""
+
+
+def carried(folder):
+    (folder / "channels" / "adt.yaml").write_text(CARRIED)
+    return line(folder)
+
+
+def test_a_document_goes_to_an_hl7_system_inside_a_message_of_its_own(folder, tmp_path):
+    with bench(carried(folder)) as place:
+        outcomes = [
+            place.put(adt_a01()),
+            place.put(adt_a01("AL1|1|DA|^Peanut", header=msh(f10="2"))),
+        ]
+
+    first, second = (parse(each.deliveries["partner"][0].content) for each in outcomes)
+    assert (first["MSH-9.2"], second["MSH-9.2"]) == ("T02", "T10")
+    assert (first["MSH-5"], first["MSH-12"]) == ("PARTNER", "2.6")
+    assert first["PID-3.1"] == outcomes[0].outcome.person
+    assert first["PID-5"] == "Doe"
+    assert second["TXA-13.1"] == first["TXA-12.1"]
+    content = base64.b64decode(second["OBX-5.5"])
+    assert b"Peanut" in content
+    assert errors(content, tmp_path) == []
+    assert first.control_id != second.control_id
+
+
+def test_a_package_holds_the_document_and_what_it_is_filed_by(folder):
+    with bench(carried(folder)) as place:
+        [delivery] = place.put(adt_a01()).deliveries["package"]
+
+    assert delivery.content_type == "application/zip"
+    with zipfile.ZipFile(BytesIO(delivery.content)) as package:
+        names = package.namelist()
+        document = package.read("IHE_XDM/SUBSET01/DOC0001.XML")
+    assert names[-2:] == [
+        "IHE_XDM/SUBSET01/METADATA.XML",
+        "IHE_XDM/SUBSET01/DOC0001.XML",
+    ]
+    assert etree.fromstring(document).find("c:recordTarget", NAMES) is not None

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from engine.channels.format import kinds
 
+DOCUMENT_TEMPLATE = Literal["ccd", "discharge-summary", "progress-note", "unstructured"]
 ON_EXISTS = Literal["replace", "error"]
 
 
@@ -128,10 +129,7 @@ class CdaDestination:
     """``cda``: a C-CDA document, written to ``path`` or posted to ``url``."""
 
     ONE_OF: ClassVar = ("path", "url")
-    template: Annotated[
-        Literal["ccd", "discharge-summary", "progress-note", "unstructured"],
-        "document type",
-    ]
+    template: Annotated[DOCUMENT_TEMPLATE, "document type"]
     path: Annotated[str, kinds.PATH_TEMPLATE, "file it is written to"] = ""
     url: Annotated[str, kinds.URL, "address it is posted to"] = ""
     credential: Annotated[str, kinds.CREDENTIAL, "credentials of interop.toml"] = ""
@@ -141,6 +139,9 @@ class CdaDestination:
         Literal["error", "warn", "off"], "built-in checks of the document"
     ] = "error"
     on_exists: Annotated[ON_EXISTS, "a file that is there already"] = "replace"
+    package: Annotated[
+        Literal["none", "xdm"], "the document alone, or in a zip file of XDM"
+    ] = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +164,10 @@ class MllpDestination:
         Literal["error", "escape", "transliterate"],
         "a character the charset cannot hold",
     ] = "error"
+    document: Annotated[
+        DOCUMENT_TEMPLATE | None,
+        "a C-CDA document inside MDM^T02, not the message",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

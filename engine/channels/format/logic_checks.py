@@ -67,11 +67,14 @@ def _output(
         yield written.fault(
             (*path, "edit"), sentence, "CH350", "use the channel's map:"
         )
-    if destination.cda is not None:
+    carries = destination.mllp is not None and destination.mllp.document is not None
+    if destination.cda is not None or carries:
         faults = cda_faults(node.settings, node.tables)
         if faults:
             hint = "set it in interop.toml"
-            yield written.fault((*path, "cda"), "; ".join(faults), "CH400", hint)
+            yield written.fault(
+                (*path, destination.kind), "; ".join(faults), "CH400", hint
+            )
 
 
 def _overwritten(written: Written, path: tuple[str | int, ...]) -> Iterator[Fault]:

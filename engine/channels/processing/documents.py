@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from engine.channels.format.channel import Destination
 from engine.channels.format.endpoints import CdaDestination
-from engine.channels.processing.rendering import CDA_XML, Rendered, Work
+from engine.channels.processing.rendering import CDA_XML, ZIP, Rendered, Work
 from engine.errors import TransformError
-from engine.hl7 import Finding
+from engine.hl7 import Finding, Message, parse
 from engine.store.resources import NewDocument
 from engine.transforms.ccda.document import render
 from engine.transforms.ccda.documents import (
@@ -14,7 +14,10 @@ from engine.transforms.ccda.documents import (
     documents_of,
     predecessor_of,
 )
+from engine.transforms.ccda.enclosing import enclosed
 from engine.transforms.ccda.facts import Facts
+from engine.transforms.ccda.incoming import opened
+from engine.transforms.ccda.packaging import xdm
 from engine.transforms.ccda.site import CdaSite
 from engine.transforms.ccda.versions import (
     Predecessor,
@@ -23,6 +26,9 @@ from engine.transforms.ccda.versions import (
     set_id,
 )
 from engine.transforms.fhir.mapped import Element
+
+SENDER = "INTEROP"
+"""MSH-3 of messages that carry documents; a destination's ``edit`` may set another."""
 
 ABOUT_PERSONS = frozenset({"ccd", "discharge-summary"})
 """Templates that summarise a person; the others are about one message's note."""
@@ -34,16 +40,45 @@ def cda(destination: Destination, work: Work) -> list[Rendered]:
     Raises:
         TransformError: ``[cda]`` is not configured, or a document cannot be made.
     """
-    assert destination.cda is not None
+    wanted = _wanted(destination)
     if work.cda is None:
         raise TransformError("[cda] root is not set in interop.toml", "cda-settings")
-    plan = documents_of(destination.cda.template, _facts(destination.cda, work))
+    plan = documents_of(wanted.template, _facts(wanted, work))
     work.findings += plan.findings
     made = [
-        _document(destination, destination.cda, planned, work, work.cda)
+        _document(destination, wanted, planned, work, work.cda)
         for planned in plan.documents
     ]
-    return [document for document in made if document is not None]
+    return [
+        _packed(document) if wanted.package == "xdm" else document
+        for document in made
+        if document is not None
+    ]
+
+
+def _wanted(destination: Destination) -> CdaDestination:
+    """Return which documents: those of ``cda``, or those that HL7 messages carry."""
+    if destination.mllp is not None and destination.mllp.document is not None:
+        return CdaDestination(template=destination.mllp.document)
+    assert destination.cda is not None
+    return destination.cda
+
+
+def _packed(document: Rendered) -> Rendered:
+    return Rendered(xdm(document.content), ZIP, document.name)
+
+
+def carriers(destination: Destination, work: Work) -> list[Message]:
+    """Return the messages that carry this destination's documents, in order.
+
+    Raises:
+        TransformError: as `cda`.
+    """
+    at = work.prepared.claimed.row.received_at
+    return [
+        opened(parse(enclosed(document.content, at, SENDER)))
+        for document in cda(destination, work)
+    ]
 
 
 def _document(

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.channels.format.channel import Destination
-from engine.channels.processing.documents import cda
+from engine.channels.format.endpoints import MllpDestination
+from engine.channels.processing.documents import carriers, cda
 from engine.channels.processing.outgoing import encoded
 from engine.channels.processing.rendering import (
     FHIR_JSON,
@@ -80,13 +81,21 @@ def _gate(
 
 def _mllp(destination: Destination, work: Work) -> list[Rendered]:
     assert destination.mllp is not None
-    message = _edited(destination, work)
-    if destination.mllp.version:
-        message.segments[0].put(12, destination.mllp.version)
-    content = encoded(
-        message, destination.mllp.charset, destination.mllp.unrepresentable
-    )
-    return [Rendered(content, HL7, message.control_id)]
+    if destination.mllp.document is None:
+        messages = [work.prepared.message]
+    else:
+        messages = carriers(destination, work)
+    return [
+        _sent(_edited(destination, work, message), destination.mllp)
+        for message in messages
+    ]
+
+
+def _sent(message: Message, wanted: MllpDestination) -> Rendered:
+    if wanted.version:
+        message.segments[0].put(12, wanted.version)
+    content = encoded(message, wanted.charset, wanted.unrepresentable)
+    return Rendered(content, HL7, message.control_id)
 
 
 def _file(destination: Destination, work: Work) -> list[Rendered]:
@@ -102,20 +111,19 @@ def _http(destination: Destination, work: Work) -> list[Rendered]:
 
 def _formatted(destination: Destination, work: Work, written: str) -> Rendered:
     if written == "hl7":
-        return Rendered(_edited(destination, work).encode(), HL7)
+        message = _edited(destination, work, work.prepared.message)
+        return Rendered(message.encode(), HL7)
     if written == "fhir-ndjson":
         lines = [write_json(entry.resource) for entry in work.entries()]
         return Rendered(b"\n".join([*lines, b""]), FHIR_NDJSON)
     return Rendered(write_json(collection(work.entries())), FHIR_JSON)
 
 
-def _edited(destination: Destination, work: Work) -> Message:
-    """Return this destination's copy of the message, with its own steps done."""
+def _edited(destination: Destination, work: Work, message: Message) -> Message:
+    """Return this destination's copy of a message, with its own steps done."""
     if not destination.edit:
-        return work.prepared.message
-    context = replace(
-        work.prepared.context, message=work.prepared.message.copy(), misses=[]
-    )
+        return message
+    context = replace(work.prepared.context, message=message.copy(), misses=[])
     if (verdict := run_steps(destination.edit, context)) is not None:
         raise TransformError(verdict.reason, "edit-ended")
     work.prepared.context.misses.extend(context.misses)

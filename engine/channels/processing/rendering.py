@@ -21,6 +21,7 @@ HL7: Final = "x-application/hl7-v2+er7"
 FHIR_JSON: Final = "application/fhir+json"
 FHIR_NDJSON: Final = "application/fhir+ndjson"
 CDA_XML: Final = "application/xml"
+ZIP: Final = "application/zip"
 
 
 @dataclass(frozen=True, slots=True)

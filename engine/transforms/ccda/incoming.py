@@ -54,7 +54,7 @@ def opened(message: Message) -> Message:
     if message.message_type != "MDM":
         return message
     for obx in message.all("OBX"):
-        if (document := _document(obx)) is not None:
+        if (document := document_in(obx)) is not None:
             root = read_document(document)
             if message.first("PID") is None:
                 _Carrier(message, root).fill()
@@ -63,7 +63,7 @@ def opened(message: Message) -> Message:
     return message
 
 
-def _document(obx: Segment) -> bytes | None:
+def document_in(obx: Segment) -> bytes | None:
     """Return the C-CDA document of an OBX, or None where it holds something else."""
     if obx.text(2) != "ED" or obx.text(5, 4).casefold() != "base64":
         return None

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from engine.cli.invocation import Exit
 from engine.cli.root import interop
 from tests.builders import adt_a01
+from tests.ccda_facts import document, patient
 from tests.fhir_messages import adt
 from tests.sites import busy_site
 from tests.small_guide import write_guide
@@ -219,3 +220,29 @@ def test_check_transform_uses_the_nearest_structure(converted):
     message.write_bytes(adt("A08", structure="ADT_X99"))
 
     assert "ADT_A01" in run("check-transform", message, bundle, "--ig", guide).stderr
+
+
+def test_explain_tells_what_a_document_says(tmp_path):
+    place = tmp_path / "ccd.xml"
+    place.write_bytes(document("ccd", person=patient()).document)
+
+    found = rows(run("explain", place))
+
+    told = {row["name"]: row["value"] for row in found if row["path"] == "document"}
+    assert told["Patient"] == "Ann Doe"
+    assert told["Allergies and Intolerances"] == "No information"
+    assert "OBX-5.5" not in {row["path"] for row in found}
+    page = run("explain", place, "--html").stdout
+    assert "<h2>Allergies and Intolerances</h2>" in page
+
+
+def test_explain_refuses_a_hostile_document_and_a_page_of_none(tmp_path, message):
+    place = tmp_path / "x.xml"
+    place.write_bytes(b'<!DOCTYPE x><ClinicalDocument xmlns="urn:hl7-org:v3"/>')
+
+    hostile = run("explain", place)
+    nothing = run("explain", message, "--html")
+
+    assert hostile.exit_code == nothing.exit_code == Exit.PROBLEMS
+    assert "declares a document type" in hostile.stderr
+    assert "no C-CDA document" in nothing.stderr
