@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
 import orjson
 
+from engine.channels.queries.directory import Directory
 from engine.console.permissions import Permission
 from engine.console.routes import ROUTES, Route
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
+from engine.identity.weights import Model
 from engine.settings import Settings
 from engine.store import tokens
 from engine.store.database import Database
+from engine.store.patients import shipped
 from tests.stored import NOON, OPERATOR
 
 SITE = Settings(
@@ -39,6 +42,22 @@ class Answer:
         return orjson.loads(self.body)
 
 
+class Lines:
+    """A log in memory; a process may have bound the real one already."""
+
+    def __init__(self):
+        self.kept = []
+
+    def info(self, event, **facts):
+        self.kept.append((event, facts))
+
+    error = info
+
+    @property
+    def events(self):
+        return [event for event, _ in self.kept]
+
+
 @dataclass
 class Web:
     """Asks the application of one store; ``token`` is sent along when it is set."""
@@ -48,9 +67,12 @@ class Web:
     token: str = ""
     now: datetime = NOON
     routes: Sequence[Route] = ROUTES
+    model: Model = field(default_factory=shipped)
 
     def __post_init__(self):
-        here = Surroundings(self.settings, self.database, lambda: self.now)
+        system, site = self.settings.identity_system, self.settings.site
+        directory = Directory(site, system, self.model)
+        here = Surroundings(self.settings, self.database, directory, lambda: self.now)
         self.app = create_app(here, self.routes)
 
     def allowed(self, *permissions):

@@ -8,7 +8,9 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
+from types import FrameType
 from typing import Final
 
 import structlog
@@ -18,12 +20,14 @@ from starlette.concurrency import run_in_threadpool
 
 from engine.channels.arguments import read_arguments
 from engine.channels.clock import utc_now
+from engine.channels.format.load import Site, load_site
 from engine.channels.logs import configure_logs
+from engine.channels.queries.directory import Directory, directory_of
 from engine.console.binding import address
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
 from engine.errors import ConfigurationError, EngineError
-from engine.settings import Settings, load_settings
+from engine.settings import Settings
 from engine.store.database import Database, open_database
 from engine.store.reports import Report, report
 from engine.store.seal import load_or_create_key
@@ -52,13 +56,20 @@ def _tls(settings: Settings) -> dict[str, object]:
     }
 
 
-class Reporting:
-    """Tells the store every two seconds that the console lives."""
+class Upkeep:
+    """What the console does by itself: it reports, and follows its surroundings."""
 
     def __init__(self, database: Database, node: str) -> None:
         self._database = database
         self._node = node
         self._started_at = utc_now()
+        self._parent = os.getppid()
+        self._asked = False
+
+    def ask_to_reload(self, number: int, frame: FrameType | None) -> None:
+        """Hear SIGHUP."""
+        del number, frame
+        self._asked = True
 
     def report(self) -> None:
         """Write one report; it waits for the disk."""
@@ -68,23 +79,32 @@ class Reporting:
         with self._database.engine() as connection:
             report(connection, sent)
 
-    async def run(self, end: Callable[[], None]) -> None:
-        """Report until cancelled; end the server when the supervisor is gone."""
-        parent = os.getppid()
+    async def run(self, end: Callable[[], None], reload: Callable[[], None]) -> None:
+        """Go on until cancelled; end the server when the supervisor is gone."""
         while True:
-            if os.getppid() != parent:
+            if os.getppid() != self._parent:
                 _log.error("supervisor_gone")
                 end()
             try:
                 await run_in_threadpool(self.report)
+                if self._asked:
+                    self._asked = False
+                    await run_in_threadpool(reload)
+            except ConfigurationError as error:
+                _log.error("reload_refused", reason=str(error), faults=error.faults)
             except EngineError as error:
                 _log.error("report_failed", error=type(error).__name__)
             await asyncio.sleep(REPORT_SECONDS)
 
 
-def serve(settings: Settings, database: Database, place: tuple[str, int]) -> int:
+def serve(
+    here: Surroundings,
+    place: tuple[str, int],
+    upkeep: Upkeep,
+    load: Callable[[], Directory],
+) -> int:
     """Answer requests until told to stop; return the exit code."""
-    app = create_app(Surroundings(settings, database, utc_now))
+    settings, app = here.settings, create_app(here)
     host, port = place
     config = uvicorn.Config(
         app,
@@ -100,12 +120,15 @@ def serve(settings: Settings, database: Database, place: tuple[str, int]) -> int
         **_tls(settings),  # type: ignore[arg-type]  # as uvicorn names them
     )
     server = uvicorn.Server(config)
-    reporting = Reporting(database, settings.node_name)
+
+    def reload() -> None:
+        app.state.surroundings = replace(here, directory=load())
+        _log.info("reloaded")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         end = partial(setattr, server, "should_exit", True)
-        task = asyncio.create_task(reporting.run(end))
+        task = asyncio.create_task(upkeep.run(end, reload))
         _log.info("console_started", host=host, port=port)
         yield
         task.cancel()
@@ -126,9 +149,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = read_arguments(arguments)
     configure_logs()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def load() -> Site:
+        return load_site(asked.config, asked.environment)
+
     try:
-        settings = load_settings(asked.config, asked.environment)
+        site = load()
+        settings = site.settings
         configure_logs(settings.log_level, settings.log_format)
         place = address(settings)
         if place is None:
@@ -138,8 +165,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         _log.error("not_started", reason=str(error), faults=error.faults)
         return WRONG_CONFIGURATION
+    upkeep = Upkeep(database, settings.node_name)
+    signal.signal(signal.SIGHUP, upkeep.ask_to_reload)
+    here = Surroundings(settings, database, directory_of(site), utc_now)
     try:
-        return serve(settings, database, place)
+        return serve(here, place, upkeep, lambda: directory_of(load()))
     finally:
         database.close()
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.console.exchange import Exchange
+from engine.console.fhir_api.answers import Refusal, refused
 from engine.console.gate import Gate, guarded
 from engine.console.problems import problem
 from engine.console.routes import ROUTES, Route
@@ -42,6 +43,7 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
     app.state.surroundings = here
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(Refusal, refused)
     for route in routes:
         _add(app, route)
     return app

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
+from engine.channels.queries.directory import Directory
 from engine.console.permissions import Caller
 from engine.settings import Settings
 from engine.store.database import Database
@@ -13,10 +14,11 @@ from engine.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The node's settings, its open store, and the clock."""
+    """The node's settings, its open store, the patient index in it, and the clock."""
 
     settings: Settings
     database: Database
+    directory: Directory
     now: Callable[[], datetime]
 
 

@@ -12,11 +12,15 @@ from typing import Final
 
 from jellyfish import metaphone
 
+from engine.identity.criteria import Criteria
 from engine.identity.traits import Traits
 
 ROWS_PER_KEY: Final = 60
 CANDIDATES: Final = 40
 _FORMAL_NAMES: Final = 3
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
+"""What a cleaned name may begin with."""
+
 Formal = Mapping[str, tuple[str, ...]]
 """Nickname to the formal names it may stand for."""
 
@@ -37,11 +41,11 @@ def block_keys(traits: Traits, formal: Formal, secret: bytes) -> list[int]:
     """
     if traits.isolated:
         return []
-    return [_hashed(text, secret) for text in dict.fromkeys(key_texts(traits, formal))]
+    return [hashed(text, secret) for text in dict.fromkeys(key_texts(traits, formal))]
 
 
 def key_texts(traits: Traits, formal: Formal) -> Iterator[str]:
-    """Return the keys in plain text, letter first."""
+    """Return the keys in plain text, letter first; `asked_texts` reads them."""
     yield from _number_keys(traits)
     if traits.birth:
         yield from _birth_keys(traits)
@@ -49,7 +53,37 @@ def key_texts(traits: Traits, formal: Formal) -> Iterator[str]:
     yield from _place_keys(traits)
 
 
-def _hashed(text: str, secret: bytes) -> int:
+def asked_texts(criteria: Criteria) -> list[str]:
+    """Return keys, in plain text, of which whoever fits has one; none if none serves.
+
+    It is the reading side of `key_texts`: they change together.
+    """
+    given, family = criteria.exact("given"), criteria.exact("family")
+    birth = criteria.exact("birth")
+    if criteria.exact("ssn"):
+        return [f"S|{criteria.exact('ssn')}"]
+    if criteria.exact("phone"):
+        return [f"P|{criteria.exact('phone')}"]
+    if birth and family:
+        return [f"L|{birth}|{phonetic(family.split()[0])[:2]}"]
+    if birth:
+        return _born(birth, criteria.wanted.get("given", "")[:1])
+    if given and family:
+        return [f"X|{given}|{family}|{middle}" for middle in ("", *_LETTERS)]
+    return []
+
+
+def _born(birth: str, initial: str) -> list[str]:
+    """Return the keys of everybody born on a day, their given name begun if known."""
+    if initial in _LETTERS and initial:
+        return [f"F|{birth}|{initial}"]
+    day = f"D|{birth[:4]}|{''.join(sorted(birth[4:]))}|"
+    named = [f"F|{birth}|{each}" for each in _LETTERS]
+    return [*named, *(day + each for each in ("", *_LETTERS))]
+
+
+def hashed(text: str, secret: bytes) -> int:
+    """Return a key as it is kept: a signed 64-bit number."""
     digest = blake2b(text.encode(), digest_size=8, key=secret).digest()
     return int.from_bytes(digest, "big", signed=True)
 

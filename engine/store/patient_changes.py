@@ -17,7 +17,7 @@ from engine.identity.index import Identifier, SourceRecord
 from engine.identity.person import LinkEvent, LinkKind
 from engine.identity.registration import Registration
 from engine.identity.traits import Traits
-from engine.store import audit, links, tasks
+from engine.store import audit, family_names, links, tasks
 from engine.store.counters import reserve
 from engine.store.dialect import put
 from engine.store.patient_tables import (
@@ -175,6 +175,9 @@ def _changed_record(
     row["happened"] = max(registration.happened, before.updated)
     patients.connection.execute(_UPDATE_RECORD, {**row, "number": number})
     _block(patients, number, change)
+    family_names.change(
+        patients.connection, patients.sealer, number, before.traits, change.traits
+    )
     _count(patients, change.before, change.traits)
 
 

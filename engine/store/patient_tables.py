@@ -122,6 +122,26 @@ block = Table(
 name_count = Table("name_count", ENGINE, row_id("key"), number("records"))
 """How many records have a name (a keyed hash); key 0 counts all records."""
 
+family_name = Table(
+    "family_name",
+    ENGINE,
+    digest("key", primary_key=True),
+    number("record"),
+    sealed("name"),
+    Index("family_name_by_record", "record"),
+    sqlite_with_rowid=False,
+)
+"""Every family name once, for questions with ``*``; ``record`` is the first with it."""
+
+family_record = Table(
+    "family_record",
+    ENGINE,
+    number("key", primary_key=True),
+    number("record", primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Who has a family name; ``key`` is the one that `name_count` counts it under."""
+
 link_event = Table(
     "link_event",
     ENGINE,

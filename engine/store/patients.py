@@ -19,6 +19,7 @@ from engine.identity.decision import Ruling
 from engine.identity.index import Identifier, SourceRecord
 from engine.identity.traits import Traits, unpacked
 from engine.identity.weights import Frequencies, Mode, Model, shipped_model
+from engine.store import family_names
 from engine.store.counters import reserve
 from engine.store.patient_buffer import PatientBuffer
 from engine.store.patient_tables import (
@@ -68,13 +69,13 @@ class PatientCache:
         self.authorities[key], self.keys[number] = number, key
 
 
-_COLUMNS: Final = "r.id, r.person, r.authority, r.happened, r.traits"
+COLUMNS: Final = "r.id, r.person, r.authority, r.happened, r.traits"
 MEMBERS: Final = (
-    f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.person = ? ORDER BY r.id"  # noqa: S608 - only columns are written in
+    f"SELECT {COLUMNS} FROM engine.record AS r WHERE r.person = ? ORDER BY r.id"  # noqa: S608 - only columns are written in
 )
-_RECORD: Final = f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.id = ?"  # noqa: S608
+_RECORD: Final = f"SELECT {COLUMNS} FROM engine.record AS r WHERE r.id = ?"  # noqa: S608
 _NEXT: Final = (
-    f"SELECT {_COLUMNS} FROM engine.record AS r WHERE r.id > ? "  # noqa: S608
+    f"SELECT {COLUMNS} FROM engine.record AS r WHERE r.id > ? "  # noqa: S608
     "ORDER BY r.id LIMIT 1000"
 )
 _COUNTS: Final = "SELECT key, records FROM engine.name_count WHERE key IN (?, ?, ?)"
@@ -102,7 +103,7 @@ def _known(numbers: int) -> str:
     """Fetch the records that so many identifiers lead to."""
     marks = ", ".join("?" * numbers)
     return (
-        f"SELECT {_COLUMNS}, i.key, i.state FROM engine.identifier AS i "  # noqa: S608 - only marks are written in
+        f"SELECT {COLUMNS}, i.key, i.state FROM engine.identifier AS i "  # noqa: S608 - only marks are written in
         f"JOIN engine.record AS r ON r.id = i.record WHERE i.key IN ({marks})"
     )
 
@@ -116,7 +117,7 @@ def _candidates(keys: int) -> str:
         for place in range(keys)
     )
     return (
-        f"SELECT {_COLUMNS}, best.shared "  # noqa: S608
+        f"SELECT {COLUMNS}, best.shared "  # noqa: S608
         f"FROM (SELECT record, count(*) AS shared FROM ({blocks}) AS found "
         "GROUP BY record ORDER BY count(*) DESC, record "
         f"LIMIT {CANDIDATES}) AS best "
@@ -128,7 +129,8 @@ def _candidates(keys: int) -> str:
 class SqlPatientIndex:
     """`engine.identity.index.PatientIndex` on one connection.
 
-    Use it as a context manager, or call `flush` before the transaction commits.
+    Use it as a context manager, or call `flush` before the transaction commits. With
+    ``reads_only`` questions register nobody and so wait for nobody.
 
     On PostgreSQL the first question that may lead to a new person takes a lock that is
     held until commit: two first messages of one person meet, and give one person. The
@@ -136,7 +138,12 @@ class SqlPatientIndex:
     """
 
     def __init__(
-        self, connection: Connection, sealer: Sealer, cache: PatientCache | None = None
+        self,
+        connection: Connection,
+        sealer: Sealer,
+        cache: PatientCache | None = None,
+        *,
+        reads_only: bool = False,
     ) -> None:
         self.connection = connection
         self.sealer = sealer
@@ -144,7 +151,7 @@ class SqlPatientIndex:
         self._own: dict[str, int] = {}
         self._numbers: Iterable[int] = iter(())
         self._promised: dict[bytes, int] = {}
-        self._serial = connection.dialect.name == "sqlite"
+        self._serial = reads_only or connection.dialect.name == "sqlite"
         self._secret = sealer.blind("block keys")
         self.buffer = PatientBuffer()
         self.fetch = fetcher(connection)
@@ -158,6 +165,9 @@ class SqlPatientIndex:
 
     def flush(self) -> None:
         """Write the new records held back so far."""
+        if new := self.buffer.records:
+            named = [(number, each.traits) for number, each in new.items()]
+            family_names.keep(self.connection, self.sealer, named)
         self.buffer.write(self.connection)
 
     @property

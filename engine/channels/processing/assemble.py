@@ -73,7 +73,7 @@ def _desk(channel: Channel, site: Site) -> Desk:
 
 def persons_of(site: Site, channel: Channel) -> Persons:
     """Return how persons become Patients of a channel's destinations."""
-    assigners = _assigners(channel.tables.get(AUTHORITIES))
+    assigners = assigners_of(channel.tables.get(AUTHORITIES))
     ranks = tuple(
         assigners[name].key if name in assigners else name
         for name in site.matching.source_rank
@@ -173,14 +173,14 @@ def _reading(channel: Channel, test_patients: tuple[str, ...]) -> Reading:
         channel.identity.merge_events == "apply",
     )
     return Reading(
-        _assigners(channel.tables.get(AUTHORITIES)),
+        assigners_of(channel.tables.get(AUTHORITIES)),
         channel.identity.unknown_authority == "hold",
         (*TEST_NAMES, *test_patients),
         policy,
     )
 
 
-def _assigners(table: CodeTable | None) -> Mapping[str, Assigner]:
+def assigners_of(table: CodeTable | None) -> Mapping[str, Assigner]:
     """Return authorities by namespace, OID and URI."""
     found: dict[str, Assigner] = {}
     for code, rows in ({} if table is None else table.rows).items():

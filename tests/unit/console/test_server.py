@@ -13,18 +13,29 @@ from http.client import HTTPConnection, HTTPSConnection
 import pytest
 import uvicorn
 
+from engine.channels.queries.directory import Directory
 from engine.cli.child_process import free_ports
 from engine.console import server
+from engine.console.surroundings import Surroundings
 from engine.errors import ConfigurationError, EngineError
+from engine.store.patients import shipped
 from engine.store.reports import reports
 from tests.certificates import Authority
 from tests.databases import empty_database
 from tests.sites import site_at
+from tests.stored import NOON
 from tests.web import SITE
 
 
+def serve(settings, database, place, load=None, upkeep=None):
+    directory = Directory("here", "urn:eid", shipped())
+    here = Surroundings(settings, database, directory, lambda: NOON)
+    upkeep = upkeep or server.Upkeep(database, settings.node_name)
+    return server.serve(here, place, upkeep, load or (lambda: directory))
+
+
 @contextmanager
-def serving(database, settings, monkeypatch):
+def serving(database, settings, monkeypatch, load=None, upkeep=None):
     """Run the server in a thread; give its port, and the list of its exit code."""
     [port] = free_ports(1)
     made, codes = [], []
@@ -37,7 +48,7 @@ def serving(database, settings, monkeypatch):
     monkeypatch.setattr(uvicorn, "Server", Kept)
     place = "127.0.0.1", port
     running = threading.Thread(
-        target=lambda: codes.append(server.serve(settings, database, place))
+        target=lambda: codes.append(serve(settings, database, place, load, upkeep))
     )
     running.start()
     while not (made and made[0].started):
@@ -100,7 +111,7 @@ def test_a_tls_profile_without_a_key_is_refused(tmp_path):
     database = empty_database("sqlite", tmp_path, role="console")
 
     with pytest.raises(ConfigurationError, match="certificate and key"):
-        server.serve(replace(SITE, console_tls="web"), database, ("127.0.0.1", 0))
+        serve(replace(SITE, console_tls="web"), database, ("127.0.0.1", 0))
 
 
 def test_a_taken_port_ends_the_process_for_another_try(tmp_path):
@@ -110,7 +121,7 @@ def test_a_taken_port_ends_the_process_for_another_try(tmp_path):
         other.listen()
         place = other.getsockname()
 
-        assert server.serve(SITE, database, place) == server.CANNOT_LISTEN
+        assert serve(SITE, database, place) == server.CANNOT_LISTEN
 
 
 def test_a_console_that_cannot_report_goes_on(tmp_path, monkeypatch):
@@ -121,6 +132,23 @@ def test_a_console_that_cannot_report_goes_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr(server, "report", refused)
     with serving(database, SITE, monkeypatch) as (port, _):
+        assert asked(HTTPConnection("127.0.0.1", port, timeout=10))[0] == 200
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_console_reads_its_tables_again_when_asked(tmp_path, monkeypatch, broken):
+    database = empty_database("sqlite", tmp_path, role="console")
+    upkeep, loaded = server.Upkeep(database, "here"), threading.Event()
+
+    def load():
+        loaded.set()
+        if broken:
+            raise ConfigurationError("1 fault in the tables")
+        return Directory("here", "urn:other", shipped())
+
+    upkeep.ask_to_reload(signal.SIGHUP, None)
+    with serving(database, SITE, monkeypatch, load, upkeep) as (port, _):
+        assert loaded.wait(20)
         assert asked(HTTPConnection("127.0.0.1", port, timeout=10))[0] == 200
 
 
@@ -169,9 +197,7 @@ def test_the_process_opens_the_store_of_its_site(tmp_path, monkeypatch):
     monkeypatch.setattr(server, "serve", serve)
 
     assert server.main(["--config", str(site.config)]) == 0
-    [(settings, database, place)] = served
-    assert (settings.site, database.role, place) == (
-        "test",
-        "console",
-        ("127.0.0.1", 1),
-    )
+    [(here, place, _, load)] = served
+    assert (here.settings.site, here.database.role) == ("test", "console")
+    assert place == ("127.0.0.1", 1)
+    assert load().system == "urn:id:test:enterprise"

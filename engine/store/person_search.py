@@ -1,0 +1,233 @@
+"""Persons by what is known of them: the question behind PDQ, PDQm and ``$match``.
+
+Nothing here writes. Every question starts from keyed hashes: identifiers, block keys
+of the matcher, family names. What those lead to is opened and compared until a page is
+full.
+
+Spec:
+    identity.md 11 and 14 (M04, M20).
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import bindparam, select
+
+from engine.identity.blocking import asked_texts, hashed
+from engine.identity.criteria import WILD, Criteria
+from engine.identity.grading import Graded, graded, posterior
+from engine.identity.index import SourceRecord
+from engine.identity.matching import counted, enough, keys_of, match
+from engine.identity.traits import Traits
+from engine.identity.weights import Model
+from engine.store.family_names import FamilyNames, holders, key_of
+from engine.store.patient_tables import person
+from engine.store.patients import COLUMNS, SqlPatientIndex
+
+SORTED: Final = 200
+"""So many persons are put in order of likeness; of more, the older ones come first."""
+
+MOST_COMPARED: Final = 5_000
+"""Records opened for one question; it must say more when that finds too few."""
+
+_PAGE: Final = 250
+_CONFIDENTIAL: Final = select(person.c.eid).where(
+    person.c.eid.in_(bindparam("eids", expanding=True)), person.c.confidential > 0
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A person who fits, by the record that does; ``score`` is a probability."""
+
+    record: SourceRecord
+    score: float
+
+    @property
+    def person(self) -> str:
+        """The enterprise identifier."""
+        return self.record.person
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the persons who fit.
+
+    ``total`` is None where they were not all counted. ``too_broad`` tells that the
+    question leads to nobody in particular, and that none were looked for.
+    """
+
+    found: tuple[Found, ...] = ()
+    more: bool = False
+    total: int | None = None
+    too_broad: bool = False
+
+
+TOO_BROAD: Final = Page(too_broad=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The index of one transaction as those see it who ask.
+
+    ``confidential`` tells whether they may see confidential persons. Whoever may not
+    gets the same answer as if there were none.
+    """
+
+    patients: SqlPatientIndex
+    model: Model
+    names: FamilyNames
+    confidential: bool = False
+
+    def hidden(self, persons: Collection[str]) -> frozenset[str]:
+        """Return which of some persons are not to be shown."""
+        if self.confidential or not persons:
+            return frozenset()
+        asked = {"eids": list(persons)}
+        return frozenset(
+            self.patients.connection.execute(_CONFIDENTIAL, asked).scalars()
+        )
+
+    def alike(self, traits: Traits) -> list[Graded]:
+        """Return who may be meant by some traits, the likeliest first."""
+        if traits.isolated or not enough(traits):
+            return []
+        patients, model = self.patients, self.model
+        near = patients.candidates(keys_of(traits, patients, model))
+        hidden = self.hidden({each.person for each in near})
+        counts = counted(traits, patients, model)
+        matches = [
+            match(traits, each, counts, model)
+            for each in near
+            if each.person not in hidden and not each.traits.isolated
+        ]
+        return graded(matches, model)
+
+    def page(
+        self,
+        criteria: Criteria,
+        start: int,
+        count: int,
+        among: Sequence[str] | None = None,
+    ) -> Page:
+        """Return the persons who fit, from number ``start`` on, at most ``count``.
+
+        Args:
+            criteria: what must fit.
+            start: how many were given before.
+            count: how many are wanted.
+            among: the only persons to look at, as an identifier found them.
+        """
+        numbers = self._numbers(criteria) if among is None else None
+        if among is None and numbers is None:
+            return TOO_BROAD
+        records = (
+            self._members(among or ()) if numbers is None else self._opened(numbers)
+        )
+        enough_persons = max(SORTED, start + count) + 1
+        persons: dict[str, SourceRecord] = {}
+        compared = 0
+        for record in records:
+            compared += 1
+            if criteria.fits(record.traits):
+                persons.setdefault(record.person, record)
+            if len(persons) == enough_persons or compared == MOST_COMPARED:
+                break
+        if compared == MOST_COMPARED and len(persons) <= start + count:
+            return TOO_BROAD
+        return self._cut(criteria, list(persons.values()), start, count, known=among)
+
+    def _cut(
+        self,
+        criteria: Criteria,
+        found: list[SourceRecord],
+        start: int,
+        count: int,
+        known: Sequence[str] | None,
+    ) -> Page:
+        whole = len(found) <= SORTED
+        if not whole:
+            found = found[start : start + count + 1]
+        scored = self._scored(criteria, found, sure=known is not None)
+        if whole:
+            scored.sort(key=lambda each: (-each.score, each.record.number))
+            rest = scored[start:]
+            return Page(tuple(rest[:count]), len(rest) > count, len(scored))
+        return Page(tuple(scored[:count]), len(scored) > count)
+
+    def _scored(
+        self, criteria: Criteria, found: Sequence[SourceRecord], *, sure: bool
+    ) -> list[Found]:
+        """Return persons with how likely they are meant; a known number is sure."""
+        if sure:
+            return [Found(each, 1.0) for each in found]
+        traits = criteria.as_traits()
+        counts = counted(traits, self.patients, self.model)
+        return [
+            Found(each, posterior(match(traits, each, counts, self.model).bits))
+            for each in found
+        ]
+
+    # -- where to look -----------------------------------------------------------------
+
+    def _numbers(self, criteria: Criteria) -> Iterator[list[int]] | None:
+        """Return the records worth opening; None where nothing narrows them down."""
+        if texts := asked_texts(criteria):
+            secret = self.patients.secret
+            return self._sharing([hashed(text, secret) for text in texts])
+        family = criteria.wanted.get("family", "")
+        if family.strip(WILD):
+            return self._named(family)
+        return None
+
+    def _sharing(self, keys: Sequence[int]) -> Iterator[list[int]]:
+        marks, after = ", ".join("?" * len(keys)), 0
+        while found := [
+            row[0]
+            for row in self.patients.fetch(
+                "SELECT DISTINCT record FROM engine.block "  # noqa: S608 - only marks are written in
+                f"WHERE key IN ({marks}) AND record > ? ORDER BY record LIMIT ?",
+                (*keys, after, _PAGE),
+            )
+        ]:
+            yield found
+            after = found[-1]
+
+    def _named(self, family: str) -> Iterator[list[int]]:
+        connection, sealer = self.patients.connection, self.patients.sealer
+        names: Sequence[str] = (family,)
+        if WILD in family:
+            names = self.names.like(connection, sealer, family)
+        few: list[int] = []
+        for name in names:
+            for numbers in holders(connection, key_of(sealer, name), _PAGE):
+                few += numbers
+                if len(few) >= _PAGE:
+                    yield few
+                    few = []
+        if few:
+            yield few
+
+    def _opened(self, numbers: Iterator[list[int]]) -> Iterator[SourceRecord]:
+        """Open records page by page, those of hidden persons left out."""
+        for some in numbers:
+            found = [each for each in self._read(some) if not each.traits.isolated]
+            yield from self._shown(found)
+
+    def _members(self, persons: Sequence[str]) -> Iterator[SourceRecord]:
+        for eid in persons:
+            yield from self._shown(self.patients.members(eid))
+
+    def _shown(self, records: Sequence[SourceRecord]) -> Iterator[SourceRecord]:
+        hidden = self.hidden({each.person for each in records})
+        return (each for each in records if each.person not in hidden)
+
+    def _read(self, numbers: Sequence[int]) -> Iterator[SourceRecord]:
+        marks = ", ".join("?" * len(numbers))
+        rows = self.patients.fetch(
+            f"SELECT {COLUMNS} FROM engine.record AS r "  # noqa: S608 - as above
+            f"WHERE r.id IN ({marks}) ORDER BY r.id",
+            numbers,
+        )
+        return map(self.patients.read, rows)

@@ -1,0 +1,129 @@
+"""Family names: kept with records, changed with them, found with stars."""
+
+from sqlalchemy import text
+
+from engine.identity.criteria import Criteria
+from engine.identity.traits import Traits
+from engine.store import schema_version
+from engine.store.database import open_database
+from engine.store.dialect import SCHEMAS, SqliteFiles
+from engine.store.family_names import FamilyNames, holders, key_of
+from engine.store.patients import SqlPatientIndex, shipped
+from engine.store.person_search import MOST_COMPARED, Search
+from engine.store.seal import Sealer
+from tests.databases import KEY, empty_database
+from tests.hospital import Hospital
+
+
+def like(database, names, wanted):
+    with database.reading() as connection:
+        return list(names.like(connection, database.sealer, wanted))
+
+
+def test_names_that_come_later_are_found_too(tmp_path):
+    hospital, names = Hospital(empty_database("sqlite", tmp_path)), FamilyNames()
+    hospital.send("1", family="Smith")
+    assert like(hospital.database, names, "smi*") == ["smith"]
+
+    hospital.send("2", family="Smithers")
+    hospital.send("3", family="Smith", given="Bob", birth="19440404")
+
+    assert like(hospital.database, names, "smi*") == ["smith", "smithers"]
+    assert like(hospital.database, names, "*hers") == ["smithers"]
+    assert like(hospital.database, names, "x*") == []
+
+
+def test_a_changed_name_leads_no_more_to_its_record(tmp_path):
+    hospital = Hospital(empty_database("sqlite", tmp_path))
+    hospital.send("1", family="Smith")
+    number = hospital.record("1").number
+
+    hospital.send("1", family="Jones", trigger="A08", sent="20300102120000")
+
+    with hospital.database.reading() as connection:
+        sealer = hospital.database.sealer
+        found = {
+            name: list(holders(connection, key_of(sealer, name), 10))
+            for name in ("smith", "jones")
+        }
+    assert found == {"smith": [], "jones": [[number]]}
+
+
+def test_names_are_readable_nowhere(tmp_path):
+    hospital = Hospital(empty_database("sqlite", tmp_path))
+    hospital.send("1", family="Smith")
+
+    assert "smith" not in hospital.readable("family_name")
+    assert "smith" not in hospital.readable("family_record")
+
+
+def test_an_older_store_is_prepared_when_it_is_opened(tmp_path):
+    sealer, backend = Sealer(KEY), SqliteFiles(tmp_path, create=True)
+    for schema, revision in zip(SCHEMAS, ("0004", "0005"), strict=True):
+        with backend.engine.begin() as connection:
+            backend.prepare(connection)
+            schema_version.migrate(connection, schema, sealer, revision)
+    with backend.engine.begin() as connection:
+        people = [("doe", "ordinary"), ("doe", "ordinary"), ("", "ordinary")]
+        for number, (family, kind) in enumerate([*people, ("x", "test")], 1):
+            packed = Traits(family=family, kind=kind).packed().encode()
+            connection.execute(
+                text(
+                    "INSERT INTO engine.record (id, person, authority, kind, happened, "
+                    "message, identifying, traits) "
+                    "VALUES (:id, 'P', 1, :kind, '', 1, x'00', :traits)"
+                ),
+                {"id": number, "kind": kind,
+                 "traits": sealer.seal(packed, f"record|{number}")},
+            )  # fmt: skip
+    backend.close()
+
+    store = open_database(f"sqlite:///{tmp_path}", KEY)
+    with store.reading() as connection:
+        found = list(holders(connection, key_of(store.sealer, "doe"), 1))
+    names = like(store, FamilyNames(), "*o*")
+    store.close()
+
+    assert found == [[1], [2]]
+    assert names == ["doe"]
+
+
+def test_a_question_that_opens_too_many_records_is_too_broad(tmp_path, monkeypatch):
+    hospital = Hospital(empty_database("sqlite", tmp_path))
+    for number in range(4):
+        who = {"given": f"Bob{number}", "birth": f"194{number}0101"}
+        hospital.send(str(number), family="Smith", **who)
+    monkeypatch.setattr("engine.store.person_search.MOST_COMPARED", 3)
+    monkeypatch.setattr("engine.store.person_search._PAGE", 2)
+
+    def page(given, count=5):
+        with hospital.database.reading() as connection:
+            index = SqlPatientIndex(connection, hospital.database.sealer)
+            search = Search(index, shipped(), FamilyNames())
+            return search.page(Criteria({"family": "smi*", "given": given}), 0, count)
+
+    assert page("x*").too_broad
+    assert page("bob*").too_broad
+    assert [len(page("bob*", 2).found), page("bob*", 2).too_broad] == [2, False]
+    assert MOST_COMPARED > 3
+
+
+def test_of_many_the_older_come_first_and_pages_agree(tmp_path, monkeypatch):
+    hospital = Hospital(empty_database("sqlite", tmp_path))
+    for number in range(5):
+        who = {"given": f"Bob{number}", "birth": f"194{number}0101"}
+        hospital.send(str(number), family="Smith", **who)
+    monkeypatch.setattr("engine.store.person_search.SORTED", 1)
+
+    seen, start, more = [], 0, True
+    while more:
+        with hospital.database.reading() as connection:
+            index = SqlPatientIndex(connection, hospital.database.sealer)
+            search = Search(index, shipped(), FamilyNames())
+            page = search.page(Criteria({"family": "smith"}), start, 2)
+        seen += [each.record.number for each in page.found]
+        start, more = start + 2, page.more
+        assert page.total is None
+
+    assert seen == sorted(seen)
+    assert len(seen) == 5
