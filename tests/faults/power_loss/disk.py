@@ -7,6 +7,7 @@ the rest is *pending*, and a policy decides which of it reached the platter.
 import random
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -27,6 +28,9 @@ class Change:
     def apply(self, content):
         """Change the bytes of a file."""
         end = self.offset + len(self.data or b"")
+        if self.offset == len(content):
+            content += self.data or b""
+            return
         if len(content) < end:
             content.extend(bytes(end - len(content)))
         if self.data is None:
@@ -180,8 +184,11 @@ class Disk:
         """Return name to bytes as programs see them: everything is kept."""
         return _reachable(self.names, lambda file: bytes(file.all_content()))
 
-    def image(self, policy, chance: random.Random):
-        """Return name to bytes as the disk would be found after a power failure."""
+    def image(self, policy, chance: random.Random, *, without=frozenset()):
+        """Return name to bytes as the disk would be found after a power failure.
+
+        The bytes of the files in ``without`` are not worked out.
+        """
         files = {
             id(file): file for file in self.names.values() if file is not FOLDER
         } | {id(file): file for file in self.durable.values() if file is not FOLDER}
@@ -195,6 +202,8 @@ class Disk:
         for one in self.pending:
             if one.number in kept:
                 _apply(names, one.names)
+        for name in without:
+            names.pop(name, None)
 
         def found(file):
             content = bytearray(file.content)
@@ -230,10 +239,11 @@ def _reachable(names, content):
     return {
         name: content(file)
         for name, file in names.items()
-        if file is not FOLDER
-        and all(str(above).removeprefix(".") in names for above in _above(name))
+        if file is not FOLDER and all(above in names for above in _above(name))
     }
 
 
+@lru_cache(maxsize=100_000)
 def _above(name):
-    return PurePosixPath(name).parents
+    """Return the folders that a name lies in, the top one as the empty name."""
+    return [str(above).removeprefix(".") for above in PurePosixPath(name).parents]
