@@ -144,11 +144,18 @@ class Crashes:
     def settle(self):
         """Let a clean life finish everything; return the ledger's verdict."""
         self.node.start()
+        self._until_taken()
         wait_until_settled(self.run.store, SETTLE_SECONDS)
         ended, _ = self.node.stop()
         self.sender.note_files_taken(FOLDER)
         code, told = self.run.check()
         return code or ended, told
+
+    def _until_taken(self):
+        """Return when no file waits: the store cannot know of it yet."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while any((self.run.folder / "in").glob("*.hl7")) and time.monotonic() < end:
+            time.sleep(0.05)
 
 
 def plan(nth):

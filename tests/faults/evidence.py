@@ -43,10 +43,15 @@ class Row:
         return self.first + self.count - 1
 
     def follows(self, other):
-        """Whether this goes on where another row ends, so that both are one."""
+        """Whether this goes on where another row ends, so that both are one.
+
+        A row with a violation stays alone: its seeds are wanted again.
+        """
         same = ("fault", "unit", "commit", "date")
-        return self.first == other.last + 1 and all(
-            getattr(self, name) == getattr(other, name) for name in same
+        return (
+            self.first == other.last + 1
+            and not (self.violations or other.violations)
+            and all(getattr(self, name) == getattr(other, name) for name in same)
         )
 
     def __add__(self, other):

@@ -5,6 +5,7 @@ into a minute. They are real processes with real files and sockets all the same;
 parent has no threads and no reactor.
 """
 
+import gc
 import os
 import signal
 import time
@@ -76,7 +77,9 @@ class ForkedNode:
 
     def __post_init__(self):
         (self.run.folder / "bells").mkdir(exist_ok=True)
-        load_site(self.run.config, None)  # what it caches, the forks have too
+        _ = load_site(self.run.config, None).models  # what is cached, the forks have
+        gc.collect()
+        gc.freeze()  # no fork looks at, and so copies, what was there before it
 
     def launch(self, name, variables=None):
         """Start one process; the variables are its own."""

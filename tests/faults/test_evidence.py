@@ -24,6 +24,12 @@ def test_seeds_that_were_left_out_are_not_counted(tmp_path):
     assert [(row.first, row.last) for row in rows] == [(1, 100), (301, 350)]
 
 
+def test_seeds_with_a_violation_have_a_row_of_their_own(tmp_path):
+    rows = added(tmp_path / "seen.csv", (1, 10, 5, 0), (11, 10, 5, 1), (21, 10, 5, 0))
+
+    assert [(row.first, row.violations) for row in rows] == [(1, 0), (11, 1), (21, 0)]
+
+
 def test_a_run_goes_on_where_the_file_ends_for_its_fault(tmp_path):
     path = tmp_path / "seen.csv"
     assert Evidence("F16", "seeds", path).next_seed() == 1
