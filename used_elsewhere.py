@@ -67,3 +67,5 @@ _.former_addresses
 _.changed_at
 _.relates_to
 _.z
+# attributes of the standard library's objects that tests set
+_.text_factory

@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "stop": ("running", "Finish what is in hand and stop."),
         "status": ("watching", "Show channels, queues and processes in one screen."),
         "health": ("watching", "Tell by the exit code whether the engine works."),
+        "store": ("storage", "Look for damage in the store; decide about a loss."),
         "doctor": ("doctor", "Look for what could be wrong here, each with its fix."),
     },
     "Build and test channels": {

@@ -4,15 +4,25 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func, select, union_all, update
 
 from engine.store.dialect import put, upsert
-from engine.store.tables import counter, journal_sequence, sequence
+from engine.store.tables import (
+    counter,
+    journal_sequence,
+    message,
+    progress,
+    sequence,
+)
 
 T = TypeVar("T", int, bytes)
 
 MESSAGE: Final = "message"
 DELIVERY: Final = "delivery"
+_USED: Final = union_all(
+    select(func.max(message.c.id).label("id")), select(func.max(progress.c.last_id))
+).subquery()
+_LAST_USED: Final = select(func.max(_USED.c.id))
 
 
 class Counted(NamedTuple):
@@ -45,6 +55,21 @@ def reserve(connection: Connection, name: str, count: int) -> range:
 def reserve_journal(connection: Connection, count: int) -> range:
     """Return the next message numbers."""
     return _reserve(connection, journal_sequence, MESSAGE, count)
+
+
+def skip_used_numbers(connection: Connection) -> None:
+    """Let no message get a number that the engine schema knows already.
+
+    For a journal that has lost its last messages: a new one with such a number would
+    be taken for processed.
+    """
+    used = connection.execute(_LAST_USED).scalar() or 0
+    put(connection, journal_sequence, [{"name": MESSAGE, "value": used}])
+    connection.execute(
+        update(journal_sequence)
+        .where(journal_sequence.c.name == MESSAGE, journal_sequence.c.value < used)
+        .values(value=used)
+    )
 
 
 def _reserve(connection: Connection, table: Table, name: str, count: int) -> range:

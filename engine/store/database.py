@@ -12,6 +12,7 @@ from engine.errors import ConfigurationError, EngineError, JournalError
 from engine.failpoint import reach
 from engine.store import schema_version
 from engine.store.dialect import SCHEMAS, Backend, open_backend, put
+from engine.store.losses import Loss, refuse
 from engine.store.reserve import Reserve
 from engine.store.seal import Sealer
 from engine.store.tables import site
@@ -59,10 +60,7 @@ class Database:
             JournalError: the commit failed; nothing of it may be acknowledged.
         """
         try:
-            with (
-                self._backend.turn("journal"),
-                self._backend.engine.begin() as connection,
-            ):
+            with self._backend.writing("journal") as connection:
                 yield connection
         except DBAPIError as error:
             raise JournalError(
@@ -80,10 +78,7 @@ class Database:
             EngineError: the database refused; nothing was written.
         """
         try:
-            with (
-                self._backend.turn("engine", urgent=urgent),
-                self._backend.engine.begin() as connection,
-            ):
+            with self._backend.writing("engine", urgent=urgent) as connection:
                 yield connection
         except DBAPIError as error:
             raise EngineError(f"The store could not commit: {_words(error)}") from error
@@ -97,6 +92,12 @@ class Database:
         """Give a connection that sees both schemas as of now."""
         with self._backend.engine.connect() as connection:
             yield connection
+
+    def losses(self) -> list[Loss]:
+        """Return what each file has lost, while nobody writes."""
+        turn = self._backend.turn
+        with turn("journal"), turn("engine"), self.reading() as look:
+            return self._backend.losses(look)
 
     def migrate(self) -> None:
         """Bring both schemas to this release's form."""
@@ -148,37 +149,50 @@ _PROOFS: Final = select(site.c.value).where(site.c.name == _PROOF)
 
 
 def open_database(
-    url: str, key: bytes, *, role: Role = "cli", create: bool = True
+    url: str,
+    key: bytes,
+    *,
+    role: Role = "cli",
+    create: bool = True,
+    lossy: bool = False,
 ) -> Database:
     """Open ``sqlite:////folder`` or ``postgresql://...``, migrated and proved.
 
     Raises:
-        ConfigurationError: not durable as configured, the wrong key, or (without
-            ``create``) nothing there.
+        ConfigurationError: not durable as configured, the wrong key, commits that
+            are lost (unless ``lossy``), or (without ``create``) nothing there.
     """
     try:
         backend = open_backend(make_url(url), create=create)
     except ArgumentError:
         raise ConfigurationError(f"store.url is not a URL: {url!r}") from None
     except OSError as error:
-        raise _closed(error.strerror) from error
+        raise _closed(error) from error
     database = Database(backend, key, role)
     try:
+        if not lossy:
+            refuse(database.losses())
         if not _is_current(database, backend):
             _migrate(database, create=create)
         database.prove_key()
         backend.keep_names()
-    except BaseException as error:
+    except (DBAPIError, OSError, UnicodeDecodeError) as error:
         database.close()
-        if isinstance(error, DBAPIError):
-            raise _closed(_words(error)) from error
-        if isinstance(error, OSError):
-            raise _closed(error.strerror) from error
+        raise _closed(error) from error
+    except BaseException:
+        database.close()
         raise
     return database
 
 
-def _closed(why: str | None) -> ConfigurationError:
+def _closed(error: DBAPIError | OSError | UnicodeDecodeError) -> ConfigurationError:
+    match error:
+        case DBAPIError():
+            why = _words(error)
+        case OSError():
+            why = error.strerror or "the file system refuses it"
+        case _:  # SQLite's own complaint could not be read
+            why = "its list of tables is damaged"
     return ConfigurationError(f"The store does not open: {why}")
 
 

@@ -1,15 +1,14 @@
 """What differs between SQLite and PostgreSQL, and nothing else."""
 
-import fcntl
 import os
-import threading
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from sqlalchemy import (
     URL,
@@ -28,7 +27,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from engine.errors import ConfigurationError
 from engine.store.folders import make_folder, sync_folder
+from engine.store.losses import Loss, count, counted, keep_log
 from engine.store.schema import Instant, microseconds
+from engine.store.write_lock import WriteLock
 
 SCHEMAS: Final = ("journal", "engine")
 _BUSY_MILLISECONDS: Final = 10_000
@@ -52,6 +53,14 @@ class Backend(Protocol):
 
     def is_wanted(self, schema: str) -> bool:
         """Whether an urgent writer waits for the turn that the caller holds."""
+
+    def writing(
+        self, schema: str, *, urgent: bool = False
+    ) -> AbstractContextManager[Connection]:
+        """Give a transaction that writes a schema, in its turn."""
+
+    def losses(self, connection: Connection) -> list[Loss]:
+        """Return what each file has lost; for whoever has the turn of both."""
 
     def prepare(self, connection: Connection) -> None:
         """Make the schemas, and let nobody else migrate meanwhile."""
@@ -84,60 +93,6 @@ def open_backend(url: URL, *, create: bool) -> Backend:
     raise ConfigurationError(
         f"store.url names {kind!r}. Known are sqlite:////folder and postgresql://..."
     )
-
-
-class WriteLock:
-    """A lock file: one writer at a time, in turns, over processes and threads.
-
-    SQLite's own busy handler polls, and lets a busy writer starve the other one. Who is
-    in a hurry holds the door while it waits: so the present writer sees it, and nobody
-    else comes in before it. A process that dies lets go of both.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._lock = _open_lock(path)
-        self._door = _open_lock(path.with_suffix(".door"))
-        self._threads = threading.Lock()
-
-    @contextmanager
-    def held(self, *, urgent: bool = False) -> Iterator[None]:
-        """Hold the lock."""
-        with self._threads:
-            fcntl.flock(self._door, fcntl.LOCK_EX)
-            if not urgent:
-                fcntl.flock(self._door, fcntl.LOCK_UN)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX)
-            finally:
-                fcntl.flock(self._door, fcntl.LOCK_UN)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def is_wanted(self) -> bool:
-        """Whether another process urgently waits for the lock that the caller holds."""
-        try:
-            fcntl.flock(self._door, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        fcntl.flock(self._door, fcntl.LOCK_UN)
-        return False
-
-    def close(self) -> None:
-        """Give the descriptors back, once nobody of this process holds the lock."""
-        with self._threads:
-            for descriptor in {self._lock, self._door} - {_CLOSED}:
-                os.close(descriptor)
-            self._lock = self._door = _CLOSED
-
-
-_CLOSED: Final = -1
-"""No descriptor: never a number that another file may get."""
-
-
-def _open_lock(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 class SqliteFiles:
@@ -192,6 +147,31 @@ class SqliteFiles:
     ) -> AbstractContextManager[None]:
         """Wait for the lock file of a schema, and hold it."""
         return self._locks[schema].held(urgent=urgent)
+
+    @contextmanager
+    def writing(self, schema: str, *, urgent: bool = False) -> Iterator[Connection]:
+        """Give a transaction; once on disk, note that its file must hold it."""
+        number = 0
+        with self.turn(schema, urgent=urgent):
+            with self.engine.begin() as connection:
+                raw = _raw(connection)
+                before = raw.total_changes
+                yield connection
+                if raw.total_changes != before:
+                    number = count(raw, schema)
+            if number:
+                self._locks[schema].note(number)
+
+    def losses(self, connection: Connection) -> list[Loss]:
+        """Compare what was noted with what the files say; keep a damaged log aside."""
+        raw, found = _raw(connection), list[Loss]()
+        for schema, lock in self._locks.items():
+            noted = lock.noted()
+            commits = counted(raw, schema) if noted else 0
+            if commits < noted:
+                log = keep_log(self.folder, schema, noted)
+                found.append(Loss(schema, commits, noted, log, lock))
+        return found
 
     def is_wanted(self, schema: str) -> bool:
         """Whether an urgent writer waits for a lock file that the caller holds."""
@@ -250,6 +230,10 @@ def _require(execute: _Execute, statement: str, expected: object) -> None:
         )
 
 
+def _raw(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
@@ -283,6 +267,19 @@ class PostgresSchemas:
     def is_wanted(self, schema: str) -> bool:  # noqa: ARG002 - row locks do it
         """Return False: nobody waits for a whole schema."""
         return False
+
+    def writing(
+        self,
+        schema: str,  # noqa: ARG002 - row locks do it
+        *,
+        urgent: bool = False,  # noqa: ARG002
+    ) -> AbstractContextManager[Connection]:
+        """Give a transaction."""
+        return self.engine.begin()
+
+    def losses(self, connection: Connection) -> list[Loss]:  # noqa: ARG002
+        """Return nothing: the server checks its log."""
+        return []
 
     def prepare(self, connection: Connection) -> None:
         """Make the schemas, one process at a time."""

@@ -9,7 +9,8 @@ ends without one. After each life
 
 * the disk as it would be found without power is judged: what a failed sync should have
   covered is gone for good, and everything that was answered must be there all the same;
-* the process has stopped to protect data (70), refused to start (3), or has gone on;
+* the process has stopped to protect data (70), refused to start (3), ended to be
+  started again (1, an edge that had no space for its recovery), or has gone on;
 * a node without faults starts on what is there, everything settles, the ledger holds.
 
 With ``--some`` so many calls are drawn; one that is never made proves nothing.
@@ -52,7 +53,6 @@ CHANNEL = "archive"
 SHAPE = Shape(CHANNEL, f"out/{CHANNEL}/")
 ANSWERS = 6
 WARM_ANSWERS = 20
-WORK_SECONDS = 4.0
 SILENCE_SECONDS = 1.5
 START_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
@@ -156,7 +156,8 @@ class Errors:
         shutil.rmtree(self.run.folder)
         shutil.copytree(self.beside / name, self.run.folder)
         (self.run.folder / "bells").mkdir(exist_ok=True)
-        (self.beside / "write.log").unlink(missing_ok=True)
+        for left in ("write.log", "node.log"):
+            (self.beside / left).unlink(missing_ok=True)
 
     def _sender(self, after):
         sender = Sender(self.run.folder, self.run.ports, width=2)
@@ -188,7 +189,8 @@ class Errors:
         named = f"{name} {call} {number} {error} on {hit.path or 'the folder'}"
         told = f"{named}: ended with {code}, {sender.answered} answered"
         print(told, file=sys.stderr, flush=True)
-        if code not in {0, STOPPED, REFUSED}:
+        started_again = code == 1 and "edge_not_started" in node.log()
+        if code not in {0, STOPPED, REFUSED} and not started_again:
             self._offend(named, f"{place.process} ended with {code}")
         self._judge_disk(named, self.beside / start, records)
         self._judge_next_life(named, sender)
@@ -208,19 +210,26 @@ class Errors:
 
     async def _work(self, node, sender, wanted):
         """Send until so many were answered and settled, or nothing goes on."""
-        stop, end = asyncio.Event(), time.monotonic() + WORK_SECONDS
+        stop, begun = asyncio.Event(), time.monotonic()
         running, before = asyncio.create_task(sender.run(stop)), sender.answered
-        while sender.answered < wanted and not running.done():
+        while sender.answered < wanted and not running.done() and node.running:
             await asyncio.sleep(0.01)
             if sender.answered > before:
-                before, end = sender.answered, time.monotonic() + SILENCE_SECONDS
-            if time.monotonic() > end or not node.running:
+                before, begun = sender.answered, time.monotonic()
+            silent = time.monotonic() - begun
+            if silent > START_SECONDS or (silent > SILENCE_SECONDS and self._fired()):
                 break
         stop.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(running, 0.5)
         if node.running and sender.answered >= wanted:
-            wait_until_settled(self.run.store, WORK_SECONDS / 2)
+            wait_until_settled(self.run.store, 2 * SILENCE_SECONDS)
+
+    def _fired(self):
+        """Whether a call has failed by now: then silence may be the answer to it."""
+        log = self.beside / "write.log"
+        records = read_log(log, self.run.folder) if log.exists() else ()
+        return any(one.operation is Operation.FAULT for one in records)
 
     # ---- verdicts
 

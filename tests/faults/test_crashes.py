@@ -66,6 +66,14 @@ def test_F09_a_poisoned_message_is_isolated_and_nothing_else_suffers():
 
 
 @pytest.mark.slow
+def test_F12_a_bit_that_flips_in_a_store_is_found_or_changes_nothing():
+    told = judged("bit_flips", "--flips", "40")
+
+    assert (told["flips"], told["offenders"]) == (40, [])
+    assert told["log: refused"] >= 5
+
+
+@pytest.mark.slow
 def test_F14_an_upgrade_that_crashes_anywhere_ends_well_the_next_time():
     assert judged("migrate")["crashes"] == 6
 

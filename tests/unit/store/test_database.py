@@ -13,12 +13,12 @@ from engine.store import audit, error_queue, reports
 from engine.store.audit import Act
 from engine.store.database import open_database
 from engine.store.delivery_state import Event
-from engine.store.dialect import WriteLock
 from engine.store.error_queue import Comment
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.results import SearchKey, TableMiss
 from engine.store.seal import load_or_create_key
 from engine.store.words import RunState
+from engine.store.write_lock import WriteLock
 from tests.databases import KEY, empty_database, empty_url
 from tests.stored import (
     NOON,

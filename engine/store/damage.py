@@ -1,0 +1,189 @@
+"""What a store holds that is not as it was written: every row is looked at.
+
+Sealed content proves itself; everything else is held against what repeats it: SQLite's
+own structure and indexes, hashes, counters, the audit chain. What stands in one place
+only and in plain text, such as a control id, cannot be checked.
+
+Spec:
+    faults.md F12.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy.exc import DBAPIError
+
+from engine.errors import EngineError
+from engine.store import audit as audits
+from engine.store.dialect import SCHEMAS
+from engine.store.patient_tables import identifier, record, record_version, task
+from engine.store.seal import Sealer, fingerprint
+from engine.store.tables import (
+    attempt,
+    comment,
+    delivery,
+    document,
+    journal_message,
+    rendered,
+    resource,
+    table_miss,
+)
+
+Found = Row[*tuple[Any, ...]]
+MOST_OF_SQLITE: Final = 20
+"""Lines of ``integrity_check`` that are shown of each file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Where something is not as it was written, and what."""
+
+    place: str
+    says: str
+
+
+def damages(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """Look at everything; yield what is damaged."""
+    if connection.dialect.name == "sqlite":
+        for schema in SCHEMAS:
+            yield from _structure(connection, schema)
+    for look in (*_SEALED, _messages, _documents):
+        yield from _guarded(look, connection, sealer)
+    yield from _guarded(_chain, connection, sealer)
+    yield from _guarded(_counters, connection, sealer)
+
+
+Look = Callable[[Connection, Sealer], Iterator[Damage]]
+
+
+def _guarded(look: Look, connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """Yield what a look finds; a table that cannot be read is a finding too."""
+    try:
+        yield from look(connection, sealer)
+    except (DBAPIError, UnicodeDecodeError, ValueError) as error:
+        said = error.orig if isinstance(error, DBAPIError) else type(error).__name__
+        yield Damage("the store", f"a table cannot be read: {said}")
+
+
+def _structure(connection: Connection, schema: str) -> Iterator[Damage]:
+    try:
+        told = connection.exec_driver_sql(
+            f"PRAGMA {schema}.integrity_check({MOST_OF_SQLITE})"
+        ).scalars()
+        lines = [line for each in told for line in str(each).splitlines()]
+    except DBAPIError as error:
+        lines = [str(error.orig)]
+    for line in lines:
+        if line != "ok":
+            yield Damage(f"{schema}.db", line)
+
+
+Context = Callable[[Found], str]
+
+
+def _sealed(table: Table, column: str, context: Context) -> Look:
+    """Return the look at one sealed column."""
+
+    def look(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+        rows = connection.execute(select(table).where(table.c[column].is_not(None)))
+        for row in rows:
+            if not _opens(sealer, row._mapping[column], context(row)):  # noqa: SLF001 - SQLAlchemy's documented accessor
+                place = f"{table.schema}.db, {table.name} {_key(table, row)}"
+                yield Damage(place, f"the sealed {column} does not open")
+
+    return look
+
+
+def _opens(sealer: Sealer, content: bytes, context: str) -> bool:
+    try:
+        sealer.open(content, context)
+    except EngineError:
+        return False
+    return True
+
+
+def _key(table: Table, row: Found) -> str:
+    values = (row._mapping[column.name] for column in table.primary_key)  # noqa: SLF001
+    return ".".join(
+        each.hex() if isinstance(each, bytes) else str(each) for each in values
+    )
+
+
+_SEALED: Final = (
+    _sealed(attempt, "report", lambda row: f"attempt|{row.message_id}.{row.attempt}|"),
+    _sealed(delivery, "answer", lambda r: f"delivery|{r.id}|{r.channel}|answer"),
+    _sealed(resource, "content", lambda row: f"resource|{row.key.hex()}|"),
+    _sealed(
+        document, "content", lambda row: f"document|{row.set_key.hex()}|{row.number}"
+    ),
+    _sealed(comment, "content", lambda row: f"comment|{row.id}|"),
+    _sealed(table_miss, "code", lambda row: f"table_miss|{row.key.hex()}|"),
+    _sealed(record, "traits", lambda row: f"record|{row.id}"),
+    _sealed(record_version, "traits", lambda row: f"version|{row.record}"),
+    _sealed(identifier, "value", lambda row: f"identifier|{row.key.hex()}"),
+    _sealed(task, "evidence", lambda row: f"task|{row.id}"),
+    _sealed(task, "note", lambda row: f"note|{row.id}"),
+)
+
+
+def _messages(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """Journalled bytes open, and are those whose length and hash stand beside them."""
+    rows = connection.execute(
+        select(journal_message).where(journal_message.c.content.is_not(None))
+    )
+    for row in rows:
+        place = f"journal.db, message {row.id}"
+        data = sealer.open_undamaged(row.content, f"message|{row.id}|{row.channel}")
+        if data is None:
+            yield Damage(place, "the sealed content does not open")
+        elif (row.size, row.sha256) != (len(data), fingerprint(data)):
+            yield Damage(place, "its size or hash is not that of its content")
+
+
+def _documents(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """Rendered documents open, and are those whose hash their delivery has."""
+    rows = connection.execute(
+        select(rendered, delivery.c.channel, delivery.c.sha256).join(
+            delivery, delivery.c.id == rendered.c.delivery_id, isouter=True
+        )
+    )
+    for row in rows:
+        place = f"engine.db, delivery {row.delivery_id}"
+        where = f"delivery|{row.delivery_id}|{row.channel}"
+        if row.name and not _opens(sealer, row.name, where + "|name"):
+            yield Damage(place, "the sealed name does not open")
+        if row.content is None:
+            continue
+        content = sealer.open_undamaged(row.content, where)
+        if content is None:
+            yield Damage(place, "the sealed document does not open")
+        elif row.sha256 != fingerprint(content):
+            yield Damage(place, "its hash is not that of its document")
+
+
+def _chain(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    fault = audits.verify(connection, sealer).fault
+    if fault:
+        yield Damage("engine.db, audit", fault)
+
+
+_COUNTED: Final = (
+    "SELECT subject, channel, destination, state, sum(many) FROM ("
+    " SELECT subject, channel, destination, state, count AS many FROM engine.counter"
+    " UNION ALL SELECT 'message', channel, '', state, -1 FROM engine.message"
+    " UNION ALL SELECT 'delivery', channel, destination, state, -1 FROM engine.delivery"
+    ") AS both_sides GROUP BY subject, channel, destination, state"
+    " HAVING sum(many) <> 0"
+)
+
+
+def _counters(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """Counters are the tables' own counts."""
+    del sealer
+    for subject, channel, destination, state, wrong in connection.exec_driver_sql(
+        _COUNTED
+    ):
+        place = " ".join(filter(None, (subject, channel, destination, state)))
+        yield Damage(f"engine.db, counter {place}", f"wrong by {wrong}")

@@ -1,0 +1,282 @@
+"""F12: flip one bit of a store at rest; it is found, or it changes nothing.
+
+    python -m tests.faults.bit_flips --flips 1000 [--seed 1]
+
+A node works and is killed, so that both databases and both write-ahead logs hold much.
+Then, in a copy, one bit of one page or log frame is flipped, page after page over all
+four files, and the copy is opened as a starting engine opens it, looked through by what
+`interop store verify` runs, and asked for everything that would be processed or sent.
+A flip is
+
+* detected: the store is refused or the damage is named;
+* harmless: every row of every table reads as before (the bit is in free space, or
+  was written anew later in the log);
+* undetected: a row reads differently and nothing says so; its column is told.
+
+Whatever the flip, content that would be processed or sent is as it was, or is known to
+be damaged. Prints one JSON object; ends with 1 if changed content would go on, if a
+flip of a write-ahead log is undetected, or if a damaged row keeps a whole queue back.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from engine.errors import EngineError
+from engine.store import claims, deliveries
+from engine.store.damage import damages
+from engine.store.database import open_database
+from engine.store.deliveries import Turn
+from engine.store.seal import load_or_create_key
+from engine.store.settlement import expire
+from tests.edge_ledger import seeded
+from tests.faults.books import open_store
+from tests.faults.evidence import commit
+from tests.faults.forked import ForkedNode
+from tests.faults.ledger import wait_until_settled
+from tests.faults.sending import Sender
+from tests.faults.site import site
+
+FILES = ("journal.db", "journal.db-wal", "engine.db", "engine.db-wal")
+PAGE, LOG_HEADER, FRAME = 4096, 32, 4096 + 24
+LATER = datetime.now(UTC) + timedelta(days=1)  # noqa: TID251 - every retry is due
+MEMORY = Path("/dev/shm")  # noqa: S108 - copies are read once; no disk need wait
+FIRST, SECOND, UNPROCESSED = 60, 80, 20
+LEAST_QUEUED = 5
+MANY = 10_000
+
+
+def make_store(folder):
+    """Return the folder of a store at rest: half in the files, half in the logs."""
+    with site(folder, ("all",), delay=0.5) as run:
+        node, sender = ForkedNode(run), Sender(folder, run.ports, width=8)
+        node.start()
+        asyncio.run(_send(sender, FIRST))
+        wait_until_settled(run.store, 60)
+        node.stop()
+        node.start()
+        asyncio.run(_send(sender, FIRST + SECOND))
+        while queued(run.store) < LEAST_QUEUED:
+            time.sleep(0.05)
+        node.lives["worker"].send(signal.SIGKILL)
+        asyncio.run(_send(sender, FIRST + SECOND + UNPROCESSED))
+        node.kill()
+        return run.store
+
+
+def queued(store):
+    """Return how many deliveries wait for their turn."""
+    connection = open_store(store)
+    sql = "SELECT count(*) FROM engine.delivery WHERE state = 'queued'"
+    [(count,)] = connection.execute(sql).fetchall()
+    connection.close()
+    return count
+
+
+async def _send(sender, wanted):
+    stop = asyncio.Event()
+    running = asyncio.create_task(sender.run(stop))
+    while sender.answered < wanted:  # noqa: ASYNC110 - a counter, not an event
+        await asyncio.sleep(0.01)
+    stop.set()
+    await running
+
+
+# ---- what is in a store
+
+
+def rows_of(store):
+    """Return every row of every table, as stored, without the engine's code."""
+    connection = open_store(store)
+    connection.text_factory = bytes
+    found = {}
+    for schema in ("journal", "engine"):
+        tables = connection.execute(
+            f"SELECT name FROM {schema}.sqlite_schema WHERE type = 'table'"  # noqa: S608 - fixed words
+        ).fetchall()
+        for (name,) in tables:
+            table = f"{schema}.{name.decode()}"
+            cursor = connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - our own names
+            columns = [each[0] for each in cursor.description]
+            found[table] = columns, sorted(map(repr, cursor))
+    connection.close()
+    return found
+
+
+def differences(before, after):
+    """Return the tables in which something reads differently."""
+    return sorted(
+        name
+        for name in before.keys() | after.keys()
+        if before.get(name) != after.get(name)
+    )
+
+
+def going_on(database):
+    """Return the content of everything that would be processed or sent, by number."""
+    content: dict[tuple[str, int], bytes | None] = {}
+    with database.engine() as connection:
+        claims.forget_starts(connection)
+        for claimed in claims.claim(connection, database.sealer, "all", MANY):
+            whole = None if claimed.damaged else claimed.data
+            content["message", claimed.row.id] = whole
+        expire(connection, LATER)
+        for name in ("his", "archive", "fhir"):
+            turn = Turn("all", name, "flips", LATER, LATER)
+            for one in deliveries.claim_heads(connection, database.sealer, turn, MANY):
+                content["delivery", one.id] = one.content
+    return content
+
+
+# ---- flips
+
+
+def pages(store):
+    """Return (file, first bit, bits) of every page and log frame, headers included."""
+    found = []
+    for name in FILES:
+        size = (store / name).stat().st_size
+        head, step = (LOG_HEADER, FRAME) if name.endswith("wal") else (0, PAGE)
+        starts = [*([0] if head else []), *range(head, size, step)]
+        ends = [*starts[1:], size]
+        found += [
+            (name, start * 8, (end - start) * 8)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    return found
+
+
+@dataclass
+class Flips:
+    """One store, as it was, and what flipping its bits has led to."""
+
+    store: Path
+    key: bytes
+    counts: Counter[str] = field(default_factory=Counter)
+    undetected: Counter[str] = field(default_factory=Counter)
+    offenders: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.rows = rows_of(self.store)
+        with tempfile.TemporaryDirectory(prefix="interop-F12-") as folder:
+            copy = Path(folder, "store")
+            shutil.copytree(self.store, copy)
+            database = open_database(f"sqlite:///{copy}", self.key, role="edge")
+            with database.reading() as connection:
+                told = list(damages(connection, database.sealer))
+            assert not told, told
+            self.content = going_on(database)
+            database.close()
+        kinds = Counter(kind for kind, _ in self.content)
+        assert min(kinds["message"], kinds["delivery"]) > 0, kinds
+        self.counts["messages waiting"] = kinds["message"]
+        self.counts["heads of lanes waiting"] = kinds["delivery"]
+
+    def flip(self, page, bit, copy):
+        """Flip one bit in a copy of the store, and judge it."""
+        shutil.copytree(self.store, copy)
+        with (copy / page[0]).open("r+b") as file:
+            place = page[1] + bit
+            file.seek(place // 8)
+            [byte] = file.read(1)
+            file.seek(place // 8)
+            file.write(bytes([byte ^ 1 << place % 8]))
+        where = f"{page[0]} bit {place}"
+        log = page[0].endswith("-wal")
+        try:
+            verdict = self._judge(copy, where)
+        except (EngineError, DBAPIError, sqlite3.DatabaseError) as error:
+            verdict = "refused"
+            self.counts[f"refused: {type(error).__name__}"] += 1
+        self.counts["flips"] += 1
+        self.counts[f"{'log' if log else 'file'}: {verdict}"] += 1
+        if log and verdict == "undetected":
+            self._offend(f"{where}: a damaged log is not seen")
+
+    def _judge(self, copy, where):
+        database = open_database(f"sqlite:///{copy}", self.key, role="edge")
+        try:
+            with database.reading() as connection:
+                named = list(damages(connection, database.sealer))
+            changed = [] if named else differences(self.rows, rows_of(copy))
+            self._judge_content(database, where, named)
+        finally:
+            database.close()
+        if named:
+            return "named"
+        if changed:
+            self.undetected.update(changed)
+            return "undetected"
+        return "harmless"
+
+    def _judge_content(self, database, where, named):
+        """Nothing changed goes on, and what is whole does."""
+        try:
+            found = going_on(database)
+        except (EngineError, DBAPIError, KeyError, ValueError) as error:
+            self.counts["queue stopped by the damage"] += 1
+            told = [] if named else [f"{where}: {type(error).__name__}, not named"]
+            self.offenders += told[:1]
+            return
+        for key, content in found.items():
+            if content is not None and content != self.content.get(key, content):
+                self._offend(f"{where}: {key[0]} {key[1]} would go on changed")
+        left = len(self.content) - sum(one is not None for one in found.values())
+        self.counts["content kept back or out of its queue"] += max(left, 0)
+
+    def _offend(self, told):
+        if len(self.offenders) < 10:
+            self.offenders.append(told)
+
+
+def run(flips, count, chance):
+    """Flip so many bits, page after page in an order of chance, and again."""
+    every = pages(flips.store)
+    where = MEMORY if MEMORY.is_dir() else None
+    order: list[tuple[str, int, int]] = []
+    for number in range(count):
+        if not order:
+            order = chance.sample(every, len(every))
+        page = order.pop()
+        bit = chance.randrange(page[2])
+        with tempfile.TemporaryDirectory(prefix="interop-F12-", dir=where) as folder:
+            flips.flip(page, bit, Path(folder, "store"))
+        if number % 100 == 99:
+            print(f"{number + 1} flips: {dict(flips.counts)}", file=sys.stderr)
+    return len(every)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--flips", type=int, default=100)
+    options.add_argument("--seed", type=int, default=1)
+    asked = options.parse_args()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="interop-F12-") as folder:
+        store = make_store(Path(folder))
+        (store / "reserve").unlink(missing_ok=True)
+        for path in store.glob("*-shm"):
+            path.unlink()
+        flips = Flips(store, load_or_create_key(Path(folder, "store.key")))
+        every = run(flips, asked.flips, seeded(asked.seed))
+    shape = {"fault": "F12", "commit": commit(), "seed": asked.seed, "pages": every}
+    shape |= {"seconds": round(time.monotonic() - begun)}
+    told = {"undetected": dict(flips.undetected), "offenders": flips.offenders}
+    print(json.dumps({**shape, **flips.counts, **told}, indent=1))
+    return 1 if flips.offenders else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""interop store: damage is named, and a loss needs a person's word."""
+
+import json
+import shutil
+
+import pytest
+
+from engine.cli.invocation import Exit
+from engine.store import audit
+from tests.sites import NOON, Site, busy_site
+
+FORGED = "DROP TRIGGER engine.audit_update; UPDATE engine.audit SET actor = 'eve'"
+
+
+@pytest.fixture
+def site(tmp_path):
+    return busy_site(tmp_path)
+
+
+def paused(site):
+    """Leave a row in the audit trail."""
+    database = site.database()
+    with database.engine() as connection:
+        act = audit.Act(NOON, "kim", "pause", "adt")
+        audit.write(connection, database.sealer, [act])
+    database.close()
+
+
+def change(site, statement):
+    """Change a row behind the engine's back."""
+    database = site.database()
+    with database._backend.engine.begin() as connection:
+        for each in statement.split(";"):
+            connection.exec_driver_sql(each)
+    database.close()
+
+
+def places(result):
+    assert result.exit_code == Exit.PROBLEMS, result.output
+    return [json.loads(line)["place"] for line in result.stdout.splitlines()]
+
+
+def test_a_whole_store_has_no_damage(site):
+    result = site.run("store", "verify")
+
+    assert (result.exit_code, result.stdout) == (Exit.DONE, "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        ("UPDATE journal.message SET content = x'00' WHERE id = 1", "message 1"),
+        ("UPDATE journal.message SET size = 7 WHERE id = 2", "message 2"),
+        ("UPDATE engine.rendered SET content = x'00'", "delivery"),
+        ("UPDATE engine.delivery SET sha256 = x'00'", "delivery"),
+        (FORGED, "audit"),
+        ("UPDATE engine.counter SET count = 9 WHERE state = 'error'", "counter"),
+        ("UPDATE engine.message SET channel = CAST(x'ff' AS TEXT)", "the store"),
+    ],
+)
+def test_F12_every_kind_of_damage_is_named(site, statement, place):  # noqa: N802
+    paused(site)
+    change(site, statement)
+
+    found = places(site.run("store", "verify"))
+
+    assert any(place in each for each in found), found
+
+
+def lossy(site):
+    """Let the journal lose its last commits, as a damaged log does."""
+    store = site.config.parent / "store"
+    older = site.config.parent / "older"
+    shutil.copytree(store, older)
+    database = site.database("edge")
+    with database.journal() as connection:
+        connection.exec_driver_sql("UPDATE journal.intake SET repeats = repeats + 1")
+    database.close()
+    shutil.copyfile(older / "journal.db", store / "journal.db")
+
+
+def test_F12_nothing_opens_a_store_that_lost_commits_before_a_person_says_so(  # noqa: N802
+    site,
+):
+    lossy(site)
+
+    status, doctor = site.run("status"), site.run("doctor")
+    found = places(site.run("store", "verify"))
+    accepted = site.run("store", "accept-loss", "--reason", "the disk was exchanged")
+    again = site.run("store", "accept-loss", "--reason", "twice")
+    after = site.run("store", "verify")
+
+    assert (status.exit_code, found) == (Exit.CONFIGURATION, ["journal.db"])
+    assert "interop store accept-loss" in status.output
+    assert "has lost its last 1 commits" in doctor.output
+    assert "lost its last 1 commits" in accepted.output
+    assert "nothing is lost" in again.output
+    assert after.exit_code == Exit.DONE
+    assert told(site) == ["accept-loss"]
+
+
+def told(site: Site):
+    database = site.database()
+    with database.reading() as connection:
+        rows = audit.rows(connection, database.sealer)
+    database.close()
+    return [row.act.action for row in rows if row.act.action == "accept-loss"]
+
+
+def test_a_store_of_an_older_form_is_brought_up(site):
+    result = site.run("store", "migrate")
+
+    assert result.exit_code == Exit.DONE
+    assert "form of this release" in result.output
