@@ -29,6 +29,7 @@ from engine.channels.disk import is_broken, not_started, protect_data
 from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.processing.assemble import Line, lines_of
+from engine.channels.processing.correct import correct
 from engine.channels.processing.finish import Finished, finish
 from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
@@ -36,7 +37,7 @@ from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError, EngineError
 from engine.failpoint import arm, reach
-from engine.store import claims, fragments, leases, messages, results
+from engine.store import claims, corrections, fragments, leases, messages, results
 from engine.store.audit import Order
 from engine.store.database import Connection, Database, open_database
 from engine.store.leases import Lease
@@ -118,11 +119,12 @@ class Worker:
             lease = self._lease(connection, name)
             if lease is None:
                 return 0
+            corrections.begin(connection, name)
             claimed = claims.claim(connection, sealer, name, limit)
             if claimed:
                 reach("claim.noted")
         if not claimed:
-            return 0
+            return self._corrected(name, lease)
         reach("claim.committed")
         prepared = [prepare(each, line.feed, sealer.pseudonym) for each in claimed]
         reach("transform.prepared")
@@ -171,6 +173,7 @@ class Worker:
         """
         now, sealer = self.clock(), self.database.sealer
         began = time.monotonic()
+        self._correct(connection, name, now)
         view = StoreView(connection, sealer, self._memory)
         view.fetch([each for each in prepared if isinstance(each, Prepared)])
         outcomes: list[Outcome] = []
@@ -191,7 +194,24 @@ class Worker:
         for each in prepared[: len(outcomes)]:
             if isinstance(each, Prepared) and each.claimed.chain is not None:
                 self._joined(connection, name, each.claimed.chain.ids[:-1])
+        self._correct(connection, name, now)
         return len(outcomes)
+
+    def _corrected(self, name: str, lease: Lease) -> int:
+        """Queue the corrections of a channel without messages; return how many."""
+        with self.database.reading() as connection:
+            if not corrections.is_waiting(connection, name):
+                return 0
+        with self.database.engine() as connection:
+            held = leases.is_held(connection, lease)
+            return self._correct(connection, name, self.clock()) if held else 0
+
+    def _correct(self, connection: Connection, name: str, now: datetime) -> int:
+        """Queue what is sent because records moved, before what comes after it."""
+        if not corrections.is_waiting(connection, name):
+            return 0
+        view = StoreView(connection, self.database.sealer, self._memory)
+        return correct(self.lines[name], view, now)
 
     def _joined(
         self, connection: Connection, name: str, earlier: Sequence[int]

@@ -8,7 +8,7 @@ import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, note
 from engine.cli.output import Row, emit, emit_one, masked
-from engine.cli.site import order, store
+from engine.cli.site import order, site, store
 
 if TYPE_CHECKING:
     from engine.identity.index import SourceRecord
@@ -198,17 +198,26 @@ def _request(
 def _move(
     database: "Database", request: "Request", reason: str, *, yes: bool, dry_run: bool
 ) -> None:
+    from engine.channels.processing.corrections import forms_of
     from engine.store import moves
     from engine.store.patients import SqlPatientIndex
+    from engine.store.previews import preview
 
     with database.engine() as connection:
         index = SqlPatientIndex(connection, database.sealer)
-        shown = moves.preview(index, request, order(reason))
+        found = preview(
+            index,
+            lambda trial: moves.move(trial, request, order(reason)),
+            forms_of(site().channels),
+        )
+    shown = found.as_row()
     if dry_run:
         emit_one(shown)
         return
     if not yes:
         note(f"{shown['kind']}: {shown['before']} becomes {shown['after']}")
+        for each in found.sends:
+            note(f"  sends {each.what} to {each.channel}/{each.destination}")
         click.confirm("do it", abort=True, err=True)
     with database.engine() as connection:
         index = SqlPatientIndex(connection, database.sealer)

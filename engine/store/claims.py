@@ -73,6 +73,15 @@ _NEW: Final = (
 _CONTENT: Final = select(journal_message.c.content).where(
     journal_message.c.id == bindparam("number")
 )
+_ONE: Final = (
+    select(
+        *ROW_COLUMNS,
+        func.coalesce(message.c.attempt, 1).label("attempt"),
+    )
+    .select_from(journal_message)
+    .join(message, message.c.id == journal_message.c.id, isouter=True)
+    .where(journal_message.c.id == bindparam("number"))
+)
 _PROGRESS: Final = select(progress).where(
     progress.c.channel == bindparam("channel"),
     progress.c.partition == bindparam("partition"),
@@ -164,6 +173,16 @@ def _claim_new(
     }
     put(connection, progress, [begun], replace=("started_to", "trying_id", "tries"))
     return claimed
+
+
+def again(connection: Connection, sealer: Sealer, number: int) -> Claimed | None:
+    """Return a message as it was last processed; None when its content is gone."""
+    row = connection.execute(_ONE, {"number": number}).one_or_none()
+    content = connection.execute(_CONTENT, {"number": number}).scalar()
+    if row is None or content is None:
+        return None
+    found = replace(_claimed(sealer, row, content, 0), attempt=row.attempt)
+    return _with_batches(connection, _with_chains(connection, sealer, [found]))[0]
 
 
 def _opened(

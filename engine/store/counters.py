@@ -4,7 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Table, func, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    bindparam,
+    func,
+    select,
+    union_all,
+    update,
+)
 
 from engine.store.dialect import put, upsert
 from engine.store.tables import (
@@ -52,6 +60,12 @@ def reserve(connection: Connection, name: str, count: int) -> range:
     return _reserve(connection, sequence, name, count)
 
 
+def last_reserved(connection: Connection, name: str) -> int:
+    """Return the last number of ``name`` that was given, 0 for none."""
+    found: int | None = connection.execute(_LAST, {"name": name}).scalar()
+    return found or 0
+
+
 def reserve_journal(connection: Connection, count: int) -> range:
     """Return the next message numbers."""
     return _reserve(connection, journal_sequence, MESSAGE, count)
@@ -80,6 +94,8 @@ def _reserve(connection: Connection, table: Table, name: str, count: int) -> ran
     last: int = found.scalar_one()
     return range(last - count + 1, last + 1)
 
+
+_LAST: Final = select(sequence.c.value).where(sequence.c.name == bindparam("name"))
 
 Move = tuple[Counted | None, Counted | None]
 """The counter that one thing left, and the one it entered."""

@@ -18,6 +18,7 @@ from engine.store import contents
 from engine.store.counters import Move, of_deliveries, reserve, tally
 from engine.store.delivery_state import State
 from engine.store.dialect import bulk, put
+from engine.store.lane_joins import lane_of, waits
 from engine.store.schema import Found
 from engine.store.seal import Sealer, fingerprint
 from engine.store.tables import delivery, lane, rendered, run_state
@@ -30,7 +31,8 @@ class NewDelivery:
 
     Lanes are told apart by ``order_key``, which may be PHI and is only kept as a keyed
     hash; ``person`` is the enterprise identifier shown to operators, or empty.
-    ``name`` is a file path or whatever the destination calls the document.
+    ``name`` is a file path or whatever the destination calls the document. ``event`` is
+    the link event that it corrects, 0 for what a message says itself.
     """
 
     channel: str
@@ -42,6 +44,7 @@ class NewDelivery:
     person: str = ""
     on_failure: OnFailure = OnFailure.PARK
     note: str = ""
+    event: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ _DUE: Final = (
         lane.c.destination == bindparam("destination"),
         lane.c.state == LaneState.READY.value,
         lane.c.next_at <= bindparam("now"),
+        ~waits(),
     )
     .order_by(lane.c.next_at)
     .limit(bindparam("limit"))
@@ -157,8 +161,7 @@ def enqueue(
     lanes: dict[int, dict[str, object]] = {}
     moves: Counter[Move] = Counter()
     for number, (message_id, attempt, ordinal, new) in zip(ids, documents, strict=True):
-        place = f"lane|{new.channel}|{new.destination}|{new.order_key}"
-        lane_id = sealer.blind_number(place)
+        lane_id = lane_of(sealer, new.channel, new.destination, new.order_key)
         row = _new_row(number, new, now)
         row.update(
             message_id=message_id, attempt=attempt, ordinal=ordinal, lane_id=lane_id
@@ -186,6 +189,7 @@ def _new_row(number: int, new: NewDelivery, now: datetime) -> dict[str, object]:
         "content_type": new.content_type,
         "sha256": fingerprint(new.content),
         "note": new.note,
+        "event": new.event,
         "on_failure": new.on_failure.value,
         "queued_at": now,
     }
@@ -311,6 +315,7 @@ _NEXT_DUE: Final = (
         lane.c.channel == bindparam("of_channel"),
         lane.c.destination == bindparam("to_destination"),
         lane.c.state == LaneState.READY.value,
+        ~waits(),
     )
     .order_by(lane.c.next_at)
     .limit(1)

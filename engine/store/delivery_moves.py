@@ -29,6 +29,7 @@ _NAMED: Final = (
 _UNSENT: Final = select(delivery.c.id).where(
     delivery.c.message_id.in_(bindparam("ids", expanding=True)),
     delivery.c.state.in_([State.QUEUED.value, State.FAILED.value]),
+    delivery.c.event == 0,  # a correction is not what the message says itself
 )
 _MOVE: Final = (
     update(delivery)

@@ -86,39 +86,6 @@ def _earlier(connection: Connection, records: Sequence[int]) -> str:
     return ""
 
 
-def preview(
-    patients: SqlPatientIndex, request: Request, order: Order
-) -> dict[str, object]:
-    """Return what a move would change, without making it.
-
-    ``before`` and ``after`` hold the records of each person concerned, ``survivors``
-    who would stand for a retired person.
-    """
-    patients.flush()
-    connection = patients.connection
-    savepoint = connection.begin_nested()
-    try:
-        reason = order.reason or "preview"
-        event = move(patients, request, replace(order, reason=reason))
-        concerned = [each for each in (event.source, event.target) if each]
-        after = _members(connection, concerned)
-        survivors = dict(links.membership(connection, concerned).survivor_of)
-    finally:
-        savepoint.rollback()
-    return {
-        "kind": event.kind.value,
-        "records": list(event.records),
-        "before": _members(connection, concerned),
-        "after": after,
-        "survivors": survivors,
-    }
-
-
-def _members(connection: Connection, persons: Sequence[str]) -> dict[str, list[int]]:
-    state = links.membership(connection, persons)
-    return {each: list(state.records_of(each)) for each in persons}
-
-
 def person_of(connection: Connection, number: int) -> str:
     """Return the person a record belongs to.
 

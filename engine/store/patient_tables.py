@@ -161,6 +161,7 @@ link_event = Table(
     is_one_of("kind", LinkKind, "link_event_kind"),
     Index("link_event_by_record", "record"),
     partial_index("link_event_by_source", "source", where="source <> ''"),
+    partial_index("link_event_moves", "id", where="source <> ''"),
     partial_index("link_event_by_undone", "undoes", where="undoes > 0"),
     sqlite_with_rowid=False,
 )

@@ -182,11 +182,21 @@ lane = Table(
     Index("lane_by_state", "channel", "destination", "state", "next_at", "head_id"),
 )
 
+lane_join = Table(
+    "lane_join",
+    ENGINE,
+    number("lane_id", primary_key=True),
+    number("after_id", primary_key=True),
+    number("until_id"),
+    sqlite_with_rowid=False,
+)
+"""Lanes of persons whose records moved: one waits for older deliveries of the other."""
+
 delivery = Table(
     "delivery",
     ENGINE,
     row_id(),
-    *numbers("message_id", "attempt", "ordinal"),
+    *numbers("message_id", "attempt", "ordinal", "event"),
     *words("channel", "destination"),
     number("lane_id"),
     word("state"),
@@ -309,6 +319,7 @@ document = Table(
     sealed("content"),
     number("message_id"),
     when("made_at"),
+    Index("document_by_message", "message_id"),
 )
 
 # ---- engine: ownership, audit, housekeeping
@@ -352,6 +363,14 @@ audit = Table(
     sealed("detail"),
     digest("hash"),
 )
+
+corrected = Table(
+    "corrected",
+    ENGINE,
+    word("channel", primary_key=True),
+    number("event"),
+)
+"""The last link event whose corrections each channel has made."""
 
 release = Table(
     "release",

@@ -8,9 +8,10 @@ from engine.identity.decision import Ruling
 from engine.identity.person import LinkKind
 from engine.store import audit, links, patient_views, worklist
 from engine.store.audit import Order
-from engine.store.moves import Request, preview
+from engine.store.moves import Request, move
 from engine.store.patient_tables import TaskState
 from engine.store.patients import shipped
+from engine.store.previews import preview
 from tests.databases import BOTH, empty_database
 from tests.hospital import NOON, ORDER, Hospital
 
@@ -246,9 +247,10 @@ def test_a_preview_shows_the_change_and_makes_none(hospital):
     hospital.send("2", **OTTO)
     one, two = hospital.person("1"), hospital.person("2")
 
-    shown = hospital.ask(
-        preview, Request(LinkKind.MERGE, source=two, target=one), Order("ann", NOON)
-    )
+    request = Request(LinkKind.MERGE, source=two, target=one)
+    order = Order("ann", NOON, "seen both charts")
+    found = hospital.ask(preview, lambda trial: move(trial, request, order))
+    shown = found.as_row()
 
     numbers = [hospital.record(n).number for n in ("1", "2")]
     assert shown["before"] == {one: numbers[:1], two: numbers[1:]}

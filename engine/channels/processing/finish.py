@@ -95,24 +95,13 @@ def _rendered(
     person = "" if decision is None else decision.enterprise_id
     prepared.context.names = {
         **prepared.context.names,
-        **_identity_names(decision),
+        **identity_names(decision),
     }
     resources: tuple[KnownResource, ...] = ()
     if prepared.mapped is not None:
         resources = latest(prepared, prepared.mapped, decision, view, desk.persons)
     prepared.stage = Stage.RENDER
-    work = Work(
-        prepared,
-        _texts(prepared.context.names),
-        person,
-        view,
-        desk.persons,
-        desk.folder,
-        desk.cda,
-        desk.sample,
-        desk.sample.wants(),
-        profile=desk.channel.map_options.profile,
-    )
+    work = work_of(prepared, desk, view, person)
     deliveries = [
         delivery
         for destination in desk.channel.destinations
@@ -136,12 +125,29 @@ def _rendered(
     return Finished(done, decision)
 
 
+def work_of(prepared: Prepared, desk: Desk, view: View, person: str) -> Work:
+    """Return a message, its person known, ready to be rendered."""
+    return Work(
+        prepared,
+        _texts(prepared.context.names),
+        person,
+        view,
+        desk.persons,
+        desk.folder,
+        desk.cda,
+        desk.sample,
+        desk.sample.wants(),
+        profile=desk.channel.map_options.profile,
+    )
+
+
 def _sent_to(kept: KnownResource, receivers: frozenset[str]) -> KnownResource:
     """Note which destinations are sent a resource; nobody's need no correction."""
     return replace(kept, sent=receivers) if kept.record and receivers else kept
 
 
-def _identity_names(decision: Decision | None) -> dict[str, Value]:
+def identity_names(decision: Decision | None) -> dict[str, Value]:
+    """Return what ``identity.`` names mean for a message."""
     if decision is None:
         return {"identity.enterprise_id": "", "identity.outcome": ""}
     names: dict[str, Value] = {
@@ -173,21 +179,22 @@ def _receives(destination: Destination, prepared: Prepared) -> bool:
 def _deliveries(
     destination: Destination, work: Work, channel: Channel
 ) -> list[NewDelivery]:
-    order_key = _order_key(destination, work, channel)
+    order_key = order_key_of(destination, work, channel)
     return [
-        _delivery(destination, work, channel, order_key, document)
+        delivery_of(destination, work, channel, order_key, document)
         for document in render(destination, work)
         if not destination.simulate
     ]
 
 
-def _delivery(
+def delivery_of(
     destination: Destination,
     work: Work,
     channel: Channel,
     order_key: str,
     document: Rendered,
 ) -> NewDelivery:
+    """Return a document on its way to a destination."""
     return NewDelivery(
         channel.name,
         destination.name,
@@ -200,7 +207,7 @@ def _delivery(
     )
 
 
-def _order_key(destination: Destination, work: Work, channel: Channel) -> str:
+def order_key_of(destination: Destination, work: Work, channel: Channel) -> str:
     """Return the lane key: the person unless the channel says otherwise."""
     if destination.order_key is not None:
         value = settled(destination.order_key, work.prepared.context)

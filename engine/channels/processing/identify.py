@@ -73,14 +73,21 @@ def identify(
         TransformError: an authority is unknown and the channel refuses that, or a code
             table has no row for one.
     """
+    registration = registered(prepared, identity, reading, mint)
+    return None if registration is None else decide(registration, index, model)
+
+
+def registered(
+    prepared: Prepared, identity: Identity, reading: Reading, mint: Callable[[], str]
+) -> Registration | None:
+    """Return whom a message registers; None where there is nobody."""
     if not identity.match:
         return None
     intake = registration_of(prepared.message, reading, mint, prepared.claimed.row.id)
     prepared.context.findings += intake.findings
     if intake.registration is None:
         return None
-    registration = _as_told(intake.registration, identity, prepared.context)
-    return decide(registration, index, model)
+    return _as_told(intake.registration, identity, prepared.context)
 
 
 def _as_told(

@@ -6,7 +6,7 @@ nothing to rewrite here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from engine.channels.processing.kept_times import timed, times_of, told_at
 from engine.store.resources import KnownResource
-from engine.transforms.fhir.bundle import read_json, write_json
+from engine.transforms.fhir.bundle import read_json, refer_outside, write_json
 from engine.transforms.fhir.keys import criteria, key
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.stamps import NEVER
@@ -142,6 +142,30 @@ def opened(known: "KnownResource | Kept", subject: Subject = NO_ONE) -> Kept:
         subject,
         known.record,
     )
+
+
+def outward(
+    resource: Element, versions: Iterable[Kept], here: Mapping[str, str]
+) -> Element:
+    """Return a resource as it is sent: it refers to others, or to what finds them.
+
+    Args:
+        resource: made of kept versions; not changed.
+        versions: what it is made of.
+        here: full URLs of the Bundle it goes into, with what finds each of them.
+    """
+    versions = list(versions)
+    targets = frozenset().union(*(each.targets for each in versions))
+    if targets <= here.keys():
+        return resource
+    outside: dict[str, str] = {}
+    for each in versions:
+        outside |= each.found_by
+    outside |= here
+    if any(each not in here and each in outside for each in targets):
+        resource = read_json(write_json(resource))  # the kept one is shared
+        refer_outside(resource, outside, set(here))
+    return resource
 
 
 def targets_of(content: bytes) -> frozenset[str]:

@@ -4,7 +4,7 @@ Resources are kept by source record. The Patient that is sent is the person's: w
 their records say, by the rules of the golden record.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,7 @@ from engine.channels.processing.known import (
     Kept,
     Subject,
     is_update,
+    outward,
     patient_key,
     targets_of,
 )
@@ -30,8 +31,6 @@ from engine.identity.survivorship import SourceValues
 from engine.store.resources import KnownResource
 from engine.transforms.fhir.bundle import (
     queries,
-    read_json,
-    refer_outside,
     stamp_person,
     write_json,
 )
@@ -217,7 +216,7 @@ class _Work:
         """
         key = entry.kind, entry.criteria
         version = self._merged(entry, entry.resource, known.get(key), owner)
-        entry.resource = self._outward(version.resource, version)
+        entry.resource = outward(version.resource, [version], self.here)
         return self._keep(key, version)
 
     def patient(self, entry: Entry, owner: Owner) -> KnownResource | None:
@@ -250,10 +249,12 @@ class _Work:
                 patient = merge_same(patient, stated)
             patient = self.persons.stamped(patient, owner.person)
         links = [one for one in _links(stated) if one not in _links(patient)]
-        links += self._absorbed(standing.absorbed, stated)
+        linked = {str(one.get("other")) for one in [*links, *_links(patient)]}
+        absorbed = self.persons.links(standing.absorbed, self.here)
+        links += [one for one in absorbed if str(one["other"]) not in linked]
         if links:
             patient = {**patient, "link": [*links, *_links(patient)]}
-        entry.resource = self._outward(patient, *said.values())
+        entry.resource = outward(patient, said.values(), self.here)
         return kept
 
     def _own_words(self, stated: Element) -> Element:
@@ -267,22 +268,6 @@ class _Work:
             own["link"] = links
         own["identifier"] = [one for one in numbers if _number(one) not in self.merged]
         return own
-
-    def _absorbed(
-        self, absorbed: tuple[str, ...], stated: Element
-    ) -> Iterator[Element]:
-        """Yield a link for each person merged into this one that is not linked yet."""
-        linked = {str(link.get("other")) for link in _links(stated)}
-        for person in absorbed:
-            subject = self.persons.subject(person)
-            reference = (
-                subject.url
-                if subject.url in self.here
-                else f"Patient?{subject.criteria}"
-            )
-            other = {"reference": reference}
-            if str(other) not in linked:
-                yield {"other": other, "type": "replaces"}
 
     def _merged(
         self, entry: Entry, resource: Element, before: Kept | None, owner: Owner
@@ -299,19 +284,6 @@ class _Work:
         findings = self.prepared.context.findings
         if _LATE not in findings:
             findings.append(_LATE)
-
-    def _outward(self, resource: Element, *versions: Kept) -> Element:
-        """Return a resource as it is sent: beside others, or finding them."""
-        targets = frozenset().union(*(each.targets for each in versions))
-        if targets <= self.here.keys():
-            return resource
-        outside = dict(self.here)
-        for each in versions:
-            outside = {**each.found_by, **outside}
-        if any(each not in self.here and each in outside for each in targets):
-            resource = read_json(write_json(resource))  # the kept one is shared
-            refer_outside(resource, outside, set(self.here))
-        return resource
 
     def _keep(self, key: tuple[str, str], version: Kept) -> KnownResource:
         self.view.keep(key, version)

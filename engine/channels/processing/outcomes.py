@@ -44,11 +44,11 @@ def failed(prepared: Prepared, channel: Channel, error: Exception) -> Outcome:
     elif isinstance(error, EngineError):
         failure = Failure(stage, "permanent", "refused", str(error))
     else:
-        failure = Failure(stage, "permanent", "defect", _defect(error))
+        failure = Failure(stage, "permanent", "defect", defect(error))
     return outcome(prepared, channel, MessageState.ERROR, failure=failure)
 
 
-def _defect(error: Exception) -> str:
+def defect(error: Exception) -> str:
     """Name a defect of ours by its kind and place; its text may hold patient data."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

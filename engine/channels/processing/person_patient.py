@@ -51,6 +51,16 @@ class Persons:
         stamp = enterprise_identifier(self.system, person)
         return {**patient, "identifier": [stamp, *stated]}
 
+    def links(self, absorbed: Iterable[str], here: Mapping[str, str]) -> list[Element]:
+        """Return a link for each person merged into one; ``here`` is in the Bundle."""
+        found: list[Element] = []
+        for person in absorbed:
+            subject = self.subject(person)
+            outside = f"Patient?{subject.criteria}"
+            reference = subject.url if subject.url in here else outside
+            found.append({"other": {"reference": reference}, "type": "replaces"})
+        return found
+
 
 def without_enterprise(patient: Element, system: str) -> list[Element]:
     """Return a Patient's identifiers but that of the index."""

@@ -80,9 +80,8 @@ def prepare(
         return Ended(_poisoned(claimed, feed.channel))
     if (whole := _not_to_be_read(claimed, feed.channel)) is not None:
         return Ended(whole)
-    claimed = _whole(claimed)
     try:
-        message = _parsed(claimed, feed.channel)
+        message = parsed(claimed, feed.channel)
     except ParseError as error:
         failure = Failure(Stage.ACCEPT, "frame", "unreadable", str(error))
         return Ended(refused(claimed, feed.channel, failure))
@@ -113,7 +112,7 @@ def _poisoned(claimed: Claimed, channel: Channel) -> Outcome:
     if channel.on_failure != "park" or claimed.deaths > LAST_DEATHS:
         return told
     try:
-        message = _parsed(claimed, channel)
+        message = parsed(claimed, channel)
     except ParseError:
         return told
     return replace(told, holds=tuple(person_keys(message, channel.name)))
@@ -207,7 +206,13 @@ def _whole(claimed: Claimed) -> Claimed:
     return claimed
 
 
-def _parsed(claimed: Claimed, channel: Channel) -> Message:
+def parsed(claimed: Claimed, channel: Channel) -> Message:
+    """Return a message as received, whole.
+
+    Raises:
+        ParseError: it cannot be read as one.
+    """
+    claimed = _whole(claimed)
     options = channel.source.hl7
     forced = None if options.charset == "from-message" else options.charset
     return parse(claimed.data, charset=forced, fallback=options.charset_fallback)

@@ -4,7 +4,7 @@ One function for each kind of destination; each returns the documents a message 
 it, mostly one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -31,7 +31,7 @@ from engine.transforms.fhir.bundle import (
     write_json,
 )
 from engine.transforms.fhir.checks import check
-from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.us_core import hints
 
 
@@ -57,6 +57,24 @@ def _fhir(destination: Destination, work: Work) -> list[Rendered]:
     elif destination.fhir.validate == "sampled" and work.sampled:
         work.sample.look(lambda: _gate(destination, work, bundle, content))
     return [Rendered(content, FHIR_JSON, f"Bundle {work.names['message.id']}")]
+
+
+def bundle_of(destination: Destination, entries: Sequence[Entry]) -> Rendered:
+    """Return a transaction of our own, held against R4 where the destination says so.
+
+    Raises:
+        TransformError: it is not valid.
+    """
+    assert destination.fhir is not None
+    bundle = transaction(entries)
+    if destination.fhir.mode == "batch":
+        bundle["type"] = "batch"
+    if destination.fhir.validate == "always" and (faults := check(bundle)):
+        raise TransformError(
+            f"the Bundle is not valid R4: {faults[0].path}: {faults[0].text}",
+            "fhir-invalid",
+        )
+    return Rendered(write_json(bundle), FHIR_JSON, "Bundle of corrections")
 
 
 def _gate(

@@ -187,6 +187,12 @@ class StoreView:
 
     def of_person(self, person: str, subject: Subject) -> list[Kept]:
         """Return everything known of a person, this batch included."""
+        return [kept for _, kept in self.kept_of(person, subject)]
+
+    def kept_of(
+        self, person: str, subject: Subject
+    ) -> list[tuple[KnownResource, Kept]]:
+        """Return everything known of a person, with what each is kept as."""
         numbers = set(standing(self.index, person).numbers)
         found = {
             (each.resource_type, each.criteria): each
@@ -197,7 +203,9 @@ class StoreView:
             key: each for key, each in self._resources.items() if each.record in numbers
         }
         return [
-            opened(each, subject) for each in found.values() if each.record in numbers
+            (each, opened(each, subject))
+            for each in found.values()
+            if each.record in numbers
         ]
 
     def latest_document(self, set_id: str) -> NewDocument | None:
