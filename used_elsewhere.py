@@ -44,12 +44,13 @@ _.ldap
 # called by Alembic
 _.down_revision
 
-# read or called by SQLAlchemy, Hypothesis, re2, http.server, Twisted and Starlette
+# read or called by SQLAlchemy, Jinja, Hypothesis, re2, http.server, Twisted, Starlette
 _.lifespan_context
 _.should_exit
 _.__call__
 _.impl
 _.cache_ok
+_.filters
 _.log_errors
 _.protocol_version
 _.do_POST

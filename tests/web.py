@@ -12,11 +12,12 @@ import orjson
 from engine.channels.queries.directory import Directory
 from engine.console.permissions import Permission
 from engine.console.routes import ROUTES, Route
+from engine.console.session import csrf_of
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
 from engine.identity.weights import Model
 from engine.settings import Settings
-from engine.store import tokens
+from engine.store import sessions, tokens
 from engine.store.database import Database
 from engine.store.patients import shipped
 from tests.stored import NOON, OPERATOR
@@ -40,6 +41,10 @@ class Answer:
 
     def json(self):
         return orjson.loads(self.body)
+
+    @property
+    def text(self):
+        return self.body.decode()
 
 
 class Lines:
@@ -66,6 +71,8 @@ class Web:
     settings: Settings = SITE
     token: str = ""
     now: datetime = NOON
+    cookie: str = ""
+    csrf: str = ""
     routes: Sequence[Route] = ROUTES
     model: Model = field(default_factory=shipped)
 
@@ -88,6 +95,32 @@ class Web:
             )
         return replace(self, token=secret)
 
+    def signed_in(self, *permissions, name="ana"):
+        """Return one whose browser holds a session with these permissions."""
+        with self.database.engine() as connection:
+            code = sessions.invite(
+                connection,
+                self.database.sealer,
+                name,
+                permissions or tuple(Permission),
+                self.now + timedelta(hours=1),
+                OPERATOR,
+            )
+        answer = self.submit("/sign-in", code=code)
+        held = answer.headers["set-cookie"].partition(";")[0]
+        return replace(self, cookie=held, csrf=csrf_of(held.partition("=")[2]))
+
+    def submit(self, path, **fields):
+        """Send a form as a page of ours does."""
+        body = urlencode(fields | ({"csrf": self.csrf} if self.csrf else {})).encode()
+        kind = "application/x-www-form-urlencoded"
+        headers = [(b"sec-fetch-site", b"same-origin"), (b"accept", b"text/html")]
+        return self.ask("POST", path, "", body, kind, headers)
+
+    def browse(self, path, query=""):
+        """Ask for a page as a browser does."""
+        return self.ask("GET", path, query, headers=[(b"accept", b"text/html")])
+
     def get(self, path, **query):
         asked = urlencode({k.replace("__", ":"): v for k, v in query.items()}, True)
         return self.ask("GET", path, asked)
@@ -100,6 +133,8 @@ class Web:
         named = [(b"host", b"localhost"), *headers]
         if self.token:
             named.append((b"authorization", b"Bearer " + self.token.encode()))
+        if self.cookie:
+            named.append((b"cookie", self.cookie.encode()))
         if kind:
             named.append((b"content-type", kind.encode()))
         scope = {

@@ -31,5 +31,4 @@ def configure_logs(level: str = "info", style: str = "auto") -> None:
             getattr(logging, level.upper(), logging.INFO)
         ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )

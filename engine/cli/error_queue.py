@@ -1,6 +1,5 @@
 """``interop errors``: the error queue by cause, and what can be done about it."""
 
-from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -8,17 +7,11 @@ import rich_click as click
 from engine.cli.invocation import Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, output_format
 from engine.cli.site import confirm, order, store
-from engine.cli.watching import age
+from engine.console.ages import age
 
 if TYPE_CHECKING:
-    from engine.store.audit import Order
-    from engine.store.database import Connection, Database
+    from engine.store.database import Database
     from engine.store.error_queue import Entry
-    from engine.store.seal import Sealer
-
-    Move = Callable[[Connection, Sealer, Collection[int], Order], int]
-
-ALL = 100_000
 
 
 @click.group("errors", cls=Group)
@@ -85,18 +78,14 @@ def retry(
     group: str, sample: int | None, reason: str, *, yes: bool, dry_run: bool
 ) -> None:
     """Process the messages of a group again, or send its deliveries again."""
-    from engine.store import delivery_moves, messages
-    from engine.store.words import EntryKind
+    from engine.console.queries import error_queue
 
     with store() as database:
         found = _entries(database, group, sample)
         if confirm(len(found), "retry entries", yes=yes, dry_run=dry_run):
-            held = [each for each in found if each.kind is EntryKind.HELD]
-            others = [each for each in found if each.kind is not EntryKind.HELD]
-            again = (messages.reprocess, delivery_moves.resend)
-            count = _move(database, others, again, order(reason))
-            on = (messages.release, delivery_moves.resend)
-            count += _move(database, held, on, order(reason))
+            with database.engine() as connection:
+                sealer = database.sealer
+                count = error_queue.retry(connection, sealer, found, order(reason))
             emit([{"group": group, "retried": count}], ["group", "retried"])
 
 
@@ -110,31 +99,15 @@ def discard(
     group: str, reason: str, sample: int | None, *, yes: bool, dry_run: bool
 ) -> None:
     """Give up the messages or deliveries of a group, for good."""
-    from engine.store import delivery_moves, messages
+    from engine.console.queries import error_queue
 
     with store() as database:
         found = _entries(database, group, sample)
         if confirm(len(found), "discard entries", yes=yes, dry_run=dry_run):
-            moves = (messages.discard, delivery_moves.discard)
-            count = _move(database, found, moves, order(reason))
+            with database.engine() as connection:
+                sealer = database.sealer
+                count = error_queue.discard(connection, sealer, found, order(reason))
             emit([{"group": group, "discarded": count}], ["group", "discarded"])
-
-
-def _move(
-    database: "Database",
-    found: "list[Entry]",
-    moves: "tuple[Move, Move]",
-    asked: "Order",
-) -> int:
-    """Move the messages, then the deliveries that entries are about."""
-    sent = sorted({entry.delivery_id for entry in found if entry.delivery_id})
-    rest = sorted({entry.message_id for entry in found if not entry.delivery_id})
-    with database.engine() as connection:
-        return sum(
-            move(connection, database.sealer, ids, asked)
-            for move, ids in zip(moves, (rest, sent), strict=True)
-            if ids
-        )
 
 
 @errors_command.command("assign")
@@ -153,6 +126,7 @@ def assign(group: str, owner: str) -> None:
 
 
 def _entries(database: "Database", group: str, sample: int | None) -> "list[Entry]":
+    from engine.console.queries.error_queue import ALL
     from engine.store import error_queue
 
     key = _group(database, group)

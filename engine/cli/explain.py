@@ -9,16 +9,15 @@ import rich_click as click
 from engine.cli.invocation import Command, Exit, Stop, note
 from engine.cli.output import Row, emit, emit_one
 from engine.cli.site import message_bytes
+from engine.console.queries.fields import fields_of
 from engine.errors import ParseError, TransformError
-from engine.hl7 import Message, Path, Segment, dictionary, parse, parse_path
+from engine.hl7 import Message, Path, dictionary, parse, parse_path
 from engine.transforms.ccda.incoming import document_in
 from engine.transforms.ccda.linkage import Node
 from engine.transforms.ccda.reading import read_document
 from engine.transforms.ccda.viewing import to_html, to_lines
 
 ALL_CODES = 40
-CONTENT = 5
-"""OBX-5, where a document may stand."""
 
 
 @click.command("explain", cls=Command)
@@ -125,58 +124,7 @@ def _within(row: Row, wanted: Path | None) -> bool:
 
 def _rows(message: Message, *, everything: bool) -> Iterator[Row]:
     """Yield one row for each filled leaf, or for each field with ``everything``."""
-    seen: dict[str, int] = {}
-    for segment in message.segments:
-        seen[segment.id] = number = seen.get(segment.id, 0) + 1
-        many = len(message.all(segment.id)) > 1
-        name = f"{segment.id}[{number}]" if many else segment.id
-        yield from _fields(segment, name, message.version, everything=everything)
-
-
-def _fields(
-    segment: Segment, name: str, version: str, *, everything: bool
-) -> Iterator[Row]:
-    known = dictionary.fields(segment.id, version)
-    last = max(segment.field_count, *known, 0) if everything else segment.field_count
-    for number in range(1, last + 1):
-        raw = segment.raw(number)
-        carried = segment.id == "OBX" and number == CONTENT and document_in(segment)
-        if carried:
-            continue  # what it says comes after the fields
-        if raw or everything:
-            yield from _leaves(segment, number, f"{name}-{number}", version)
-
-
-def _leaves(segment: Segment, number: int, path: str, version: str) -> Iterator[Row]:
-    """Yield the components of every repetition of one field."""
-    definition = dictionary.fields(segment.id, version).get(number)
-    repetitions = segment.positions(number)
-    for index, repetition in enumerate(repetitions, 1):
-        place = f"{path}[{index}]" if len(repetitions) > 1 else path
-        count = repetition.component_count
-        for component in range(1, count + 1):
-            value = (
-                '""' if repetition.is_null(component) else repetition.text(component)
-            )
-            if not value and count > 1:
-                continue
-            at = (segment.id, number, component if count > 1 else 0)
-            table = definition.table if definition and component == 1 else ""
-            yield {
-                "path": f"{place}.{component}" if count > 1 else place,
-                "name": dictionary.name_of(at, version),
-                "value": value,
-                "table": _meaning(table, value, version),
-            }
-
-
-def _meaning(table: str, value: str, version: str) -> str:
-    """Return the table of a coded value, and whether it lists the value."""
-    if not table:
-        return ""
-    name, codes = dictionary.table(table, version)
-    missing = ", not listed there" if codes and value and value not in codes else ""
-    return f"{table} {name}{missing}".strip()
+    return (each._asdict() for each in fields_of(message, everything=everything))
 
 
 def _define(path: Path, version: str) -> None:

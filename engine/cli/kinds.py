@@ -1,12 +1,9 @@
 """Kinds of option values: addresses, rates, times, shares."""
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import click
-
-from engine.cli.invocation import now
 
 SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -42,17 +39,3 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise click.BadParameter(f"{text!r} is not a share such as 8%")
     return value
-
-
-def moment(text: str) -> datetime:
-    """Return an instant: ``2h`` ago, ``today``, a date, or ISO 8601; UTC if silent."""
-    if re.fullmatch(r"\d+(\.\d+)?(ms|s|m|h|d)", text):
-        return now() - timedelta(seconds=duration(text))
-    if text == "today":
-        return now().replace(hour=0, minute=0, second=0, microsecond=0)
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError as error:
-        shown = f"{text!r} is not a time such as 2h, today or 2025-03-01"
-        raise click.BadParameter(shown) from error
-    return read if read.tzinfo else read.replace(tzinfo=UTC)

@@ -1,6 +1,5 @@
 """``interop messages``: search, show, follow and move messages."""
 
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -9,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 import rich_click as click
 
-from engine.cli.invocation import Exit, Group, Stop, invocation
-from engine.cli.kinds import moment
+from engine.cli.invocation import Exit, Group, Stop, invocation, now
 from engine.cli.output import Row, emit, emit_one, output_format
 from engine.cli.site import confirm, order, store
 from engine.errors import ParseError
@@ -24,9 +22,6 @@ COLUMNS: Final = [
     *("id", "received_at", "channel", "type", "control_id", "state", "person"),
     "reason",
 ]
-KEYS: Final = {"patient": "identifier", "id": "control", "name": "family"}
-QUALIFIERS: Final = ("channel", "state", "type", "since", "until", "person", *KEYS)
-_QUALIFIER: Final = re.compile(r'(\w+):("[^"]*"|\S+)')
 
 
 @click.group("messages", cls=Group)
@@ -185,33 +180,15 @@ def _filter(query: str) -> "MessageFilter":
     """Return what a query asks for.
 
     Raises:
-        Stop: an unknown qualifier, or words outside any.
+        Stop: it cannot be understood.
     """
-    from engine.store.message_state import MessageState
-    from engine.store.results import SearchKey
-    from engine.store.search import MessageFilter
+    from engine.console.queries.message_query import QueryFault, read
 
-    given = {name: text.strip('"') for name, text in _QUALIFIER.findall(query)}
-    rest = _QUALIFIER.sub("", query).strip()
-    unknown = rest or next((name for name in given if name not in QUALIFIERS), "")
-    if unknown:
-        hint = "qualifiers: " + " ".join(f"{name}:" for name in QUALIFIERS)
-        raise Stop(f"{unknown!r} is not a qualifier", Exit.USAGE, hint)
-    state = given.get("state", "")
-    if state and state not in set(MessageState):
-        hint = "states: " + ", ".join(MessageState)
-        raise Stop(f"{state!r} is not a message state", Exit.USAGE, hint)
-    kind, _, trigger = given.get("type", "").partition("^")
-    return MessageFilter(
-        channel=given.get("channel", ""),
-        state=MessageState(state) if state else None,
-        message_type=kind,
-        trigger_event=trigger,
-        since=moment(given["since"]) if "since" in given else None,
-        until=moment(given["until"]) if "until" in given else None,
-        person=given.get("person", ""),
-        keys=tuple(SearchKey(KEYS[n], v) for n, v in given.items() if n in KEYS),
-    )
+    found = read(query, now())
+    if isinstance(found, QueryFault):
+        word = query[found.at : found.at + found.length]
+        raise Stop(f"{word!r} {found.sentence}", Exit.USAGE, found.hint)
+    return found
 
 
 def _pages(

@@ -50,6 +50,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Administration": {
         "token": ("tokens", "Tokens of programs that call the API."),
+        "user": ("users", "People who use the console."),
     },
 }
 """Section to command to (module, one line), in the order of ``interop --help``."""

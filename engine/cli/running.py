@@ -11,13 +11,14 @@ import rich_click as click
 
 from engine.cli.child_process import parent
 from engine.cli.invocation import Command, Exit, Stop, invocation, note
-from engine.cli.output import Row, emit_one
+from engine.cli.output import emit_one
 from engine.cli.site import site, store
 from engine.cli.watching import alive
 
 if TYPE_CHECKING:
     from engine.channels.format.channel import Channel
     from engine.channels.supervise import Program
+    from engine.console.queries.overview import Process
 
 _LOOPBACK: Final = "127.0.0.1:8080"
 STOP_SECONDS: Final = 20.0
@@ -75,9 +76,9 @@ def reload_command() -> None:
     It is checked here first: with one error anywhere nothing changes.
     """
     loaded = site()
-    pids = [each["pid"] for each in _running()]
+    pids = [each.pid for each in _running()]
     for pid in pids:
-        os.kill(int(str(pid)), signal.SIGHUP)
+        os.kill(pid, signal.SIGHUP)
     names = [channel.name for channel in loaded.channels]
     emit_one({"told": len(pids), "channels": names})
 
@@ -85,7 +86,7 @@ def reload_command() -> None:
 @click.command("stop", cls=Command)
 def stop_command() -> None:
     """Finish what is in hand, then stop the engine of this machine."""
-    supervisors = {parent(int(str(each["pid"]))) for each in _running()} - {0, 1}
+    supervisors = {parent(each.pid) for each in _running()} - {0, 1}
     for pid in supervisors:
         os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + STOP_SECONDS
@@ -96,7 +97,7 @@ def stop_command() -> None:
     emit_one({"stopped": len(supervisors)})
 
 
-def _running() -> list[Row]:
+def _running() -> "list[Process]":
     """Return the processes of this node that report.
 
     Raises:
@@ -104,8 +105,8 @@ def _running() -> list[Row]:
     """
     node = site().settings.node_name
     with store() as database:
-        found = [each for each in alive(database) if each["alive"]]
-    mine = [each for each in found if each["node"] == node]
+        found = [each for each in alive(database) if each.alive]
+    mine = [each for each in found if each.node == node]
     if not mine:
         raise Stop("no engine runs here", Exit.UNREACHABLE, "interop run starts it")
     return mine

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from engine.console import health
+from engine.console import assets, health, preferences
 from engine.console.fhir_api import capability, match, patients, pixm
+from engine.console.pages import message, messages, overview, sign_in, work
 from engine.console.permissions import Permission
 
 
@@ -17,10 +18,37 @@ class Route(NamedTuple):
     permission: Permission | None
 
 
+_SEE: Final = Permission.VIEW_METADATA
+_REPLAY: Final = Permission.REPLAY
+
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/livez", health.livez, None),
     Route("GET", "/startupz", health.startupz, None),
     Route("GET", "/readyz", health.readyz, None),
+    Route("GET", "/static/{name}", assets.static, None),
+    Route("GET", "/sign-in", sign_in.form, None),
+    Route("POST", "/sign-in", sign_in.enter, None),
+    Route("POST", "/sign-out", sign_in.leave, _SEE),
+    Route("POST", "/preferences", preferences.keep, _SEE),
+    Route("GET", "/", overview.overview, _SEE),
+    Route("GET", "/channels.{form}", overview.overview, _SEE),
+    Route("GET", "/messages", messages.messages, _SEE),
+    Route("GET", "/messages.{form}", messages.messages, _SEE),
+    Route("POST", "/messages", messages.ask, _SEE),
+    Route("GET", "/messages/{message_id}", message.message, _SEE),
+    Route("POST", "/messages/{message_id}/{what}", message.move, _REPLAY),
+    Route(
+        "POST",
+        "/messages/{message_id}/deliveries/{delivery_id}/{what}",
+        message.move_delivery,
+        _REPLAY,
+    ),
+    Route("GET", "/work", work.work, _SEE),
+    Route("GET", "/work.{form}", work.work, _SEE),
+    Route("GET", "/work/errors/{key}", work.group, _SEE),
+    Route("POST", "/work/errors/{key}/assign", work.assign, _REPLAY),
+    Route("POST", "/work/errors/{key}/comment", work.comment, _REPLAY),
+    Route("POST", "/work/errors/{key}/{what}", work.act, _REPLAY),
     Route("GET", "/fhir/metadata", capability.metadata, Permission.VIEW_METADATA),
     Route("POST", "/fhir/Patient/$match", match.match, Permission.VIEW_PHI),
     Route("GET", "/fhir/Patient/$ihe-pix", pixm.cross_reference, Permission.VIEW_PHI),

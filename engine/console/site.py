@@ -15,8 +15,9 @@ from engine.console.exchange import Exchange
 from engine.console.fhir_api.answers import Refusal, refused
 from engine.console.gate import Gate, guarded
 from engine.console.problems import problem
+from engine.console.rendering import page
 from engine.console.routes import ROUTES, Route
-from engine.console.surroundings import Surroundings
+from engine.console.surroundings import Surroundings, is_known
 
 MOST_BODY_BYTES: Final = 1 << 20
 
@@ -62,10 +63,21 @@ def _add(app: FastAPI, route: Route) -> None:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    if "text/html" in request.headers.get("accept", "") and is_known(request):
+        return page(
+            request,
+            "refused.html",
+            error.status_code,
+            heading=phrase,
+            sentence=error.detail,
+            status=error.status_code,
+            request_id=request.state.request_id,
+        )
     told = problem(
         request.url.path,
         error.status_code,
-        "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail,
+        "" if error.detail == phrase else error.detail,
         request.state.request_id,
     )
     told.headers.update(error.headers or {})

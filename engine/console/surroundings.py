@@ -34,3 +34,8 @@ def caller(request: Request) -> Caller:
     found = request.state.caller
     assert isinstance(found, Caller)
     return found
+
+
+def is_known(request: Request) -> bool:
+    """Whether the gate knows who asks; on an open path it did not look."""
+    return isinstance(getattr(request.state, "caller", None), Caller)

@@ -203,6 +203,16 @@ def _matches(wanted: MessageFilter, one: MessageRow) -> bool:
     )
 
 
+def count_since(connection: Connection, since: datetime) -> int:
+    """Return how many messages were journalled since then."""
+    at, number = journal_message.c.received_at, journal_message.c.id
+    first = select(number).where(at >= since).order_by(at).limit(1).scalar_subquery()
+    count: int = connection.execute(
+        select(func.count()).where(number >= first, at >= since)
+    ).scalar_one()
+    return count
+
+
 def message(connection: Connection, message_id: int) -> MessageRow | None:
     """Return one message."""
     return next(iter(_matching(connection, MessageFilter(), [message_id])), None)

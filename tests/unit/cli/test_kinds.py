@@ -1,11 +1,9 @@
 """Values of options: what is taken, and what is wrong usage."""
 
-from datetime import UTC, datetime
-
 import click
 import pytest
 
-from engine.cli.kinds import address, duration, moment, rate, share
+from engine.cli.kinds import address, duration, rate, share
 
 
 @pytest.mark.parametrize(
@@ -20,7 +18,6 @@ from engine.cli.kinds import address, duration, moment, rate, share
         (duration, "500ms", 0.5),
         (duration, "2", 2.0),
         (share, "8%", 0.08),
-        (moment, "2025-03-01", datetime(2025, 3, 1, tzinfo=UTC)),
     ],
 )
 def test_a_value_is_read(kind, text, value):
@@ -37,14 +34,8 @@ def test_a_value_is_read(kind, text, value):
         (rate, "fast"),
         (duration, "-1s"),
         (share, "101%"),
-        (moment, "soon"),
     ],
 )
 def test_a_wrong_value_says_what_it_should_be(kind, text):
     with pytest.raises(click.BadParameter, match=text):
         kind(text)
-
-
-def test_a_time_ago_is_before_today_ends():
-    assert moment("2h") < moment("1h")
-    assert moment("today").hour == 0

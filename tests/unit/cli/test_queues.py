@@ -1,12 +1,10 @@
 """messages, errors, deliveries, parked, status: what they show and what they move."""
 
 import json
-from datetime import timedelta
 
 import pytest
 
-from engine.cli.invocation import Exit, now
-from engine.cli.watching import warnings
+from engine.cli.invocation import Exit
 from tests.sites import busy_site, site_with_doubt
 
 
@@ -164,31 +162,6 @@ def test_a_delivered_delivery_can_be_sent_again_but_not_discarded(site):
 
     assert discarded.exit_code == Exit.PROBLEMS
     assert rows(again) == [{"moved": 1, "what": "resend"}]
-
-
-def test_what_living_processes_warn_of_is_said_in_sentences():
-    soon = (now() + timedelta(days=9, hours=1)).isoformat()
-    detail = {
-        "certificates": {"his": soon, "later": "2099-01-01T00:00:00+00:00"},
-        "tls_problems": {"his": "tls profile his: his.pem cannot be read"},
-        "disk": {"percent": 91.5, "full": False},
-        "failing": ["adt/fhir"],
-        "problems": {"oru": "port 2575 is in use"},
-    }
-
-    full: dict[str, object] = {"disk": {"percent": 99.9, "full": True}}
-
-    said = warnings([{"alive": True, "detail": detail}, {"alive": False, "detail": {}}])
-    [of_the_disk] = warnings([{"alive": True, "detail": full}])
-
-    assert said == [
-        "certificate of tls profile his: 9 days left",
-        "the disk is 91.5 % full",
-        "tls profile his: his.pem cannot be read",
-        "adt/fhir has failed for long",
-        "port 2575 is in use",
-    ]
-    assert "no message is taken" in of_the_disk
 
 
 def test_status_counts_every_state(site):

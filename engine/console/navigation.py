@@ -1,0 +1,46 @@
+"""The navigation: groups by person, not by module; each caller sees what they may use.
+
+Spec:
+    console.md 2 (layout).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from engine.console.permissions import Caller, Permission
+
+
+class Item(NamedTuple):
+    """One entry: its words, its address, and whether it is where one stands."""
+
+    title: str
+    href: str
+    current: bool = False
+
+
+_SEE: Final = Permission.VIEW_METADATA
+_ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
+    "": (
+        ("Overview", "/", _SEE),
+        ("Messages", "/messages", _SEE),
+        ("Work", "/work", _SEE),
+    ),
+}
+
+
+def groups(who: Caller, path: str) -> list[tuple[str, list[Item]]]:
+    """Return the groups with what this caller may open."""
+    found = []
+    for title, items in _ITEMS.items():
+        seen = [
+            Item(words, href, _is_at(href, path))
+            for words, href, permission in items
+            if who.may(permission)
+        ]
+        if seen:
+            found.append((title, seen))
+    return found
+
+
+def _is_at(href: str, path: str) -> bool:
+    return path == href or (href != "/" and path.startswith(f"{href}/"))

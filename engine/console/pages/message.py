@@ -1,0 +1,199 @@
+"""S4 Message: what came, what was made of it, where it went, and why.
+
+Opening one writes an audit row before anything is shown; if that cannot be written,
+nothing is shown.
+
+Spec:
+    console.md S4 and 2 (patient data); security.md S11 and S18.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import Form
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from engine.console.event_names import EVENT_NAMES
+from engine.console.permissions import Permission
+from engine.console.queries.fields import Field, fields_of
+from engine.console.rendering import page
+from engine.console.surroundings import caller, surroundings
+from engine.errors import IllegalTransitionError, ParseError
+from engine.hl7 import Message, parse
+from engine.hl7.masking import mask
+from engine.store import audit, delivery_moves, journal, messages, queues, search
+from engine.store.audit import Act, Order
+from engine.store.database import Connection
+from engine.store.queues import DeliveryRow
+from engine.store.seal import Sealer
+
+Move = Callable[[Connection, Sealer, Collection[int], Order], int]
+MOVES: Final[Mapping[str, Move]] = {
+    "reprocess": messages.reprocess,
+    "release": messages.release,
+    "discard": messages.discard,
+}
+OFFERED: Final[Mapping[str, tuple[str, ...]]] = {
+    "filtered": ("reprocess",),
+    "processed": ("reprocess",),
+    "error": ("reprocess", "discard"),
+    "held": ("release", "discard"),
+    "received": (),
+}
+"""State: the moves its message may make."""
+
+DELIVERY_MOVES: Final[Mapping[str, Move]] = {
+    "resend": delivery_moves.resend,
+    "discard": delivery_moves.discard,
+}
+TABS: Final = ("fields", "received", "sent", "history")
+_MOST_SHOWN: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What came: fields and lines, or why there are none."""
+
+    fields: tuple[Field, ...] = ()
+    lines: tuple[str, ...] = ()
+    masked: bool = False
+    complaint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One delivery with its document and answer; masked callers see neither."""
+
+    row: DeliveryRow
+    document: str = ""
+    answer: str = ""
+
+
+def message(request: Request, message_id: int, tab: str = "fields") -> Response:
+    """Show one message; what names the patient only to those who may see it."""
+    here = surroundings(request)
+    who = caller(request)
+    reveal = who.may(Permission.VIEW_PHI)
+    with here.database.reading() as connection:
+        found = search.message(connection, message_id)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {message_id}")
+    if reveal:
+        act = Act(here.now(), who.name, "view", f"message {message_id}")
+        with here.database.engine() as connection:
+            audit.write(connection, here.database.sealer, [act])
+    sealer = here.database.sealer
+    with here.database.reading() as connection:
+        data = journal.content(connection, sealer, message_id)
+        wanted = queues.DeliveryFilter(message_id=message_id)
+        rows = queues.deliveries(connection, wanted)
+        sent = [_sent(connection, sealer, row, reveal=reveal) for row in rows]
+        past = search.attempts(connection, sealer, message_id)
+        behind = search.behind(connection, message_id)
+    return page(
+        request,
+        "message.html",
+        message=found,
+        meaning=EVENT_NAMES.get(found.trigger_event, ""),
+        content=_content(data, reveal=reveal),
+        sent=sent,
+        attempts=past,
+        behind=behind,
+        tab=tab if tab in TABS else TABS[0],
+        tabs=TABS,
+        moves=OFFERED[found.state] if who.may(Permission.REPLAY) else (),
+        may_send=who.may(Permission.REPLAY),
+        reveal=reveal,
+        delivered=sum(row.state == "delivered" for row in rows),
+    )
+
+
+def _content(data: bytes | None, *, reveal: bool) -> Content:
+    if data is None:
+        sentence = "The content was removed by retention; what is shown remains."
+        return Content(complaint=sentence)
+    try:
+        parsed = parse(data)
+    except ParseError as error:
+        return Content(
+            lines=_hexadecimal(data) if reveal else (),
+            masked=not reveal,
+            complaint=f"This cannot be read as a message: {error}",
+        )
+    shown = parsed if reveal else parse(mask(parsed).encode())
+    return Content(tuple(fields_of(shown)), _lines(shown), masked=not reveal)
+
+
+def _lines(shown: Message) -> tuple[str, ...]:
+    text = shown.encode().decode("utf-8", "backslashreplace")
+    return tuple(text[:_MOST_SHOWN].split("\r"))
+
+
+def _hexadecimal(data: bytes) -> tuple[str, ...]:
+    """Return the first kilobyte, sixteen bytes a line, as bytes and characters."""
+    rows = (data[at : at + 16] for at in range(0, min(len(data), 1024), 16))
+    return tuple(
+        f"{at * 16:04x}  {row.hex(' '):<47}  {_characters(row)}"
+        for at, row in enumerate(rows)
+    )
+
+
+def _characters(row: bytes) -> str:
+    return "".join(chr(each) if 32 <= each < 127 else "." for each in row)  # noqa: PLR2004 - ASCII's printable ones
+
+
+def _sent(
+    connection: Connection, sealer: Sealer, row: DeliveryRow, *, reveal: bool
+) -> Sent:
+    if not reveal:
+        return Sent(row)
+    content = delivery_moves.content(connection, sealer, row.id)
+    document = "" if content is None else _text(content[0])
+    return Sent(row, document, _text(delivery_moves.answer(connection, sealer, row.id)))
+
+
+def _text(data: bytes) -> str:
+    return data[:_MOST_SHOWN].decode("utf-8", "backslashreplace").replace("\r", "\n")
+
+
+def move(
+    request: Request, message_id: int, what: str, reason: Annotated[str, Form()] = ""
+) -> Response:
+    """Reprocess, release or discard one message, and show it again."""
+    return _moved(request, MOVES, what, message_id, message_id, reason)
+
+
+def move_delivery(
+    request: Request,
+    message_id: int,
+    delivery_id: int,
+    what: str,
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Send one delivery again, or give it up, and show its message again."""
+    return _moved(request, DELIVERY_MOVES, what, delivery_id, message_id, reason)
+
+
+def _moved(
+    request: Request,
+    moves: Mapping[str, Move],
+    what: str,
+    number: int,
+    message_id: int,
+    reason: str,
+) -> Response:
+    here = surroundings(request)
+    if what not in moves:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    order = Order(caller(request).name, here.now(), reason or "from the console")
+    try:
+        with here.database.engine() as connection:
+            moves[what](connection, here.database.sealer, [number], order)
+    except IllegalTransitionError as error:
+        sentence = f"Nothing was changed: {error}. Somebody may have been faster."
+        raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    return RedirectResponse(f"/messages/{message_id}", HTTPStatus.SEE_OTHER)

@@ -1,0 +1,180 @@
+"""S5 Work: everything that needs a person, by cause, with what can be done beside it.
+
+Spec:
+    console.md S5.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import Form
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from engine.console.listing import Listing, answer
+from engine.console.permissions import Permission
+from engine.console.queries import error_queue as queries
+from engine.console.surroundings import caller, surroundings
+from engine.errors import IllegalTransitionError
+from engine.store import error_queue, queues, worklist
+from engine.store.audit import Order
+from engine.store.database import Connection
+from engine.store.error_queue import Comment, Entry, Group
+from engine.store.seal import Sealer
+
+PAGE: Final = 100
+MANY: Final = 20
+"""More than this at once is confirmed by typing the number."""
+
+TABS: Final = ("errors", "mismatch", "parked", "waiting")
+COLUMNS: Final = (
+    *("kind", "key", "cause", "channel", "destination", "code", "count"),
+    *("oldest", "parked", "assignee"),
+)
+ENTRY_COLUMNS: Final = (
+    *("id", "kind", "message_id", "delivery_id", "channel", "destination", "stage"),
+    *("class_", "code", "sentence", "assignee", "opened_at"),
+)
+Act = Callable[[Connection, Sealer, Sequence[Entry], Order], int]
+ACTS: Final[Mapping[str, Act]] = {"retry": queries.retry, "discard": queries.discard}
+
+
+def work(request: Request, kind: str = "errors") -> Response:
+    """List what needs a person; what heals by itself has a tab of its own."""
+    here = surroundings(request)
+    with here.database.reading() as connection:
+        groups = error_queue.groups(connection)
+        tasks = worklist.listed(connection, limit=PAGE)
+        parked = queues.parked(connection)
+        waiting = [each for each in queues.waiting(connection) if each.ready]
+    rows = [
+        *(_group_row(each) for each in groups),
+        *(
+            {
+                "kind": "mismatch",
+                "key": str(each.id),
+                "cause": str(each.reason),
+                "channel": "",
+                "destination": "",
+                "code": str(each.category),
+                "count": 1,
+                "oldest": each.opened_at,
+                "parked": int(each.held),
+                "assignee": each.assignee,
+            }
+            for each in tasks
+        ),
+    ]
+    return answer(
+        request,
+        Listing("work", COLUMNS, rows),
+        "work.html",
+        kind=kind if kind in TABS else TABS[0],
+        tabs=TABS,
+        groups=groups,
+        tasks=tasks,
+        parked=parked,
+        waiting=waiting,
+        counts={
+            "errors": sum(each.open for each in groups),
+            "mismatch": len(tasks),
+            "parked": len(parked),
+            "waiting": sum(each.ready for each in waiting),
+        },
+    )
+
+
+def _group_row(found: Group) -> dict[str, object]:
+    return asdict(found) | {"kind": "error", "count": found.open}
+
+
+def group(request: Request, key: str, after: int = 0) -> Response:
+    """Show the entries of one cause, oldest first."""
+    here = surroundings(request)
+    with here.database.reading() as connection:
+        found = _found(connection, key)
+        rows = error_queue.entries(connection, group=key, after=after, limit=PAGE)
+        said = [
+            each
+            for row in rows[:PAGE]
+            for each in error_queue.comments(connection, here.database.sealer, row.id)
+        ]
+    more = f"{request.url.path}?after={rows[-1].id}" if len(rows) == PAGE else ""
+    listing = Listing("entries", ENTRY_COLUMNS, [asdict(row) for row in rows], more)
+    return answer(
+        request,
+        listing,
+        "work_group.html",
+        group=found,
+        comments=said,
+        many=MANY,
+        may_act=caller(request).may(Permission.REPLAY),
+    )
+
+
+def _found(connection: Connection, key: str) -> Group:
+    for each in error_queue.groups(connection):
+        if each.key == key:
+            return each
+    sentence = "this group has no open entries any more: somebody has seen to it"
+    raise HTTPException(HTTPStatus.NOT_FOUND, sentence)
+
+
+def act(
+    request: Request,
+    key: str,
+    what: str,
+    reason: Annotated[str, Form()] = "",
+    sample: Annotated[int, Form()] = 0,
+    typed: Annotated[str, Form()] = "",
+) -> Response:
+    """Retry or discard a group's entries, or the oldest few of them."""
+    here = surroundings(request)
+    if what not in ACTS:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    order = Order(caller(request).name, here.now(), reason or "from the error queue")
+    with here.database.reading() as connection:
+        found = error_queue.entries(connection, group=key, limit=sample or queries.ALL)
+    if len(found) > MANY and typed != str(len(found)):
+        sentence = f"type {len(found)} to confirm; nothing was changed"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    try:
+        with here.database.engine() as connection:
+            ACTS[what](connection, here.database.sealer, found, order)
+    except IllegalTransitionError as error:
+        sentence = f"nothing was changed: {error}; somebody may have been faster"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    return _back(request, key)
+
+
+def assign(
+    request: Request, key: str, assignee: Annotated[str, Form()] = ""
+) -> Response:
+    """Give a group to a person or a team."""
+    here = surroundings(request)
+    with here.database.engine() as connection:
+        found = error_queue.entries(connection, group=key, limit=queries.ALL)
+        error_queue.assign(connection, [each.id for each in found], assignee)
+    return _back(request, key)
+
+
+def comment(request: Request, key: str, text: Annotated[str, Form()] = "") -> Response:
+    """Keep what a person has to say about a group, beside its oldest entry."""
+    here = surroundings(request)
+    with here.database.engine() as connection:
+        found = error_queue.entries(connection, group=key, limit=1)
+        for each in found:
+            said = Comment(here.now(), caller(request).name, text.strip())
+            error_queue.add_comment(connection, here.database.sealer, each.id, said)
+    return _back(request, key)
+
+
+def _back(request: Request, key: str) -> Response:
+    """Return to the group, or to the list when nothing is left of it."""
+    with surroundings(request).database.reading() as connection:
+        left = error_queue.entries(connection, group=key, limit=1)
+    place = f"/work/errors/{key}" if left else "/work"
+    return RedirectResponse(place, HTTPStatus.SEE_OTHER)

@@ -1,0 +1,160 @@
+"""Channels, processes and queues at a glance.
+
+Spec:
+    console.md S1; cli.md 3 (status).
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import orjson
+
+from engine.store import error_queue, queues, reports, search, worklist
+from engine.store.database import Connection
+from engine.store.reports import Report
+
+ALIVE: Final = timedelta(seconds=5)
+WARN_DAYS: Final = 60
+DISK_PERCENT: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFigures:
+    """One channel: what it took, what became of it, what waits and since when."""
+
+    channel: str
+    state: str
+    note: str = ""
+    received: int = 0
+    processed: int = 0
+    filtered: int = 0
+    held: int = 0
+    error: int = 0
+    delivered: int = 0
+    waiting: int = 0
+    failed: int = 0
+    oldest: datetime | None = None
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of one node and what it last said of itself."""
+
+    node: str
+    role: str
+    name: str
+    pid: int
+    alive: bool
+    seen_at: datetime
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What needs a person: how many entries of a kind, and the oldest."""
+
+    kind: str
+    count: int
+    oldest: datetime | None
+
+
+def channels(connection: Connection) -> list[ChannelFigures]:
+    """Return one row for each channel that took or made anything."""
+    tally: dict[str, Counter[str]] = {}
+    for one in queues.counts(connection):
+        tally.setdefault(one.channel, Counter())[one.state] += one.count
+    oldest: dict[str, datetime] = {}
+    for lanes in queues.waiting(connection):
+        if lanes.oldest:
+            before = oldest.get(lanes.channel, lanes.oldest)
+            oldest[lanes.channel] = min(lanes.oldest, before)
+    taken = {each.channel: each for each in queues.intake(connection)}
+    wanted = reports.run_states(connection)
+    rows = []
+    for name in sorted({*tally, *taken}):
+        states, took = tally.get(name, Counter()), taken.get(name)
+        stood = wanted.get((name, ""))
+        rows.append(
+            ChannelFigures(
+                name,
+                str(stood.state) if stood else "running",
+                f"by {stood.changed_by}" if stood and stood.state != "running" else "",
+                took.messages if took else 0,
+                states["processed"],
+                states["filtered"],
+                states["held"],
+                states["error"],
+                states["delivered"],
+                states["queued"] + states["leased"],
+                states["failed"],
+                oldest.get(name),
+                took.last_at if took else None,
+            )
+        )
+    return rows
+
+
+def processes(connection: Connection, now: datetime) -> list[Process]:
+    """Return the latest report of every process, and whether it is fresh."""
+    return [_process(each, now) for each in reports.reports(connection)]
+
+
+def _process(told: Report, now: datetime) -> Process:
+    alive = now - told.seen_at < ALIVE
+    detail = orjson.loads(told.detail or "{}")
+    place = (told.node, told.role, told.name, told.pid)
+    return Process(*place, alive, told.seen_at, detail)
+
+
+def warnings(found: list[Process], now: datetime) -> list[str]:
+    """Return what living processes say a person should see to, in sentences."""
+    told: list[str] = []
+    for process in found:
+        if process.alive:
+            told += _warnings_of(process.detail, now)
+    return told
+
+
+def _warnings_of(detail: Mapping[str, object], now: datetime) -> list[str]:
+    told = []
+    for name, text in _mapping(detail, "certificates").items():
+        left = (datetime.fromisoformat(str(text)) - now).days
+        if left <= WARN_DAYS:
+            told.append(f"certificate of tls profile {name}: {left} days left")
+    disk = _mapping(detail, "disk")
+    percent = disk.get("percent", 0.0)
+    if disk.get("full"):
+        told.append("the disk is full: no message is taken until there is space")
+    elif isinstance(percent, float | int) and percent >= DISK_PERCENT:
+        told.append(f"the disk is {percent} % full")
+    told += map(str, _mapping(detail, "tls_problems").values())
+    failing = detail.get("failing")
+    if isinstance(failing, list):
+        told += [f"{place} has failed for long" for place in failing]
+    return [*told, *map(str, _mapping(detail, "problems").values())]
+
+
+def _mapping(detail: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = detail.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def needs(connection: Connection) -> list[Need]:
+    """Return what waits for a person: the error queue and the mismatch queue."""
+    groups = error_queue.groups(connection)
+    errors = Need(
+        "error queue",
+        sum(each.open for each in groups),
+        min((each.oldest for each in groups), default=None),
+    )
+    tasks = sum(worklist.open_counts(connection).values())
+    return [errors, Need("mismatch queue", tasks, worklist.oldest_open(connection))]
+
+
+def taken_since(connection: Connection, since: datetime) -> int:
+    """Return how many messages were journalled since then."""
+    return search.count_since(connection, since)

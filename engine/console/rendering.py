@@ -1,0 +1,164 @@
+"""Templates: values in, escaped HTML out.
+
+Spec:
+    console.md 2 (time, layout) and 5 (traps); security.md S26 and S37.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from engine.console import navigation
+from engine.console.ages import age
+from engine.console.surroundings import caller, surroundings
+
+THEMES: Final = ("light", "dark")
+THEME_COOKIE: Final = "theme"
+
+
+def page(
+    request: Request, template: str, status: int = HTTPStatus.OK, /, **values: object
+) -> Response:
+    """Return a template as an answer; a request of htmx gets its ``rows`` alone."""
+    here = surroundings(request)
+    context = {
+        "request": request,
+        "now": here.now(),
+        "zone": here.settings.zone,
+        "node": here.settings.node_name,
+        "who": caller(request),
+        "navigation": navigation.groups(caller(request), request.url.path),
+        "theme": request.cookies.get(THEME_COOKIE, ""),
+        "csrf": getattr(request.state, "csrf", ""),
+        **values,
+    }
+    found = _environment().get_template(template)
+    if request.headers.get("hx-target") in found.blocks:
+        block = found.blocks[request.headers["hx-target"]]
+        return HTMLResponse("".join(block(found.new_context(context))), int(status))
+    return HTMLResponse(found.render(context), int(status))
+
+
+def plain_page(
+    request: Request, template: str, status: int = HTTPStatus.OK, /, **values: object
+) -> Response:
+    """Return a page for somebody we do not know yet."""
+    theme = request.cookies.get(THEME_COOKIE, "")
+    found = _environment().get_template(template)
+    return HTMLResponse(found.render(theme=theme, **values), int(status))
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("engine.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "moment": moment,
+        "age": _age,
+        "count": count,
+        "plural": plural,
+        "state": state,
+        "words": words,
+    }
+    made.globals |= {"asset": asset, "token": token}
+    return made
+
+
+SYMBOLS: Final = {
+    **dict.fromkeys(("running", "processed", "delivered", "decided"), ("✓", "ok")),
+    **dict.fromkeys(("paused", "held", "silent"), ("⏸", "warn")),
+    **dict.fromkeys(("error", "failed"), ("✕", "error")),
+    **dict.fromkeys(("received", "queued", "open"), ("•", "")),
+    "leased": ("→", ""),
+    **dict.fromkeys(("stopped", "filtered", "discarded", "undone"), ("○", "")),
+}
+"""State: symbol and colour class; the word stands beside them, so colour is never
+the only sign."""
+
+
+def state(word: str) -> Markup:
+    """Return a state as symbol, word and colour."""
+    symbol, colour = SYMBOLS.get(word, ("•", ""))
+    return Markup(
+        '<span class="state {}"><span aria-hidden="true">{}</span>{}</span>'
+    ).format(colour, symbol, word)
+
+
+@pass_context
+def token(context: Context) -> Markup:
+    """Return the hidden field that proves that a form came from our page."""
+    if not context["csrf"]:
+        return Markup()
+    return Markup('<input type="hidden" name="csrf" value="{}">').format(
+        context["csrf"]
+    )
+
+
+@pass_context
+def moment(context: Context, at: datetime | None) -> Markup:
+    """Return an instant in the site's time, UTC on hover, and its age."""
+    if at is None:
+        return Markup("-")
+    local = at.astimezone(context["zone"])
+    exact = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return Markup(
+        '<time datetime="{}" title="{}">{}</time> <span class="muted">{}</span>'
+    ).format(exact, exact, local.strftime("%Y-%m-%d %H:%M:%S"), _age(context, at))
+
+
+@pass_context
+def _age(context: Context, at: datetime | None) -> str:
+    return "-" if at is None else f"{age(at, context['now'])} ago"
+
+
+def count(number: int) -> str:
+    """Return a number as people read it.
+
+    Examples:
+        >>> count(12345)
+        '12,345'
+    """
+    return f"{number:,}"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Return a count and its noun.
+
+    Examples:
+        >>> plural(1, "message"), plural(3, "entry", "entries")
+        ('1 message', '3 entries')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the address of a static file; it changes with its content."""
+    content = files("engine.console").joinpath("static", name).read_bytes()
+    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def words(values: Iterable[str]) -> str:
+    """Return values as a sentence lists them.
+
+    Examples:
+        >>> words(["one", "two", "three"])
+        'one, two and three'
+    """
+    *first, last = values
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,49 @@
+// Keys for those who prefer them; every one has a link or a button beside it.
+"use strict";
+
+const PLACES = { o: "/", m: "/messages", w: "/work", i: "/work?kind=mismatch" };
+let going = false;
+
+function isTyping(event) {
+  return event.target.closest("input, textarea, select, [contenteditable]") !== null;
+}
+
+function rows() {
+  return [...document.querySelectorAll("main tbody tr")].filter((row) => row.querySelector("a"));
+}
+
+function step(by) {
+  const all = rows();
+  const at = all.findIndex((row) => row.getAttribute("aria-selected") === "true");
+  const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
+  if (!next) return;
+  all.forEach((row) => row.removeAttribute("aria-selected"));
+  next.setAttribute("aria-selected", "true");
+  next.querySelector("a").focus();
+}
+
+function tab(by) {
+  const all = [...document.querySelectorAll("nav.tabs a")];
+  const at = all.findIndex((each) => each.hasAttribute("aria-current"));
+  all[at + by]?.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || isTyping(event)) return;
+  if (going) {
+    going = false;
+    const link = document.querySelector(`nav.side a[href="${PLACES[event.key]}"]`);
+    if (link) { event.preventDefault(); link.click(); }
+    return;
+  }
+  const does = {
+    "/": () => document.getElementById("find").focus(),
+    "?": () => document.getElementById("keys")?.showModal(),
+    g: () => { going = true; },
+    j: () => step(1),
+    k: () => step(-1),
+    "[": () => tab(-1),
+    "]": () => tab(1),
+  }[event.key];
+  if (does) { event.preventDefault(); does(); }
+});

@@ -1,0 +1,102 @@
+"""A real browser on a real console."""
+
+import shutil
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+import uvicorn
+from playwright.sync_api import sync_playwright
+
+from engine.channels.clock import utc_now
+from engine.console.permissions import Permission
+from engine.store import sessions
+from engine.store.database import Database
+from tests.stored import OPERATOR
+from tests.web import Web
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")  # its event loop would stop tests of other kinds
+def chromium():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Served:
+    """A console that answers at ``address``, and the store behind it."""
+
+    address: str
+    database: Database
+
+    def code(self, *permissions):
+        with self.database.engine() as connection:
+            return sessions.invite(
+                connection,
+                self.database.sealer,
+                "ana",
+                permissions or tuple(Permission),
+                utc_now() + timedelta(hours=1),
+                OPERATOR,
+            )
+
+
+@contextmanager
+def served(database):
+    """Serve the console of a store on a free port of this machine."""
+    app = Web(database, now=utc_now()).app
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+        [(_, port)] = [s.getsockname() for s in server.servers[0].sockets]
+        yield Served(f"http://127.0.0.1:{port}", database)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class Watched:
+    """A page, and everything about it that must not be."""
+
+    def __init__(self, page, address):
+        self.page = page
+        self.address = address
+        self.complaints = []
+        page.on("console", self._said)
+        page.on("request", self._asked)
+        page.on("dialog", lambda dialog: self._ran(dialog.message, dialog))
+
+    def _said(self, message):
+        if message.type in {"error", "warning"} and "status of 4" not in message.text:
+            self.complaints.append(message.text)
+
+    def _asked(self, request):
+        if not request.url.startswith((self.address, "data:")):
+            self.complaints.append(f"asked for {request.url}")
+
+    def _ran(self, words, dialog):
+        self.complaints.append(f"ran a script: {words}")
+        dialog.dismiss()
+
+    def visit(self, path):
+        self.page.goto(self.address + path)
+        return self.page
+
+    def sign_in(self, code):
+        page = self.visit("/sign-in")
+        page.fill("#code", code)
+        page.press("#code", "Enter")
+        page.wait_for_url(f"{self.address}/")

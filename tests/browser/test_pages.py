@@ -1,0 +1,142 @@
+"""Every page in a real browser: accessible, alone, and deaf to what messages say."""
+
+import gzip
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from engine.store import error_queue, journal
+from engine.store.journal import Arrival
+from tests.browser.conftest import Watched, served
+from tests.builders import adt_a01
+from tests.databases import empty_database
+from tests.sites import NOON, busy_site
+
+PAGES = (
+    *("/", "/messages", "/messages?state=held", "/messages?state=eror", "/messages/1"),
+    *("/messages/2", "/messages/1?tab=received", "/messages/1?tab=sent"),
+    *("/messages/1?tab=history", "/messages/999", "/work", "/work?kind=mismatch"),
+    *("/work?kind=parked", "/work?kind=waiting", "/work/errors/{group}"),
+)
+EMPTY = ("/", "/messages", "/work", "/work?kind=mismatch", "/work?kind=parked")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "<svg onload=alert(1)>",
+    "<iframe src=https://evil.example/></iframe>",
+    "javascript:alert(1)",
+    "{{7*7}}${7*7}<%= 7*7 %>",
+    "<style>@import url(https://evil.example/x.css)</style>",
+    "<a href=javascript:alert(1) autofocus onfocus=alert(1)>x</a>",
+    "</pre><script>alert(1)</script>",
+    "'-alert(1)-'",
+)
+MOST_BYTES = 100_000
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    database = busy_site(tmp_path_factory.mktemp("busy")).database("console")
+    with served(database) as here:
+        yield here
+
+
+@pytest.fixture
+def empty(tmp_path):
+    with served(empty_database("sqlite", tmp_path)) as here:
+        yield here
+
+
+def browser_at(chromium, here, theme="light", **options):
+    context = chromium.new_context(color_scheme=theme, **options)
+    return Watched(context.new_page(), here.address)
+
+
+def group_of(here):
+    with here.database.reading() as connection:
+        return error_queue.groups(connection)[0].key
+
+
+def faults_of(page):
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], [n["target"] for n in each["nodes"]]) for each in found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_shuts_anybody_out_or_asks_another_host(chromium, busy, theme):
+    watched = browser_at(chromium, busy, theme)
+    watched.sign_in(busy.code())
+
+    for path in PAGES:
+        page = watched.visit(path.format(group=group_of(busy)))
+        assert faults_of(page) == [], path
+        assert page.locator("h1").count() == 1, path
+        assert page.title().endswith("· Interop Engine"), path
+        assert len(gzip.compress(page.content().encode())) < MOST_BYTES
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_empty_page_says_why_and_what_to_do(chromium, empty, theme):
+    watched = browser_at(chromium, empty, theme)
+    watched.sign_in(empty.code())
+
+    for path in EMPTY:
+        page = watched.visit(path)
+        assert faults_of(page) == [], path
+    assert "interop send" in watched.visit("/").content()
+    assert watched.complaints == []
+
+
+def test_work_is_done_without_a_script(chromium, empty):
+    watched = browser_at(chromium, empty, java_script_enabled=False)
+    watched.sign_in(empty.code())
+
+    page = watched.visit("/messages")
+    page.fill("#query", "patient:100482")
+    page.click("main button")
+    assert "/messages?q=" in page.url
+    assert "100482" not in page.url
+    page.click("text=Sign out")
+    assert page.url.endswith("/sign-in")
+
+
+def test_the_keyboard_leads_from_the_overview_to_the_failing_message(chromium, busy):
+    watched = browser_at(chromium, busy)
+    watched.sign_in(busy.code())
+    page = watched.visit("/")
+
+    for key in ("g", "w"):
+        page.keyboard.press(key)
+    page.wait_for_url("**/work")
+    for key in ("j", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_url("**/work/errors/*")
+    for key in ("j", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_url("**/messages/*")
+    page.keyboard.press("?")
+
+    assert page.locator("dialog[open]").count() == 1
+    assert watched.complaints == []
+
+
+def test_S26_nothing_a_message_says_is_run(chromium, tmp_path):
+    database = empty_database("sqlite", tmp_path)
+    segments = "".join(f"NTE|{n}||{text}\r" for n, text in enumerate(HOSTILE))
+    contents = [adt_a01() + segments.encode(), *map(str.encode, HOSTILE[1:])]
+    arrivals = [
+        Arrival("adt", "mllp", "peer", NOON, data, control_id=text, message_type=text)
+        for text, data in zip(HOSTILE, contents, strict=True)
+    ]
+    with database.journal() as connection:
+        journal.append(connection, database.sealer, arrivals)
+    with served(database) as here:
+        watched = browser_at(chromium, here)
+        watched.sign_in(here.code())
+        watched.visit("/messages")
+        for number in range(1, len(arrivals) + 1):
+            watched.visit(f"/messages/{number}")
+            watched.visit(f"/messages/{number}?tab=received")
+
+    assert watched.complaints == []
