@@ -35,9 +35,16 @@ _COLUMNS = ("verdict", "path", "wanted", "found", "row")
 @click.option(
     "--min-placed",
     type=click.FloatRange(0, 1),
-    default=0.9,
+    default=1.0,
     show_default=True,
     help="Share of mapped values that must be placed.",
+)
+@click.option(
+    "--max-unexplained",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How many values of the Bundle may be unexplained.",
 )
 @click.option("--junit", "report", type=click.Path(path_type=Path), help="For a CI.")
 def check_transform_command(
@@ -45,6 +52,7 @@ def check_transform_command(
     bundle: Path,
     ig: Path,
     min_placed: float,
+    max_unexplained: int,
     report: Path | None,
     *,
     guide_only: bool,
@@ -52,11 +60,12 @@ def check_transform_command(
     """Tell which values of MESSAGE the guide wants in BUNDLE and does not find there.
 
     Prints what is elsewhere, missing or unexplained; -v prints every verdict. Works on
-    any engine's output. The exit code is 1 below --min-placed.
+    any engine's output. The exit code is 1 below --min-placed, and where more is
+    unexplained than --max-unexplained.
     """
     from engine.transforms.guide.choices import CHOICES
     from engine.transforms.guide.tables import read_guide
-    from engine.transforms.guide.verdicts import check_transform, share_placed
+    from engine.transforms.guide.verdicts import Verdict, check_transform, share_placed
 
     received = _message(message)
     guide = read_guide(_files(ig))
@@ -71,7 +80,7 @@ def check_transform_command(
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     share = share_placed(results)
     note(f"{structure}: {share:.1%} of what the guide maps is placed ({told})")
-    if share < min_placed:
+    if share < min_placed or counts[Verdict.UNEXPLAINED] > max_unexplained:
         leave(Exit.PROBLEMS)
 
 
@@ -124,10 +133,9 @@ def _structure(guide: "Guide", message: "Message") -> str:
 
 
 def _is_shown(result: "Result") -> bool:
-    from engine.transforms.guide.verdicts import Verdict
+    from engine.transforms.guide.verdicts import COMPLAINTS
 
-    quiet = (Verdict.PLACED, Verdict.NOT_MAPPED)
-    return invocation().verbose or result.verdict not in quiet
+    return invocation().verbose or result.verdict in COMPLAINTS
 
 
 def _row(result: "Result") -> Row:
@@ -143,10 +151,10 @@ def _row(result: "Result") -> Row:
 
 def _case(result: "Result") -> tuple[str, str]:
     """Return a verdict as name and complaint of a test case."""
-    from engine.transforms.guide.verdicts import Verdict
+    from engine.transforms.guide.verdicts import COMPLAINTS
 
-    name = result.path or (result.found[0] if result.found else "")
-    if result.verdict in (Verdict.PLACED, Verdict.NOT_MAPPED):
+    name = result.path or next(iter(result.found or result.wanted), "")
+    if result.verdict not in COMPLAINTS:
         return name, ""
     wanted = ", ".join(result.wanted)
     return name, f"{result.verdict}: wanted at {wanted or 'no place'} ({result.row})"

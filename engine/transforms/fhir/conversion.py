@@ -124,7 +124,11 @@ class Conversion:
                 self._by_url[full_url] = entry
                 self.mapped.entries.append(entry)
             elif entry.resource is not resource:
-                entry.resource = {**resource, **entry.resource}
+                entry.resource = {
+                    **resource,
+                    **entry.resource,
+                    **_fuller(entry, resource),
+                }
         return entry
 
     def party(self, node: Node, party: Party) -> Entry:
@@ -264,3 +268,22 @@ class Conversion:
             if node.segment.is_null(field):
                 node.take(field)
                 entry.nulls.append(element)
+
+
+def _fuller(entry: Entry, resource: Element) -> Element:
+    """Return the elements that say all that a party's entry says of them, and more."""
+    found: Element = {}
+    for name, value in resource.items():
+        known = entry.resource.get(name)
+        if known == value or not isinstance(known, list) or not isinstance(value, list):
+            continue
+        pairs = zip(known, value, strict=False)
+        if len(known) <= len(value) and all(_holds(one, old) for old, one in pairs):
+            found[name] = value
+    return found
+
+
+def _holds(one: object, old: object) -> bool:
+    if not isinstance(one, dict) or not isinstance(old, dict):
+        return one == old
+    return all(one.get(name) == value for name, value in old.items())

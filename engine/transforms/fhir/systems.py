@@ -105,6 +105,7 @@ WELL_KNOWN: Final[Mapping[str, str]] = MappingProxyType(
         "SS": SSN,
         "NPI": NPI,
         "DEA": "http://terminology.hl7.org/NamingSystem/USDEANumber",
+        "MVX": "http://hl7.org/fhir/sid/mvx",
     }
 )
 """Identifier types (table 0203) and namespaces with one system of their own."""

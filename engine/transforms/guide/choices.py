@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 class Choice(NamedTuple):
     """Where the guide wants a value, where we put it, and the rule that says so.
 
-    Both are regular expressions over ``FIELD Type.path``; ``@`` in ``ours`` is
-    the first group of ``guide``; it is empty where the value is nowhere as such.
+    ``guide`` is a regular expression over ``FIELD Type.path`` or over ``FIELD.COMPONENT
+    Type.path``, ``ours`` one over ``Type.path``; ``@`` in it is the first group of
+    ``guide``; it is empty where the value is nowhere as such.
     """
 
     guide: str
@@ -25,18 +26,26 @@ class Choice(NamedTuple):
     rule: str
 
 
+_AUTHORITY: Final = r"\S+-\d+\.(?:4|6|9|11)"
+"""The component that names who gave a number: of CX, XON, XCN and PL."""
+
 CHOICES: Final = (
-    Choice(r"\S+ Organization\.identifier\.value", r"\w+\..*assigner\.display", "T18"),
-    Choice(r"\S+ Organization\.identifier\.(value|type)", r"\w+\..*\.system", "T18"),
-    Choice(r"\S+ Organization\.identifier\.(value|type)(\.coding\.\w+)?", "", "T18"),
-    Choice(r"\S+ (.+)\.coding\.(display|code)", r"@\.text", "T21"),
+    Choice(rf"{_AUTHORITY} Organization\.identifier\.value",
+           r"\w+\..*(assigner\.display|\.system)", "T18"),
+    Choice(rf"{_AUTHORITY}\.[23] Organization\.identifier\.(value|type)", "", "T18"),
+    Choice(r"MSH-[46]\S* Organization\.identifier\.value",
+           r"(Organization\.(identifier\.value|name)|\w+\..*\.system)", "T18"),
+    Choice(r"MSH-[46]\.2 Organization\.identifier\.value", "", "T18"),
+    Choice(r"MSH-[46]\.3 Organization\.identifier\.type.*",
+           r"Organization\.identifier\.type\..*", "T18"),
+    Choice(r"\S+ Location\.description", r"Location\.description", "T34"),
+    Choice(r"PID-34 Organization\.identifier\.value", "", "section 4, PID"),
     Choice(r"\S+ (.+)\.coding\.version", "", "T21"),
     Choice(r"\S+ (.+)\.coding\.system", r"@\.coding\.system", "T21"),
-    Choice(
-        r"\S+ Location(\.identifier\.value)?", r"Location\.(name|identifier).*", "T34"
-    ),
-    Choice(r"\S+ Location\.identifier\..*", r"Location\..*", "T34"),
-    Choice(r"\S+ (\w+\.[\w.]+)", r"@\.extension\.valueCodeableConcept\..*", "T22"),
+    Choice(r"\S+ Location", r"Location\.name", "T34"),
+    Choice(r"\S+ Location\.identifier\.value", r"Location\.(identifier\.value|name)",
+           "T34"),
+    Choice(r"\S+ Location\.identifier\.(?!value).*", r"Location\..*", "T34"),
     Choice(r"OBR-4 .*|OBX-3 .*", r"(Observation|DiagnosticReport)\.code.*", "D07"),
     Choice(r"OBX-(?:16|25) PractitionerRole\..*", r"Practitioner\..*", "D09"),
     Choice(r"ORC-12 PractitionerRole\..*", r"Practitioner\..*", "D11"),
@@ -63,16 +72,45 @@ CHOICES: Final = (
     Choice(r"NTE-\d+ Observation\.note\.(.*)", r"\w+\.note\.@", "D10"),
     Choice(r"PRT-4 \w+\..*", r"Provenance\.agent\.role\..*", "section 4, PRT"),
     Choice(r"SCH-25 ServiceRequest\.status", r"Appointment\.status", "D18"),
-)
+    Choice(r"(?:EVN-2|MSH-7) Provenance\.\w+", r"Provenance\.(recorded|occurred.*)",
+           "T30"),
+    Choice(r"DG1-\d+ EpisodeOfCare\..*", "", "section 4, DG1"),
+    Choice(r"\S+ Practitioner\.name\.suffix", r"Practitioner\.qualification\..*",
+           "D11"),
+    Choice(r"\S+\.10 Organization\.identifier\.value",
+           r"Organization\.identifier\.value", "T18"),
+    Choice(r"\S+ [\w.]+\.address\.extension\.(url|valueCodeableConcept.*)", "", "T36"),
+    Choice(r"PV1-2 Encounter\.class\.(system|display)", r"", "T16"),
+    Choice(r"ORC-4 ServiceRequest\.identifier.*", r"ServiceRequest\.requisition.*",
+           "D07"),
+    Choice(r"SPM-32 Specimen\.identifier\.type.*", r"Specimen\.identifier\.value",
+           "T36"),
+    Choice(r"IN1-2 Coverage\.identifier\.name", r"Coverage\.identifier\.type\.text",
+           "T36"),
+    Choice(r"\S+ Organization\.identifier\.extension\..*", "", "T18"),
+    Choice(r"PRT-4 (?:RelatedPerson\.relationship|PractitionerRole\.code)\..*", "",
+           "section 4, PRT"),
+    Choice(r"\S+ \w+\.name\.family\.extension\.valueCode",
+           r"\w+\.name\.extension\.valueCode", "T26"),
+    Choice(r"ORC-14 ServiceRequest\..*", r"(PractitionerRole|Organization)\.telecom.*",
+           "section 4, RXA"),
+    Choice(r"MSH-[35] (?:Device\.identifier|MessageHeader\.source\.endpoint)\..*",
+           r"Device\.identifier\.value", "section 4, MSH"),
+    Choice(r"OBR-6 ServiceRequest\.occurrenceDateTime",
+           r"ServiceRequest\.occurrenceTiming\..*", "section 4, TQ1"),
+)  # fmt: skip
 
 SETTINGS: Final = re.compile(
-    r"Provenance\.recorded|Device\.(deviceName|version|identifier)\..*"
+    r"Provenance\.recorded|Appointment\.participant\.period\.end"
+    r"|ServiceRequest\.occurrenceTiming\.repeat\.boundsPeriod\.end|Device\.(deviceName|version|identifier)\..*"
 )
 """Places of values that the node's own settings and clock explain."""
 
 CONSTANTS: Final = frozenset(
     ("Advance directive", "Interop Engine", "SNO", "additional", "filler contact",
-     "physical", "placer contact", "text/plain", "transmitter", "wa")
+     "AMB", "EMER", "IMP", "PRENC", "assembler", "author", "bd", "bu", "enterer",
+     "group", "imaging", "laboratory", "lvl", "physical", "placer contact", "ro", "si",
+     "text/plain", "transmitter", "v2-fhir-transformation", "wa")
 )  # fmt: skip
 """Words that the built-in map writes and the tables do not."""
 
@@ -97,14 +135,17 @@ def corrected(path: str) -> str:
     return path
 
 
-def chosen(choices: tuple[Choice, ...], field: str, place: str) -> Iterator[str]:
+def chosen(choices: tuple[Choice, ...], path: str, place: str) -> Iterator[str]:
     """Yield what our decisions allow for a value, as regular expressions.
+
+    ``path`` is its component; most decisions are about its field.
 
     An empty one means that the value need not be anywhere.
     """
-    wanted = f"{field} {place}"
+    field = path.partition(".")[0]
     for choice in choices:
-        found = re.fullmatch(choice.guide, wanted)
+        found = re.fullmatch(choice.guide, f"{field} {place}")
+        found = found or re.fullmatch(choice.guide, f"{path} {place}")
         if found is not None:
             group = re.escape(found[1] or "") if found.re.groups else ""
             yield choice.ours.replace("@", group)

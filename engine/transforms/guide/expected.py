@@ -7,6 +7,7 @@ from typing import Final
 
 from engine.hl7 import Message, Repetition, Segment
 from engine.hl7.path import Path
+from engine.transforms.fhir.definitions import elements
 from engine.transforms.fhir.sources import short
 from engine.transforms.guide.conditions import holds
 from engine.transforms.guide.places import Place
@@ -96,7 +97,10 @@ class _Here:
         below = self.guide.datatypes.get(plain(row.datatype), [])
         for number, repetition in enumerate(self.segment.positions(field), 1):
             head = Path(self.segment.id, self.number, field, number)
-            at = _At(self, row, head, repetition, certain, root)
+            if row.datatype.startswith("ED[") and not repetition.text(5):
+                continue  # there is no document to describe (T09)
+            sure = certain and (number == 1 or _repeats(place))
+            at = _At(self, row, head, repetition, sure, root)
             if component or not below:
                 yield from at.leaf(place, component or 1, row.vocabulary, row.name)
             else:
@@ -117,6 +121,12 @@ class _Here:
         return [
             each.text(int(component or 1)) for each in segment.repetitions(int(field))
         ]
+
+
+def _repeats(place: Place) -> bool:
+    """Whether an element takes more than one repetition of a field."""
+    known = elements(place.kind).get(place.path.partition(".")[0])
+    return known is None or known.repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,9 @@ class _At:
     ) -> Iterator[Expectation]:
         """Return what is expected of one component."""
         value = self.repetition.text(component)
+        if place.path.endswith("coding.display") and component > 1:
+            bare = not self.repetition.text(component - 1)
+            self = replace(self, certain=self.certain and not bare)  # noqa: PLW0642
         if value:
             yield self.expect(value, place, (component, 0), (vocabulary, name))
 
@@ -196,7 +209,13 @@ class _At:
         where = (0, 0) if own else (head.field, head.repetition)
         unit = (self.here.position, place.kind, *where)
         return Expectation(
-            str(short(path)), value, place, row[1], unit, frozenset(codes), self.certain
+            str(short(path)),
+            value,
+            place,
+            row[1],
+            unit,
+            frozenset(codes),
+            self.certain,
         )
 
     def _read(self, path: str) -> list[str]:

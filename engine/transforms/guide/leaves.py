@@ -1,12 +1,16 @@
 """The values of a Bundle, each with its resource and its place."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from html import unescape
 from typing import Final
 
+_TAG: Final = re.compile(r"<[^>]*>")
+_MEMBER: Final = re.compile(r"\w+\.\w+\[\d+\]")
+
 STRUCTURAL: Final = frozenset(
-    ("resourceType", "id", "fullUrl", "reference", "method", "url", "ifNoneExist",
-     "lastUpdated", "div", "versionId", "profile")
+    ("resourceType", "id", "reference", "url", "lastUpdated", "versionId", "profile")
 )  # fmt: skip
 """Names of elements that say how a Bundle is built, not what a message told."""
 
@@ -23,6 +27,12 @@ class Leaf:
     path: str
     numbered: str
     value: str
+
+    @property
+    def member(self) -> str:
+        """The list member a value is in: ``3 Patient.name[0]``."""
+        found = _MEMBER.match(self.numbered)
+        return f"{self.resource} {found[0]}" if found else ""
 
 
 def leaves_of(bundle: Mapping[str, object]) -> Iterator[Leaf]:
@@ -51,6 +61,8 @@ def _below(value: object, at: Leaf) -> Iterator[Leaf]:
             yield from _below(inner, replace(at, numbered=f"{at.numbered}[{number}]"))
     elif value is not None:
         text = str(value).lower() if isinstance(value, bool) else str(value)
+        if at.path.endswith(".div"):
+            text = unescape(_TAG.sub("", text))
         yield replace(at, value=text)
 
 

@@ -7,50 +7,61 @@ Spec:
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.hl7 import Message, Path
 from engine.hl7.escapes import decode
-from engine.transforms.fhir.bindings import REQUIRED
 from engine.transforms.fhir.sources import parts_of, short
 from engine.transforms.guide.choices import CONSTANTS, SETTINGS, Choice, chosen
 from engine.transforms.guide.expected import Expectation, expectations, places_of
+from engine.transforms.guide.fitness import bound, fits
+from engine.transforms.guide.hollow import hollow
 from engine.transforms.guide.images import decoded, is_image, is_site_uri, squashed
 from engine.transforms.guide.leaves import Leaf, leaves_of
 from engine.transforms.guide.places import Place
+from engine.transforms.guide.result import COMPLAINTS, Result, Verdict
 from engine.transforms.guide.tables import Guide
 
-_FIELD: Final = re.compile(r"[^-]+-\d+")
+__all__ = ["COMPLAINTS", "Result", "Verdict"]
+
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_GAPS: Final = re.compile(r"[\s/,]+|\\\.br\\")
+_GAPS: Final = re.compile(r"[\s/,<>=-]+|\\\.br\\")
 _LONG: Final = 5
 
+_BY_NUMBER: Final = 8
+"""How much more a number tells who somebody is than a name that others share."""
 
-class Verdict(StrEnum):
-    """What became of one component, or of one value of the Bundle."""
-
-    PLACED = "placed"
-    ELSEWHERE = "elsewhere"
-    MISSING = "missing"
-    NOT_MAPPED = "not mapped by the guide"
-    UNEXPLAINED = "unexplained"
+Group: TypeAlias = tuple[object, ...]
+"""What belongs together: a segment's values, or those of one repetition of a field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One verdict; ``value`` is patient data.
+class Yardstick:
+    """What the guide expects of one message, to judge any number of Bundles by.
 
-    ``wanted`` is where the guide wants the component, ``found`` where it is, ``row``
-    the rows that say so. Of a value that nothing explains only ``found`` is known.
+    ``values`` are the message's own, ``codes`` what the tables and R4 may put for them.
     """
 
-    verdict: Verdict
-    path: str = ""
-    value: str = ""
-    wanted: tuple[str, ...] = ()
-    found: tuple[str, ...] = ()
-    row: str = ""
+    wanted: Sequence[Expectation]
+    not_mapped: Sequence[Result]
+    values: frozenset[str]
+    codes: frozenset[str]
+
+
+def yardstick(guide: Guide, message: Message, structure: str) -> Yardstick:
+    """Return what the maps of a message structure expect of a message."""
+    wanted = expectations(guide, message, structure)
+    mapped = {each.path.partition(".")[0] for each in wanted}
+    values = frozenset(
+        decode(part.value, message.delimiters, message.charset)
+        for part in parts_of(message)
+    )
+    return Yardstick(
+        wanted,
+        list(_not_mapped(message, mapped, places_of(guide, structure))),
+        values,
+        frozenset(code for each in wanted for code in each.codes) | _constants(guide),
+    )
 
 
 def check_transform(
@@ -70,22 +81,28 @@ def check_transform(
         choices: decisions that count as well, `choices.CHOICES`; none for the guide
             alone.
     """
-    leaves = list(leaves_of(bundle))
-    wanted = expectations(guide, message, structure)
-    by_component: dict[tuple[str, str], list[Expectation]] = {}
-    for each in wanted:
-        by_component.setdefault((each.path, each.place.kind), []).append(each)
-    homes = _homes(wanted, leaves)
+    return judge(yardstick(guide, message, structure), bundle, choices)
+
+
+def judge(
+    by: Yardstick, bundle: Mapping[str, object], choices: tuple[Choice, ...] = ()
+) -> list[Result]:
+    """Return the verdicts on one Bundle, see `check_transform`.
+
+    A component that the guide wants at two places is looked for at both.
+    """
+    leaves = _Leaves(leaves_of(bundle))
+    homes = _best(by.wanted, leaves)
+    places: dict[tuple[str, str], list[Expectation]] = {}
+    for each in by.wanted:
+        places.setdefault((each.path, each.place.text), []).append(each)
     found = [
         result
-        for alike in by_component.values()
+        for alike in places.values()
         if (result := _judged(alike, leaves, homes, choices)) is not None
     ]
-    known = places_of(guide, structure)
-    mapped = {each.path.partition(".")[0] for each in wanted}
-    found += _not_mapped(message, mapped, known)
-    own = bool(choices)
-    return [*found, *_unexplained(guide, message, leaves, wanted, own=own)]
+    unexplained = _unexplained(by, leaves.all, own=bool(choices))
+    return [*found, *by.not_mapped, *unexplained, *hollow(bundle)]
 
 
 def share_placed(results: Iterable[Result]) -> float:
@@ -99,75 +116,99 @@ def share_placed(results: Iterable[Result]) -> float:
     return placed / len(counted) if counted else 1.0
 
 
-def _homes(
-    wanted: Sequence[Expectation], leaves: Sequence[Leaf]
-) -> dict[tuple[int, str, int, int], set[int]]:
-    """Return for each unit the resources that hold the most of its values."""
-    by_place: dict[Place, list[Leaf]] = {}
-    for leaf in leaves:
-        by_place.setdefault(Place(leaf.kind, leaf.path), []).append(leaf)
-    counts: dict[tuple[int, str, int, int], dict[int, int]] = {}
+class _Leaves:
+    """The values of a Bundle, findable by type and path."""
+
+    def __init__(self, leaves: Iterable[Leaf]) -> None:
+        self.all = list(leaves)
+        self._below: dict[tuple[str, str], list[Leaf]] = {}
+        for leaf in self.all:
+            path = _lenient(leaf.path)
+            self._below.setdefault((leaf.kind, ""), []).append(leaf)
+            for end in [at for at, sign in enumerate(path) if sign == "."]:
+                if not path[end:].startswith(".extension"):
+                    self._below.setdefault((leaf.kind, path[:end]), []).append(leaf)
+            self._below.setdefault((leaf.kind, path), []).append(leaf)
+
+    def at(self, each: Expectation) -> list[Leaf]:
+        """Return the values at a place that say what a component says."""
+        path = _lenient(each.place.path)
+        return [
+            leaf
+            for leaf in self._below.get((each.place.kind, path), ())
+            if is_image(each.value, leaf.value, each.codes, path=path)
+        ]
+
+    def holding(self, each: Expectation) -> list[Leaf]:
+        """Return the values anywhere that say what a component says."""
+        return [
+            leaf for leaf in self.all if is_image(each.value, leaf.value, each.codes)
+        ]
+
+
+def _groups(each: Expectation, leaf: Leaf) -> Iterator[tuple[Group, object]]:
+    """Yield what an expectation belongs to, and which thing a leaf would make that.
+
+    The values of a segment belong in one resource, those of one repetition of a field
+    in one member of a list.
+    """
+    yield each.unit, leaf.resource
+    if leaf.member:
+        head = each.path.partition(".")[0]
+        yield (head, each.place.kind, leaf.path.partition(".")[0]), leaf.member
+
+
+def _best(wanted: Sequence[Expectation], leaves: _Leaves) -> dict[Group, set[object]]:
+    """Return for each group the resources, or members, that hold the most of it."""
+    tallies: dict[Group, dict[object, int]] = {}
     for each in wanted:
-        held = {
-            leaf.resource
-            for leaf in by_place.get(each.place, ())
-            if is_image(each.value, leaf.value, each.codes)
-        }
-        tally = counts.setdefault(each.unit, {})
-        for resource in held:
-            tally[resource] = tally.get(resource, 0) + 1
+        held = {pair for leaf in leaves.at(each) for pair in _groups(each, leaf)}
+        weight = _BY_NUMBER if each.place.path.endswith("identifier.value") else 1
+        for group, thing in held:
+            tally = tallies.setdefault(group, {})
+            tally[thing] = tally.get(thing, 0) + weight
     return {
-        unit: {at for at, count in tally.items() if count == max(tally.values())}
-        for unit, tally in counts.items()
+        group: {thing for thing, count in tally.items() if count == max(tally.values())}
+        for group, tally in tallies.items()
     }
 
 
 def _judged(
     alike: Sequence[Expectation],
-    leaves: Sequence[Leaf],
-    homes: Mapping[tuple[int, str, int, int], set[int]],
+    leaves: _Leaves,
+    homes: Mapping[Group, set[object]],
     choices: tuple[Choice, ...],
 ) -> Result | None:
-    """Return the verdict of one component; None where the guide is not sure."""
+    """Return the verdict of one component at one place; None where nobody is sure."""
     first = alike[0]
-    holding = [
-        leaf for leaf in leaves if is_image(first.value, leaf.value, first.codes)
-    ]
-    wanted = tuple(dict.fromkeys(each.place.text for each in alike))
-    found = tuple(dict.fromkeys(leaf.numbered for leaf in holding))
     rows = "; ".join(dict.fromkeys(each.row for each in alike))
-    verdict = Verdict.ELSEWHERE if holding else Verdict.MISSING
-    placed = any(_is_placed(each, leaves, homes) for each in alike)
-    if placed or any(_is_chosen(each, holding, choices) for each in alike):
+    wanted: tuple[str, ...] = (first.place.text,)
+    if any(_is_placed(each, leaves, homes) for each in alike):
+        return Result(Verdict.PLACED, first.path, first.value, wanted, (), rows)
+    holding = leaves.holding(first)
+    found = tuple(dict.fromkeys(leaf.numbered for leaf in holding))
+    if any(_is_chosen(each, holding, choices) for each in alike):
         verdict = Verdict.PLACED
     elif not any(each.sure for each in alike):
         return None
+    elif not any(_fits(each) for each in alike):
+        verdict = Verdict.UNFIT
+    else:
+        verdict = Verdict.ELSEWHERE if holding else Verdict.MISSING
     return Result(verdict, first.path, first.value, wanted, found, rows)
 
 
+def _fits(each: Expectation) -> bool:
+    return fits(each.place, each.value, each.codes)
+
+
 def _is_placed(
-    each: Expectation,
-    leaves: Sequence[Leaf],
-    homes: Mapping[tuple[int, str, int, int], set[int]],
+    each: Expectation, leaves: _Leaves, homes: Mapping[Group, set[object]]
 ) -> bool:
-    home, path = homes.get(each.unit, set()), _lenient(each.place.path)
-    for leaf in leaves:
-        if leaf.kind != each.place.kind or (home and leaf.resource not in home):
-            continue
-        below = _lenient(leaf.path)
-        if path and below != path and not _is_part(below, path):
-            continue
-        if is_image(each.value, leaf.value, each.codes):
-            return True
-        if path.endswith("system") and is_site_uri(leaf.value):
-            return True
-    return False
-
-
-def _is_part(below: str, path: str) -> bool:
-    """Whether a value is part of an element; an extension only stands beside it."""
-    rest = below[len(path) :]
-    return below.startswith(path + ".") and not rest.startswith(".extension")
+    return any(
+        all(thing in homes.get(group, (thing,)) for group, thing in _groups(each, leaf))
+        for leaf in leaves.at(each)
+    )
 
 
 def _lenient(path: str) -> str:
@@ -179,9 +220,8 @@ def _is_chosen(
     each: Expectation, holding: Sequence[Leaf], choices: tuple[Choice, ...]
 ) -> bool:
     """Whether a value stands where a decision of ours puts it."""
-    found = _FIELD.match(each.path)
-    field = re.sub(r"\[\d+\]", "", found[0]) if found else ""
-    for pattern in chosen(choices, field, each.place.text):
+    path = re.sub(r"\[\d+\]", "", each.path)
+    for pattern in chosen(choices, path, each.place.text):
         allowed = re.compile(pattern)
         if not pattern or any(
             allowed.fullmatch(f"{leaf.kind}.{leaf.path}") for leaf in holding
@@ -205,35 +245,34 @@ def _not_mapped(
 
 
 def _unexplained(
-    guide: Guide,
-    message: Message,
-    leaves: Sequence[Leaf],
-    wanted: Sequence[Expectation],
-    *,
-    own: bool,
+    by: Yardstick, leaves: Sequence[Leaf], *, own: bool
 ) -> Iterator[Result]:
     """Return the values of the Bundle that nothing accounts for.
 
     With ``own``, what this product writes of itself is a setting or a constant too.
     """
-    values = {
-        decode(part.value, message.delimiters, message.charset)
-        for part in parts_of(message)
-    }
-    squashes = {squashed(value) for value in values}
-    codes = {code for each in wanted for code in each.codes} | _constants(guide)
+    squashes = {squashed(value) for value in by.values}
     for leaf in leaves:
         place = f"{leaf.kind}.{leaf.path}"
         if own and (leaf.value in CONSTANTS or SETTINGS.fullmatch(place)):
             continue
-        known = leaf.value in codes or squashed(leaf.value) in squashes
-        if known or is_site_uri(leaf.value) or _UUID.fullmatch(leaf.value):
+        known = leaf.value in by.codes or squashed(leaf.value) in squashes
+        known = known or leaf.value in bound(Place(leaf.kind, leaf.path))
+        if known or _is_key(leaf) or _is_made_of(leaf.value, by.values):
             continue
-        if not _is_made_of(leaf.value, values):
-            yield Result(Verdict.UNEXPLAINED, value=leaf.value, found=(leaf.numbered,))
+        yield Result(Verdict.UNEXPLAINED, value=leaf.value, found=(leaf.numbered,))
 
 
-def _is_made_of(found: str, values: set[str]) -> bool:
+def _is_key(leaf: Leaf) -> bool:
+    """Whether a leaf names a system, or a thing by a key made for it."""
+    if leaf.path.endswith(("system", "valueUri", ".url", "endpoint")) and is_site_uri(
+        leaf.value
+    ):
+        return True
+    return _UUID.fullmatch(leaf.value) is not None
+
+
+def _is_made_of(found: str, values: frozenset[str]) -> bool:
     """Whether a leaf is an image of one component, or several of them put together."""
     if any(is_image(each, found) for each in values):
         return True
@@ -246,17 +285,11 @@ def _is_made_of(found: str, values: set[str]) -> bool:
 
 
 def _constants(guide: Guide) -> set[str]:
-    """Return the constants and FHIR codes of the tables, and the codes R4 requires."""
+    """Return the constants of the tables."""
     rows = [
         row
         for maps in (guide.segments, guide.datatypes)
         for map_ in maps.values()
         for row in map_
     ]
-    found = {row.constant.strip('"').strip() for row in rows if row.constant}
-    for allowed in REQUIRED.values():
-        found |= allowed
-    for vocabulary in guide.vocabularies.values():
-        for codes in vocabulary.values():
-            found |= codes
-    return found
+    return {row.constant.strip('"').strip() for row in rows if row.constant}
