@@ -64,6 +64,26 @@ def test_every_row_of_text_and_listener_runs_with_lenient_and_strict_settings():
     assert BOTH_PROFILES - twice - ONE_PROFILE == set()
 
 
+BEHAVIOURS = [f"M{number:02}" for number in range(1, 23)]
+
+UNTESTED_BEHAVIOURS = {"M22"}
+"""Behaviours of the patient index that no test carries yet."""
+
+
+def test_every_behaviour_of_the_patient_index_has_a_test_that_carries_its_id():
+    texts = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    named = {row for text in texts for row in re.findall(r"def test_(M\d\d)_", text)}
+
+    assert named <= set(BEHAVIOURS)
+    assert set(BEHAVIOURS) - named == UNTESTED_BEHAVIOURS
+
+
+def test_the_page_of_the_index_has_the_behaviours_that_are_looked_for():
+    page = shared("spec", "identity.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^\| (M\d\d) \|", page, re.MULTILINE) == BEHAVIOURS
+
+
 def test_the_page_has_the_rows_that_are_looked_for():
     page = shared("spec", "protocol.md").read_text(encoding="utf-8")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, note
+from engine.cli.mpi_quality import quality_command
 from engine.cli.output import Row, emit, emit_one, masked
 from engine.cli.site import order, site, store
 
@@ -28,6 +29,9 @@ def mpi_command() -> None:
     Persons are named by enterprise identifier, records and tasks by number. Every move
     can be taken back.
     """
+
+
+mpi_command.add_command(quality_command)
 
 
 @mpi_command.command("search")

@@ -58,7 +58,7 @@ def test_who_was_sent_a_resource_is_remembered(store):
     assert load(store, KEY)[KEY].sent == {"adt/registry", "lab/archive"}
 
 
-def test_what_records_said_goes_with_them_wherever_they_go(store):
+def test_M09_what_records_said_goes_with_them_wherever_they_go(store):
     hospital = Hospital(store)
     hospital.send("1")
     hospital.send("2", family="Roe", given="Bo", birth="19551224", sex="M")

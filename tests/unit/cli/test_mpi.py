@@ -172,3 +172,29 @@ def test_a_feed_is_scored_in_a_store_of_its_own(site, tmp_path):
     assert found["persons"] == 40
     assert (found["precision"], found["unseen"]) == (1.0, 0)
     assert found["recall"] > 0.5
+
+
+def test_the_quality_of_a_source_counts_its_doubts(site, task):
+    (source,) = rows(site.run("mpi", "quality", "--from", "2029-01-01"))
+
+    assert source["records"] == 2
+    assert source["duplicate_rate"] == 1.0
+    assert source["creation_rate"] == 0
+    assert source["completeness"]["family"] == 1.0
+    assert source["oldest_task_hours"] is not None
+
+
+def test_a_confirmed_duplicate_counts_as_one_that_was_created(site, task):
+    site.run("mpi", "tasks", "--same", task["id"], "--reason", "asked the ward")
+
+    words = ("mpi", "quality", "--by-day", "--from", "2020-01-01", "--to", "2100-01-01")
+    days = rows(site.run(*words))
+
+    assert sum(day["confirmed_duplicates"] for day in days) == 1
+    assert sum(day["registrations"] for day in days) == 2
+
+
+def test_a_day_that_is_none_is_refused(site):
+    refused = site.run("mpi", "quality", "--from", "yesterday")
+
+    assert refused.exit_code == Exit.USAGE

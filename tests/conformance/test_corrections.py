@@ -149,7 +149,7 @@ def subjects(bundle):
     }
 
 
-def test_a_merge_reaches_a_fhir_server_with_links_and_with_what_it_has(ward):
+def test_M11_a_merge_reaches_a_fhir_server_with_links_and_with_what_it_has(ward):
     ann, bo, before = ward.person("1"), ward.person("2"), ward.last()
 
     ward.decide(LinkKind.MERGE, source=bo, target=ann)
@@ -164,7 +164,7 @@ def test_a_merge_reaches_a_fhir_server_with_links_and_with_what_it_has(ward):
     assert subjects(bundle) == {"AllergyIntolerance": ann, "Encounter": ann}
 
 
-def test_an_unmerge_gives_the_server_both_persons_back(ward):
+def test_M11_an_unmerge_gives_the_server_both_persons_back(ward):
     ann, bo = ward.person("1"), ward.person("2")
     ward.decide(LinkKind.MERGE, source=bo, target=ann)
     ward.run()
@@ -182,7 +182,7 @@ def test_an_unmerge_gives_the_server_both_persons_back(ward):
     assert subjects(second) == {"AllergyIntolerance": bo, "Encounter": bo}
 
 
-def test_a_receiver_of_messages_is_told_in_the_words_of_the_standard(ward):
+def test_M11_a_receiver_of_messages_is_told_in_the_words_of_the_standard(ward):
     ann, bo, before = ward.person("1"), ward.person("2"), ward.last()
 
     ward.decide(LinkKind.MERGE, source=bo, target=ann)
@@ -198,7 +198,7 @@ def test_a_receiver_of_messages_is_told_in_the_words_of_the_standard(ward):
     assert merge["MSH-10"] != unlink["MSH-10"]
 
 
-def test_a_document_is_replaced_by_its_next_version(ward):
+def test_M11_a_document_is_replaced_by_its_next_version(ward):
     ann, bo, before = ward.person("1"), ward.person("2"), ward.last()
 
     ward.decide(LinkKind.MERGE, source=bo, target=ann)
@@ -258,7 +258,7 @@ class CrashedError(Exception):
     """Where a process would have died."""
 
 
-def test_a_crash_before_the_commit_leaves_nothing_and_the_next_try_everything(ward):
+def test_M21_a_crash_before_the_commit_leaves_nothing_and_the_next_try_everything(ward):
     before = ward.last()
     ward.decide(LinkKind.MERGE, source=ward.person("2"), target=ward.person("1"))
 
@@ -320,7 +320,9 @@ def test_the_preview_lists_what_is_sent_and_writes_nothing(ward):
         assert len(ward.outbox(destination, before)) == 1
 
 
-def test_a_message_for_a_person_who_joined_waits_behind_what_they_have_waiting(ward):
+def test_M11_a_message_for_a_person_who_joined_waits_behind_what_they_have_waiting(
+    ward,
+):
     before = ward.last()
     ward.send(admission("3", **BO))
     ward.decide(LinkKind.MERGE, source=ward.person("2"), target=ward.person("1"))

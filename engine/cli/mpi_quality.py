@@ -1,0 +1,84 @@
+"""``interop mpi quality``: how good the data of each source are."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from engine.cli.invocation import Command, Exit, Stop, now
+from engine.cli.output import Row, emit
+from engine.cli.site import store
+
+if TYPE_CHECKING:
+    from engine.store.quality import SourceQuality
+
+COLUMNS = [
+    "source", "records", "duplicate_rate", "creation_rate", "overlay_rate",
+    "placeholder_share", "doubts_per_100", "oldest_task_hours",
+]  # fmt: skip
+DAYS = ["source", "day", "registrations", "doubts", "confirmed_duplicates"]
+
+
+@click.command("quality", cls=Command)
+@click.option("--from", "since", default="", help="YYYY-MM-DD; 30 days ago.")
+@click.option("--to", "until", default="", help="YYYY-MM-DD, not included; tomorrow.")
+@click.option("--by-day", is_flag=True, help="One line for each source and day.")
+def quality_command(since: str, until: str, *, by_day: bool) -> None:
+    """Print rates of duplicates, overlays and placeholders, by source.
+
+    The duplicate rate is the share of records in possible duplicate pairs; AHIMA's
+    target is 1 %. The creation rate is the share of the period's registrations that
+    were found to be duplicates. -o json has the completeness of each trait, too.
+    """
+    from engine.store.patients import SqlPatientIndex
+    from engine.store.quality import quality
+
+    end = _day(until) if until else now() + timedelta(days=1)
+    begin = _day(since) if since else now() - timedelta(days=30)
+    with store() as database, database.reading() as connection:
+        found = quality(SqlPatientIndex(connection, database.sealer), begin, end)
+    if by_day:
+        emit((row for each in found for row in _days(each)), DAYS)
+    else:
+        emit((_row(each) for each in found), COLUMNS)
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise Stop(f"{text!r} is not a day", Exit.USAGE, "YYYY-MM-DD") from None
+
+
+def _row(each: "SourceQuality") -> Row:
+    registrations, age = each.registrations.total(), None
+    if each.oldest_task is not None:
+        age = round((now() - each.oldest_task).total_seconds() / 3600, 1)
+    doubts = each.doubts.total()
+    return {
+        "source": each.source,
+        "records": each.records,
+        "registrations": registrations,
+        "duplicate_rate": round(each.duplicate_rate, 5),
+        "creation_rate": round(each.creation_rate, 5),
+        "overlay_rate": round(each.overlay_rate, 5),
+        "placeholder_share": round(each.placeholder_share, 5),
+        "doubts_per_100": round(100 * doubts / registrations, 2)
+        if registrations
+        else 0,
+        "oldest_task_hours": age,
+        "completeness": {k: round(v, 4) for k, v in each.completeness().items()},
+    }
+
+
+def _days(each: "SourceQuality") -> list[Row]:
+    return [
+        {
+            "source": each.source,
+            "day": day,
+            "registrations": registered,
+            "doubts": doubts,
+            "confirmed_duplicates": confirmed,
+        }
+        for day, registered, doubts, confirmed in each.days()
+    ]
