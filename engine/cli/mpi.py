@@ -92,6 +92,9 @@ def show(person: str) -> None:
 @click.option("--show", "number", type=int, help="One task with its evidence.")
 @click.option("--same", type=int, help="Decide: one person. Needs --reason.")
 @click.option("--different", type=int, help="Decide: different people.")
+@click.option("--unsure", type=int, help="Leave open, with a question.")
+@click.option("--ask-source", type=int, help="Leave open until the source merges.")
+@click.option("--comment", type=int, help="Add --reason as a comment.")
 @click.option("--undo", type=int, help="Take a decision back.")
 @click.option("--reason", default="", help="Kept in the audit trail.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
@@ -100,17 +103,18 @@ def tasks(
     number: int | None,
     same: int | None,
     different: int | None,
-    undo: int | None,
     reason: str,
     limit: int,
+    **others: int | None,
 ) -> None:
-    """List the open tasks of the mismatch queue, or decide one."""
+    """List the open tasks of the mismatch queue, most urgent first, or decide one."""
     from engine.identity.registration import Category
-    from engine.store import worklist
+    from engine.store import task_work
 
-    decided = next((each for each in (same, different, undo) if each), None)
-    if decided:
-        _decide(decided, same=bool(same), undo=bool(undo), reason=reason)
+    words = {"same": same, "different": different, **others}
+    act = next(((word, each) for word, each in words.items() if each), None)
+    if act:
+        _decide(*act, reason=reason)
         return
     if number:
         _show_task(number)
@@ -120,44 +124,61 @@ def tasks(
         raise Stop(f"{category!r} is not a category", Exit.USAGE, hint)
     wanted = Category(category) if category else None
     with store() as database, database.reading() as connection:
-        found = worklist.listed(connection, category=wanted, limit=limit)
-    columns = ["id", "category", "reason", "held", "opened_at", "person", "candidates"]
-    emit((_task(each) for each in found), columns)
+        found = task_work.by_priority(connection, wanted, limit)
+    columns = [
+        "id", "category", "reason", "waiting", "asked", "due_at", "opened_at", "person",
+        "candidates",
+    ]  # fmt: skip
+    emit(({**_task(each), "waiting": held} for each, held in found), columns)
     if found:
-        first = found[0].id
+        first = found[0][0].id
         note(f"next: interop mpi tasks --show {first}")
         note(f"      interop mpi tasks --same {first} --reason TEXT (or --different)")
 
 
-def _decide(number: int, *, same: bool, undo: bool, reason: str) -> None:
-    """Carry out or take back a decision about one task."""
+def _decide(word: str, number: int, *, reason: str) -> None:
+    """Carry out or take back a decision about one task, or leave a word about it."""
     from engine.identity.decision import Ruling
-    from engine.store import worklist
+    from engine.store import task_work, worklist
     from engine.store.patients import SqlPatientIndex
+    from engine.store.task_work import Asked
 
     if not reason:
         raise Stop("a decision needs a reason", Exit.USAGE, "add --reason TEXT")
-    ruling = Ruling.SAME if same else Ruling.DIFFERENT
+    asked = {"unsure": Asked.UNSURE, "ask_source": Asked.SOURCE}
     with store() as database, database.engine() as connection:
-        index = SqlPatientIndex(connection, database.sealer)
-        if undo:
-            done = worklist.undo_task(index, number, order(reason))
+        index, why = SqlPatientIndex(connection, database.sealer), order(reason)
+        if word == "undo":
+            worklist.undo_task(index, number, why)
+        elif word == "comment":
+            task_work.comment(index, number, why)
+        elif word in asked:
+            task_work.ask(index, number, asked[word], why)
         else:
-            done = worklist.decide_task(index, number, ruling, order(reason))
+            worklist.decide_task(index, number, Ruling(word), why)
+        done = worklist.shown(index, number)
     emit_one(_task(done))
 
 
 def _show_task(number: int) -> None:
-    from engine.store import worklist
-    from engine.store.patients import SqlPatientIndex
+    from engine.store import patient_views, task_work, worklist
+    from engine.store.patients import SqlPatientIndex, shipped
 
     with store() as database, database.reading() as connection:
-        found = worklist.shown(SqlPatientIndex(connection, database.sealer), number)
         index = SqlPatientIndex(connection, database.sealer)
+        found = worklist.shown(index, number)
+        explained = patient_views.explained(found, shipped())
+        written = task_work.comments(index, number)
         persons = dict.fromkeys([found.person, *(c.person for c in found.candidates)])
         records = [r for person in persons if person for r in index.members(person)]
     bits = {each.record: round(each.bits, 1) for each in found.candidates}
     note(f"task {found.id}: {found.category}, {found.reason}, {found.state}")
+    for candidate in explained:
+        note(f"record {candidate.record}: {masked(candidate.headline)}")
+        for line in candidate.lines:
+            note(f"  {line.bits:+6.1f} {line.trait} {line.level}")
+    for each in written:
+        note(f"{each.at:%Y-%m-%d %H:%M} {each.author}: {masked(each.text)}")
     rows = ({**_person(each), "bits": bits.get(each.number)} for each in records)
     emit(rows, PERSON_COLUMNS)
 
@@ -238,6 +259,22 @@ for _kind, _does, _names in (
     ("different", "Say that two records are two people.", ("RECORD", "RECORD")),
 ):
     _move_command(_kind, _does, _names)
+
+
+@mpi_command.command("undo")
+@click.argument("event", type=int)
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+def undo_event(event: int, reason: str) -> None:
+    """Take one link event back, by its number."""
+    from engine.store import moves
+    from engine.store.patients import SqlPatientIndex
+
+    with store() as database, database.engine() as connection:
+        index = SqlPatientIndex(connection, database.sealer)
+        done = moves.revert(index, event, order(reason))
+    emit_one(
+        {"event": done.number, "kind": done.kind.value, "records": list(done.records)}
+    )
 
 
 @mpi_command.command("export")
@@ -337,6 +374,8 @@ def _task(task: "Task") -> Row:
             for each in task.candidates
         ],
         "assignee": task.assignee,
+        "asked": task.asked,
+        "due_at": task.due_at,
         "decision": task.decision,
         "decided_by": task.decided_by,
         "decided_at": task.decided_at,

@@ -36,8 +36,12 @@ class Request:
     target: str = ""
 
 
-def move(patients: SqlPatientIndex, request: Request, order: Order) -> LinkEvent:
+def move(
+    patients: SqlPatientIndex, request: Request, order: Order, task: int = 0
+) -> LinkEvent:
     """Carry out one move, with its reason and its audit row; return the event.
+
+    ``task`` is the doubt that it answers.
 
     Raises:
         IllegalTransitionError: the move is not possible; nothing was written.
@@ -45,12 +49,28 @@ def move(patients: SqlPatientIndex, request: Request, order: Order) -> LinkEvent
     patients.flush()
     if not order.reason.strip():
         raise IllegalTransitionError("a move needs a reason")
-    event = _moved(patients, request, event_of(order, request.kind, 0))
+    event = _moved(patients, request, event_of(order, request.kind, task))
     subject = f"person {event.target}" if event.target else f"record {event.records[0]}"
     written(patients, order, request.kind, subject)
     persons = {event.source, event.target} - {""}
     persons |= {person_of(patients.connection, each) for each in event.records}
     tasks.close_answered(patients.connection, persons, order.actor, order.now)
+    return event
+
+
+def revert(patients: SqlPatientIndex, number: int, order: Order) -> LinkEvent:
+    """Take one link event back, whoever made it; return the event that does.
+
+    Raises:
+        IllegalTransitionError: there is none, or nothing is left to take back.
+    """
+    patients.flush()
+    if not order.reason.strip():
+        raise IllegalTransitionError("a move needs a reason")
+    undone = links.find(patients.connection, number)
+    event = replace(event_of(order, undone.kind, 0), target=mint())
+    event = links.undo(patients, number, event)
+    written(patients, order, "undo", f"link event {number}")
     return event
 
 

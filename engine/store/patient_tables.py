@@ -215,11 +215,24 @@ task = Table(
     word("decision"),
     sealed("note"),
     sealed("evidence"),
+    when("due_at", nullable=True),
+    word("asked"),
     is_one_of("category", Category, "task_category"),
     is_one_of("state", TaskState, "task_state"),
     Index("task_by_message", "message"),
     Index("task_by_record", "record"),
     partial_index("task_open", "category", "id", where="state = 'open'"),
+)
+
+task_comment = Table(
+    "task_comment",
+    ENGINE,
+    number("task", primary_key=True),
+    number("number", primary_key=True),
+    when("at"),
+    word("author"),
+    sealed("content"),
+    sqlite_with_rowid=False,
 )
 
 task_candidate = Table(

@@ -7,7 +7,7 @@ Spec:
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import product
@@ -22,7 +22,7 @@ from engine.identity.registration import Category
 from engine.store import links, messages, tasks
 from engine.store.audit import Order
 from engine.store.message_state import MessageState
-from engine.store.moves import event_of, person_of, written
+from engine.store.moves import Request, event_of, move, person_of, written
 from engine.store.patient_tables import TaskState, record, task, task_candidate
 from engine.store.patients import SqlPatientIndex, mint
 from engine.store.schema import Found
@@ -45,6 +45,8 @@ class Task:
     """One entry of the mismatch queue.
 
     ``evidence`` is the data of the doubt as of its creation (PHI), empty in lists.
+    ``asked`` says what an open task waits for: ``unsure`` for registration to look,
+    ``source`` for a merge at the source.
     """
 
     id: int
@@ -61,6 +63,8 @@ class Task:
     decided_by: str
     decided_at: datetime | None
     candidates: tuple[Candidate, ...]
+    due_at: datetime | None = None
+    asked: str = ""
     evidence: dict[str, object] = field(default_factory=dict)
 
 
@@ -141,6 +145,8 @@ def _task(connection: Connection, row: Found) -> Task:
         row.decided_by,
         row.decided_at,
         tuple(Candidate(each[0], each[1], each[2] / 1000) for each in candidates),
+        row.due_at,
+        row.asked,
     )
 
 
@@ -192,8 +198,65 @@ def decide_task(
     connection = patients.connection
     if found.category not in _JOINING or not tasks.undecided(connection, number):
         _close(patients, found, ruling, order)
+    _look_at_others(patients, found, order)
+    return shown(patients, number)
+
+
+def _look_at_others(patients: SqlPatientIndex, found: Task, order: Order) -> None:
+    """Close the related tasks that a decision has answered."""
+    connection = patients.connection
     persons = {person_of(connection, each) for each in _records_in(found)}
     tasks.close_answered(connection, persons, order.actor, order.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A decision that was prepared: for a task a ruling, or a move instead of one."""
+
+    task: int
+    ruling: Ruling | None = None
+    candidates: tuple[int, ...] = ()
+    request: Request | None = None
+
+
+def decide_all(
+    patients: SqlPatientIndex, staged: Sequence[Staged], order: Order
+) -> list[Task]:
+    """Carry out decisions that were staged, in order; all of them or none.
+
+    A task that an earlier decision of the list has answered is passed over.
+
+    Raises:
+        IllegalTransitionError: one of them is not possible; nothing may be committed.
+    """
+    done: list[Task] = []
+    for each in staged:
+        found = shown(patients, each.task)
+        if done and found.state is TaskState.DECIDED:
+            continue
+        if each.request is not None:
+            done.append(decide_by_move(patients, each.task, each.request, order))
+        elif each.ruling is not None:
+            chosen = each.candidates
+            done.append(decide_task(patients, each.task, each.ruling, order, chosen))
+    return done
+
+
+def decide_by_move(
+    patients: SqlPatientIndex, number: int, request: Request, order: Order
+) -> Task:
+    """Answer a task by moving records: link one elsewhere, or split an overlay.
+
+    Raises:
+        IllegalTransitionError: the task is not open, or the move is not possible.
+    """
+    found = shown(patients, number)
+    if found.state is not TaskState.OPEN:
+        raise IllegalTransitionError(f"task {number} is {found.state}, not open")
+    move(patients, request, order, number)
+    if shown(patients, number).state is TaskState.OPEN:
+        _close(patients, found, request.kind, order)
+    _look_at_others(patients, found, order)
     return shown(patients, number)
 
 
@@ -228,9 +291,7 @@ def _part(patients: SqlPatientIndex, found: Task, candidate: int, order: Order) 
     written(patients, order, "different", f"record {found.record}")
 
 
-def _close(
-    patients: SqlPatientIndex, found: Task, ruling: Ruling, order: Order
-) -> None:
+def _close(patients: SqlPatientIndex, found: Task, ruling: str, order: Order) -> None:
     tasks.close(patients.connection, [found.id], ruling, order.actor, order.now)
     note = patients.sealer.seal(order.reason.encode(), f"note|{found.id}")
     patients.connection.execute(

@@ -198,3 +198,27 @@ def test_a_day_that_is_none_is_refused(site):
     refused = site.run("mpi", "quality", "--from", "yesterday")
 
     assert refused.exit_code == Exit.USAGE
+
+
+@pytest.mark.parametrize("word", ["unsure", "ask-source", "comment"])
+def test_a_word_about_a_task_leaves_it_open(site, task, word):
+    words = ("mpi", "tasks", f"--{word}", task["id"], "--reason", "asked the ward")
+
+    (left,) = rows(site.run(*words))
+
+    assert left["state"] == "open"
+    shown = site.run("mpi", "tasks", "--show", task["id"], "--reveal")
+    assert "asked the ward" in shown.stderr
+    masked = site.run("mpi", "tasks", "--show", task["id"])
+    assert "asked the ward" not in masked.stderr
+
+
+def test_a_link_event_is_taken_back_by_its_number(site, task):
+    source, target = task["person"], task["candidates"][0]["person"]
+    merge = ("mpi", "merge", source, target, "--reason", "both charts", "--yes")
+    (merged,) = rows(site.run(*merge))
+
+    (undone,) = rows(site.run("mpi", "undo", merged["event"], "--reason", "slip"))
+
+    assert undone["kind"] == "unmerge"
+    assert undone["records"] == [task["record"]]

@@ -1,0 +1,120 @@
+"""What every database must do with work on doubts, before and around deciding."""
+
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import IllegalTransitionError
+from engine.identity.decision import Ruling
+from engine.identity.person import LinkKind
+from engine.store import moves, task_work, worklist
+from engine.store.moves import Request
+from engine.store.patient_tables import TaskState
+from engine.store.task_work import Asked
+from engine.store.worklist import Staged
+from tests.hospital import NOON, ORDER, Hospital
+
+HOME = "12 Elm St^^Salem^OR^97301"
+OTTO = {"family": "Vance", "given": "Otto", "birth": "19551107", "sex": "M"}
+
+
+@pytest.fixture
+def hospital(store):
+    return Hospital(store)
+
+
+def tasks(hospital):
+    with hospital.database.reading() as connection:
+        return worklist.listed(connection)
+
+
+def doubtful(hospital):
+    hospital.send("1", birth="19800229")
+    hospital.send("2", birth="19800301")
+    [task] = tasks(hospital)
+    return task
+
+
+def test_an_unsure_reviewer_leaves_a_question_and_the_task_open(hospital):
+    task = doubtful(hospital)
+
+    found = hospital.ask(task_work.ask, task.id, Asked.UNSURE, ORDER)
+
+    assert (found.state, found.asked) == (TaskState.OPEN, "unsure")
+    [note] = hospital.ask(task_work.comments, task.id)
+    assert (note.author, note.text) == (ORDER.actor, ORDER.reason)
+
+
+def test_a_merge_requested_at_the_source_closes_when_it_is_told(hospital):
+    task = doubtful(hospital)
+    hospital.ask(task_work.ask, task.id, Asked.SOURCE, ORDER)
+
+    hospital.send("1", trigger="A40", prior="2", birth="19800229", sent="20300102")
+
+    assert tasks(hospital) == []
+    with pytest.raises(IllegalTransitionError, match="not open"):
+        hospital.ask(task_work.ask, task.id, Asked.UNSURE, ORDER)
+
+
+def test_what_holds_messages_or_is_due_comes_first(hospital):
+    first = doubtful(hospital)
+    hospital.send("5", family="Otis", given="Ada", birth="19701103", ssn="512345678")
+    hospital.send("5", trigger="A08", sent="20300103120000", **OTTO)
+    second = tasks(hospital)[-1]
+    assert second.held
+
+    with hospital.database.reading() as connection:
+        ranked = task_work.by_priority(connection)
+    assert [(each.id, held) for each, held in ranked] == [(second.id, 1), (first.id, 0)]
+
+    hospital.send("7", family="Whitcombe", given="Philippa", birth="19610228")
+    hospital.send("8", family="Whitcombe", given="Philippa", birth="19610301")
+    third = tasks(hospital)[-1]
+    with hospital.database.engine() as connection:
+        task_work.set_due(connection, third.id, NOON + timedelta(days=1))
+        ranked = task_work.by_priority(connection)
+    assert [each.id for each, _ in ranked] == [second.id, third.id, first.id]
+
+
+def test_staged_decisions_are_applied_together_or_not_at_all(hospital):
+    task = doubtful(hospital)
+    good = Staged(task.id, Ruling.SAME)
+    bad = Staged(task.id + 1, Ruling.SAME)
+
+    with pytest.raises(IllegalTransitionError, match="no task"):
+        hospital.ask(worklist.decide_all, [good, bad], ORDER)
+    assert [each.id for each in tasks(hospital)] == [task.id]
+
+    [done] = hospital.ask(worklist.decide_all, [good, good], ORDER)
+    assert done.decision == Ruling.SAME
+    assert hospital.person("1") == hospital.person("2")
+
+
+def test_a_record_is_moved_to_answer_a_doubt_and_comes_back_when_it_is_undone(hospital):
+    task = doubtful(hospital)
+    hospital.send("3", **OTTO)
+    number, otto = hospital.record("2").number, hospital.person("3")
+    before = hospital.person("2")
+
+    staged = Staged(task.id, request=Request(LinkKind.LINK, (number,), target=otto))
+    [done] = hospital.ask(worklist.decide_all, [staged], ORDER)
+
+    assert (done.state, done.decision) == (TaskState.DECIDED, "link")
+    assert hospital.person("2") == otto
+    hospital.ask(worklist.undo_task, task.id, ORDER)
+    assert hospital.person("2") == before
+    with pytest.raises(IllegalTransitionError, match="not open"):
+        hospital.ask(worklist.decide_by_move, task.id, staged.request, ORDER)
+
+
+def test_every_line_of_the_history_can_be_taken_back(hospital):
+    hospital.send("1", address=HOME)
+    hospital.send("3", **OTTO)
+    one, otto = hospital.person("1"), hospital.person("3")
+    event = hospital.move(LinkKind.MERGE, source=otto, target=one)
+
+    hospital.ask(moves.revert, event.number, ORDER)
+
+    assert (hospital.person("1"), hospital.person("3")) == (one, otto)
+    with pytest.raises(IllegalTransitionError, match="undone already"):
+        hospital.ask(moves.revert, event.number, ORDER)
