@@ -7,6 +7,7 @@
     + ParseError             negative acknowledgment; the raw bytes to the error queue
   x TransformError           the message becomes ``error``, with stage and cause
   x JournalError             nothing was stored: no answer, stop reading, alarm
+  x StoreError               the store is away: wait for it; no message is to blame
   x DeliveryError            one class for each kind of failure a receiver can cause
     + TransientError         again later, for ever; the lane waits
     + AmbiguousError         close and resend at most three times, then park
@@ -73,6 +74,10 @@ class TransformError(EngineError):
 
 class JournalError(EngineError):
     """The journal could not commit, so nothing may be acknowledged."""
+
+
+class StoreError(EngineError):
+    """The store cannot be reached, or cannot write at the moment."""
 
 
 class DeliveryError(EngineError):

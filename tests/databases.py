@@ -87,18 +87,42 @@ def _postgres():
     given = os.environ.get("INTEROP_TEST__POSTGRES")
     if given:
         return given
-    binaries = _binaries()
-    if binaries is None:
-        _missing("no PostgreSQL server binaries are installed")
-    folder = Path(tempfile.mkdtemp(prefix="interop-postgres-"))
-    user = _unprivileged(folder)
-    data = folder / "data"
-    _run(user, binaries / "initdb", "--auth=trust", "--username=interop", "-D", data)
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder}"
-    log = folder / "log"
-    _run(user, binaries / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
-    atexit.register(_stop, user, binaries, folder)
-    return f"postgresql://interop@/{{}}?host={folder}"
+    server = Server()
+    atexit.register(server.remove)
+    server.start()
+    return server.address
+
+
+class Server:
+    """A PostgreSQL of its own, not started; ``{}`` in ``address`` is a database."""
+
+    def __init__(self):
+        self.binaries = _binaries()
+        if self.binaries is None:
+            _missing("no PostgreSQL server binaries are installed")
+        self.folder = Path(tempfile.mkdtemp(prefix="interop-postgres-"))
+        self.user = _unprivileged(self.folder)
+        self.address = f"postgresql://interop@/{{}}?host={self.folder}"
+        self._run("initdb", "--auth=trust", "--username=interop")
+
+    def start(self):
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder}"
+        log = self.folder / "log"
+        self._run("pg_ctl", "-l", log, "-o", options, "-w", "start")
+
+    def stop(self):
+        """Stop as a crash would."""
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def remove(self):
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program, *options):
+        assert self.binaries is not None
+        data = self.folder / "data"
+        _run(self.user, self.binaries / program, "-D", data, *options)
 
 
 def _binaries():
@@ -141,8 +165,3 @@ def _run(user, *command):
         stdout=subprocess.DEVNULL,
         **identity,
     )
-
-
-def _stop(user, binaries, folder):
-    _run(user, binaries / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,7 @@ import orjson
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from engine.errors import EngineError
 from engine.hl7 import parse
 from engine.hl7.acknowledgment import AckFault, fault_for
 from engine.hl7.conformance import CONDITIONS, Finding
@@ -166,7 +167,7 @@ class Outcomes:
             asked = [(each.message_id, each.delivered) for each in self._waiting]
             try:
                 found = await self.look(asked)
-            except Exception:  # noqa: BLE001 - the store is away: their time runs out
+            except EngineError:  # the store is away: their time runs out
                 found = {}
             for each in list(self._waiting):
                 ended = found.get((each.message_id, each.delivered))

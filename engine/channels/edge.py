@@ -42,6 +42,7 @@ from engine.channels.intakes import Intakes
 from engine.channels.journal_writer import JournalWriter
 from engine.channels.listeners import free_places
 from engine.channels.logs import configure_logs
+from engine.channels.opening import open_when_there
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.reporting import Reporter, Wishes, wishes_of
 from engine.channels.route import Route
@@ -51,10 +52,10 @@ from engine.channels.tls import Identities
 from engine.channels.tls_watch import Watch
 from engine.channels.twisted_logs import follow_twisted
 from engine.channels.wake import Ringer
-from engine.errors import ConfigurationError
+from engine.errors import ConfigurationError, EngineError
 from engine.failpoint import arm, reach
 from engine.settings import Settings
-from engine.store.database import Database, open_database
+from engine.store.database import Database
 from engine.store.reports import Wanted
 from engine.store.seal import load_or_create_key
 from engine.store.sequences import thaw
@@ -279,7 +280,7 @@ class Edge:
     def _guarded(self, call: Callable[..., object], *arguments: object) -> object:
         try:
             return call(*arguments)
-        except Exception as error:
+        except (EngineError, OSError) as error:
             self._guard.failed(error)
             raise
 
@@ -353,7 +354,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings, load = _configuration(asked.config, asked.environment)
         configure_logs(settings.log_level, settings.log_format)
         key = load_or_create_key(settings.key_file)
-        database = open_database(settings.store_url, key, role="edge")
+        database = open_when_there(settings.store_url, key, "edge")
         return _run(settings, database, load, asked.bells)
     except (ConfigurationError, OSError) as error:
         return not_started(error)

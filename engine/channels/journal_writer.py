@@ -87,10 +87,14 @@ class JournalWriter:
         going = True
         while going:
             group, going = self._next_group()
-            if group:
-                self._write(group)
-            elif going:
-                self._tidy()
+            try:
+                if group:
+                    self._write(group)
+                elif going:
+                    self._idle()
+            except Exception as error:  # noqa: BLE001 - of this group nothing is on disk
+                self._guard.failed(error)
+                self._call_from_thread(self._failed, group, error)
 
     def _next_group(self) -> tuple[list[Waiting], bool]:
         """Return everything that waits, perhaps nothing; False when it was the last."""
@@ -111,30 +115,16 @@ class JournalWriter:
                 return group, True
         return group, False
 
-    def _tidy(self) -> None:
-        try:
-            self._idle()
-        except Exception as error:  # noqa: BLE001 - tried again a second later
-            self._guard.failed(error)
-            self._log.error("housekeeping: {kind}", kind=type(error).__name__)
-
     def _write(self, group: list[Waiting]) -> None:
         if self._guard.is_full:  # what is left is for clearing the disk
-            full = JournalError("the disk is full")
-            self._call_from_thread(self._failed, group, full)
-            return
+            raise JournalError("the disk is full")
         arrivals = [arrival for some, _ in group for arrival in some]
         reach("journal.group-taken")
-        try:
-            with self._database.journal() as connection:
-                appended = append(connection, self._database.sealer, arrivals)
-                reach("journal.before-commit")
-            reach("journal.committed")
-        except Exception as error:  # noqa: BLE001 - whatever it was, nothing is on disk
-            self._guard.failed(error)
-            self._call_from_thread(self._failed, group, error)
-        else:
-            self._call_from_thread(self._answer, group, appended)
+        with self._database.journal() as connection:
+            appended = append(connection, self._database.sealer, arrivals)
+            reach("journal.before-commit")
+        reach("journal.committed")
+        self._call_from_thread(self._answer, group, appended)
 
     def _answer(self, group: list[Waiting], appended: list[Appended]) -> None:
         self._committed(len(appended))
@@ -143,7 +133,7 @@ class JournalWriter:
             done.callback(list(islice(results, len(arrivals))))
 
     def _failed(self, group: list[Waiting], error: Exception) -> None:
-        if not isinstance(error, EngineError):
-            self._log.error("journal defect {kind}", kind=type(error).__name__)
+        if not (group and isinstance(error, EngineError)):  # a defect, or housekeeping
+            self._log.error("journal writer: {kind}", kind=type(error).__name__)
         for _, done in group:
             done.errback(JournalError(f"not stored: {type(error).__name__}"))

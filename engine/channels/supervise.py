@@ -182,8 +182,13 @@ def programs_of(
     return found
 
 
+def module_command(module: str) -> tuple[str, ...]:
+    """Return how a child is started: what lies in the current folder is none of its."""
+    return sys.executable, "-P", "-m", module
+
+
 def _program(name: str, module: str, options: list[str], *, order: int) -> Program:
-    return Program(name, (sys.executable, "-m", module, *options), order)
+    return Program(name, (*module_command(module), *options), order)
 
 
 def supervise(

@@ -28,6 +28,7 @@ from engine.channels.content import REMARKS
 from engine.channels.disk import is_broken, not_started, protect_data
 from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
+from engine.channels.opening import open_when_there
 from engine.channels.processing.assemble import Line, lines_of
 from engine.channels.processing.correct import correct
 from engine.channels.processing.finish import Finished, finish
@@ -35,11 +36,11 @@ from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.wake import Bell, Ringer
-from engine.errors import ConfigurationError, EngineError
+from engine.errors import ConfigurationError, EngineError, StoreError
 from engine.failpoint import arm, reach
 from engine.store import claims, corrections, fragments, leases, messages, results
 from engine.store.audit import Order
-from engine.store.database import Connection, Database, open_database
+from engine.store.database import Connection, Database
 from engine.store.leases import Lease
 from engine.store.message_state import MessageState
 from engine.store.patient_changes import apply
@@ -87,6 +88,7 @@ class Worker:
     flags: Counter[tuple[str, str]] = field(default_factory=Counter)
     _memory: Memory = field(default_factory=Memory)
     _piece: int = BATCH
+    _begun: dict[str, list[claims.Claimed]] = field(default_factory=dict)
     _leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
     _looked_at: datetime | None = None
 
@@ -118,30 +120,43 @@ class Worker:
         with self.database.engine() as connection:
             lease = self._lease(connection, name)
             if lease is None:
+                self._begun.pop(name, None)
                 return 0
+            if name in self._begun:
+                claims.give_back(connection, name, self._begun[name])
             corrections.begin(connection, name)
             claimed = claims.claim(connection, sealer, name, limit)
             if claimed:
                 reach("claim.noted")
+        self._begun.pop(name, None)
         if not claimed:
             return self._corrected(name, lease)
         reach("claim.committed")
         prepared = [prepare(each, line.feed, sealer.pseudonym) for each in claimed]
         reach("transform.prepared")
-        rest = prepared
-        while rest:
-            asked = time.monotonic()
-            with self.database.engine() as connection:
-                waited = time.monotonic() - asked
-                piece = rest[: self._piece]
-                done = self._finish(connection, lease, name, piece, waited)
-            reach("results.committed")
-            # What is looked up for a piece that ends early was looked up in vain.
-            ended_early = done < min(self._piece, len(rest))
-            fits = max(done, SMALLEST_PIECE) if ended_early else self._piece * 2
-            self._piece = min(fits, BATCH)
-            rest = rest[done:]
-        return len(claimed)
+        done = 0
+        try:
+            while done < len(prepared):
+                done += self._commit(lease, name, prepared[done:])
+        except EngineError as error:
+            self._memory = Memory()  # it holds what was not written
+            if isinstance(error, StoreError):
+                self._begun[name] = claimed[done:]
+            raise
+        return done
+
+    def _commit(self, lease: Lease, name: str, rest: list[Prepared | Ended]) -> int:
+        """Finish what there is time for in one transaction; return how many."""
+        asked = time.monotonic()
+        piece = rest[: self._piece]
+        with self.database.engine() as connection:
+            waited = time.monotonic() - asked
+            done = self._finish(connection, lease, name, piece, waited)
+        reach("results.committed")
+        # What is looked up for a piece that ends early was looked up in vain.
+        fits = max(done, SMALLEST_PIECE) if done < len(piece) else self._piece * 2
+        self._piece = min(fits, BATCH)
+        return done
 
     def _lease(self, connection: Connection, name: str) -> Lease | None:
         """Return our hold on a channel, renewed when it is due; None: another's."""
@@ -365,7 +380,7 @@ def _run(asked: Arguments) -> int:
     settings = site.settings
     configure_logs(settings.log_level, settings.log_format)
     key = load_or_create_key(settings.key_file)
-    database = open_database(settings.store_url, key, role="worker")
+    database = open_when_there(settings.store_url, key, "worker")
     if asked.fresh:
         with database.engine() as connection:
             claims.forget_starts(connection)

@@ -18,7 +18,13 @@ from pathlib import Path
 import orjson
 import rich_click as click
 
-from engine.cli.child_process import ChildProcess, cpu_seconds, free_ports, interop
+from engine.cli.child_process import (
+    ChildProcess,
+    cpu_seconds,
+    end_in_order,
+    free_ports,
+    interop,
+)
 from engine.cli.doctor import fsync_milliseconds
 from engine.cli.invocation import Command, Exit, Stop, invocation, note
 from engine.cli.output import Row, emit_one
@@ -58,6 +64,7 @@ def bench_command(
     """
     if not BENCH.is_dir():
         raise Stop("bench/config is not here", Exit.USAGE, "run it from a checkout")
+    end_in_order()
     with _folder(keep) as folder, _Bench.started(folder) as bench:
         before = fsync_milliseconds(folder)
         if persons:

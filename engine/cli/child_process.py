@@ -47,9 +47,11 @@ class ChildProcess:
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
+            except BaseException as error:  # it takes too long, also for who waits here
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
         if self._output is not None:
             self._output.close()
 
@@ -96,6 +98,12 @@ class ChildProcess:
     def _last_line(self) -> str:
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
+
+
+def end_in_order() -> None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl+C does: with its children."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 def interop(*arguments: str) -> list[str]:

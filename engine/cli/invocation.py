@@ -14,7 +14,13 @@ import rich_click
 from click.core import ParameterSource
 from typing_extensions import override
 
-from engine.errors import ConfigurationError, EngineError, JournalError, TransientError
+from engine.errors import (
+    ConfigurationError,
+    EngineError,
+    JournalError,
+    StoreError,
+    TransientError,
+)
 
 
 class Exit(IntEnum):
@@ -161,7 +167,7 @@ def _stop_for(error: EngineError | OSError) -> Stop:
             return Stop(str(error), Exit.CONFIGURATION, "interop check shows them all")
         case JournalError():
             return Stop(str(error), Exit.PROTECTED, "interop doctor looks at the disk")
-        case TransientError() | ConnectionError():
+        case StoreError() | TransientError() | ConnectionError():
             return Stop(str(error), Exit.UNREACHABLE, "is it running, and listening?")
         case PermissionError():
             return Stop(_system(error), Exit.NOT_ALLOWED)

@@ -61,10 +61,10 @@ def run_command(
 
 
 def _console(folder: Path, environment: str | None) -> "Program":
-    from engine.channels.supervise import Program
+    from engine.channels.supervise import Program, module_command
 
     chosen = ("--environment", environment) if environment else ()
-    module = (sys.executable, "-m", "engine.console.server")
+    module = module_command("engine.console.server")
     command = (*module, "--config", str(folder), *chosen)
     return Program("console", command, order=2)
 

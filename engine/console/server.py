@@ -22,13 +22,14 @@ from engine.channels.arguments import read_arguments
 from engine.channels.clock import utc_now
 from engine.channels.format.load import Site, load_site
 from engine.channels.logs import configure_logs
+from engine.channels.opening import open_when_there
 from engine.channels.queries.directory import Directory, directory_of
 from engine.console.binding import address
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
 from engine.errors import ConfigurationError, EngineError
 from engine.settings import Settings
-from engine.store.database import Database, open_database
+from engine.store.database import Database
 from engine.store.reports import Report, report
 from engine.store.seal import load_or_create_key
 
@@ -161,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if place is None:
             return 0
         key = load_or_create_key(settings.key_file)
-        database = open_database(settings.store_url, key, role="console")
+        database = open_when_there(settings.store_url, key, "console")
     except ConfigurationError as error:
         _log.error("not_started", reason=str(error), faults=error.faults)
         return WRONG_CONFIGURATION

@@ -91,6 +91,11 @@ _TRIED: Final = (
     .where(redo.c.message_id.in_(bindparam("ids", expanding=True)))
     .values(tries=redo.c.tries + 1)
 )
+_NOT_TRIED: Final = (
+    update(redo)
+    .where(redo.c.message_id.in_(bindparam("ids", expanding=True)))
+    .values(tries=redo.c.tries - 1)
+)
 
 
 def claim(
@@ -205,6 +210,21 @@ def _claimed(sealer: Sealer, row: Found, content: bytes | None, deaths: int) -> 
         return Claimed(read_row(row), b"", deaths=deaths)
     data = sealer.open_undamaged(content, f"message|{row.id}|{row.channel}")
     return Claimed(read_row(row), data or b"", deaths=deaths, damaged=data is None)
+
+
+def give_back(connection: Connection, channel: str, claimed: Sequence[Claimed]) -> None:
+    """Take back that these were begun: the store went away, and nobody died of them."""
+    again = [each.row.id for each in claimed if each.redo]
+    if again:
+        connection.execute(_NOT_TRIED, {"ids": again})
+        return
+    place = progress.c.channel == channel
+    deaths = claimed[0].deaths
+    if deaths:  # it came alone, and those behind it are still suspected
+        connection.execute(update(progress).where(place).values(tries=deaths - 1))
+    else:
+        begun = progress.c.last_id
+        connection.execute(update(progress).where(place).values(started_to=begun))
 
 
 def forget_starts(connection: Connection) -> None:

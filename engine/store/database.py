@@ -8,16 +8,16 @@ from typing import Final, Literal
 from sqlalchemy import Connection, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from engine.errors import ConfigurationError, EngineError, JournalError
+from engine.errors import ConfigurationError, EngineError, JournalError, StoreError
 from engine.failpoint import reach
 from engine.store import schema_version
-from engine.store.dialect import SCHEMAS, Backend, open_backend, put
+from engine.store.dialect import SCHEMAS, Backend, is_away, open_backend, put
 from engine.store.losses import Loss, refuse
 from engine.store.reserve import Reserve
 from engine.store.seal import Sealer
 from engine.store.tables import site
 
-__all__ = ["Connection", "Database", "Role", "open_database"]
+__all__ = ["Connection", "Database", "Role", "is_away", "open_database"]
 
 Role = Literal["edge", "worker", "console", "cli"]
 
@@ -75,13 +75,14 @@ class Database:
         ``urgent`` one goes before others and is short; see `is_wanted`.
 
         Raises:
+            StoreError: the database is away; nothing was written.
             EngineError: the database refused; nothing was written.
         """
-        try:
-            with self._backend.writing("engine", urgent=urgent) as connection:
-                yield connection
-        except DBAPIError as error:
-            raise EngineError(f"The store could not commit: {_words(error)}") from error
+        with (
+            _in_our_words("The store could not commit"),
+            self._backend.writing("engine", urgent=urgent) as connection,
+        ):
+            yield connection
 
     def is_wanted(self) -> bool:
         """Whether an urgent writer waits for the transaction of `engine` to end."""
@@ -89,8 +90,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection that sees both schemas as of now."""
-        with self._backend.engine.connect() as connection:
+        """Give a connection that sees both schemas as of now.
+
+        Raises:
+            StoreError: the database is away.
+            EngineError: the database refused.
+        """
+        with (
+            _in_our_words("The store could not be read"),
+            self._backend.engine.connect() as connection,
+        ):
             yield connection
 
     def losses(self) -> list[Loss]:
@@ -140,6 +149,16 @@ class Database:
             ) from None
 
 
+@contextmanager
+def _in_our_words(what: str) -> Iterator[None]:
+    """Turn an error of the driver into ours; what it was about stays out of it."""
+    try:
+        yield
+    except DBAPIError as error:
+        kind = StoreError if is_away(error) else EngineError
+        raise kind(f"{what}: {_words(error)}") from error
+
+
 def _words(error: DBAPIError) -> str:
     """Return what the driver said, without the row it said it of."""
     return str(error.orig).partition("\n")[0]
@@ -159,8 +178,10 @@ def open_database(
     """Open ``sqlite:////folder`` or ``postgresql://...``, migrated and proved.
 
     Raises:
-        ConfigurationError: not durable as configured, the wrong key, commits that
-            are lost (unless ``lossy``), or (without ``create``) nothing there.
+        ConfigurationError: not durable as configured, the wrong key, files that do not
+            open, commits that are lost (unless ``lossy``), or (without ``create``)
+            nothing there.
+        StoreError: the server is away.
     """
     try:
         backend = open_backend(make_url(url), create=create)
@@ -176,16 +197,18 @@ def open_database(
             _migrate(database, create=create)
         database.prove_key()
         backend.keep_names()
-    except (DBAPIError, OSError, UnicodeDecodeError) as error:
+    except BaseException as error:
         database.close()
-        raise _closed(error) from error
-    except BaseException:
-        database.close()
+        cause = error.__cause__ if isinstance(error, EngineError) else error
+        if isinstance(cause, DBAPIError | OSError | UnicodeDecodeError):
+            raise _closed(cause, may_come_back=backend.folder is None) from error
         raise
     return database
 
 
-def _closed(error: DBAPIError | OSError | UnicodeDecodeError) -> ConfigurationError:
+def _closed(
+    error: DBAPIError | OSError | UnicodeDecodeError, *, may_come_back: bool = False
+) -> EngineError:
     match error:
         case DBAPIError():
             why = _words(error)
@@ -193,7 +216,8 @@ def _closed(error: DBAPIError | OSError | UnicodeDecodeError) -> ConfigurationEr
             why = error.strerror or "the file system refuses it"
         case _:  # SQLite's own complaint could not be read
             why = "its list of tables is damaged"
-    return ConfigurationError(f"The store does not open: {why}")
+    kind = StoreError if may_come_back and is_away(error) else ConfigurationError
+    return kind(f"The store does not open: {why}")
 
 
 def _is_current(database: Database, backend: Backend) -> bool:

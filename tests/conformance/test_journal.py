@@ -235,6 +235,31 @@ def test_a_restart_of_the_whole_engine_is_no_death(store):
     assert [one.deaths for one in claim(store)] == [0, 0]
 
 
+def give_back(store, claimed):
+    with store.engine() as connection:
+        claims.give_back(connection, "adt", claimed)
+
+
+def test_what_is_given_back_was_no_death(store):
+    accept_some(store, 3)
+    give_back(store, claim(store))
+    assert [one.deaths for one in claim(store)] == [0, 0, 0]
+
+    give_back(store, claim(store))  # those died, and it was not the next one's turn
+
+    assert [one.deaths for one in claim(store)] == [1]
+
+
+def test_what_is_given_back_to_be_processed_again_was_no_death(store):
+    accept_some(store, 2)
+    record(store, failed(1), failed(2))
+    order(store, reprocess, 1, 2)
+
+    give_back(store, claim(store))
+
+    assert [one.deaths for one in claim(store)] == [0, 0]
+
+
 def test_messages_to_process_again_come_before_new_ones(store):
     accept_some(store, 2)
     claim(store, limit=1)

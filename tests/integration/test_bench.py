@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli.child_process import tree
+from engine.cli.invocation import Exit
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,3 +44,23 @@ def test_bench_prints_what_was_measured_and_under_which_circumstances():
     assert {"edge", "worker"} <= set(found["delivered"]["cpu_us_per_message"])
     assert found["answers"]["ratio"] > 0
     assert {"cpu", "disk", "fsync_ms_before"} <= set(found["circumstances"])
+
+
+@pytest.mark.slow
+def test_an_interrupted_bench_leaves_no_process_behind(tmp_path):
+    bench = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "engine.cli", "bench", "--keep", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert bench.stderr is not None
+    assert "sending" in bench.stderr.readline()
+    started = tree(bench.pid)
+
+    bench.terminate()
+    bench.communicate(timeout=40)
+
+    assert bench.returncode == Exit.INTERRUPTED
+    assert len(started) >= 5  # itself, the receiver, the supervisor, edge and worker
+    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []

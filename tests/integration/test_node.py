@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Server
 from tests.edge_ledger import adt, code_of, exchange, free_port
 from tests.receiver import Receiver
 
@@ -24,10 +25,10 @@ sys.exit(supervise(Path(sys.argv[1]), workers=1))
 """
 
 
-def write_site(folder, port, receiver):
+def write_site(folder, port, receiver, store="sqlite:///store"):
     (folder / "channels").mkdir(parents=True, exist_ok=True)
     (folder / "interop.toml").write_text(
-        'site = "test"\n[store]\nurl = "sqlite:///store"\nkey = "site.key"\n'
+        f'site = "test"\n[store]\nurl = "{store}"\nkey = "site.key"\n'
     )
     (folder / "channels" / "relay.yaml").write_text(
         f"channel: relay\nsource:\n  mllp:\n    port: {port}\n"
@@ -164,3 +165,38 @@ def test_a_node_that_cannot_start_says_so_and_ends_with_3(tmp_path):
 
     assert node.process.wait(40) == 3
     assert "store.urx" in node.log()
+
+
+@pytest.fixture
+def database_server():
+    server = Server()
+    yield server
+    server.remove()
+
+
+def count(node, event):
+    return node.log().count(f'"event": "{event}"')
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_node_waits_for_a_database_server_that_is_down(
+    tmp_path, receiver, database_server
+):
+    port = free_port()
+    write_site(tmp_path, port, receiver, database_server.address.format("postgres"))
+
+    with running(tmp_path, port) as node:
+        assert until(lambda: count(node, "store_away") == 2), node.log()  # edge, worker
+        database_server.start()
+        assert node.send(adt(1)[1]) == [b"AA"], node.log()
+        assert until(lambda: receiver.got == [adt(1)[0]]), node.log()
+
+        database_server.stop()
+        assert node.send(adt(2)[1], limit=0.0) == []
+        assert until(lambda: count(node, "store_away") > 2), node.log()
+        database_server.start()
+        assert node.send(adt(2)[1]) == [b"AA"], node.log()
+        assert until(lambda: adt(2)[0] in receiver.got), node.log()
+
+    assert "process_ended" not in node.log()

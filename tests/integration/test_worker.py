@@ -1,14 +1,16 @@
 """The worker on a real store: what becomes of messages, one after another."""
 
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import lines_of
 from engine.channels.worker import Worker
-from engine.errors import ConfigurationError, EngineError
+from engine.errors import ConfigurationError, EngineError, StoreError
 from engine.identity.decision import Ruling
 from engine.store import (
     audit,
@@ -577,3 +579,34 @@ def test_a_batch_goes_on_whole_once_nothing_waits_any_more(site, monkeypatch):
 
     assert site.states() == ["processed"] * 12
     assert site.worker._piece == 16  # after 1 message, pieces of 4 and 8
+
+
+def locked(*_):
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    raise OperationalError("SELECT", {}, error)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_store_that_goes_away_meanwhile_charges_nothing_to_a_message(
+    site, monkeypatch, again
+):
+    if again:
+        order(site, *site.process(visit("MED", "1"), visit("MED", "2")))
+    else:
+        site.accept(visit("MED", "1"), visit("MED", "2"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SqlPatientIndex, "frequencies", locked)
+        broken.setattr(SqlPatientIndex, "known", locked)
+        for _ in range(3):  # a death more, and it would be poison
+            with pytest.raises(StoreError, match="database is locked"):
+                site.worker.turn()
+    site.run()
+
+    assert site.states() == ["processed"] * 2
+
+
+def order(site, *numbers):
+    with site.database.engine() as connection:
+        messages.reprocess(connection, site.sealer, numbers, ORDER)

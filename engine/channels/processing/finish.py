@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.channels.format.channel import Channel, Destination
 from engine.channels.processing.identify import identify
 from engine.channels.processing.latest import latest
-from engine.channels.processing.outcomes import failed, outcome
+from engine.channels.processing.outcomes import outcome, visibly
 from engine.channels.processing.person_patient import Persons
 from engine.channels.processing.prepared import Prepared, Stage
 from engine.channels.processing.render import render
@@ -59,27 +59,30 @@ class Finished:
 
 
 def finish(prepared: Prepared, desk: Desk, view: View) -> Finished:
-    """Take a prepared message to its outcome.
+    """Take a prepared message to its outcome; whatever goes wrong is one too.
 
-    Never raises: whatever goes wrong ends in an outcome that a person can see.
+    Raises:
+        StoreError: the store is away; see `visibly`.
     """
+    done = visibly(lambda: _finished(prepared, desk, view), prepared, desk.channel)
+    return Finished(done) if isinstance(done, Outcome) else done
+
+
+def _finished(prepared: Prepared, desk: Desk, view: View) -> Finished:
     channel = desk.channel
-    try:
-        behind = view.blocked(waiting_keys(prepared.message, channel.name))
-        if behind is not None and behind < prepared.claimed.row.id:
-            held = outcome(
-                prepared, channel, MessageState.HELD, reason="waits for its person"
-            )
-            return Finished(replace(held, behind=behind, holds=()))
-        prepared.stage = Stage.IDENTITY
-        decision = identify(
-            prepared, channel.identity, desk.reading, desk.model, view.index, view.mint
+    behind = view.blocked(waiting_keys(prepared.message, channel.name))
+    if behind is not None and behind < prepared.claimed.row.id:
+        held = outcome(
+            prepared, channel, MessageState.HELD, reason="waits for its person"
         )
-        if decision is not None and decision.held:
-            return Finished(_held(prepared, channel, decision), decision)
-        return _rendered(prepared, desk, view, decision)
-    except Exception as error:  # noqa: BLE001 - every message ends in a visible state
-        return Finished(failed(prepared, channel, error))
+        return Finished(replace(held, behind=behind, holds=()))
+    prepared.stage = Stage.IDENTITY
+    decision = identify(
+        prepared, channel.identity, desk.reading, desk.model, view.index, view.mint
+    )
+    if decision is not None and decision.held:
+        return Finished(_held(prepared, channel, decision), decision)
+    return _rendered(prepared, desk, view, decision)
 
 
 def _held(prepared: Prepared, channel: Channel, decision: Decision) -> Outcome:

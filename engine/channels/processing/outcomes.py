@@ -1,16 +1,20 @@
 """How a message ends: the outcome the store keeps, and why."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import orjson
 
 from engine.channels.format.channel import Channel
 from engine.channels.processing.prepared import Prepared, Stage
 from engine.channels.processing.search_keys import person_keys, search_keys
-from engine.errors import EngineError, TransformError
+from engine.errors import EngineError, StoreError, TransformError
 from engine.store.claims import Claimed
+from engine.store.database import is_away
 from engine.store.message_state import MessageState
 from engine.store.results import Failure, Outcome, TableMiss
+
+Made = TypeVar("Made")
 
 SYSTEMS: Final = "systems"
 """The code table of code systems, in which unknown ones are counted as missing."""
@@ -30,6 +34,23 @@ DAMAGED: Final = Failure(
     "the stored message does not open: it is damaged, or sealed with another key; "
     "put the key or the file back, or have the sender send it again",
 )
+
+
+def visibly(
+    step: Callable[[], Made], prepared: Prepared, channel: Channel
+) -> Made | Outcome:
+    """Return what a step makes; else the outcome that shows a person what went wrong.
+
+    Raises:
+        StoreError: the store is away (as the driver's own error too): the message has
+            nothing to do with it, and is processed when the store is back.
+    """
+    try:
+        return step()
+    except Exception as error:  # every message ends in a visible state
+        if isinstance(error, StoreError) or is_away(error):
+            raise
+        return failed(prepared, channel, error)
 
 
 def failed(prepared: Prepared, channel: Channel, error: Exception) -> Outcome:

@@ -14,9 +14,9 @@ from engine.channels.processing.outcomes import (
     DAMAGED,
     POISON,
     ended,
-    failed,
     quarantined,
     refused,
+    visibly,
 )
 from engine.channels.processing.parts import apart
 from engine.channels.processing.prepared import Ended, Prepared, Stage
@@ -73,7 +73,7 @@ def prepare(
 ) -> Prepared | Ended:
     """Take one journalled message as far as its FHIR resources.
 
-    Never raises: whatever goes wrong ends in an outcome that a person can see.
+    Whatever goes wrong ends in an outcome that a person can see.
     ``redact`` without a ``pseudonym`` removes.
     """
     if claimed.deaths >= MAX_DEATHS:
@@ -87,10 +87,8 @@ def prepare(
         return Ended(refused(claimed, feed.channel, failure))
     prepared = Prepared(claimed, _context(claimed, feed, message))
     prepared.context.pseudonym = pseudonym
-    try:
-        return _advance(prepared, feed)
-    except Exception as error:  # noqa: BLE001 - every message ends in a visible state
-        return Ended(failed(prepared, feed.channel, error), prepared)
+    done = visibly(lambda: _advance(prepared, feed), prepared, feed.channel)
+    return Ended(done, prepared) if isinstance(done, Outcome) else done
 
 
 def _not_to_be_read(claimed: Claimed, channel: Channel) -> Outcome | None:

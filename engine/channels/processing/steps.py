@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import orjson
 
@@ -24,6 +24,7 @@ from engine.errors import TransformError
 from engine.hl7 import Message, parse
 from engine.transforms.step_context import Resources
 
+STEP_PROCESS: Final = "engine.channels.processing.step_process"
 _DEAD = "step-died"
 
 
@@ -124,8 +125,8 @@ class StepRunner:
         ):
             self.close()
         if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "engine.channels.processing.step_process"],
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-P", "-m", STEP_PROCESS],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # a step's own words may hold patient data

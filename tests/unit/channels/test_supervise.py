@@ -10,7 +10,7 @@ def test_a_node_is_one_edge_and_its_workers():
     programs = programs_of(Path("/site"), "test", 2, Path("/bells"))
 
     assert [each.name for each in programs] == ["edge", "worker-0", "worker-1"]
-    assert programs[0].command[1:3] == ("-m", "engine.channels.edge")
+    assert programs[0].command[1:4] == ("-P", "-m", "engine.channels.edge")
     assert programs[2].command[-2:] == ("--name", "worker-1")
     for each in programs:
         assert "/site" in each.command

@@ -5,14 +5,17 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from engine.errors import ConfigurationError, JournalError
 from engine.store import audit, error_queue, reports
 from engine.store.audit import Act
 from engine.store.database import open_database
 from engine.store.delivery_state import Event
+from engine.store.dialect import is_away
 from engine.store.error_queue import Comment
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.results import SearchKey, TableMiss
@@ -312,3 +315,40 @@ def test_F04_a_store_whose_folder_does_not_sync_is_refused_in_a_sentence(  # noq
         open_database(url, KEY)
 
     open_database(url, KEY).close()
+
+
+def refused_by_file(code, kind=sqlite3.OperationalError):
+    error = kind("x")
+    error.sqlite_errorcode = code
+    return OperationalError("", {}, error)
+
+
+def refused_by_server(state):
+    error = psycopg.OperationalError("x")
+    error.sqlstate = state
+    return OperationalError("", {}, error)
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (refused_by_file(sqlite3.SQLITE_BUSY), True),
+        (refused_by_file(sqlite3.SQLITE_IOERR_READ), True),
+        (refused_by_file(sqlite3.SQLITE_ERROR), False),  # a statement it cannot run
+        (refused_by_file(sqlite3.SQLITE_CONSTRAINT, sqlite3.IntegrityError), False),
+        (refused_by_server(None), True),  # nobody answered
+        (refused_by_server("57P01"), True),  # the administrator stopped it
+        (refused_by_server("40P01"), True),  # a deadlock: again
+        (refused_by_server("54001"), False),  # a statement that is too complex
+        (ValueError("x"), False),
+    ],
+)
+def test_a_store_that_is_away_is_told_from_one_that_refuses(error, away):
+    assert is_away(error) is away
+
+
+def test_files_that_are_no_store_are_a_fault_of_the_configuration(tmp_path):
+    (tmp_path / "engine.db").write_bytes(b"no database" * 500)
+
+    with pytest.raises(ConfigurationError, match="The store"):
+        open_database(f"sqlite:///{tmp_path}", KEY)

@@ -1,0 +1,38 @@
+"""How a process of the node opens its store: it waits for a server that is away."""
+
+import os
+import time
+from typing import Final
+
+import structlog
+
+from engine.errors import StoreError
+from engine.store.database import Database, Role, open_database
+
+AGAIN_SECONDS: Final = 1.0
+_log = structlog.get_logger()
+
+
+def open_when_there(url: str, key: bytes, role: Role) -> Database:
+    """Return the open store, once it is there; say so while it is not.
+
+    A process whose parent ends meanwhile ends too.
+
+    Raises:
+        ConfigurationError: waiting would not help.
+    """
+    parent, told = os.getppid(), ""
+    while True:
+        try:
+            database = open_database(url, key, role=role)
+        except StoreError as error:
+            if os.getppid() != parent:
+                raise SystemExit(0) from error
+            if str(error) != told:
+                told = str(error)
+                _log.error("store_away", reason=told)
+            time.sleep(AGAIN_SECONDS)
+        else:
+            if told:
+                _log.info("store_back")
+            return database
