@@ -85,6 +85,7 @@ class DeliveryError(EngineError):
 
     ``code`` is the stable cause, ``status`` an HTTP status or 0, ``acknowledgment``
     an MSA-1 or empty, ``retry_after_seconds`` what the receiver asked for or 0.
+    ``answer`` is what it said, as bytes to keep with the delivery and never to show.
     """
 
     def __init__(
@@ -95,12 +96,14 @@ class DeliveryError(EngineError):
         status: int = 0,
         acknowledgment: str = "",
         retry_after_seconds: float = 0.0,
+        answer: bytes = b"",
     ) -> None:
         super().__init__(sentence)
         self.code = code
         self.status = status
         self.acknowledgment = acknowledgment
         self.retry_after_seconds = retry_after_seconds
+        self.answer = answer
 
 
 class TransientError(DeliveryError):

@@ -308,11 +308,14 @@ class Conversation:
         mllp = intake.channel.source.mllp
         delivered = mllp is not None and mllp.ack == "delivered"
         ended = await intake.outcomes.wait(appended.id, seconds, delivered=delivered)
-        if ended is not None and ended.good:
-            if ended.answer:
-                return passed_on(ended.answer, header), True
+        good = ended is not None and ended.good
+        if not good:
+            intake.note("accepted_then_failed", 1)
+        if ended is not None and ended.answer:
+            told = passed_on(ended.answer, header)
+            return told, good and parse_acknowledgment(told).positive
+        if good:
             return self._write(header, "AA", (), appended.sequence), True
-        intake.note("accepted_then_failed", 1)
         text = (ended.reason if ended else "no outcome yet") or NOT_PROCESSED
         faults = (ended.faults if ended else ()) or (AckFault("207", text=text),)
         return self._write(header, "AE", faults, appended.sequence), False

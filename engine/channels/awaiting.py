@@ -91,7 +91,8 @@ def _sent(connection: Connection, sealer: Sealer, row: MessageRow) -> Ended | No
     if failed:
         said = failed[0].sentence
         fault = AckFault("207", text=said, application_code=failed[0].code)
-        return Ended(good=False, reason=said, faults=(fault,))
+        told = _answer(connection, sealer, failed)
+        return Ended(good=False, reason=said, faults=(fault,), answer=told)
     if any(each.state in _UNDONE for each in latest):
         return None
     return Ended(good=True, answer=_answer(connection, sealer, latest))

@@ -134,6 +134,7 @@ def failed(
     return Settlement(
         leased,
         Event.PARK if not_before is None else Event.RETRY,
+        answer=error.answer,
         class_=ended.failure_class.value,
         code=error.code,
         sentence=str(error),

@@ -4,7 +4,7 @@ Spec:
     protocol.md E73 and E74.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,8 +12,10 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, func, select
 
 from engine.store.dialect import put
+from engine.store.message_state import MessageState
+from engine.store.schema import is_word
 from engine.store.tables import batch as batches
-from engine.store.tables import journal_message
+from engine.store.tables import journal_message, message
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,17 @@ _HEADS: Final = (
     )
     .group_by(journal_message.c.batch)
 )
+_HELD: Final = (
+    select(journal_message.c.id)
+    .join(batches, batches.c.name == journal_message.c.batch)
+    .join(message, message.c.id == journal_message.c.id)
+    .where(
+        journal_message.c.id.in_(bindparam("ids", expanding=True)),
+        batches.c.agrees == 0,
+        is_word(message.c.state, MessageState.HELD),
+    )
+)
+"""Messages that are held because their batch is not what its trailer says."""
 
 
 def keep(
@@ -88,3 +101,9 @@ def heads(connection: Connection, names: set[str]) -> dict[str, int]:
     """Return the first message of each of these batches."""
     found = connection.execute(_HEADS, {"names": sorted(names)}) if names else ()
     return {row.batch: row.head for row in found}
+
+
+def held(connection: Connection, ids: Sequence[int]) -> frozenset[int]:
+    """Return those of these messages that are held because their batch is wrong."""
+    found = connection.execute(_HELD, {"ids": list(ids)}).scalars() if ids else ()
+    return frozenset(found)

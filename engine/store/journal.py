@@ -220,16 +220,22 @@ def _first_ones(
     connection: Connection, arrivals: Sequence[Arrival], keys: Sequence[bytes]
 ) -> tuple[dict[tuple[bytes, bytes], Seen], set[bytes]]:
     """Return what was taken before under these keys, and the keys in use."""
-    after = {
-        key: arrival.first_after
-        for key, arrival in zip(keys, arrivals, strict=True)
-        if key
-    }
+    after, corrected = {}, set()
+    for key, arrival in zip(keys, arrivals, strict=True):
+        if key:
+            after[key] = arrival.first_after
+        if key and arrival.batch is not None and arrival.batch.agrees:
+            corrected.add(key)
     seen: dict[tuple[bytes, bytes], Seen] = {}
     used: set[bytes] = set()
     if not after:
         return seen, used
-    for row in connection.execute(_KNOWN, {"keys": list(after)}):
+    rows = connection.execute(_KNOWN, {"keys": list(after)}).all()
+    known = [row.message_id for row in rows if row.key in corrected]
+    held = batches.held(connection, known)
+    for row in rows:
+        if row.message_id in held and row.key in corrected:
+            continue  # what was held went nowhere, and now it comes in a whole batch
         oldest = after[row.key]
         if oldest is None or row.received_at >= oldest:
             used.add(row.key)

@@ -281,6 +281,40 @@ def test_E74_the_same_wrong_batch_again_is_still_one(store, strict, tmp_path):
 
 
 @each_setting
+def test_E74_a_corrected_batch_is_no_repetition_of_the_held_one(
+    store, strict, tmp_path
+):
+    found, peer = lines(tmp_path, strict=strict), Peer(strict=strict, store=store)
+    right = batch(message("M1"), message("M2"))
+    peer.hear(enclose(WRONG["count"]))
+    process(store, found)
+
+    for _ in range(2):  # the second time it is one
+        peer.hear(enclose(right))
+    process(store, found)
+
+    assert [state for state, _ in states(store)] == ["held"] * 2 + ["processed"] * 2
+    assert queued(store) == [message("M1"), message("M2")]
+    assert ask(store, journal.row, 3).findings == ()  # no control id was used again
+
+
+@each_setting
+def test_E74_a_corrected_batch_repeats_what_a_person_has_released(
+    store, strict, tmp_path
+):
+    found, peer = lines(tmp_path, strict=strict), Peer(strict=strict, store=store)
+    peer.hear(enclose(WRONG["count"]))
+    process(store, found)
+    order(store, release, 1)
+    process(store, found)
+
+    peer.hear(enclose(batch(message("M1"), message("M2"))))
+    process(store, found)
+
+    assert queued(store) == [message("M1"), message("M2")]
+
+
+@each_setting
 def test_E75_an_empty_batch_is_legal_and_acknowledged(store, strict, tmp_path):
     peer = Peer(strict=strict, store=store)
 

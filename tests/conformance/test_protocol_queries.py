@@ -144,6 +144,35 @@ def test_section_4_a_business_reject_of_the_destination_is_ae_with_its_cause(
     ] == [("207", "answered AE", "answered-ae")]
 
 
+REFUSED = "MSA|AE|{name}\rQAK|Q1|AE\rQPD|IHE PDQ Query|Q1\r"
+
+
+@each_setting
+def test_E80_a_refusal_that_is_more_than_an_acknowledgment_is_passed_on(
+    store, strict, tmp_path
+):
+    asker = Asker(store, strict, tmp_path)
+    asker.hear(enclose(query()))
+
+    words = {"class_": "permanent", "code": "answered-ae", "sentence": "answered AE"}
+    asker.work(response(body=REFUSED), Event.PARK, **words)
+
+    assert answers(asker.sent) == [response(body=REFUSED)]
+    assert asker.notes["accepted_then_failed"] == 1
+
+
+@each_setting
+def test_E80_a_refusal_by_http_goes_to_who_asks_for_errors_only(
+    store, strict, tmp_path
+):
+    asker = Asker(store, strict, tmp_path)
+    asker.hear(enclose(query(f15="AL", f16="ER")))
+
+    asker.work(response(body=REFUSED))  # taken with 200, and refused in its answer
+
+    assert answers(asker.sent)[-1] == response(body=REFUSED)
+
+
 @pytest.mark.parametrize(
     ("asked", "first"), [({}, []), ({"f15": "AL", "f16": "ER"}, ["CA"])]
 )

@@ -23,6 +23,7 @@ class HttpSender:
         )
         failure = failure_of(answer)
         if failure is not None:
+            failure.answer = answer.body
             raise failure
         return Receipt(answer.body, note=f"HTTP {answer.status}")
 

@@ -71,12 +71,18 @@ def judge(answer: bytes, sent: Header) -> str:
     if read.positive:
         return read.code
     if read.code in _MAYBE_LATER and _passes(read):
-        raise NotNowError(f"answered {read.code}", "not-now", acknowledgment=read.code)
+        raise NotNowError(
+            f"answered {read.code}",
+            "not-now",
+            acknowledgment=read.code,
+            answer=answer,
+        )
     faults = ", ".join(sorted({fault.code for fault in read.errors if fault.code}))
     raise PermanentError(
         f"answered {read.code}" + (f" with {faults}" if faults else ""),
         f"answered-{read.code.lower()}",
         acknowledgment=read.code,
+        answer=answer,
     )
 
 

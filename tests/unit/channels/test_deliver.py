@@ -164,6 +164,15 @@ def test_a_permanent_failure_is_parked():
     assert bench.outbox.settled == [(1, Event.PARK, "permanent")]
 
 
+def test_what_the_receiver_said_is_kept_with_its_refusal():
+    bench = Bench().put("ann")
+
+    bench.his.refuse(b"1", PermanentError("answered AE", "x", answer=b"MSA|AE"))
+
+    [settled] = [one for work in bench.outbox.rounds for one in work.settlements]
+    assert settled.answer == b"MSA|AE"
+
+
 def test_an_ambiguous_failure_is_parked_after_three_resends():
     bench = Bench().put("ann")
 

@@ -345,3 +345,12 @@ def test_nothing_leaves_after_the_lease_ended_while_it_connected(sender):
     assert link.wires[0].value() == b""
     ends_of(sender(poster).send(document))  # the connection is as good as before
     assert link.wires[0].value().startswith(b"POST ")
+
+
+def test_what_a_server_says_with_a_refusal_is_kept():
+    link = Link()
+    ends = link.send(HttpSender(link.poster))
+
+    link.hear(answer(422, b"MSH|^~\\&|"))
+
+    assert ends[0].value.answer == b"MSH|^~\\&|"

@@ -221,6 +221,7 @@ def test_a_refusal_is_sorted_by_its_code_and_error(code, err, kind):
         judge(answer(code, err=err), read_header(message()))
 
     assert refused.value.acknowledgment == code
+    assert refused.value.answer == answer(code, err=err)
 
 
 def test_an_empty_control_id_is_never_a_match():
