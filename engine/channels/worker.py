@@ -77,6 +77,7 @@ class Worker:
         owner: unique name of this worker; it holds the leases.
         silenced: channels that shall not be processed now.
         flags: how often a channel's messages got a remark that only processing makes.
+        timer: seconds, for how long the write lock is held.
     """
 
     database: Database
@@ -86,6 +87,7 @@ class Worker:
     silenced: frozenset[str] = frozenset()
     processed: int = 0
     flags: Counter[tuple[str, str]] = field(default_factory=Counter)
+    timer: Callable[[], float] = time.monotonic
     _memory: Memory = field(default_factory=Memory)
     _piece: int = BATCH
     _begun: dict[str, list[claims.Claimed]] = field(default_factory=dict)
@@ -147,10 +149,10 @@ class Worker:
 
     def _commit(self, lease: Lease, name: str, rest: list[Prepared | Ended]) -> int:
         """Finish what there is time for in one transaction; return how many."""
-        asked = time.monotonic()
+        asked = self.timer()
         piece = rest[: self._piece]
         with self.database.engine() as connection:
-            waited = time.monotonic() - asked
+            waited = self.timer() - asked
             done = self._finish(connection, lease, name, piece, waited)
         reach("results.committed")
         # What is looked up for a piece that ends early was looked up in vain.
@@ -187,7 +189,7 @@ class Worker:
         long as we waited ourselves: so neither starves, on a fast disk or a slow one.
         """
         now, sealer = self.clock(), self.database.sealer
-        began = time.monotonic()
+        began = self.timer()
         self._correct(connection, name, now)
         view = StoreView(connection, sealer, self._memory)
         view.fetch([each for each in prepared if isinstance(each, Prepared)])
@@ -199,7 +201,7 @@ class Worker:
             view.remember(finished.outcome)
             if finished.decision and finished.outcome.state in _DECIDED:
                 apply(view.index, finished.decision, now)
-            if time.monotonic() - began >= least and self.database.is_wanted():
+            if self.timer() - began >= least and self.database.is_wanted():
                 break
         reach("transform.finished")
         view.index.flush()

@@ -320,9 +320,6 @@ def is_away(error: BaseException) -> bool:
     """Whether a database could not serve, whatever it was asked: nobody is to blame.
 
     Not so a statement that it refuses for what it says.
-
-    Spec:
-        PostgreSQL 15, appendix A; sqlite.org/rescode.html, primary result codes.
     """
     if not isinstance(error, DBAPIError):
         return False

@@ -558,6 +558,7 @@ def test_a_name_that_is_no_trait_refuses_the_configuration(tmp_path):
 
 def test_a_batch_is_committed_piece_by_piece_while_a_delivery_waits(site, monkeypatch):
     committed = []
+    site.worker.timer = lambda: 0.0
 
     def is_wanted():
         committed.append(len(site.states()))
@@ -572,6 +573,7 @@ def test_a_batch_is_committed_piece_by_piece_while_a_delivery_waits(site, monkey
 
 
 def test_a_batch_goes_on_whole_once_nothing_waits_any_more(site, monkeypatch):
+    site.worker.timer = lambda: 0.0
     answers = iter([True])
     monkeypatch.setattr(site.database, "is_wanted", lambda: next(answers, False))
 
@@ -610,3 +612,23 @@ def test_a_store_that_goes_away_meanwhile_charges_nothing_to_a_message(
 def order(site, *numbers):
     with site.database.engine() as connection:
         messages.reprocess(connection, site.sealer, numbers, ORDER)
+
+
+def test_a_piece_is_as_long_as_the_wait_for_it(site, monkeypatch):
+    monkeypatch.setattr(site.database, "is_wanted", lambda: True)
+    times = iter([0.0, 5.0, 5.0, 6.0, 8.0, 10.0, 10.0, 10.0, 10.0, 10.0])
+    seen: list[int] = []
+    commit = site.worker._commit
+    monkeypatch.setattr(
+        Worker, "_commit", lambda _, *given: noted(commit(*given), seen)
+    )
+    site.worker.timer = lambda: next(times)  # waits 5 s, then 1, 2 and 2 s a message
+
+    site.process(*(visit("MED", str(number)) for number in range(4)))
+
+    assert seen == [3, 1]
+
+
+def noted(done, seen):
+    seen.append(done)
+    return done

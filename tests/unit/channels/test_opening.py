@@ -1,6 +1,7 @@
 """A process that waits for its store."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from engine.channels import opening
 from engine.channels.opening import open_when_there
@@ -22,17 +23,18 @@ def away(monkeypatch):
     return sentences
 
 
-def test_a_process_waits_and_says_why_once(away, capsys):
+def test_a_process_waits_and_says_why_once(away):
     away.extend(["refused", "refused", "starting up"])
 
-    opened = open_when_there("", b"", "edge")
+    with capture_logs() as logs:
+        opened = open_when_there("", b"", "edge")
 
     assert str(opened) == "edge"
-
-    said = capsys.readouterr()
-    words = said.out + said.err
-    assert [words.count(each) for each in ("refused", "starting up")] == [1, 1]
-    assert words.count("store_back") == 1
+    assert [each.get("reason", each["event"]) for each in logs] == [
+        "refused",
+        "starting up",
+        "store_back",
+    ]
 
 
 def test_a_process_whose_parent_ended_does_not_wait(away, monkeypatch):
