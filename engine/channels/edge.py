@@ -322,8 +322,7 @@ class Edge:
             self._follow()
 
     def _report_failed(self, failure: Failure) -> None:
-        name = failure.type.__name__ if failure.type else "unknown"
-        _log.error("report_failed", error=name)
+        _log.error("report_failed", error=getattr(failure.type, "__name__", "unknown"))
 
     def _detail(self) -> str:
         return orjson.dumps(
