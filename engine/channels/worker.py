@@ -32,14 +32,14 @@ from engine.channels.opening import open_when_there
 from engine.channels.processing.assemble import Line, lines_of
 from engine.channels.processing.correct import correct
 from engine.channels.processing.finish import Finished, finish
+from engine.channels.processing.joining import look_for_late, settle_earlier
 from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError, EngineError, StoreError
 from engine.failpoint import arm, reach
-from engine.store import claims, corrections, fragments, leases, messages, results
-from engine.store.audit import Order
+from engine.store import claims, corrections, leases, results
 from engine.store.database import Connection, Database
 from engine.store.leases import Lease
 from engine.store.message_state import MessageState
@@ -207,10 +207,9 @@ class Worker:
         view.index.flush()
         reach("results.persons-written")
         results.record(connection, sealer, Batch(name, outcomes, lease=lease), now)
-
         for each in prepared[: len(outcomes)]:
             if isinstance(each, Prepared) and each.claimed.chain is not None:
-                self._joined(connection, name, each.claimed.chain.ids[:-1])
+                settle_earlier(connection, sealer, each.claimed.chain, name, now)
         self._correct(connection, name, now)
         return len(outcomes)
 
@@ -230,29 +229,13 @@ class Worker:
         view = StoreView(connection, self.database.sealer, self._memory)
         return correct(self.lines[name], view, now)
 
-    def _joined(
-        self, connection: Connection, name: str, earlier: Sequence[int]
-    ) -> None:
-        """Settle the fragments that waited for the last one, in its transaction."""
-        now, sealer = self.clock(), self.database.sealer
-        fragments.look_again(connection, name, earlier, now)
-        missed = fragments.missed(connection, earlier)
-        came = Order("engine", now, "its last fragment came")
-        messages.reprocess(connection, sealer, missed, came)
-
     def _look_for_late_fragments(self) -> None:
         """E70: a fragment that waits too long for its next one is looked at again."""
         now = self.clock()
         if self._looked_at is not None and now - self._looked_at < LOOK:
             return
         self._looked_at = now
-        for name, line in self.lines.items():
-            patience = line.feed.channel.source.hl7.fragment_timeout
-            with self.database.reading() as connection:
-                late = fragments.late(connection, name, now - patience)
-            if late:
-                with self.database.engine() as connection:
-                    fragments.look_again(connection, name, late, now)
+        look_for_late(self.database, self.lines, now)
 
     def _count_flags(self, name: str, half: Prepared | Ended) -> None:
         """Count each remark once for a message; the edge has counted its own."""

@@ -11,13 +11,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from engine.errors import ConfigurationError, EngineError, JournalError, StoreError
 from engine.failpoint import reach
 from engine.store import schema_version
-from engine.store.dialect import SCHEMAS, Backend, is_away, open_backend, put
+from engine.store.away import is_away
+from engine.store.dialect import SCHEMAS, Backend, open_backend, put
 from engine.store.losses import Loss, refuse
 from engine.store.reserve import Reserve
 from engine.store.seal import Sealer
 from engine.store.tables import site
 
-__all__ = ["Connection", "Database", "Role", "is_away", "open_database"]
+__all__ = ["Connection", "Database", "Role", "open_database"]
 
 Role = Literal["edge", "worker", "console", "cli"]
 

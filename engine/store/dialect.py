@@ -23,7 +23,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from engine.errors import ConfigurationError
@@ -310,27 +309,6 @@ def _prove_durable(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
             )
     raw.rollback()
     cursor.close()
-
-
-_PASSING_STATES: Final = ("08", "25", "40", "53", "57", "58")
-"""Classes of SQLSTATE that are about the server, not about what it was asked."""
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether a database could not serve, whatever it was asked: nobody is to blame.
-
-    Not so a statement that it refuses for what it says.
-    """
-    if not isinstance(error, DBAPIError):
-        return False
-    if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        operational = isinstance(error.orig, sqlite3.OperationalError)
-        return operational and code & 0xFF != sqlite3.SQLITE_ERROR
-    state: str | None = getattr(error.orig, "sqlstate", None)
-    if state is None:  # the connection, not the server, failed
-        return isinstance(error, OperationalError | InterfaceError)
-    return state.startswith(_PASSING_STATES)
 
 
 @lru_cache(maxsize=256)

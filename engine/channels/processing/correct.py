@@ -11,6 +11,7 @@ from engine.errors import EngineError
 from engine.identity.corrections import Change, Correction, Form
 from engine.identity.person import LinkEvent
 from engine.store import corrections, error_queue, lane_joins, resources
+from engine.store.away import is_away
 from engine.store.counters import last_reserved
 from engine.store.deliveries import enqueue
 from engine.store.error_queue import NewEntry
@@ -49,7 +50,9 @@ def _corrected(
     for each in wanted:
         try:
             made = corrector.made(change, each)
-        except Exception as error:  # noqa: BLE001 - what cannot be made must be seen
+        except Exception as error:  # what cannot be made must be seen
+            if is_away(error):
+                raise
             _report(line, view, each, error, now)
         else:
             _queue(view, each, made, now)

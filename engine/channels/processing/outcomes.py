@@ -8,9 +8,9 @@ import orjson
 from engine.channels.format.channel import Channel
 from engine.channels.processing.prepared import Prepared, Stage
 from engine.channels.processing.search_keys import person_keys, search_keys
-from engine.errors import EngineError, StoreError, TransformError
+from engine.errors import EngineError, TransformError
+from engine.store.away import is_away
 from engine.store.claims import Claimed
-from engine.store.database import is_away
 from engine.store.message_state import MessageState
 from engine.store.results import Failure, Outcome, TableMiss
 
@@ -48,7 +48,7 @@ def visibly(
     try:
         return step()
     except Exception as error:  # every message ends in a visible state
-        if isinstance(error, StoreError) or is_away(error):
+        if is_away(error):
             raise
         return failed(prepared, channel, error)
 

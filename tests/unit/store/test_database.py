@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from engine.errors import ConfigurationError, JournalError
+from engine.errors import ConfigurationError, JournalError, StoreError
 from engine.store import audit, error_queue, reports
 from engine.store.audit import Act
+from engine.store.away import is_away
 from engine.store.database import open_database
 from engine.store.delivery_state import Event
-from engine.store.dialect import is_away
 from engine.store.error_queue import Comment
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.results import SearchKey, TableMiss
@@ -340,6 +340,7 @@ def refused_by_server(state):
         (refused_by_server("57P01"), True),  # the administrator stopped it
         (refused_by_server("40P01"), True),  # a deadlock: again
         (refused_by_server("54001"), False),  # a statement that is too complex
+        (StoreError("x"), True),
         (ValueError("x"), False),
     ],
 )
