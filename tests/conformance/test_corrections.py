@@ -343,3 +343,33 @@ def claimed(ward, destination):
     turn = Turn("adt", destination, "node", NOON, NOON + timedelta(minutes=1))
     with ward.store.engine() as connection:
         return claim_heads(connection, ward.store.sealer, turn, 10)
+
+
+def merge_notice(control_id, day="02"):
+    return er7(
+        msh(f9="ADT^A40^ADT_A39", f10=control_id, f7=f"203001{day}120000"),
+        f"EVN|A40|203001{day}120000",
+        "PID|1||1^^^HOSP^MR||Doe^Ann^^^^^L||19800229|F",
+        "MRG|2^^^HOSP^MR||||||Roe^Bo",
+    )
+
+
+def queries(bundle):
+    return [
+        entry["request"]["url"]
+        for entry in json.loads(bundle)["entry"]
+        if entry["resource"]["resourceType"] == "Patient"
+    ]
+
+
+def test_M08_a_merge_told_again_speaks_of_the_same_retired_patient(ward):
+    ann, bo = ward.person("1"), ward.person("2")
+    ward.send(merge_notice("3"))
+    before = ward.last()
+
+    ward.send(merge_notice("4", day="03"))
+
+    [(bundle, _)] = ward.outbox("registry", before)
+    assert set(patients(bundle)) == {ann, bo}
+    assert patients(bundle)[bo]["active"] is False
+    assert all(url.endswith(("|" + ann, "|" + bo)) for url in queries(bundle))

@@ -27,6 +27,7 @@ from engine.channels.processing.updating import update_of, updated
 from engine.channels.processing.view import View
 from engine.hl7 import Finding, Message
 from engine.identity.decision import Decision
+from engine.identity.registration import NoticeKind
 from engine.identity.survivorship import SourceValues
 from engine.store.resources import KnownResource
 from engine.transforms.fhir.bundle import (
@@ -138,8 +139,8 @@ def _stamp(
         position = message.segments.index(segment)
         owners[position] = _owner(found, view, persons)
         prior = _prior(message, position)
-        if prior and (retired := _retired(found)):
-            owners[prior] = _prior_owner(found, retired, view, persons)
+        if prior and (retired := _prior_owner(found, view, persons)) is not None:
+            owners[prior] = retired
     for position, owner in owners.items():
         stamp_person(mapped, persons.system, owner.person, segment=position)
     return {
@@ -161,11 +162,22 @@ def _owner(found: Decision, view: View, persons: Persons) -> Owner:
     return Owner(number, person, persons.subject(person), source)
 
 
-def _prior_owner(found: Decision, retired: str, view: View, persons: Persons) -> Owner:
-    """Return whom the Patient of an MRG is about: the record its number leads to."""
+def _prior_owner(found: Decision, view: View, persons: Persons) -> Owner | None:
+    """Return whom the Patient of an MRG is about: the record its number leads to.
+
+    A merge told again is about the person that retired when it was told first. None
+    where there never was one: the number is one more of the survivor's.
+    """
     notice = found.registration.notice
-    known = view.index.known(notice.prior) if notice else {}
+    if notice is None:
+        return None
+    known = view.index.known(notice.prior)
     record = next((each.number for each in known.values()), 0)
+    retired = _retired(found)
+    if not retired and record and notice.kind == NoticeKind.MERGE:
+        retired = view.former(record, found.enterprise_id)
+    if not retired:
+        return None
     return Owner(record, retired, persons.subject(retired), retired=True)
 
 

@@ -18,7 +18,8 @@ from engine.channels.processing.prepared import Prepared
 from engine.channels.processing.search_keys import waiting_keys
 from engine.errors import EngineError
 from engine.identity.decision import Decision
-from engine.store import resources, results
+from engine.identity.person import LinkKind
+from engine.store import links, resources, results
 from engine.store.database import Connection
 from engine.store.message_state import MessageState
 from engine.store.patients import PatientCache, SqlPatientIndex, mint
@@ -148,6 +149,13 @@ class StoreView:
     def standing(self, person: str, joining: int = 0) -> Standing:
         """Return how a person stands."""
         return standing(self.index, person, joining)
+
+    def former(self, record: int, person: str) -> str:
+        """Return the person a record was of before a merge, ``""`` without one."""
+        self.index.flush()
+        brought = links.brought_by(self.connection, record, person)
+        merged = brought is not None and brought.kind is LinkKind.MERGE
+        return brought.source if brought and merged else ""
 
     def keep(self, key: Key, version: Kept) -> None:
         """Have a new version at hand, should this message's outcome hold it."""

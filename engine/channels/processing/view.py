@@ -44,6 +44,10 @@ class View(Protocol):
         """Return how a person stands, a record that joins with this message apart."""
         ...
 
+    def former(self, record: int, person: str) -> str:
+        """Return the person a record was of before a merge, ``""`` without one."""
+        ...
+
     def kept_parties(self, urls: Collection[str]) -> list[Kept]:
         """Return practitioners, organizations and places by full URL."""
         ...
