@@ -15,9 +15,12 @@ from tests.builders import adt_patient
 
 
 def model(mode=Mode.SAFE):
-    names = files("engine.identity") / "shipped" / "names.csv"
-    shorts = NickNamer().nickname_lookup
-    return shipped_model(names.read_text(encoding="utf-8"), shorts, mode)
+    folder = files("engine.identity") / "shipped"
+    names, weights = (
+        (folder / name).read_text(encoding="utf-8")
+        for name in ("names.csv", "weights.csv")
+    )
+    return shipped_model(names, weights, NickNamer().nickname_lookup, mode)
 
 
 class MemoryIndex:

@@ -5,20 +5,18 @@ Spec:
 """
 
 from collections.abc import Mapping
-from math import log2
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from engine.identity.matching import Match
 from engine.identity.traits import Traits
 from engine.identity.weights import (
-    HOUSEHOLD_PER_RECORD,
-    SAME_PER_RECORD,
     SMALLEST_INDEX,
     Model,
+    classes,
     log2_sum,
     rarity,
-    sums,
+    weight,
 )
 
 
@@ -39,7 +37,9 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "eq": "same given name", "nick": "nickname {left} for {right}",
             "init": "given name is an initial of the other",
             "swap": "given and family names exchanged",
-            "mid": "goes by the middle name", "jw92": "given names nearly the same",
+            "mid": "goes by the middle name",
+            "midi": "given name begins like the other's middle initial",
+            "jw92": "given names nearly the same",
             "jw84": "given names similar", "no": "given name differs",
         },
         "family": {
@@ -47,6 +47,7 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "swap": "given and family names exchanged",
             "jw92": "family names nearly the same", "jw84": "family names similar",
             "no": "family name differs",
+            "new": "family name differs, as after a marriage",
         },
         "birth": {
             "eq": "same birth date", "swap": "day and month of birth exchanged",
@@ -74,6 +75,12 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "jw": "middle names similar", "no": "middle name differs",
         },
         "suffix": {"eq": "same suffix", "no": "suffix differs"},
+        "multiple": {
+            "eq": "same place in a multiple birth",
+            "no": "another child of a multiple birth",
+            "one": "one of the records tells of a multiple birth",
+            "none": "nothing tells of a multiple birth",
+        },
         "email": {"eq": "same e-mail address", "no": "e-mail address differs"},
     }
 )  # fmt: skip
@@ -82,42 +89,41 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 def explain(traits: Traits, found: Match, model: Model) -> tuple[Line, ...]:
     """Return a line for each compared trait and one for the prior.
 
-    Each trait's bits are measured against the likelier of household member and
-    stranger; the prior holds the rest, so that the lines add up to the score.
+    Each trait's bits are measured against the likeliest of household member,
+    stranger and twin; the prior holds the rest, so that the lines add up to the score.
     """
-    _, household, stranger = sums(found.levels, model.weights)
+    whole = classes(found.levels, found.counts, model)
+    against = max(range(1, 4), key=lambda place: whole[place])
     rare = {
         trait: rarity(trait, count, found.counts.records)
         for trait, count in zip(("given", "family"), found.counts, strict=False)
         if found.levels.get(trait) == "eq"
     }
-    stranger += sum(rare.values())
-    records = max(found.counts.records, SMALLEST_INDEX)
-    at_home = log2(HOUSEHOLD_PER_RECORD) + household
-    elsewhere = log2(records) + stranger
-    column = 1 if at_home > elsewhere else 2
     people = found.counts.records + 2
     common = {
         trait: f" (1 in {max(people // (count + 1), 1):,} people)"
         for trait, count in zip(("given", "family"), found.counts, strict=False)
         if trait in rare
     }
-    lines = [
-        _line(trait, level, traits, found.record.traits, bits, common.get(trait, ""))
-        for trait, level in found.levels.items()
-        for bits in [
-            _bits(model, trait, level, column)
-            - (rare.get(trait, 0.0) if column == 2 else 0.0)  # noqa: PLR2004 - stranger
-        ]
-    ]
-    chosen = household if column == 1 else stranger
-    prior = log2(SAME_PER_RECORD) - log2_sum(at_home, elsewhere) + chosen
-    sentence = (
-        "agreement is what one expects of a household member"
-        if column == 1
-        else f"1 in {records:,} records would be a stranger"
-    )
+    lines = []
+    for trait, level in found.levels.items():
+        bits = _bits(model, trait, level, against)
+        if against == _STRANGER:
+            bits -= rare.get(trait, 0.0)
+        share = common.get(trait, "")
+        lines.append(_line(trait, level, traits, found.record.traits, bits, share))
+    prior = whole.same - log2_sum(*whole[1:]) - sum(line.bits for line in lines)
+    sentence = _AGAINST[against].format(records=max(people - 2, SMALLEST_INDEX))
     return (*lines, Line("prior", "", "", "", sentence, prior))
+
+
+_STRANGER: Final = 2
+_AGAINST: Final = (
+    "",
+    "agreement is what one expects of a household member",
+    "1 in {records:,} records would be a stranger",
+    "agreement is what one expects of a twin",
+)
 
 
 def headline(lines: tuple[Line, ...]) -> str:
@@ -131,8 +137,8 @@ def headline(lines: tuple[Line, ...]) -> str:
 
 
 def _bits(model: Model, trait: str, level: str, column: int) -> float:
-    weights = model.weights[trait][level]
-    return weights[0] - weights[column]
+    bits = weight(model.weights, trait, level)
+    return bits.same - bits[column]
 
 
 def _line(

@@ -5,19 +5,33 @@ Spec:
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from engine.identity.blocking import block_keys
 from engine.identity.index import PatientIndex, SourceRecord
 from engine.identity.similarity import Levels, compare
 from engine.identity.traits import Kind, Traits
-from engine.identity.weights import Frequencies, Model, score
+from engine.identity.weights import Frequencies, Model, score, weight
 
 _ENOUGH_TRAITS: Final = 2
 _AGAINST: Final = frozenset({"no", "d2", "y1"})
 _SHOWN: Final = 5
+_NEIGHBOURS, _OWNERS = 12, 3
+"""More persons than these at one place or phone, more names and births with one SSN,
+make the value a placeholder."""
+_BACKING: Final[Mapping[str, Collection[str]]] = MappingProxyType(
+    {
+        "ssn": {"eq", "d1", "s4"},
+        "address": {"eq", "near"},
+        "phone": {"eq", "d1"},
+        "email": {"eq"},
+        "middle": {"eq"},
+    }
+)
+"""What has to stand behind a changed family name, besides given name and birth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +82,38 @@ def rank(
     ]
     if not found:
         return Ranking()
+    traits = without_common(traits, found)
     counts = counted(traits, index, model)
-    return ranked([match(traits, record, counts, model) for record in found], model)
+    return ranked(
+        traits, [match(traits, record, counts, model) for record in found], model
+    )
+
+
+def without_common(traits: Traits, found: Collection[SourceRecord]) -> Traits:
+    """Return the traits without values that too many people share to mean anything.
+
+    The address of a home for the aged, the telephone of the desk, the SSN a clerk
+    types to get on: placeholders that no list knows.
+    """
+    others = [each.traits for each in found]
+    place = (traits.number, traits.street)
+    if _crowded(each.person for each in found if place == _place(each.traits)):
+        traits = traits._replace(number="", street="")
+    if _crowded(each.person for each in found if traits.phone == each.traits.phone):
+        traits = traits._replace(phone="")
+    owners = [each for each in others if each.ssn and each.ssn == traits.ssn]
+    names, births = ({getattr(o, t) for o in owners} for t in ("family", "birth"))
+    if min(len(names), len(births)) > _OWNERS:
+        traits = traits._replace(ssn="", last_four="")
+    return traits
+
+
+def _crowded(persons: Iterable[str]) -> bool:
+    return len(set(persons)) > _NEIGHBOURS
+
+
+def _place(traits: Traits) -> tuple[str, str]:
+    return traits.number, traits.street
 
 
 def enough(traits: Traits) -> bool:
@@ -99,22 +143,29 @@ def match(
 ) -> Match:
     """Return how one candidate compares."""
     levels = compare(traits, record.traits, model.nicknames)
-    bits = score(levels, counts, model).bits
-    guard = model.thresholds.guard
-    guarded = (
-        guard is not None and bits < guard and _needs_guard(traits, record, levels)
-    )
+    return _matched(traits, record, levels, counts, model)
+
+
+def _matched(
+    traits: Traits,
+    record: SourceRecord,
+    levels: Levels,
+    counts: Frequencies,
+    model: Model,
+) -> Match:
+    bits, guard = score(levels, counts, model), model.thresholds.guard
+    thin = guard is not None and (bits < guard or _of_one_mother(traits, record.traits))
     return Match(
         record,
         levels,
         bits,
         counts,
-        guarded,
+        thin and _needs_guard(traits, record.traits, levels),
         _is_sibling(traits, record.traits, levels),
     )
 
 
-def ranked(matches: Iterable[Match], model: Model) -> Ranking:
+def ranked(traits: Traits, matches: Iterable[Match], model: Model) -> Ranking:
     """Return the best match of each person, sorted into what they allow."""
     persons: defaultdict[str, list[Match]] = defaultdict(list)
     for each in matches:
@@ -127,11 +178,11 @@ def ranked(matches: Iterable[Match], model: Model) -> Ranking:
         group.sort(key=_strength)
         if any(each.other for each in group):
             continue
-        clear = [each for each in group if not each.guarded and each.bits >= high]
-        if clear:
-            linkable.append(clear[-1])
-        elif group[-1].bits >= low:
-            doubtful.append(group[-1])
+        best = _with_history(traits, group, model)
+        if best.bits >= high and not best.guarded:
+            linkable.append(best)
+        elif best.bits >= low:
+            doubtful.append(best)
         shared.extend(each for each in group if _only_ssn(each.levels))
     return Ranking(
         tuple(sorted(linkable, key=_strength, reverse=True)[:_SHOWN]),
@@ -140,22 +191,46 @@ def ranked(matches: Iterable[Match], model: Model) -> Ranking:
     )
 
 
+def _with_history(traits: Traits, group: list[Match], model: Model) -> Match:
+    """Return a person's best match, with what their other records agree on."""
+    best, levels = group[-1], dict[str, str]()
+    if len(group) == 1:
+        return best
+    for each in group:
+        for trait, level in each.levels.items():
+            known = levels.setdefault(trait, level)
+            if _worth(model, trait, level) > _worth(model, trait, known):
+                levels[trait] = level
+    return _matched(traits, best.record, levels, best.counts, model)
+
+
+def _worth(model: Model, trait: str, level: str) -> float:
+    bits = weight(model.weights, trait, level)
+    return bits.same - bits.stranger
+
+
 def _strength(match: Match) -> tuple[float, int]:
     """Return what sorts matches: of two equal ones the older record is stronger."""
     return match.bits, -match.record.number
 
 
-def _needs_guard(traits: Traits, record: SourceRecord, levels: Levels) -> bool:
-    """Whether the pair may be twins, or an unnamed newborn and a brother."""
-    other = record.traits
+def _of_one_mother(one: Traits, other: Traits) -> bool:
+    return bool(one.mother) and one.mother == other.mother
+
+
+def _needs_guard(traits: Traits, other: Traits, levels: Levels) -> bool:
+    """Whether the pair may be twins, or strangers born on one day.
+
+    Unnamed newborns need none: the odds of a twin are part of their score.
+    """
     if _same_birth(traits, other):
         return False
-    if Kind.UNNAMED in {traits.kind, other.kind}:
-        return True
-    return (
-        levels.get("given") in {"no", "init"}
-        and levels.get("birth") == "eq"
-        and levels.get("family") in {"eq", "tok", "jw92", None}
+    if levels.get("birth") != "eq" or Kind.UNNAMED in {traits.kind, other.kind}:
+        return False
+    if levels.get("given") in {"no", "init", "midi"}:
+        return levels.get("family") in {"eq", "tok", "jw92", None}
+    return levels.get("family") in {"no", "new"} and not any(
+        levels.get(trait) in agrees for trait, agrees in _BACKING.items()
     )
 
 
@@ -172,7 +247,7 @@ def _is_sibling(one: Traits, other: Traits, levels: Levels) -> bool:
     """Whether birth facts say: another child of this birth."""
     if not one.order or not other.order or one.order == other.order:
         return False
-    if one.mother and one.mother == other.mother:
+    if _of_one_mother(one, other):
         return True
     return (
         bool(one.multiple and other.multiple)

@@ -344,10 +344,10 @@ def _question(
         return None
     best = matches[0]
     doubt = _asked(registration, matches, registration.identifiers[0].authority)
-    if best.guarded:
-        unnamed = Kind.UNNAMED in {traits.kind, best.record.traits.kind}
-        reason = Reason.NEWBORN_UNNAMED if unnamed else Reason.TWIN_SUSPECT
-        return replace(doubt, reason=reason)
+    if Kind.UNNAMED in {traits.kind, best.record.traits.kind}:
+        return replace(doubt, reason=Reason.NEWBORN_UNNAMED)
+    if best.guarded and best.levels.get("given") != "eq":
+        return replace(doubt, reason=Reason.TWIN_SUSPECT)
     if best in ranking.shared_ssn:
         return replace(doubt, reason=Reason.SHARED_SSN)
     return doubt

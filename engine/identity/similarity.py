@@ -9,7 +9,7 @@ from typing import Final
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from engine.identity.traits import Traits
+from engine.identity.traits import Kind, Traits
 
 Nicknames = Mapping[str, frozenset[str]]
 """Each name with the names that stand for it, both ways."""
@@ -39,15 +39,21 @@ def compare(one: Traits, other: Traits, nicknames: Nicknames) -> Levels:
     ):
         if left and right:
             levels[trait] = "eq" if left == right else "no"
+    if level := _multiple(one, other):
+        levels["multiple"] = level
     return levels
 
 
 def _names(one: Traits, other: Traits, nicknames: Nicknames) -> Levels:
     levels: Levels = {}
     if one.given and other.given:
-        levels["given"] = _given(one, other, nicknames)
+        level = _given(one, other, nicknames)
+        swaps = _goes_by_middle(one, other) or _goes_by_middle(other, one)
+        levels["given"] = "midi" if level == "no" and swaps else level
     if one.family and other.family:
         levels["family"] = _family(one, other)
+        if levels["family"] == "no" and "M" not in one.sex + other.sex:
+            levels["family"] = "new"
     if one.middle and other.middle:
         levels["middle"] = _middle(one.middle, other.middle)
     return levels
@@ -77,6 +83,14 @@ def _spelling_of_given(left: str, right: str) -> str:
     short, long = sorted((left, right), key=len)
     clipped = len(short) == _CLIPPED and long.startswith(short)
     return "jw84" if clipped else "no"
+
+
+def _goes_by_middle(one: Traits, other: Traits) -> bool:
+    """Whether a middle initial is that of the other's given name, nothing against."""
+    return len(other.middle) == 1 and (
+        one.given[0] == other.middle
+        and (not one.middle or one.middle[0] == other.given[0])
+    )
 
 
 def _family(one: Traits, other: Traits) -> str:
@@ -147,6 +161,18 @@ def _street(one: Traits, other: Traits) -> str:
         alike = _alike(one.street, other.street)
         return "near" if alike >= 0.88 else ""  # noqa: PLR2004 - identity.md 4
     return ""
+
+
+def _multiple(one: Traits, other: Traits) -> str:
+    """Return what is said of a multiple birth; ``""`` where neither side says it.
+
+    An unnamed newborn without a mark says something: twins are marked by custom.
+    """
+    if one.order and other.order:
+        return "eq" if one.order == other.order else "no"
+    if one.multiple or other.multiple:
+        return "one"
+    return "none" if Kind.UNNAMED in {one.kind, other.kind} else ""
 
 
 def _phone(left: str, right: str) -> str:

@@ -275,6 +275,7 @@ _SHORT: Final = {
     "southeast": "se", "southwest": "sw", "mount": "mt", "fort": "ft", "saint": "st",
 }  # fmt: skip
 _UNITS: Final = re.compile(r"(?:#|\b(?:apt|unit|ste|suite|rm|room|lot|bldg)\b).*")
+_ZIP, _NO_ZIP = 5, frozenset({"00000", "99999", "12345"})
 _HOUSE: Final = re.compile(r"(\d+[a-z]?) +(.+)")
 
 
@@ -291,7 +292,7 @@ def _address(pid: Segment) -> tuple[str, str, str, str, str]:
         street,
         plain(place.text(3)),
         plain(place.text(4)),
-        code if len(code) == len("12345") and code.isdigit() else "",
+        code if len(code) == _ZIP and code.isdigit() and code not in _NO_ZIP else "",
     )
 
 
@@ -326,12 +327,30 @@ def _with_kind(found: Traits, happened: str, test_names: tuple[str, ...]) -> Tra
     ):
         return found._replace(kind=Kind.TEST)
     if _NEWBORN.fullmatch(found.given) and (facts or _new_born(found.birth, happened)):
-        return found._replace(given="", middle="", kind=Kind.UNNAMED)
+        return _unnamed(found)
     nobodies = (found.given in _NOBODY) + (found.family in _NOBODY)
     code_name = found.family in _CODE_NAMES and found.given in (_DOE | _NOBODY)
     if nobodies + code_name and facts >= (1 if nobodies + code_name > 1 else 2):
         return found._replace(kind=Kind.UNIDENTIFIED)
     return found._replace(given="") if found.given in _NOBODY else found
+
+
+_LETTER: Final = re.compile(
+    r"(?:boy|girl|baby|bb|bg|nb|newborn|infant|twin) ?([a-d1-4])\b"
+)
+
+
+def _unnamed(found: Traits) -> Traits:
+    """Return a newborn's traits; "boy A" is the first of several born together."""
+    placed = _LETTER.search(found.given)
+    order = found.order
+    if placed and not order:
+        letter = placed[1]
+        order = letter if letter.isdigit() else str("abcd".index(letter) + 1)
+    multiple = "Y" if order else found.multiple
+    return found._replace(
+        given="", middle="", kind=Kind.UNNAMED, order=order, multiple=multiple
+    )
 
 
 def _new_born(birth: str, happened: str) -> bool:

@@ -14,66 +14,27 @@ from typing import Final, NamedTuple
 
 from engine.identity.similarity import Levels, Nicknames
 
-Weights = Mapping[str, Mapping[str, tuple[float, float, float]]]
-"""By trait and level, log2 P(level | class): same person, household, stranger."""
+Weights = Mapping[str, Mapping[str, "Bits"]]
+"""By trait and level, the bits of each class."""
 
-SHIPPED: Final[Weights] = MappingProxyType(
-    {
-        "given": {
-            "eq": (-0.26, -6.19, -8.43), "nick": (-3.59, -8.16, -8.75),
-            "init": (-6.11, -9.84, -10.04), "swap": (-6.95, -11.86, -21.30),
-            "mid": (-6.71, -9.99, -9.26), "jw92": (-5.56, -8.67, -10.06),
-            "jw84": (-6.55, -8.24, -8.53), "no": (-5.67, -0.04, -0.02),
-        },
-        "family": {
-            "eq": (-0.15, -0.33, -10.23), "tok": (-5.32, -5.92, -14.39),
-            "swap": (-6.97, -11.92, -21.34), "jw92": (-5.27, -5.20, -12.05),
-            "jw84": (-6.70, -7.15, -10.68), "no": (-5.12, -2.70, 0.0),
-        },
-        "birth": {
-            "eq": (-0.06, -6.57, -14.88), "swap": (-7.47, -14.23, -15.95),
-            "d1": (-5.28, -8.31, -9.88), "md": (-8.61, -9.24, -8.83),
-            "y01": (-8.02, -12.35, -13.04), "y1": (-15.50, -8.67, -10.29),
-            "d2": (-13.18, -5.80, -6.47), "no": (-12.33, -0.05, -0.02),
-        },
-        "ssn": {
-            "eq": (-0.73, -7.72, -19.53), "d1": (-4.13, -8.70, -19.53),
-            "d2": (-9.55, -10.53, -19.53), "s4": (-1.65, -10.82, -15.50),
-            "s4no": (-6.74, -1.59, -1.63), "no": (-6.86, -0.60, -0.56),
-        },
-        "sex": {
-            "eq": (-0.04, -1.22, -1.00), "no": (-5.18, -0.81, -1.00),
-        },
-        "address": {
-            "eq": (-0.63, -0.14, -12.79), "near": (-4.16, -6.76, -15.57),
-            "street": (-12.26, -13.00, -10.65), "zip": (-8.07, -10.02, -7.72),
-            "city": (-13.11, -15.81, -12.33), "no": (-1.78, -3.63, -0.01),
-        },
-        "phone": {
-            "eq": (-0.56, -2.02, -14.74), "d1": (-5.14, -7.40, -20.23),
-            "no": (-1.78, -0.42, 0.0),
-        },
-        "middle": {
-            "eq": (-2.71, -12.95, -10.89), "init": (-0.27, -4.11, -4.15),
-            "jw": (-11.92, -10.84, -10.92), "no": (-5.66, -0.09, -0.09),
-        },
-        "suffix": {
-            "eq": (0.0, -2.43, -1.00), "no": (-8.91, -0.30, -1.00),
-        },
-        "email": {
-            "eq": (0.0, -12.35, -19.43), "no": (-11.97, 0.0, 0.0),
-        },
-    }
-)  # fmt: skip
-"""Fitted on a synthetic feed of 20,000 registrations; ssn levels of -19 and below mean
-"never seen"."""
 
-_UNKNOWN_LEVEL: Final = (-9.0, -9.0, -9.0)
-_LAST_FOUR_AT_BEST: Final = -13.3
+class Bits(NamedTuple):
+    """log2 P(level | class): same person, household, stranger, born together."""
+
+    same: float
+    household: float
+    stranger: float
+    twin: float
+
+
+_UNKNOWN_LEVEL: Final = Bits(-9.0, -9.0, -9.0, -9.0)
 _MEAN_AGREEMENT: Final = MappingProxyType({"given": 0.00310, "family": 0.00098})
 _RAREST: Final = 2e-5
-SAME_PER_RECORD, HOUSEHOLD_PER_RECORD = 1.17, 1.45
+SAME_PER_RECORD, HOUSEHOLD_PER_RECORD, TWINS_PER_RECORD = 1.17, 1.45, 0.03
 SMALLEST_INDEX: Final = 50
+_SAME, _HOUSEHOLD, _TWIN = map(
+    log2, (SAME_PER_RECORD, HOUSEHOLD_PER_RECORD, TWINS_PER_RECORD)
+)
 
 
 class Mode(StrEnum):
@@ -95,7 +56,7 @@ class Thresholds(NamedTuple):
 
 
 THRESHOLDS: Final[Mapping[Mode, Thresholds]] = MappingProxyType(
-    {Mode.SAFE: Thresholds(6, -6, 16), Mode.BALANCED: Thresholds(3, -1, None)}
+    {Mode.SAFE: Thresholds(6, -6, 10), Mode.BALANCED: Thresholds(3, -1, None)}
 )
 
 
@@ -109,7 +70,7 @@ class Model:
 
     version: str = "shipped"
     thresholds: Thresholds = THRESHOLDS[Mode.SAFE]
-    weights: Weights = field(default_factory=lambda: SHIPPED)
+    weights: Weights = field(default_factory=dict)
     nicknames: Nicknames = field(default_factory=dict)
     formal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     names: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -127,31 +88,28 @@ class Frequencies(NamedTuple):
     records: int
 
 
-class Score(NamedTuple):
-    """Evidence in bits; ``same``, ``household`` and ``stranger`` are lm, lh and lu."""
-
-    bits: float
-    same: float
-    household: float
-    stranger: float
-
-
-def score(levels: Levels, counts: Frequencies, model: Model) -> Score:
+def score(levels: Levels, counts: Frequencies, model: Model) -> float:
     """Return the log2 odds that two records are one person.
 
-    A household member who shares the address is a third answer beside "same" and
-    "stranger"; the odds against a stranger grow with the index.
+    Others who agree are a member of the household, a brother or sister of the same
+    birth, or a stranger; the odds against a stranger grow with the index.
     """
-    same, household, stranger = sums(levels, model.weights)
+    same, *others = classes(levels, counts, model)
+    return same - log2_sum(*others)
+
+
+def classes(levels: Levels, counts: Frequencies, model: Model) -> Bits:
+    """Return evidence and prior of each class together."""
+    same, household, stranger, twin = sums(levels, model.weights)
     for trait, count in (("given", counts.given), ("family", counts.family)):
         if levels.get(trait) == "eq":
             stranger += rarity(trait, count, counts.records)
-    against = log2_sum(
-        log2(HOUSEHOLD_PER_RECORD) + household,
-        log2(max(counts.records, SMALLEST_INDEX)) + stranger,
+    return Bits(
+        same + _SAME,
+        household + _HOUSEHOLD,
+        stranger + log2(max(counts.records, SMALLEST_INDEX)),
+        twin + _TWIN,
     )
-    bits = same + log2(SAME_PER_RECORD) - against
-    return Score(bits, same, household, stranger)
 
 
 def overlay_score(levels: Levels, weights: Weights) -> float:
@@ -160,20 +118,26 @@ def overlay_score(levels: Levels, weights: Weights) -> float:
     Spec:
         identity.md 7.
     """
-    same, household, stranger = sums(levels, weights)
+    same, household, stranger, _ = sums(levels, weights)
     against = log2_sum(log2(0.012) + household, log2(0.008) + stranger)
     return same + log2(0.98) - against
 
 
-def sums(levels: Levels, weights: Weights) -> tuple[float, float, float]:
-    """Return the three sums over the traits present on both sides."""
-    same = household = stranger = 0.0
+def sums(levels: Levels, weights: Weights) -> Bits:
+    """Return the sums of each class over the traits present on both sides."""
+    same = household = stranger = twin = 0.0
     for trait, level in levels.items():
-        m, h, u = weights[trait].get(level, _UNKNOWN_LEVEL)
+        m, h, u, t = weight(weights, trait, level)
         same += m
         household += h
         stranger += u
-    return same, household, stranger
+        twin += t
+    return Bits(same, household, stranger, twin)
+
+
+def weight(weights: Weights, trait: str, level: str) -> Bits:
+    """Return the bits of a level; one that training never saw speaks for nobody."""
+    return weights.get(trait, {}).get(level, _UNKNOWN_LEVEL)
 
 
 def rarity(trait: str, count: int, records: int) -> float:
@@ -182,10 +146,10 @@ def rarity(trait: str, count: int, records: int) -> float:
     return log2(share / _MEAN_AGREEMENT[trait])
 
 
-def log2_sum(left: float, right: float) -> float:
-    """Return log2(2**left + 2**right) without leaving the range of a float."""
-    high, low = max(left, right), min(left, right)
-    return high + log2(1 + 2 ** (low - high))
+def log2_sum(*bits: float) -> float:
+    """Return log2 of the sum of 2**bits without leaving the range of a float."""
+    high = max(bits)
+    return high + log2(sum(2 ** (each - high) for each in bits))
 
 
 def posterior(bits: float) -> float:
@@ -193,13 +157,26 @@ def posterior(bits: float) -> float:
     return 1 / (1 + 2 ** -max(min(bits, 500), -500))
 
 
+def read_weights(text: str) -> Weights:
+    """Return the weights of a file of ``trait,level,m,h,u,t`` lines."""
+    found: defaultdict[str, dict[str, Bits]] = defaultdict(dict)
+    for line in text.splitlines()[1:]:
+        trait, level, *bits = line.split(",")
+        found[trait][level] = Bits(*map(float, bits))
+    return dict(found)
+
+
 def shipped_model(
-    names: str, short_forms: Mapping[str, Collection[str]], mode: Mode = Mode.SAFE
+    names: str,
+    weights: str,
+    short_forms: Mapping[str, Collection[str]],
+    mode: Mode = Mode.SAFE,
 ) -> Model:
     """Return the model that comes with the engine.
 
     Args:
         names: the file ``shipped/names.csv``: ``trait,value,count`` lines.
+        weights: the file ``shipped/weights.csv``: ``trait,level,m,h,u,t`` lines.
         short_forms: short forms by formal name.
         mode: names the thresholds.
     """
@@ -217,6 +194,7 @@ def shipped_model(
     given = counts["given"]
     return Model(
         thresholds=THRESHOLDS[mode],
+        weights=read_weights(weights),
         nicknames={name: frozenset(known) for name, known in nicknames.items()},
         formal={
             short: tuple(sorted(known, key=lambda name: (-given.get(name, 0), name)))

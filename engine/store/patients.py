@@ -52,9 +52,12 @@ def mint() -> str:
 @lru_cache(maxsize=4)
 def shipped(mode: Mode = Mode.SAFE) -> Model:
     """Return the model that comes with the engine, with its nicknames and counts."""
-    names = files("engine.identity") / "shipped" / "names.csv"
-    short_forms = NickNamer().nickname_lookup
-    return shipped_model(names.read_text(encoding="utf-8"), short_forms, mode)
+    folder = files("engine.identity") / "shipped"
+    names, weights = (
+        (folder / name).read_text(encoding="utf-8")
+        for name in ("names.csv", "weights.csv")
+    )
+    return shipped_model(names, weights, NickNamer().nickname_lookup, mode)
 
 
 class PatientCache:

@@ -192,15 +192,104 @@ def test_M12_the_same_birth_order_of_the_same_mother_may_link():
     assert decision.reasons == (Reason.MATCH,)
 
 
-def test_M13_a_newborn_without_name_is_asked_about():
+def test_M13_an_unnamed_newborn_is_found_again_under_the_name_it_got():
     feed = Feed()
-    feed.send("1", given="Baby Girl", birth="20291230", address=HOME)
+    feed.send("1", given="Baby Girl", birth="20291230", sex="F", address=HOME)
+
+    decision = feed.send(
+        "2", authority="CLINIC", given="Rosalind", birth="20291230", sex="F",
+        address=HOME,
+    )  # fmt: skip
+
+    assert decision.reasons == (Reason.MATCH,)
+
+
+@pytest.mark.parametrize("placeholder", ["Baby Girl A", "BabyGirl B", "Girl 2"])
+def test_M13_an_unnamed_newborn_marked_as_one_of_several_is_asked_about(placeholder):
+    feed = Feed()
+    feed.send("1", given=placeholder, birth="20291230", address=HOME)
 
     decision = feed.send(
         "2", authority="CLINIC", given="Rosalind", birth="20291230", address=HOME
     )
 
     assert decision.reasons == (Reason.NEWBORN_UNNAMED,)
+
+
+def test_M12_another_name_at_one_birth_of_one_mother_is_never_linked_by_a_rule():
+    feed = Feed()
+    known = {"birth": "20291230", "mother": "9^^^HOSP", "ssn": "123456780"}
+    feed.send("1", given="Ann", address=HOME, phone="5415550123", **known)
+
+    decision = feed.send(
+        "2",
+        authority="CLINIC",
+        given="Zelda",
+        address=HOME,
+        phone="5415550123",
+        **known,
+    )
+
+    assert decision.reasons == (Reason.TWIN_SUSPECT,)
+
+
+def test_a_given_name_and_a_birth_date_under_another_family_name_are_not_enough():
+    feed = Feed()
+    feed.send("1", family="Tillinghast", given="Mary", birth="19620304", sex="F")
+
+    decision = feed.send(
+        "2", authority="CLINIC", family="Vance", given="Mary", birth="19620304",
+        sex="F",
+    )  # fmt: skip
+
+    assert decision.outcome is Outcome.DOUBT
+
+
+def test_M15_an_address_of_many_people_says_nothing():
+    feed = Feed()
+    home = "1 Almshouse Rd^^Salem^OR^97301"
+    names = "Ada Amy Ann Alma Anna Agnes Alice Amelia Arlene Audrey Annabel Andrea Avis"
+    for number, given in enumerate([*names.split(), "Astrid"]):
+        feed.send(str(number), given=given, family=f"{given}son", address=home,
+                  birth=f"19{30 + 3 * number}0304")  # fmt: skip
+
+    decision = feed.send("99", given="Ada", family="Vance", birth="", address=home)
+
+    assert decision.outcome is not Outcome.LINKED
+    assert decision.match is None or "address" not in {
+        trait for trait, level in decision.match.levels.items() if level == "eq"
+    }
+
+
+def test_M15_an_ssn_of_many_names_and_births_says_nothing():
+    feed = Feed()
+    names = ("Ada", "Bea", "Cleo", "Dora")
+    families = ("Vance", "Moss", "Quill", "Thorpe")
+    for number, (given, family) in enumerate(zip(names, families, strict=True)):
+        feed.send(str(number), given=given, family=family, birth=f"19{30 + number}0304",
+                  ssn="123456780")  # fmt: skip
+
+    decision = feed.send(
+        "9", given="Edna", family="Lathrop", birth="19710911", ssn="123456780"
+    )
+
+    assert decision.reasons == (Reason.NO_CANDIDATE,)
+
+
+def test_what_an_earlier_record_said_counts_for_the_person():
+    feed = Feed()
+    ann = {"given": "Ann", "family": "Tillinghast", "birth": "19620304"}
+    feed.send("1", address=HOME, ssn="123456780", **ann)
+    feed.send("2", authority="CLINIC", phone="5415550123", ssn="123456780", **ann)
+
+    decision = feed.send(
+        "3", authority="LAB", given="Ann", family="Vance", birth="19620304",
+        address=HOME, phone="5415550123",
+    )  # fmt: skip
+
+    assert decision.match is not None
+    assert decision.match.levels["address"] == "eq"
+    assert decision.match.levels["phone"] == "eq"
 
 
 def test_M13_naming_a_newborn_is_no_overlay():
