@@ -5,17 +5,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from engine.cli.invocation import Exit, Stop, now
+from engine.cli.invocation import Exit, Stop
 from engine.cli.output import Row
 
 if TYPE_CHECKING:
     from engine.store.database import Database
-
-_BATCH: Final = 500
 
 
 @contextmanager
@@ -24,26 +21,17 @@ def fed(feed: Path, mode: str) -> "Iterator[Database]":
 
     Nothing is mapped or sent: messages are parsed, their patients decided and written.
     """
-    from engine.hl7 import parse
-    from engine.identity import Mode, Reading, decide, registration_of
+    from engine.cli.loading import taken
+    from engine.identity import Mode, Reading
     from engine.peers.sending import read_messages
     from engine.store.database import open_database
-    from engine.store.patient_changes import apply
-    from engine.store.patients import PatientCache, SqlPatientIndex, mint, shipped
+    from engine.store.patients import shipped
 
-    messages, numbers = iter(read_messages(feed)), count(1)
-    model, cache = shipped(Mode(mode)), PatientCache()
     with tempfile.TemporaryDirectory() as folder:
         database = open_database(f"sqlite:///{folder}", bytes(32), role="worker")
-        while batch := list(islice(messages, _BATCH)):
-            with (
-                database.engine() as connection,
-                SqlPatientIndex(connection, database.sealer, cache) as index,
-            ):
-                for data in batch:
-                    found = registration_of(parse(data), Reading(), mint, next(numbers))
-                    if found.registration is not None:
-                        apply(index, decide(found.registration, index, model), now())
+        messages, model = read_messages(feed), shipped(Mode(mode))
+        for _ in taken(database, messages, model, Reading(), numbered=True):
+            pass
         yield database
         database.close()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, note
+from engine.cli.mpi_models import COMMANDS
 from engine.cli.mpi_quality import quality_command
 from engine.cli.output import Row, emit, emit_one, masked
 from engine.cli.site import order, site, store
@@ -380,3 +381,7 @@ def _task(task: "Task") -> Row:
         "decided_by": task.decided_by,
         "decided_at": task.decided_at,
     }
+
+
+for _command in COMMANDS:
+    mpi_command.add_command(_command)

@@ -229,10 +229,9 @@ class SqlPatientIndex:
         self.flush()
         return next(map(self.read, self.fetch(_RECORD, (number,))), None)
 
-    def everyone(self) -> Iterator[SourceRecord]:
-        """Return all records in the order of their numbers."""
+    def everyone(self, after: int = 0) -> Iterator[SourceRecord]:
+        """Return all records above a number, in the order of their numbers."""
         self.flush()
-        after = 0
         while rows := self.fetch(_NEXT, (after,)):
             yield from map(self.read, rows)
             after = rows[-1][0]

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Final
 from engine.channels.format import checks
 from engine.channels.format.channel import Channel, Destination
 from engine.channels.format.faults import Fault, Place, in_order
-from engine.channels.format.matching_models import Matching, models_of, read_matching
+from engine.channels.format.matching_models import (
+    Matching,
+    faults_of,
+    models_of,
+    read_matching,
+    said_of,
+)
 from engine.channels.format.nodes import Entries, Scalar
 from engine.channels.format.parts import Parts, node_at, plain
 from engine.channels.format.placeholders import Placeholders
@@ -54,7 +60,7 @@ class Site:
     @cached_property
     def models(self) -> "Mapping[str, Model]":
         """The matching models by name, made when first asked for."""
-        return models_of(self.matching)
+        return models_of(self.matching, self.folder)
 
     def channel(self, name: str) -> Channel:
         """Return one channel.
@@ -198,7 +204,12 @@ class _Loading:
         if not (self._folder / "identity.yaml").exists():
             return Matching()
         root = self._parts.resolved("identity.yaml")
-        return Matching() if root is None else read_matching(root, self._faults.append)
+        if root is None:
+            return Matching()
+        found = read_matching(root, self._faults.append)
+        faults = list(faults_of(found, self._folder))
+        self._faults += faults
+        return Matching() if faults else found
 
     def _names(
         self, settings: Settings, tables: Mapping[str, CodeTable], matching: Matching
@@ -242,7 +253,7 @@ class _Loading:
             self._report(node_at(root, "channel").place, sentence, "CH300", hint)
         if len(self._faults) > before:
             return None
-        model = repr(matching.models[channel.identity.model])
+        model = said_of(matching.models[channel.identity.model], self._folder)
         revision = revision_of(plain(root), names.tables, self._folder, model)
         return Written(_completed(channel, scope, revision), root)
 

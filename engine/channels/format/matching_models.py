@@ -1,11 +1,12 @@
 """``identity.yaml``: the matching models, and what else a site says about persons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from engine.channels.format import kinds
-from engine.channels.format.faults import Fault
+from engine.channels.format.faults import Fault, Place
 from engine.channels.format.nodes import Entries
 from engine.channels.format.reader import Around, Names, Reader
 from engine.transforms.scope import Scope
@@ -14,12 +15,17 @@ if TYPE_CHECKING:  # matching is heavy, and only a worker needs it
     from engine.identity.weights import Model
 
 
+SHIPPED: Final = "shipped"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """One matching model: named thresholds, or thresholds of its own, in bits."""
 
     mode: Annotated[Literal["safe", "balanced"], "named thresholds"] = "safe"
-    weights: Annotated[Literal["shipped"], "where the weights come from"] = "shipped"
+    weights: Annotated[
+        str, kinds.NAME, "shipped, or a file of models/ without its ending"
+    ] = SHIPPED
     hi: Annotated[float | None, kinds.SCORE, "link from here"] = None
     lo: Annotated[float | None, kinds.SCORE, "doubt from here"] = None
     guard: Annotated[float | None, kinds.SCORE, "twins and newborns link here"] = None
@@ -51,18 +57,48 @@ def read_matching(root: Entries, report: Callable[[Fault], None]) -> Matching:
     return replace(found, models={**found.models, "default": Choice()})
 
 
-def models_of(matching: Matching) -> "dict[str, Model]":
+def weights_file(folder: Path, name: str) -> Path:
+    """Return the file of trained weights that a model names."""
+    return folder / "models" / f"{name}.csv"
+
+
+def faults_of(matching: Matching, folder: Path) -> Iterator[Fault]:
+    """Yield a fault for each model whose weights cannot be read."""
+    from engine.identity.weights import read_weights  # noqa: PLC0415 - see above
+
+    for name, choice in matching.models.items():
+        if choice.weights == SHIPPED:
+            continue
+        file = weights_file(folder, choice.weights)
+        try:
+            read_weights(file.read_text("utf-8"))
+        except (OSError, ValueError, TypeError):
+            sentence = f"models.{name}: models/{file.name} is not there, or no weights"
+            hint = "write one with interop mpi train, or say weights: shipped"
+            yield Fault(Place("identity.yaml"), sentence, hint, "CH300")
+
+
+def said_of(choice: Choice, folder: Path) -> str:
+    """Return everything a model's decisions follow from, to be hashed."""
+    if choice.weights == SHIPPED:
+        return repr(choice)
+    return repr(choice) + weights_file(folder, choice.weights).read_text("utf-8")
+
+
+def models_of(matching: Matching, folder: Path) -> "dict[str, Model]":
     """Return the models a channel may name, ready to decide with."""
-    from engine.identity.weights import Mode  # noqa: PLC0415 - see above
+    return {name: model_of(choice, folder) for name, choice in matching.models.items()}
+
+
+def model_of(choice: Choice, folder: Path) -> "Model":
+    """Return one model; the files it names have been checked."""
+    from engine.identity.weights import Mode, read_weights  # noqa: PLC0415 - see above
     from engine.store.patients import shipped  # noqa: PLC0415 - see above
 
-    return {
-        name: _model(shipped(Mode(choice.mode)), choice)
-        for name, choice in matching.models.items()
-    }
-
-
-def _model(model: "Model", choice: Choice) -> "Model":
+    model = shipped(Mode(choice.mode))
+    if choice.weights != SHIPPED:
+        text = weights_file(folder, choice.weights).read_text("utf-8")
+        model = replace(model, version=choice.weights, weights=read_weights(text))
     own = model.thresholds
     thresholds = own._replace(
         high=own.high if choice.hi is None else choice.hi,

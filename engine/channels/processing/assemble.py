@@ -63,7 +63,7 @@ def _feed(channel: Channel, settings: Settings) -> Feed:
 def _desk(channel: Channel, site: Site) -> Desk:
     return Desk(
         channel,
-        _reading(channel, site.matching.test_patients),
+        reading_of(channel, site.matching.test_patients),
         site.models[channel.identity.model],
         persons_of(site, channel),
         site.settings.folder.resolve(),
@@ -160,7 +160,8 @@ def _options(switches: MapSwitches) -> MapOptions:
 # ---- identity ----
 
 
-def _reading(channel: Channel, test_patients: tuple[str, ...]) -> Reading:
+def reading_of(channel: Channel, test_patients: tuple[str, ...]) -> Reading:
+    """Return how a channel reads the patients of its messages."""
     doubt = channel.identity.on_doubt
     holds = {
         Category.DUPLICATE: doubt.duplicate,
