@@ -36,6 +36,7 @@ TEMPLATES = ["ccd", "discharge-summary", "progress-note", "unstructured"]
     default="transaction",
     show_default=True,
 )
+@click.option("--inside", is_flag=True, help="Map the entries of C-CDA documents.")
 @click.option("--compact", is_flag=True, help="One line for each Bundle.")
 def convert_command(
     files: tuple[str, ...],
@@ -45,16 +46,23 @@ def convert_command(
     loss: Path | None,
     bundle: str,
     *,
+    inside: bool,
     compact: bool,
 ) -> None:
     """Convert messages and print the result; nothing is sent or stored.
 
-    FILES may be - for stdin. Without --channel the built-in map alone is used. Several
+    FILES may be - for stdin, or C-CDA documents; --inside maps what their entries say
+    and needs interop-engine[documents].
+
+    Without --channel the built-in map alone is used. Several
     messages are one person's, in order: a document that summarises sees them all.
     """
     messages = [_parsed(data) for place in files for data in _contents(place)]
     if not messages:
         raise Stop("no message begins with MSH", Exit.PROBLEMS)
+    if inside:
+        _print_inside(messages, compact=compact)
+        return
     ready = [_prepared(message, channel) for message in messages] if channel else []
     if target == "hl7":
         edited = [each.message for each in ready] or messages
@@ -76,14 +84,23 @@ def convert_command(
 
 
 def _contents(place: str) -> list[bytes]:
-    if place == "-":
-        return split(sys.stdin.buffer.read())
-    return read_messages(Path(place))
+    from engine.transforms.ccda.enclosing import enclosed, looks_like_document
+
+    content = sys.stdin.buffer.read() if place == "-" else b""
+    if place != "-" and Path(place).is_file():
+        content = Path(place).read_bytes()
+    if looks_like_document(content):
+        return [enclosed(content, now())]
+    return split(content) if content else read_messages(Path(place))
 
 
 def _parsed(data: bytes) -> Message:
+    from engine.transforms.ccda.incoming import opened
+
     try:
-        return parse(data)
+        return opened(parse(data))
+    except TransformError as error:
+        raise Stop(str(error), Exit.PROBLEMS) from error
     except ParseError as error:
         where = f" at {error.location}" if error.location else ""
         raise Stop(f"{error}{where}", Exit.PROBLEMS) from error
@@ -113,6 +130,25 @@ def _mapped(message: Message) -> "Mapped":
     except TransformError as error:
         hint = "interop explain shows what is in it"
         raise Stop(str(error), Exit.PROBLEMS, hint) from error
+
+
+def _print_inside(messages: list[Message], *, compact: bool) -> None:
+    """Print a Bundle of what each document in the messages says."""
+    from engine.cli.inside import resources_in
+    from engine.transforms.ccda.incoming import document_in
+    from engine.transforms.ccda.reading import read_document
+    from engine.transforms.fhir.bundle import write_json
+
+    found = [document_in(obx) for each in messages for obx in each.all("OBX")]
+    for document in filter(None, found):
+        try:
+            bundle = resources_in(read_document(document))
+        except TransformError as error:
+            raise Stop(str(error), Exit.PROBLEMS) from error
+        content = write_json(bundle, indented=not compact)
+        sys.stdout.buffer.write(content + b"\n")
+    if not any(found):
+        raise Stop("there is no C-CDA document in it", Exit.PROBLEMS)
 
 
 def _said_at(message: Message) -> datetime:

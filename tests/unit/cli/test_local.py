@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from engine.cli.invocation import Exit
 from engine.cli.root import interop
 from tests.builders import adt_a01
-from tests.ccda_facts import document, patient
+from tests.ccda_facts import about, document, patient
 from tests.fhir_messages import adt
 from tests.sites import busy_site
 from tests.small_guide import write_guide
@@ -246,3 +246,33 @@ def test_explain_refuses_a_hostile_document_and_a_page_of_none(tmp_path, message
     assert hostile.exit_code == nothing.exit_code == Exit.PROBLEMS
     assert "declares a document type" in hostile.stderr
     assert "no C-CDA document" in nothing.stderr
+
+
+def test_a_document_is_converted_as_a_document_or_by_what_stands_in_it(tmp_path):
+    place = tmp_path / "ccd.xml"
+    allergy = about("AllergyIntolerance", code={"text": "nuts"})
+    place.write_bytes(document("ccd", allergy, person=patient()).document)
+
+    whole = json.loads(run("convert", place, "--to", "fhir").stdout)
+    inside, again = (
+        run("convert", place, "--to", "fhir", "--inside", "--compact").stdout
+        for _ in range(2)
+    )
+
+    kinds = {each["resource"]["resourceType"] for each in whole["entry"]}
+    assert {"Patient", "DocumentReference"} <= kinds
+    assert "AllergyIntolerance" not in kinds
+    assert "nuts" in inside
+    assert inside == again
+
+
+def test_what_is_no_document_has_nothing_inside(tmp_path, message):
+    place = tmp_path / "x.xml"
+    place.write_bytes(b'<!DOCTYPE x><ClinicalDocument xmlns="urn:hl7-org:v3"/>')
+
+    nothing = run("convert", message, "--to", "fhir", "--inside")
+    hostile = run("convert", place, "--to", "fhir", "--inside")
+
+    assert nothing.exit_code == hostile.exit_code == Exit.PROBLEMS
+    assert "no C-CDA document" in nothing.stderr
+    assert "document type" in hostile.stderr
