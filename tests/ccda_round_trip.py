@@ -64,6 +64,6 @@ def missing(resources):
     known = Facts(resources, ENTERPRISE)
     document = render("ccd", known, SITE, Version("s"), NOON).document
     bundle = resources_in(read_document(document))
-    entries = cast("list[dict[str, dict]]", bundle["entry"])
+    entries = cast("list[dict[str, dict[str, object]]]", bundle["entry"])
     back = facts(entry["resource"] for entry in entries)
     return facts(resources.values()) - back

@@ -47,7 +47,7 @@ from engine.transforms.ccda.templates import (
     REACTION,
     SEVERITY,
 )
-from engine.transforms.ccda.times import Moment, known, when
+from engine.transforms.ccda.times import Moment, Span, known, when
 
 CONCERN: Final = Code("CONC", ACT_CLASS, "Concern")
 ASSERTION: Final = Code("ASSERTION", ACT_CODE)
@@ -170,7 +170,7 @@ def _observation(
         ASSERTION.element("code"),
         reference(row),
         status("completed"),
-        element("effectiveTime", None, onset.bounds()),
+        element("effectiveTime", None, Span(onset.low).bounds()),
         kind.element("value", "CD"),
         _substance(substance, row, denied=denied),
         reactions,

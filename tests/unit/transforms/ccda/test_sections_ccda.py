@@ -94,6 +94,14 @@ def test_an_end_that_is_still_to_come_is_shown_and_unknown_in_the_entry():
     assert values(found, ".//h:observation//h:high/@nullFlavor") == ["UNK"]
 
 
+def test_the_onset_of_an_allergy_is_no_end_of_it():
+    found = section(ALLERGIES, about("AllergyIntolerance", onsetDateTime="2019"))
+
+    time = ".//h:observation/h:effectiveTime"
+    assert values(found, f"{time}/h:low/@value") == ["2019"]
+    assert values(found, f"{time}/h:high") == []
+
+
 def test_a_resolved_allergy_is_a_completed_concern_with_an_end():
     state = coded(f"{HL7}allergyintolerance-clinical", "resolved")
 
