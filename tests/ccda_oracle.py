@@ -68,7 +68,13 @@ def coded(part):
 def worded(part):
     """A code that the map turns into another word; its text may stand instead."""
     said = part.first(1, 2)
-    yield tuple(word for each in said for word in (each, *CODES.get(each, ())))
+    more = {word: CODES.get(word, ()) for word in said}
+    yield tuple(form for word in said for form in (word, *more[word]))
+
+
+def sex(part):
+    first = part[1][:1].upper()
+    yield (part[1], {"F": "F", "M": "M"}.get(first, "UN" if first in "AO" else "UNK"))
 
 
 CODES = {
@@ -78,10 +84,10 @@ CODES = {
     "U": ("UNK",),
     "H": ("2135-2",),
     "Y": ("true",),
-    "Female": ("F",),
-    "Male": ("M",),
-    "f": ("F",),
-    "m": ("M",),
+    "CP": ("completed",),
+    "NA": ("completed",),
+    "PA": ("completed",),
+    "RE": ("true",),
 }
 
 
@@ -113,7 +119,7 @@ READERS = {
     ("PID", 3): one,
     ("PID", 5): name,
     ("PID", 7): time,
-    ("PID", 8): worded,
+    ("PID", 8): sex,
     ("PID", 10): worded,
     ("PID", 11): address,
     ("PID", 13): phone,
@@ -168,16 +174,21 @@ def facts(message: bytes) -> Iterator[Fact]:
     for position, segment in enumerate(parsed):
         kind = str(segment[0])
         numbers[kind] = numbers.get(kind, 0) + 1
-        for (wanted, field), reader in READERS.items():
-            if wanted != kind or len(segment) <= field:
-                continue
-            for text in str(segment[field]).split(parsed.separators[2]):
-                if text in ("", '""'):
-                    continue
-                for forms in reader(Part(text, separators)):
-                    said = tuple(form for form in forms if form not in ("", '""'))
-                    if said:
-                        yield Fact(kind, numbers[kind], field, said, position)
+        if numbers.get("PID", 0) > 1:
+            return  # what is said of a second patient must not be told of the first
+        for field, reader in READERS.items():
+            if field[0] == kind and len(segment) > field[1]:
+                repetitions = str(segment[field[1]]).split(parsed.separators[2])
+                for said in _forms(repetitions, reader, separators):
+                    yield Fact(kind, numbers[kind], field[1], said, position)
+
+
+def _forms(repetitions, reader, separators):
+    for text in repetitions:
+        if text not in ("", '""'):
+            for forms in reader(Part(text, separators)):
+                if said := tuple(form for form in forms if form not in ("", '""')):
+                    yield said
 
 
 class Reader:
