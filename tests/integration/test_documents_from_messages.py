@@ -10,8 +10,10 @@ from lxml import etree
 from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import lines_of
 from engine.channels.processing.channel_tests import run_tests
+from engine.channels.processing.corrections import forms_of
 from engine.channels.processing.trial import attempt, bench
 from engine.hl7 import parse
+from engine.identity.corrections import Form
 from engine.identity.person import LinkKind
 from engine.store import moves
 from engine.store.audit import Order
@@ -324,3 +326,14 @@ def test_a_package_holds_the_document_and_what_it_is_filed_by(folder):
         "IHE_XDM/SUBSET01/DOC0001.XML",
     ]
     assert etree.fromstring(document).find("c:recordTarget", NAMES) is not None
+
+
+def test_a_summary_is_corrected_whatever_carries_it(folder):
+    (folder / "channels" / "adt.yaml").write_text(CARRIED)
+
+    forms = forms_of(load_site(folder, variables={}).channels)
+
+    assert forms == {
+        ("adt", "partner"): Form.SUMMARY,
+        ("adt", "package"): Form.SUMMARY,
+    }

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from engine.channels.format.channel import Channel, Destination
 from engine.channels.processing.assemble import Line
-from engine.channels.processing.documents import ABOUT_PERSONS
+from engine.channels.processing.documents import sends_documents, sends_summaries
 from engine.channels.processing.finish import (
     delivery_of,
     identity_names,
@@ -56,9 +56,8 @@ def forms_of(channels: Iterable[Channel]) -> dict[tuple[str, str], Form]:
 
 
 def _form(destination: Destination) -> Form:
-    if destination.cda is not None:
-        about = destination.cda.template in ABOUT_PERSONS
-        return Form.SUMMARY if about else Form.NOTE
+    if sends_documents(destination):
+        return Form.SUMMARY if sends_summaries(destination) else Form.NOTE
     if destination.fhir is not None and destination.fhir.mode != "message":
         return Form.FHIR
     return Form.HL7 if destination.mllp is not None else Form.MESSAGE
@@ -211,7 +210,7 @@ class Corrector:
     ) -> Made:
         work = self._work(claimed, wanted)
         channel = self.line.desk.channel
-        if destination.cda is not None and destination.cda.template in ABOUT_PERSONS:
+        if sends_summaries(destination):
             subject = work.persons.subject(wanted.person)
             patient = self._patient(wanted.person, subject, subject.found_by)
             work.prepared.mapped = Mapped(work.persons.site, patient)

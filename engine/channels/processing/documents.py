@@ -64,6 +64,18 @@ def _wanted(destination: Destination) -> CdaDestination:
     return destination.cda
 
 
+def sends_documents(destination: Destination) -> bool:
+    """Whether a destination is sent C-CDA documents, whatever carries them."""
+    carried = destination.mllp is not None and destination.mllp.document is not None
+    return carried or destination.cda is not None
+
+
+def sends_summaries(destination: Destination) -> bool:
+    """Whether a destination is sent documents that summarise a person."""
+    documents = sends_documents(destination)
+    return documents and _wanted(destination).template in ABOUT_PERSONS
+
+
 def _packed(document: Rendered) -> Rendered:
     return Rendered(xdm(document.content), ZIP, document.name)
 
