@@ -40,6 +40,8 @@ TABLES = {
         row("PV1-7", "participant[1].individual(Practitioner)",
             datatype="XCN[Practitioner]"),
         row("PV1-7", "participant[1].type.coding.code", constant='"ATND"'),
+        row("PV1-42", "location[4].location(Location)", datatype="PL[Location]",
+            constant='"reserved"'),
     ],
     ("datatypes", "CX[Identifier]"): [
         row("CX.1", "value"),

@@ -58,6 +58,41 @@ def test_every_row_of_the_protocol_has_a_test_that_carries_its_id():
     assert set(ROWS) - carried == WITHOUT_A_TEST
 
 
+RULES = [f"T{number:02}" for number in range(1, 37)]
+DEFENCES = [f"S{number:02}" for number in range(1, 53)]
+DEFENCES_WITHOUT_A_TEST = {
+    "S02", "S04", "S05", "S07", "S10", "S12", "S25",
+    *(f"S{number}" for number in (*range(17, 24), *range(28, 40), *range(41, 53))),
+}  # fmt: skip
+"""Rows of the security page that no test carries yet; none may be added."""
+
+
+def carried(letter):
+    """Return the numbers after a letter that names of tests carry."""
+    pattern = re.compile(rf"^def test_({letter}\d\d)_", re.MULTILINE | re.IGNORECASE)
+    return {
+        found.upper()
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for found in pattern.findall(path.read_text(encoding="utf-8"))
+    }
+
+
+def test_every_rule_of_the_fhir_map_has_a_test_that_carries_its_number():
+    assert carried("t") == set(RULES)
+
+
+def test_a_row_of_the_security_page_that_has_a_test_keeps_one():
+    assert set(DEFENCES) - carried("s") <= DEFENCES_WITHOUT_A_TEST
+
+
+def test_the_pages_have_the_rules_and_rows_that_are_looked_for():
+    rules = shared("spec", "fhir.md").read_text(encoding="utf-8")
+    defences = shared("spec", "security.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^\*\*(T\d\d) ", rules, re.MULTILINE) == RULES
+    assert re.findall(r"^\| (S\d\d) \|", defences, re.MULTILINE) == DEFENCES
+
+
 def test_every_row_of_text_and_listener_runs_with_lenient_and_strict_settings():
     twice = {row for row, arguments in row_tests() if "strict" in arguments}
 

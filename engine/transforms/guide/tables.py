@@ -94,9 +94,11 @@ def _rows(name: str, text: str) -> Iterator[Row]:
     for number, cells in _cells(text):
         if cells[9]:
             source = re.sub(r"^(\w+)-(\d+\.?\d*)$", r"\1-\2", cells[1])
+            leads_away = cells[9].endswith(")") and "[" in cells[14]
+            constant = "" if leads_away else cells[16]  # it stands a row too high
             yield Row(
                 f"{name} line {number}", source, cells[6], cells[9],
-                cells[14], cells[15], cells[16],
+                cells[14], cells[15], constant,
             )  # fmt: skip
 
 

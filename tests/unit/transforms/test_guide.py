@@ -10,7 +10,7 @@ from engine.transforms.guide.choices import CHOICES, Choice
 from engine.transforms.guide.conditions import holds
 from engine.transforms.guide.images import decoded, is_image
 from engine.transforms.guide.places import Place
-from engine.transforms.guide.tables import read_guide
+from engine.transforms.guide.tables import plain, read_guide
 from engine.transforms.guide.verdicts import (
     COMPLAINTS,
     Verdict,
@@ -321,3 +321,64 @@ def test_nearly_every_condition_of_the_guide_is_read(guide):
     unread = [each for each in conditions if holds(each, lambda _: ["x"]) is None]
 
     assert len(unread) <= 16
+
+
+# ---- T36: the guide's own defects
+
+
+def test_T36_every_map_that_a_row_names_is_found(guide):
+    rows = [
+        row
+        for maps in (guide.segments, guide.datatypes)
+        for map_ in maps.values()
+        for row in map_
+    ]
+    named = {row.datatype for row in rows if row.datatype}
+    words = {row.vocabulary for row in rows if row.vocabulary}
+    uses = {row.datatype for map_ in guide.messages.values() for row in map_}
+    assert len(named) > 90
+    assert len(words) > 40
+
+    assert {each for each in named if plain(each) not in guide.datatypes} == set()
+    assert {each for each in words if plain(each) not in guide.vocabularies} == set()
+    assert {each for each in uses if plain(each) not in guide.segments} == set()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("PL[location]", "PL[Location]"),
+        ("CWE[Code]", "CWE[code]"),
+        ("Yes/NoIndicator", "Yes No Indicator"),
+        ("Contact Role", "ContactRole"),
+    ],
+)
+def test_T36_names_that_differ_in_case_blanks_and_slashes_are_one(one, other):
+    assert plain(one) == plain(other)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("type.coding.value", "Patient.type.coding.code"),
+        ("content.data", "Patient.content.attachment.data"),
+        ("occurneceTiming.repeat", "Patient.occurrenceTiming.repeat"),
+        ("$value", "Patient"),
+        ("/", "Patient"),
+    ],
+)
+def test_T36_misspelt_targets_and_pseudo_assignments_lead_where_they_are_meant(
+    written, meant
+):
+    assert Place("Patient", "").below(written).text == meant
+
+
+def test_T36_a_value_on_the_wrong_row_takes_no_field_away():
+    [wrong] = [each for each in SMALL.segments[plain("PV1[Encounter]")]
+               if each.source == "PV1-42"]  # fmt: skip
+
+    assert (wrong.target, wrong.constant) == ("location[4].location(Location)", "")
+
+
+def test_T36_an_unbalanced_condition_is_read():
+    assert holds('IF (OBX-2 EQUALS "SN"', {"OBX-2": ["SN"]}.__getitem__) is True
