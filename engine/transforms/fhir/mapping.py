@@ -36,6 +36,7 @@ from engine.transforms.fhir.procedure import map_procedure
 from engine.transforms.fhir.referral import map_referral
 from engine.transforms.fhir.related import map_guarantor, map_mother, map_next_of_kin
 from engine.transforms.fhir.report import map_report
+from engine.transforms.fhir.request import map_order_alone
 from engine.transforms.fhir.roles import (
     map_case_manager,
     map_participation,
@@ -107,6 +108,7 @@ MAPPERS: Final[Mapping[str, Mapper]] = MappingProxyType(
         "IN1": map_insurance,
         "IN3": map_case_manager,
         "GT1": map_guarantor,
+        "ORC": map_order_alone,
         "OBR": map_report,
         "OBX": _map_loose_observations,
         "TXA": map_document,

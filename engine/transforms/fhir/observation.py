@@ -49,6 +49,7 @@ from engine.transforms.fhir.vocabulary import (
 ABSENT: Final = HL7 + "data-absent-reason"
 _STATUS_TABLE: Final = HL7 + "v2-0085"
 _INTERPRETATION_CODES: Final = {code: code for code in INTERPRETATION}
+_MEASURED: Final = ("valueQuantity", "valueRange", "valueRatio", "valueSampledData")
 _ABSENT_BY_STATUS: Final = {"N": "not-asked", "X": "error"}
 
 
@@ -119,6 +120,8 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
     if not _add_value(conversion, lines, resource, units):
         reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
         resource["dataAbsentReason"] = coded(ABSENT, reason)
+    if units and not reason and not _has_unit(resource):
+        conversion.lose(node, 6, "no-fhir-home")
     _add_judgement(conversion, node, resource, units)
     _add_circumstances(conversion, node, resource, order)
     put(resource, "note", [one for line in lines for one in notes_of(conversion, line)])
@@ -216,6 +219,13 @@ def _add_value(
     elif value:
         resource[name] = value
     return bool(value)
+
+
+def _has_unit(resource: Element) -> bool:
+    """Whether the value of a result has a place for its unit."""
+    parts = resource.get("component")
+    values = [resource, *(parts if isinstance(parts, list) else ())]
+    return any(name in each for each in values for name in _MEASURED)
 
 
 def _add_components(

@@ -28,6 +28,8 @@ from engine.transforms.fhir.order_control import (
     add_requester,
     group_number,
     order_status,
+    orderer,
+    request_identifiers,
     upsert_order,
 )
 from engine.transforms.fhir.order_history import map_order_history
@@ -35,10 +37,42 @@ from engine.transforms.fhir.timing import add_timing
 from engine.transforms.fhir.vocabulary import PRIORITY, V3_ROLE
 
 _ORDER_TYPE: Final = {"I": "HOSP", "O": "OF"}
+_SERVICES: Final = frozenset(("ORM", "OML", "OMG", "OMI"))
+_DETAILS: Final = frozenset(
+    ("OBR", "RXO", "RXE", "RXA", "RXD", "RXG", "RQD", "RQ1", "ODS", "ODT")
+)
 _SUPPORTING: Final = (
     "http://hl7.org/fhir/5.0/StructureDefinition/"
     "extension-ServiceRequest.supportingInfo"
 )
+
+
+def map_order_alone(conversion: Conversion, orc: Node) -> None:
+    """Add what an ORC without any detail says: that an order is cancelled, or held.
+
+    It is told of a laboratory or other service; of medicines it stays in the loss
+    report, for a request needs to say which medicine.
+    """
+    ids = {segment.id for segment in conversion.message.segments}
+    if conversion.message.message_type not in _SERVICES or ids & _DETAILS:
+        return
+    identifiers = request_identifiers(conversion, orc, None)
+    if not identifiers:
+        return
+    orc.take(2, 3)
+    resource: Element = {"resourceType": "ServiceRequest", "identifier": identifiers}
+    resource["status"] = order_status(orc, resource)
+    resource["intent"] = "order"
+    conversion.about(orc, resource)
+    resource.setdefault("subject", {"display": "unknown"})
+    requester = orderer(conversion, orc, orc)
+    if requester is not None:
+        resource["requester"] = requester.reference
+    add_event(conversion, orc, resource)
+    put(resource, "requisition", group_number(conversion, orc))
+    add_label(conversion, orc, resource)
+    put(resource, "note", notes_of(conversion, orc))
+    upsert_order(conversion, orc, resource, identifiers)
 
 
 def map_request(

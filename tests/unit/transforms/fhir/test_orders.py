@@ -11,6 +11,7 @@ from tests.fhir_messages import (
     msh,
     obr,
     obx,
+    oru,
     pid,
     pv1,
     resource,
@@ -249,3 +250,36 @@ def test_an_observer_needs_no_name(fields):
 
     [seen] = found.all("Observation")
     assert {"device", "extension"} & seen.resource.keys()
+
+
+def test_an_order_control_without_detail_reaches_the_order_it_is_about():
+    [made] = mapped(order(kind="ORM^O01^ORM_O01")).all("ServiceRequest")
+    cancel = segment("ORC", f1="CR", f2="P1^ADT1", f12="8^Doc^Dora")
+
+    found = mapped(er7(msh("ORM^O01^ORM_O01"), pid(), pv1(), cancel, "NTE|1||Sorry"))
+
+    [told] = found.all("ServiceRequest")
+    assert (told.criteria, told.resource["status"]) == (made.criteria, "revoked")
+    assert told.resource["note"] == [{"text": "Sorry"}]
+    assert "ORC-1" not in {loss.path for loss in found.losses}
+
+
+@pytest.mark.parametrize(
+    ("kind", "control"),
+    [
+        ("ORM^O01^ORM_O01", segment("ORC", f1="CA")),
+        ("RDE^O11^RDE_O11", segment("ORC", f1="CA", f2="P1^ADT1")),
+    ],
+)
+def test_an_order_control_that_names_no_order_or_no_medicine_is_listed(kind, control):
+    lost = losses(er7(msh(kind), pid(), control))
+
+    assert lost["ORC-1"] == "no-fhir-home"
+
+
+def test_a_unit_whose_value_has_no_place_for_it_is_listed():
+    words = oru(obx("ST", "5.0", f6="mg/dL^mg/dL^UCUM"))
+    number = oru(obx("NM", "5.0", f6="mg/dL^mg/dL^UCUM"))
+
+    assert losses(words)["OBX-6"] == "no-fhir-home"
+    assert "OBX-6" not in losses(number)
