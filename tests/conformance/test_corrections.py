@@ -25,7 +25,7 @@ from engine.store.previews import preview
 from engine.store.queues import DeliveryFilter, deliveries
 from engine.store.settlement import Settlement, settle
 from tests.builders import adt_a01, er7, msh
-from tests.databases import empty_database
+from tests.databases import BOTH, empty_database
 from tests.stored import NOON, accept, arrival
 
 SETTINGS = """
@@ -123,9 +123,9 @@ def admission(control_id, *more, **given):
     return adt_a01(*more, header=msh(f10=control_id), **given)
 
 
-@pytest.fixture
-def ward(tmp_path):
-    place = Ward(tmp_path)
+@pytest.fixture(params=["sqlite"])
+def ward(request, tmp_path):
+    place = Ward(tmp_path, request.param)
     place.send(admission("1", **ANN), admission("2", "AL1|1|DA|^Peanut", **BO))
     return place
 
@@ -164,6 +164,7 @@ def test_M11_a_merge_reaches_a_fhir_server_with_links_and_with_what_it_has(ward)
     assert subjects(bundle) == {"AllergyIntolerance": ann, "Encounter": ann}
 
 
+@pytest.mark.parametrize("ward", BOTH, indirect=True)
 def test_M11_an_unmerge_gives_the_server_both_persons_back(ward):
     ann, bo = ward.person("1"), ward.person("2")
     ward.decide(LinkKind.MERGE, source=bo, target=ann)
