@@ -2,6 +2,7 @@
 
 import socket
 from datetime import timedelta
+from time import process_time
 from typing import cast
 
 import pytest
@@ -32,6 +33,24 @@ def test_E21_a_block_that_never_completes_is_quarantined_and_closed(strict):
     assert peer.closed
     assert peer.verdicts == [Verdict.QUARANTINED]
     assert peer.sent == b""
+
+
+def test_E21_a_byte_of_each_of_a_thousand_slow_peers_is_soon_read(strict):
+    good, slow = Peer(strict=strict), [Peer(strict=strict) for _ in range(1_000)]
+    for peer in slow:
+        peer.hear(b"\x0b" + adt()[:30])
+    rounds = []
+
+    for _ in range(20):  # between two looks at the good one, one byte of each of them
+        began = process_time()
+        for peer in slow:
+            peer.hear(b"x")
+        good.hear(enclose(adt()))
+        rounds.append(process_time() - began)
+
+    assert len(codes(good.sent)) == 20
+    assert max(rounds) <= 0.1
+    assert not any(peer.closed for peer in slow)
 
 
 def test_E22_a_peer_that_never_sends_is_closed_but_a_quiet_one_is_not(strict):
