@@ -49,10 +49,8 @@ def damages(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
     if connection.dialect.name == "sqlite":
         for schema in SCHEMAS:
             yield from _structure(connection, schema)
-    for look in (*_SEALED, _messages, _documents):
+    for look in (*_SEALED, _messages, _documents, _chain, _counters, _revisions):
         yield from _guarded(look, connection, sealer)
-    yield from _guarded(_chain, connection, sealer)
-    yield from _guarded(_counters, connection, sealer)
 
 
 Look = Callable[[Connection, Sealer], Iterator[Damage]]
@@ -187,3 +185,18 @@ def _counters(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
     ):
         place = " ".join(filter(None, (subject, channel, destination, state)))
         yield Damage(f"engine.db, counter {place}", f"wrong by {wrong}")
+
+
+_REVISIONS: Final = (
+    "SELECT message.id FROM engine.message JOIN engine.attempt"
+    " ON attempt.message_id = message.id AND attempt.attempt = message.attempt"
+    " WHERE attempt.revision <> message.revision"
+)
+
+
+def _revisions(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """A message names the revision that its last attempt ran under."""
+    del sealer
+    for (number,) in connection.exec_driver_sql(_REVISIONS):
+        says = "its revision is not that of its last attempt"
+        yield Damage(f"engine.db, message {number}", says)

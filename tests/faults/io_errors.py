@@ -54,6 +54,7 @@ SHAPE = Shape(CHANNEL, f"out/{CHANNEL}/")
 ANSWERS = 6
 WARM_ANSWERS = 20
 SILENCE_SECONDS = 1.5
+FROZEN_SECONDS = 0.5
 START_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
 IDLE_SECONDS = 0.1
@@ -202,13 +203,13 @@ class Errors:
             node.launch(name)
         with suppress(AssertionError):
             await_ports(node, START_SECONDS)
-            asyncio.run(self._work(node, sender, ANSWERS))
+            asyncio.run(self._work(node, sender, ANSWERS, FROZEN_SECONDS))
         if node.running:
             time.sleep(3 * IDLE_SECONDS)
         node.stop()
         return node.codes[process]
 
-    async def _work(self, node, sender, wanted):
+    async def _work(self, node, sender, wanted, patience=30.0):
         """Send until so many were answered and settled, or nothing goes on."""
         stop, begun = asyncio.Event(), time.monotonic()
         running, before = asyncio.create_task(sender.run(stop)), sender.answered
@@ -220,8 +221,8 @@ class Errors:
             if silent > START_SECONDS or (silent > SILENCE_SECONDS and self._fired()):
                 break
         stop.set()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(running, 0.5)
+        with suppress(TimeoutError):  # a frozen connection answers nobody
+            await asyncio.wait_for(running, patience)
         if node.running and sender.answered >= wanted:
             wait_until_settled(self.run.store, 2 * SILENCE_SECONDS)
 

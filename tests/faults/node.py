@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.edge_ledger import ROOT
 from tests.faults.site import Run
@@ -19,13 +20,16 @@ class Node:
 
     run: Run
     process: subprocess.Popen[bytes] | None = None
+    logs: Path | None = None
+    variables: dict[str, str] = field(default_factory=dict)
 
     def launch(self):
         words = (sys.executable, "-m", "engine.cli", "run", "--config", self.run.config)
-        with (self.run.folder / "node.log").open("ab") as log:
+        with ((self.logs or self.run.folder) / "node.log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own module
                 list(map(str, words)),
                 cwd=ROOT,
+                env={**os.environ, **self.variables},
                 stderr=log,
                 stdout=log,
                 start_new_session=True,
@@ -55,7 +59,7 @@ class Node:
         return self.process.wait(limit), time.monotonic() - begun
 
     def log(self):
-        return (self.run.folder / "node.log").read_text()[-3000:]
+        return ((self.logs or self.run.folder) / "node.log").read_text()[-3000:]
 
 
 def await_ports(node, limit=90.0):

@@ -4,6 +4,7 @@ It runs a reactor of its own in a thread, so that a test talks to it with plain 
 """
 
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ class Toxic:
         segment: bytes of each piece that is passed on; 0 passes on what comes.
         delay: seconds before each piece.
         swallow: nothing of the answer is passed on, and nobody hangs up.
+        hang: at the limit nobody is told: nothing more is passed on either way.
+        deaf: nothing is read from who asks, so that its window fills.
     """
 
     request_bytes: int | None = None
@@ -32,6 +35,8 @@ class Toxic:
     segment: int = 0
     delay: float = 0.0
     swallow: bool = False
+    hang: bool = False
+    deaf: bool = False
 
 
 class Side(Protocol):
@@ -43,19 +48,21 @@ class Side(Protocol):
     def __init__(self, proxy, toxic, limit):
         self.proxy, self.toxic, self.limit = proxy, toxic, limit
         self.early: list[bytes] = []
-        self.passed, self.due = 0, 0.0
+        self.passed, self.due, self.hung = 0, 0.0, False
 
     @override
     def dataReceived(self, data):
         if self.other is None:
             self.early.append(data)
             return
+        if self.hung:
+            return
         if self.limit is not None:
             data = data[: self.limit - self.passed]
         self.passed += len(data)
         self.carry(data)
         if self.passed == self.limit:
-            self.proxy.reactor.callLater(SETTLE_SECONDS, self.reset)
+            self.proxy.reactor.callLater(SETTLE_SECONDS, self.end)
 
     def carry(self, data):
         """Pass bytes on, in pieces and late, as the toxic says."""
@@ -74,9 +81,20 @@ class Side(Protocol):
         self.other, other.other = other, self
         early, self.early = self.early, []
         if self.limit == 0:
-            self.reset()
+            self.end()
         for data in early:
             self.dataReceived(data)
+
+    def read_nothing(self):
+        self.transport.pauseProducing()
+
+    def end(self):
+        """Do at the limit what the toxic says."""
+        if not self.toxic.hang:
+            self.reset()
+        for side in (self, self.other):
+            if side is not None:
+                side.hung = True
 
     def reset(self):
         for side in (self, self.other):
@@ -99,10 +117,14 @@ class Answering(Side):
 
 
 class Proxy:
-    """Listens on ``port`` and carries to ``target``; ``toxic`` holds from now on."""
+    """Listens on ``port`` and carries to ``target``.
+
+    Each connection meets the next of ``toxics``, and ``toxic`` when there are no more.
+    """
 
     def __init__(self, target):
         self.target, self.toxic = target, Toxic()
+        self.toxics: deque[Toxic] = deque()
         self.reactor: Any = EPollReactor()
         factory = ServerFactory()
         factory.buildProtocol = self.accept  # type: ignore[method-assign]
@@ -114,13 +136,15 @@ class Proxy:
         self.thread.start()
 
     def accept(self, _):
-        toxic = self.toxic
+        toxic = self.toxics.popleft() if self.toxics else self.toxic
         asking = Side(self, toxic, toxic.request_bytes)
         answering = Answering(self, toxic, toxic.answer_bytes)
         out = ClientFactory()
         out.noisy = False
         out.buildProtocol = lambda _: answering  # type: ignore[method-assign,assignment]
         answering.connectionMade = lambda: asking.meet(answering)  # type: ignore[method-assign]
+        if toxic.deaf:
+            asking.connectionMade = asking.read_nothing  # type: ignore[method-assign]
         self.reactor.connectTCP(*self.target, out)
         return asking
 
