@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from engine.errors import ConfigurationError
 from engine.store.reserve import Reserve
 
 LEVELS: Final = (95, 90, 80)
@@ -49,9 +50,15 @@ def protect_data() -> None:
 
 
 def not_started(error: Exception) -> int:
-    """Tell why a process cannot start; return its exit code, unless a disk failed."""
+    """Tell why a process cannot start; return its exit code, unless a disk failed.
+
+    Raises:
+        EngineError: nothing is wrong with the configuration; a new life may succeed.
+    """
     if is_broken(error):
         protect_data()
+    if not isinstance(error, ConfigurationError | OSError):
+        raise error
     _log.error("not_started", reason=str(error), faults=getattr(error, "faults", ()))
     return WRONG_CONFIGURATION
 

@@ -52,7 +52,7 @@ from engine.channels.tls import Identities
 from engine.channels.tls_watch import Watch
 from engine.channels.twisted_logs import follow_twisted
 from engine.channels.wake import Ringer
-from engine.errors import ConfigurationError, EngineError
+from engine.errors import EngineError
 from engine.failpoint import arm, reach
 from engine.settings import Settings
 from engine.store.database import Database
@@ -355,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         key = load_or_create_key(settings.key_file)
         database = open_when_there(settings.store_url, key, "edge")
         return _run(settings, database, load, asked.bells)
-    except (ConfigurationError, OSError) as error:
+    except (EngineError, OSError) as error:
         return not_started(error)
 
 

@@ -356,7 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         return _run(asked)
-    except (ConfigurationError, OSError) as error:
+    except (EngineError, OSError) as error:
         return not_started(error)
 
 

@@ -134,6 +134,8 @@ class Errors:
     run: Run
     counts: Counter[str] = field(default_factory=Counter)
     offenders: list[str] = field(default_factory=list)
+    _looked_at: int = 0
+    _has_fired: bool = False
 
     @property
     def beside(self):
@@ -159,6 +161,7 @@ class Errors:
         (self.run.folder / "bells").mkdir(exist_ok=True)
         for left in ("write.log", "node.log"):
             (self.beside / left).unlink(missing_ok=True)
+        self._looked_at, self._has_fired = 0, False
 
     def _sender(self, after):
         sender = Sender(self.run.folder, self.run.ports, width=2)
@@ -203,13 +206,13 @@ class Errors:
             node.launch(name)
         with suppress(AssertionError):
             await_ports(node, START_SECONDS)
-            asyncio.run(self._work(node, sender, ANSWERS, FROZEN_SECONDS))
+            asyncio.run(self._work(node, sender, ANSWERS, faulty=True))
         if node.running:
             time.sleep(3 * IDLE_SECONDS)
         node.stop()
         return node.codes[process]
 
-    async def _work(self, node, sender, wanted, patience=30.0):
+    async def _work(self, node, sender, wanted, *, faulty=False):
         """Send until so many were answered and settled, or nothing goes on."""
         stop, begun = asyncio.Event(), time.monotonic()
         running, before = asyncio.create_task(sender.run(stop)), sender.answered
@@ -218,19 +221,24 @@ class Errors:
             if sender.answered > before:
                 before, begun = sender.answered, time.monotonic()
             silent = time.monotonic() - begun
-            if silent > START_SECONDS or (silent > SILENCE_SECONDS and self._fired()):
+            patience = SILENCE_SECONDS if faulty and self._fired() else START_SECONDS
+            if silent > patience:
                 break
         stop.set()
         with suppress(TimeoutError):  # a frozen connection answers nobody
-            await asyncio.wait_for(running, patience)
+            await asyncio.wait_for(running, FROZEN_SECONDS if faulty else None)
         if node.running and sender.answered >= wanted:
             wait_until_settled(self.run.store, 2 * SILENCE_SECONDS)
 
     def _fired(self):
         """Whether a call has failed by now: then silence may be the answer to it."""
         log = self.beside / "write.log"
-        records = read_log(log, self.run.folder) if log.exists() else ()
-        return any(one.operation is Operation.FAULT for one in records)
+        size = log.stat().st_size if log.exists() else 0
+        if size > self._looked_at:
+            self._looked_at = size
+            records = read_log(log, self.run.folder)
+            self._has_fired = any(one.operation is Operation.FAULT for one in records)
+        return self._has_fired
 
     # ---- verdicts
 
