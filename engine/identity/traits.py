@@ -31,7 +31,8 @@ class Kind(StrEnum):
 class Traits(NamedTuple):
     """Cleaned values; ``""`` is missing, a placeholder counts as missing.
 
-    ``ssn`` has nine digits, ``last_four`` also stands where only four are known;
+    ``ssn`` has seven to twelve digits, ``last_four`` also stands where only four are
+    known;
     ``birth`` and ``death`` are ``YYYYMMDD``; ``death`` may be ``Y`` without a date.
     """
 
@@ -194,6 +195,7 @@ _NO_SSN: Final = frozenset(
     {"123456789", "123121234", "078051120", "219099999", "987654321", "111223333"}
 )
 _NINE, _FOUR, _TEN, _SHORTEST_PHONE = 9, 4, 10, 7
+_LENGTHS: Final = range(7, 13)
 
 
 def clean_birth(text: str) -> str:
@@ -209,7 +211,9 @@ def clean_birth(text: str) -> str:
 
 
 def clean_ssn(text: str) -> tuple[str, str]:
-    """Return the nine digits, or ``""``, and the last four.
+    """Return the number, or ``""``, and its last four digits.
+
+    Nine digits keep the rules of US numbers; national numbers elsewhere have others.
 
     Examples:
         >>> clean_ssn("***-**-5068")
@@ -218,14 +222,11 @@ def clean_ssn(text: str) -> tuple[str, str]:
     number = "".join(letter for letter in text if letter.isdigit())
     if len(number) == _FOUR:
         return "", number
-    if (
-        len(number) != _NINE
-        or len(set(number)) == 1
-        or number[:3] in {"000", "666"}
-        or number in _NO_SSN
-    ):
+    if len(number) not in _LENGTHS or len(set(number)) == 1 or number in _NO_SSN:
         return "", ""
-    return number, number[5:]
+    if len(number) == _NINE and number[:3] in {"000", "666"}:
+        return "", ""
+    return number, number[-_FOUR:]
 
 
 def clean_phone(text: str) -> str:
@@ -275,7 +276,7 @@ _SHORT: Final = {
     "southeast": "se", "southwest": "sw", "mount": "mt", "fort": "ft", "saint": "st",
 }  # fmt: skip
 _UNITS: Final = re.compile(r"(?:#|\b(?:apt|unit|ste|suite|rm|room|lot|bldg)\b).*")
-_ZIP, _NO_ZIP = 5, frozenset({"00000", "99999", "12345"})
+_ZIP, _NO_ZIP = (4, 5), frozenset({"0000", "00000", "9999", "99999", "12345"})
 _HOUSE: Final = re.compile(r"(\d+[a-z]?) +(.+)")
 
 
@@ -292,7 +293,7 @@ def _address(pid: Segment) -> tuple[str, str, str, str, str]:
         street,
         plain(place.text(3)),
         plain(place.text(4)),
-        code if len(code) == _ZIP and code.isdigit() and code not in _NO_ZIP else "",
+        code if len(code) in _ZIP and code.isdigit() and code not in _NO_ZIP else "",
     )
 
 

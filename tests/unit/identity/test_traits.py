@@ -57,6 +57,18 @@ def test_a_birth_date_that_is_none_is_missing(text):
     assert clean_birth(text) == ""
 
 
+@pytest.mark.parametrize("text", ["943 476 5919", "138.7001", "100200300400"])
+def test_a_national_number_of_another_length_is_kept(text):
+    digits = "".join(filter(str.isdigit, text))
+
+    assert clean_ssn(text) == (digits, digits[-4:])
+
+
+@pytest.mark.parametrize("text", ["123456", "1234567890123", "7777777"])
+def test_a_number_too_short_too_long_or_of_one_digit_is_missing(text):
+    assert clean_ssn(text) == ("", "")
+
+
 @pytest.mark.parametrize(
     "text", ["000121234", "666121234", "111111111", "078-05-1120", "12345"]
 )
