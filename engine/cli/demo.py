@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from engine.cli.invocation import Command, Exit, Stop, invocation, note, now
 from engine.cli.kinds import duration
 from engine.cli.output import emit_one
 from engine.cli.project import write_project
-from engine.cli.site import store
+from engine.cli.site import order, store
 from engine.peers.fhir_memory import Memory, serve
 from engine.peers.receiving import Receiver
 from engine.peers.sending import Feed, Sender, Tally
@@ -50,7 +51,7 @@ def demo_command(
     ends it; --keep DIR leaves a project to change.
     """
     with _project(keep) as folder:
-        demo = Demo(folder, rate, arranged(seed), free_ports(5))
+        demo = Demo(folder, rate, arranged(seed), free_ports(6))
         invocation().config = folder / "config"
         os.environ.update(demo.variables())
         command = interop("run", "--config", str(folder / "config"))
@@ -116,15 +117,27 @@ class Demo:
 
     def variables(self) -> dict[str, str]:
         """Return where everything listens, as the channel files name it."""
-        adt, lab, relay, fhir, his = map(str, self.ports)
+        adt, lab, relay, console, fhir, his = map(str, self.ports)
         return {
             "ADT_PORT": adt,
             "LAB_PORT": lab,
             "RELAY_PORT": relay,
             "HIS_PORT": his,
             "FHIR_BASE_URL": f"http://127.0.0.1:{fhir}/fhir",
-            "INTEROP_CONSOLE__BIND": "off",
+            "INTEROP_CONSOLE__BIND": f"127.0.0.1:{console}",
         }
+
+    def _door(self) -> str:
+        """Return where the console is, and a code that opens it once."""
+        from engine.console.permissions import Permission
+        from engine.store import sessions
+
+        until = now() + timedelta(hours=12)
+        with store() as database, database.engine() as connection:
+            code = sessions.invite(
+                connection, database.sealer, "demo", Permission, until, order("demo")
+            )
+        return f"console: http://127.0.0.1:{self.ports[3]}/sign-in  code: {code}"
 
     def _first_delivered(self) -> float | None:
         """Return after how many seconds the first Bundle had arrived."""
@@ -144,7 +157,8 @@ class Demo:
         end = self.started + seconds if seconds else None
         live = sys.stderr.isatty() and not invocation().quiet
         async with self._receivers():
-            await asyncio.to_thread(engine.wait_for, self.ports[:3])
+            await asyncio.to_thread(engine.wait_for, self.ports[:4])
+            note(self._door())
             senders = [asyncio.create_task(each) for each in self._senders()]
             seen = Seen()
             with store() as database, View(live) as view:

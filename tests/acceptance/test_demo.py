@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ def test_the_demo_shows_a_bundle_an_error_and_a_doubt_and_can_be_acted_on(tmp_pa
     done = interop("demo", "--once", "--for", "90", "--rate", "8", "--keep", site)
 
     assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"console: http://127.0.0.1:\d+/sign-in  code: [\w-]{43}\n", done.stderr
+    )
     seen = json.loads(done.stdout)
     assert seen["delivered"] >= 1
     assert seen["error_entries"] >= 1
