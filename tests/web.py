@@ -1,7 +1,7 @@
 """A console without socket: requests go straight into the application."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,9 +15,11 @@ from engine.console.routes import ROUTES, Route
 from engine.console.session import csrf_of
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
+from engine.identity.corrections import Form
 from engine.identity.weights import Model
 from engine.settings import Settings
 from engine.store import sessions, tokens
+from engine.store.corrections import Place
 from engine.store.database import Database
 from engine.store.patients import shipped
 from tests.stored import NOON, OPERATOR
@@ -73,13 +75,16 @@ class Web:
     now: datetime = NOON
     cookie: str = ""
     csrf: str = ""
+    forms: Mapping[Place, Form] = field(default_factory=dict)
     routes: Sequence[Route] = ROUTES
     model: Model = field(default_factory=shipped)
 
     def __post_init__(self):
         system, site = self.settings.identity_system, self.settings.site
         directory = Directory(site, system, self.model)
-        here = Surroundings(self.settings, self.database, directory, lambda: self.now)
+        here = Surroundings(
+            self.settings, self.database, directory, lambda: self.now, self.forms
+        )
         self.app = create_app(here, self.routes)
 
     def allowed(self, *permissions):

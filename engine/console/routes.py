@@ -5,7 +5,14 @@ from typing import Any, Final, NamedTuple
 
 from engine.console import assets, health, preferences
 from engine.console.fhir_api import capability, match, patients, pixm
-from engine.console.pages import message, messages, overview, sign_in, work
+from engine.console.pages import (
+    message,
+    messages,
+    mismatch,
+    overview,
+    sign_in,
+    work,
+)
 from engine.console.permissions import Permission
 
 
@@ -45,6 +52,13 @@ ROUTES: Final[Sequence[Route]] = (
     ),
     Route("GET", "/work", work.work, _SEE),
     Route("GET", "/work.{form}", work.work, _SEE),
+    Route("GET", "/work/mismatch/{number}", mismatch.task, Permission.WORK_IDENTITY),
+    Route(
+        "POST",
+        "/work/mismatch/{number}/{what}",
+        mismatch.decide,
+        Permission.WORK_IDENTITY,
+    ),
     Route("GET", "/work/errors/{key}", work.group, _SEE),
     Route("POST", "/work/errors/{key}/assign", work.assign, _REPLAY),
     Route("POST", "/work/errors/{key}/comment", work.comment, _REPLAY),

@@ -8,7 +8,6 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Final
@@ -23,7 +22,8 @@ from engine.channels.clock import utc_now
 from engine.channels.format.load import Site, load_site
 from engine.channels.logs import configure_logs
 from engine.channels.opening import open_when_there
-from engine.channels.queries.directory import Directory, directory_of
+from engine.channels.processing.corrections import forms_of
+from engine.channels.queries.directory import directory_of
 from engine.console.binding import address
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
@@ -102,7 +102,7 @@ def serve(
     here: Surroundings,
     place: tuple[str, int],
     upkeep: Upkeep,
-    load: Callable[[], Directory],
+    load: Callable[[], Surroundings],
 ) -> int:
     """Answer requests until told to stop; return the exit code."""
     settings, app = here.settings, create_app(here)
@@ -123,7 +123,7 @@ def serve(
     server = uvicorn.Server(config)
 
     def reload() -> None:
-        app.state.surroundings = replace(here, directory=load())
+        app.state.surroundings = load()
         _log.info("reloaded")
 
     @asynccontextmanager
@@ -168,9 +168,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_CONFIGURATION
     upkeep = Upkeep(database, settings.node_name)
     signal.signal(signal.SIGHUP, upkeep.ask_to_reload)
-    here = Surroundings(settings, database, directory_of(site), utc_now)
+
+    def here_of(loaded: Site) -> Surroundings:
+        directory, forms = directory_of(loaded), forms_of(loaded.channels)
+        return Surroundings(settings, database, directory, utc_now, forms)
+
     try:
-        return serve(here, place, upkeep, lambda: directory_of(load()))
+        return serve(here_of(site), place, upkeep, lambda: here_of(load()))
     finally:
         database.close()
 

@@ -1,25 +1,31 @@
 """What every request of the console works with."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from starlette.requests import Request
 
 from engine.channels.queries.directory import Directory
 from engine.console.permissions import Caller
+from engine.identity.corrections import Form
 from engine.settings import Settings
+from engine.store.corrections import Place
 from engine.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The node's settings, its open store, the patient index in it, and the clock."""
+    """The node's settings, its open store, the patient index in it, and the clock.
+
+    ``forms`` says which destinations hear of corrections, and in what form.
+    """
 
     settings: Settings
     database: Database
     directory: Directory
     now: Callable[[], datetime]
+    forms: Mapping[Place, Form] = field(default_factory=dict)
 
 
 def surroundings(request: Request) -> Surroundings:

@@ -10,7 +10,7 @@ from engine.store.journal import Arrival
 from tests.browser.conftest import Watched, served
 from tests.builders import adt_a01
 from tests.databases import empty_database
-from tests.sites import NOON, busy_site
+from tests.sites import NOON, busy_site, site_with_doubt
 
 PAGES = (
     *("/", "/messages", "/messages?state=held", "/messages?state=eror", "/messages/1"),
@@ -85,6 +85,21 @@ def test_an_empty_page_says_why_and_what_to_do(chromium, empty, theme):
         page = watched.visit(path)
         assert faults_of(page) == [], path
     assert "interop send" in watched.visit("/").content()
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_doubt_is_read_and_decided_by_everybody(chromium, tmp_path, theme):
+    with served(site_with_doubt(tmp_path).database("console")) as here:
+        watched = browser_at(chromium, here, theme)
+        watched.sign_in(here.code())
+        page = watched.visit("/work/mismatch/1?preview=same")
+        faults = faults_of(page)
+        page.fill("main input[name=reason]", "same passport")
+        page.click("text=Same person >> nth=-1")
+        page.wait_for_selector("text=Undo this decision")
+
+    assert faults == []
     assert watched.complaints == []
 
 

@@ -19,7 +19,7 @@ from engine.console.permissions import Permission
 from engine.console.queries import error_queue as queries
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
-from engine.store import error_queue, queues, worklist
+from engine.store import error_queue, queues, task_work
 from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.error_queue import Comment, Entry, Group
@@ -38,6 +38,7 @@ ENTRY_COLUMNS: Final = (
     *("id", "kind", "message_id", "delivery_id", "channel", "destination", "stage"),
     *("class_", "code", "sentence", "assignee", "opened_at"),
 )
+_DECIDING: Final = frozenset({Permission.WORK_IDENTITY, Permission.VIEW_PHI})
 Act = Callable[[Connection, Sealer, Sequence[Entry], Order], int]
 ACTS: Final[Mapping[str, Act]] = {"retry": queries.retry, "discard": queries.discard}
 
@@ -47,7 +48,7 @@ def work(request: Request, kind: str = "errors") -> Response:
     here = surroundings(request)
     with here.database.reading() as connection:
         groups = error_queue.groups(connection)
-        tasks = worklist.listed(connection, limit=PAGE)
+        tasks = [each for each, _ in task_work.by_priority(connection, limit=PAGE)]
         parked = queues.parked(connection)
         waiting = [each for each in queues.waiting(connection) if each.ready]
     rows = [
@@ -78,6 +79,7 @@ def work(request: Request, kind: str = "errors") -> Response:
         tasks=tasks,
         parked=parked,
         waiting=waiting,
+        may_decide=caller(request).permissions >= _DECIDING,
         counts={
             "errors": sum(each.open for each in groups),
             "mismatch": len(tasks),

@@ -31,7 +31,7 @@ def serve(settings, database, place, load=None, upkeep=None):
     directory = Directory("here", "urn:eid", shipped())
     here = Surroundings(settings, database, directory, lambda: NOON)
     upkeep = upkeep or server.Upkeep(database, settings.node_name)
-    return server.serve(here, place, upkeep, load or (lambda: directory))
+    return server.serve(here, place, upkeep, load or (lambda: here))
 
 
 @contextmanager
@@ -144,7 +144,8 @@ def test_a_console_reads_its_tables_again_when_asked(tmp_path, monkeypatch, brok
         loaded.set()
         if broken:
             raise ConfigurationError("1 fault in the tables")
-        return Directory("here", "urn:other", shipped())
+        other = Directory("here", "urn:other", shipped())
+        return Surroundings(SITE, database, other, lambda: NOON)
 
     upkeep.ask_to_reload(signal.SIGHUP, None)
     with serving(database, SITE, monkeypatch, load, upkeep) as (port, _):
@@ -200,4 +201,4 @@ def test_the_process_opens_the_store_of_its_site(tmp_path, monkeypatch):
     [(here, place, _, load)] = served
     assert (here.settings.site, here.database.role) == ("test", "console")
     assert place == ("127.0.0.1", 1)
-    assert load().system == "urn:id:test:enterprise"
+    assert load().directory.system == "urn:id:test:enterprise"

@@ -1,0 +1,117 @@
+"""The page of one doubt: evidence, preview, decision, and the way back."""
+
+import pytest
+
+from engine.channels.format.load import load_site
+from engine.channels.processing.corrections import forms_of
+from engine.console.permissions import Permission
+from engine.store import audit, patient_views, worklist
+from engine.store.moves import person_of
+from engine.store.patients import SqlPatientIndex, shipped
+from tests.sites import site_with_doubt
+from tests.web import Web
+
+DECIDES = (Permission.VIEW_METADATA, Permission.WORK_IDENTITY, Permission.VIEW_PHI)
+
+
+@pytest.fixture
+def web(tmp_path):
+    site = site_with_doubt(tmp_path)
+    forms = forms_of(load_site(site.config, None, {}).channels)
+    return Web(site.database("console"), forms=forms)
+
+
+def state_of(web, number=1):
+    with web.database.reading() as connection:
+        index = SqlPatientIndex(connection, web.database.sealer)
+        return worklist.shown(index, number).state
+
+
+def persons(web):
+    with web.database.reading() as connection:
+        index = SqlPatientIndex(connection, web.database.sealer)
+        found = worklist.shown(index, 1)
+        records = [found.record, *(each.record for each in found.candidates)]
+        return {person_of(connection, each) for each in records}
+
+
+def test_records_stand_side_by_side_with_the_evidence_in_sentences(web):
+    text = web.signed_in(*DECIDES).browse("/work/mismatch/1").text
+
+    with web.database.reading() as connection:
+        index = SqlPatientIndex(connection, web.database.sealer)
+        [told] = patient_views.explained(worklist.shown(index, 1), shipped())
+    assert "(this message)" in text
+    assert [line.sentence for line in told.lines if line.sentence not in text] == []
+    assert "differs" in text
+
+
+def test_opening_a_doubt_is_written_down_and_needs_the_right_to_see_patients(web):
+    web.signed_in(*DECIDES).browse("/work/mismatch/1")
+    blind = web.signed_in(Permission.VIEW_METADATA, Permission.WORK_IDENTITY)
+
+    with web.database.reading() as connection:
+        rows = audit.rows(connection, web.database.sealer, subject="task 1")
+    assert [row.act.action for row in rows] == ["view"]
+    assert blind.browse("/work/mismatch/1").status == 403
+    assert blind.submit("/work/mismatch/1/same", reason="x").status == 403
+    assert "/work/mismatch/1" not in blind.browse("/work", "kind=mismatch").text
+    assert "/work/mismatch/1" in (
+        web.signed_in(*DECIDES).browse("/work", "kind=mismatch").text
+    )
+
+
+def test_a_preview_says_who_would_hold_what_and_what_would_be_sent(web):
+    known = web.signed_in(*DECIDES)
+
+    same = known.browse("/work/mismatch/1", "preview=same").text
+    different = known.browse("/work/mismatch/1", "preview=different").text
+
+    assert "holds nothing any more" in same
+    assert "sends " in same
+    assert "Nothing leaves the building." in different
+    assert state_of(web) == "open"
+
+
+def test_a_decision_is_made_once_with_its_reason_and_taken_back(web):
+    known = web.signed_in(*DECIDES)
+    two = persons(web)
+
+    silent = known.submit("/work/mismatch/1/same", reason=" ")
+    first = known.submit("/work/mismatch/1/same", reason="same passport")
+    joined, decided = persons(web), known.browse("/work/mismatch/1").text
+    second = known.submit("/work/mismatch/1/different", reason="no")
+    undone = known.submit("/work/mismatch/1/undo", reason="wrong passport")
+
+    assert (silent.status, first.status) == (422, 303)
+    assert (len(two), len(joined)) == (2, 1)
+    assert "Undo this decision" in decided
+    assert (second.status, undone.status) == (409, 303)
+    assert state_of(web) == "undone"
+    assert persons(web) == two
+
+
+def test_a_doubt_that_was_decided_has_no_preview(web):
+    known = web.signed_in(*DECIDES)
+    known.submit("/work/mismatch/1/different", reason="two passports")
+
+    text = known.browse("/work/mismatch/1", "preview=same").text
+
+    assert "If you decide" not in text
+
+
+@pytest.mark.parametrize("what", ["unsure", "source", "comment"])
+def test_a_doubt_can_wait_with_a_word_about_it(web, what):
+    known = web.signed_in(*DECIDES)
+
+    known.submit(f"/work/mismatch/1/{what}", reason="which passport was it?")
+
+    assert "which passport was it?" in known.browse("/work/mismatch/1").text
+    assert state_of(web) == "open"
+
+
+def test_a_doubt_that_there_is_not_is_a_page_that_says_so(web):
+    known = web.signed_in(*DECIDES)
+
+    assert known.browse("/work/mismatch/99").status == 404
+    assert known.submit("/work/mismatch/1/burn", reason="x").status == 404
