@@ -13,7 +13,7 @@ from typing import IO, Final, Self
 
 from engine.cli.invocation import Exit, Stop
 
-READY_SECONDS: Final = 30.0
+READY_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 15.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _USER, _SYSTEM, _PARENT = 11, 12, 1
