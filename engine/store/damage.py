@@ -57,10 +57,13 @@ Look = Callable[[Connection, Sealer], Iterator[Damage]]
 
 
 def _guarded(look: Look, connection: Connection, sealer: Sealer) -> Iterator[Damage]:
-    """Yield what a look finds; a table that cannot be read is a finding too."""
+    """Yield what a look finds; a table that cannot be read is a finding too.
+
+    A damaged row may hold a number where a text belongs, and the other way round.
+    """
     try:
         yield from look(connection, sealer)
-    except (DBAPIError, UnicodeDecodeError, ValueError) as error:
+    except (DBAPIError, ValueError, TypeError, AttributeError) as error:
         said = error.orig if isinstance(error, DBAPIError) else type(error).__name__
         yield Damage("the store", f"a table cannot be read: {said}")
 
@@ -183,7 +186,8 @@ def _counters(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
     for subject, channel, destination, state, wrong in connection.exec_driver_sql(
         _COUNTED
     ):
-        place = " ".join(filter(None, (subject, channel, destination, state)))
+        words = (subject, channel, destination, state)
+        place = " ".join(str(word) for word in words if word)
         yield Damage(f"engine.db, counter {place}", f"wrong by {wrong}")
 
 

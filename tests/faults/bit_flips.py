@@ -57,6 +57,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - copies are read once; no disk need wai
 FIRST, SECOND, UNPROCESSED = 60, 80, 20
 LEAST_QUEUED = 5
 MANY = 10_000
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What a row raises that holds other words or types than were written."""
 
 
 def make_stores(folder, key):
@@ -236,7 +238,7 @@ class Flips:
         """Nothing changed goes on, and what is whole does."""
         try:
             found = going_on(database)
-        except (EngineError, DBAPIError, KeyError, ValueError) as error:
+        except (EngineError, DBAPIError, *UNREADABLE) as error:
             self.counts["queue stopped by the damage"] += 1
             told = [] if named else [f"{where}: {type(error).__name__}, not named"]
             self.offenders += told[:1]

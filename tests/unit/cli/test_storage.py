@@ -54,6 +54,7 @@ def test_a_whole_store_has_no_damage(site):
         ("UPDATE engine.rendered SET content = x'00'", "delivery"),
         ("UPDATE engine.delivery SET sha256 = x'00'", "delivery"),
         (FORGED, "audit"),
+        ("UPDATE engine.counter SET channel = x'07' WHERE state = 'error'", "counter"),
         ("UPDATE engine.message SET revision = 'x' WHERE id = 1", "message 1"),
         ("UPDATE engine.counter SET count = 9 WHERE state = 'error'", "counter"),
         ("UPDATE engine.message SET channel = CAST(x'ff' AS TEXT)", "the store"),
