@@ -22,8 +22,6 @@ _.max_repetitions
 _.max_field
 _.retry_every
 _.on_identity_change
-_.domains
-_.max_results
 _.z
 _.defaults
 _.alerts

@@ -11,6 +11,14 @@ from twisted.internet.defer import Deferred, succeed
 from engine.channels.arriving import Intake
 from engine.channels.awaiting import passed_on
 from engine.channels.batches import Survey, Unit, Walk, is_batch, rounds, survey
+from engine.channels.refusals import (
+    NO_QUERY,
+    NOT_PROCESSED,
+    NOT_STORED,
+    NOTHING_CONTINUED,
+    OUT_OF_SEQUENCE,
+    REUSED,
+)
 from engine.channels.verdict import (
     UNSOLICITED,
     XML_MARK,
@@ -46,20 +54,6 @@ MAX_UNREADABLE: Final = 10
 LATER_SECONDS: Final = 3600.0
 """How long an application answer in enhanced mode may follow its accept answer."""
 
-NOT_PROCESSED: Final = "the message was stored and could not be processed"
-NOT_STORED: Final = AckFault("207", severity="F", text="the message was not stored")
-REUSED: Final = AckFault(
-    "207",
-    location="MSH^1^10",
-    text="this control id came before with other content",
-    application_code="102",
-)
-OUT_OF_SEQUENCE: Final = AckFault(
-    "199", location="MSH^1^13", text="this is not the sequence number expected"
-)
-NOTHING_CONTINUED: Final = AckFault(
-    "100", location="MSH^1^14", text="no message awaits this fragment"
-)
 _POSITIVE: Final = frozenset({"AA", "CA"})
 _FREEZING: Final = frozenset({SequenceFault.LOST, SequenceFault.FROZEN})
 _log = structlog.get_logger()
@@ -270,6 +264,8 @@ class Conversation:
         """Whether a message that was taken is answered by how it ends."""
         if arrival.fragment is not None and arrival.fragment.awaits:
             return False
+        if self._intake.channel.query is not None:
+            return heard.verdict is Answered.ACCEPTED and appended.ack_code in _POSITIVE
         mllp = self._intake.channel.source.mllp
         if mllp is None or mllp.ack == "accepted" or self._intake.outcomes is None:
             return False
@@ -286,9 +282,9 @@ class Conversation:
             header = header.named(appended.first.encode("latin-1"))
         if appended.ack_code == "AA":
             patience = mllp.ack_wait.total_seconds()
-            return (await self._by_outcome(header, appended, patience))[0]
+            return (await self._by_outcome(header, heard, appended, patience))[0]
         later = Deferred.fromCoroutine(
-            self._by_outcome(header, appended, LATER_SECONDS)
+            self._by_outcome(header, heard, appended, LATER_SECONDS)
         )
         later.addCallback(self._speak_later, header)
         return accepted
@@ -299,11 +295,25 @@ class Conversation:
         if wanted and self.speak is not None:
             self.speak(answer)
 
+    async def _by_index(
+        self, header: Header, heard: Heard, appended: Appended
+    ) -> tuple[bytes, bool]:
+        """Return the answer of the patient index to a query on disk."""
+        intake = self._intake
+        if intake.answering is not None:
+            told = await intake.answering(intake.channel, heard.data, self.peer)
+            if told is not None:
+                intake.note("queries_answered", 1)
+                return told, True
+        return self._write(header, "AR", (NO_QUERY,), appended.sequence), False
+
     async def _by_outcome(
-        self, header: Header, appended: Appended, seconds: float
+        self, header: Header, heard: Heard, appended: Appended, seconds: float
     ) -> tuple[bytes, bool]:
         """Return the application answer, and whether it is a good one."""
         intake = self._intake
+        if intake.channel.query is not None:
+            return await self._by_index(header, heard, appended)
         assert intake.outcomes is not None
         mllp = intake.channel.source.mllp
         delivered = mllp is not None and mllp.ack == "delivered"

@@ -33,6 +33,9 @@ _KEPT_AS: Final = {
     Kept.QUARANTINED: Verdict.QUARANTINED,
 }
 
+Answering = Callable[[Channel, bytes, str], Awaitable[bytes | None]]
+"""Answer a query that came to a channel from a peer; None where it is none."""
+
 Note = Callable[[str, int], None]
 """Count something that happened, under its event name."""
 
@@ -69,7 +72,8 @@ class Intake:
     """What all conversations of one listener share.
 
     ``outcomes`` is needed where the channel answers later than ``accepted``;
-    ``unsolicited`` is shown acknowledgments that came in by themselves.
+    ``unsolicited`` is shown acknowledgments that came in by themselves. ``answering``
+    answers the queries of a channel that has ``query``.
     """
 
     channel: Channel
@@ -80,6 +84,7 @@ class Intake:
     note: Note
     outcomes: Outcomes | None = None
     unsolicited: Callable[[bytes], bool] | None = None
+    answering: Answering | None = None
     rules: Rules = field(init=False)
     key_fields: tuple[tuple[int, int], ...] = field(init=False)
     ignored_fields: tuple[int, ...] = field(init=False)

@@ -36,7 +36,6 @@ from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
 from engine.channels.disk import DiskGuard, is_broken, not_started, protect_data
 from engine.channels.format.channel import Channel
-from engine.channels.format.load import load_site
 from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
 from engine.channels.journal_writer import JournalWriter
@@ -44,9 +43,11 @@ from engine.channels.listeners import free_places
 from engine.channels.logs import configure_logs
 from engine.channels.opening import open_when_there
 from engine.channels.outbox import Outbox, Outcome, Round
+from engine.channels.queries.answering import Answering
 from engine.channels.reporting import Reporter, Wishes, wishes_of
 from engine.channels.route import Route
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
+from engine.channels.site_files import SiteFiles
 from engine.channels.sources.http import web_of
 from engine.channels.tls import Identities
 from engine.channels.tls_watch import Watch
@@ -350,34 +351,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arm(os.environ)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        settings, load = _configuration(asked.config, asked.environment)
+        files = SiteFiles(asked.config, asked.environment)
+        settings = files.site.settings
         configure_logs(settings.log_level, settings.log_format)
         key = load_or_create_key(settings.key_file)
         database = open_when_there(settings.store_url, key, "edge")
-        return _run(settings, database, load, asked.bells)
+        return _run(files, database, asked.bells)
     except (EngineError, OSError) as error:
         return not_started(error)
 
 
-def _configuration(
-    folder: Path, environment: str | None
-) -> tuple[Settings, Callable[[], Sequence[Channel]]]:
-    site = load_site(folder, environment)
-    return site.settings, lambda: load_site(folder, environment).channels
-
-
-def _run(
-    settings: Settings,
-    database: Database,
-    load: Callable[[], Sequence[Channel]],
-    bells: Path | None,
-) -> int:
+def _run(files: SiteFiles, database: Database, bells: Path | None) -> int:
     from twisted.internet import reactor as installed
 
     reactor = cast("ReactorBase", installed)
     reactor.seconds = time.monotonic  # timers keep their length when the clock is set
     follow_twisted()
-    edge = Edge(settings, database, reactor, load, bells)
+    edge = Edge(files.site.settings, database, reactor, files.read, bells)
+    answering = Answering(database, lambda: files.site, utc_now, Ulids())
+    edge.intakes.answering = lambda *asked: deferToThread(answering.answer, *asked)
     reactor.callWhenRunning(_start, edge)
     reactor.callWhenRunning(collect_rarely)
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(edge.reload))

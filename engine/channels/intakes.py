@@ -15,7 +15,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from engine.channels.accept import Conversation
-from engine.channels.arriving import Intake, Journal, Note, Outcomes
+from engine.channels.arriving import Answering, Intake, Journal, Note, Outcomes
 from engine.channels.format.channel import Channel
 from engine.channels.format.endpoints import MllpSource
 from engine.channels.listeners import BACKLOG, MllpFactory, Places
@@ -65,6 +65,7 @@ class Intakes:
     unsolicited: Callable[[bytes], bool]
     web: Web
     roots: tuple[str, ...] = ()
+    answering: Answering | None = None
     problems: dict[str, str] = field(default_factory=dict)
     _open: dict[str, Open] = field(default_factory=dict)
 
@@ -135,6 +136,7 @@ class Intakes:
             self._note_for(channel.name),
             self.outcomes,
             self.unsolicited,
+            self.answering,
         )
 
     def _note_for(self, name: str) -> Note:

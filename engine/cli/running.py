@@ -121,4 +121,6 @@ def _place(channel: "Channel") -> str:
         place = f"files in {source.file.path}"
     else:
         place = "http"
+    if channel.query is not None:
+        return f"{place} answers {', '.join(channel.query.answer)}"
     return f"{place} to {', '.join(each.name for each in channel.destinations)}"

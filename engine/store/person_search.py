@@ -25,13 +25,13 @@ from engine.store.family_names import FamilyNames, holders, key_of
 from engine.store.patient_tables import person
 from engine.store.patients import COLUMNS, SqlPatientIndex
 
-SORTED: Final = 200
+SORTED: Final = 50
 """So many persons are put in order of likeness; of more, the older ones come first."""
 
 MOST_COMPARED: Final = 5_000
 """Records opened for one question; it must say more when that finds too few."""
 
-_PAGE: Final = 250
+_PAGE: Final = 100
 _CONFIDENTIAL: Final = select(person.c.eid).where(
     person.c.eid.in_(bindparam("eids", expanding=True)), person.c.confidential > 0
 )

@@ -25,8 +25,6 @@ def one(written: Written, node: Node) -> Iterator[Fault]:
 
 def _unserved(channel: Channel) -> Iterator[tuple[str | int, ...]]:
     yield from _changed(channel.map_options, _MAP_OPTIONS, "map-options")
-    if channel.query is not None:
-        yield ("query",)
     for number, destination in enumerate(channel.destinations):
         for place, rule in enumerate(destination.on_error):
             for key in ("retry_every", "due"):

@@ -50,6 +50,7 @@ MAX_DEATHS: Final = 2
 LAST_DEATHS: Final = 4
 """And so often even when it was only read for its person: then nobody waits."""
 
+ANSWERED: Final = "a query: it was answered on its connection"
 LINK_START: Final = "starts or resynchronises its link, nothing else"
 
 
@@ -119,6 +120,9 @@ def _poisoned(claimed: Claimed, channel: Channel) -> Outcome:
 def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
     """Filter, edit and map; end where a rule or a step says so."""
     channel, context = feed.channel, prepared.context
+    if channel.query is not None:
+        answered = ended(prepared, channel, MessageState.PROCESSED, ANSWERED)
+        return Ended(answered, prepared)
     if is_link_start(prepared.message["MSH-13"], prepared.claimed.data):
         filtered = ended(prepared, channel, MessageState.FILTERED, LINK_START)
         return Ended(filtered, prepared)

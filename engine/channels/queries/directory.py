@@ -133,6 +133,11 @@ class Lookup:
         """Return every number of some persons."""
         return person_numbers.numbers_of(self._patients, persons)
 
+    def resources(self, person: str, kind: str) -> list[Element]:
+        """Return what is kept of a person, of one resource type."""
+        known = resources.of_person(self.connection, self._patients.sealer, person)
+        return [opened(one).resource for one in known if one.resource_type == kind]
+
     # -- persons -----------------------------------------------------------------------
 
     def today(self, eid: str) -> str:
