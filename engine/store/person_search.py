@@ -192,6 +192,8 @@ class Search:
             )
         ]:
             yield found
+            if len(found) < _PAGE:
+                return
             after = found[-1]
 
     def _named(self, family: str) -> Iterator[list[int]]:
