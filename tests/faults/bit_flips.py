@@ -159,8 +159,10 @@ def going_on(database):
 def pages(store):
     """Return (file, first bit, bits) of every page and log frame, headers included."""
     found = []
-    for name in (each for each in FILES if (store / each).exists()):
-        size = (store / name).stat().st_size
+    for name in FILES:
+        size = (store / name).stat().st_size if (store / name).exists() else 0
+        if not size:  # a log that looking at the store has made
+            continue
         head, step = (LOG_HEADER, FRAME) if name.endswith("wal") else (0, PAGE)
         starts = [*([0] if head else []), *range(head, size, step)]
         ends = [*starts[1:], size]
