@@ -216,6 +216,9 @@ _LEASING: Final = select(counter.c.channel, counter.c.destination).where(
     counter.c.state == State.LEASED.value,
     counter.c["count"] > 0,
 )
+PAGE: Final = 500
+"""Leases that end at once: a database takes only so many numbers in one statement."""
+
 _ENDED: Final = (
     select(delivery.c.id, lane.c.id.label("lane_id"))
     .select_from(lane)
@@ -225,6 +228,7 @@ _ENDED: Final = (
         lane.c.destination == bindparam("of_destination"),
         lane.c.state == LaneState.LEASED.value,
     )
+    .limit(PAGE)
     .with_for_update()
 )
 _QUEUE_AGAIN: Final = (
@@ -244,9 +248,9 @@ def expire(connection: Connection, now: datetime, *, owner: str = "") -> int:
     total = 0
     for place in places:
         where = {"of_channel": place.channel, "of_destination": place.destination}
-        rows = connection.execute(_ENDED.where(ended), where).all()
-        total += len(rows)
-        _expire_at(connection, (place.channel, place.destination), rows, now)
+        while rows := connection.execute(_ENDED.where(ended), where).all():
+            total += len(rows)
+            _expire_at(connection, (place.channel, place.destination), rows, now)
     return total
 
 
@@ -256,8 +260,6 @@ def _expire_at(
     rows: Sequence[Found],
     now: datetime,
 ) -> None:
-    if not rows:
-        return
     after = advance(State.LEASED, Event.LEASE_EXPIRED)
     connection.execute(_QUEUE_AGAIN, {"ids": [row.id for row in rows]})
     lanes.refresh(connection, [row.lane_id for row in rows], now)

@@ -14,7 +14,7 @@ from engine.store.deliveries import MAX_BYTES, next_due
 from engine.store.delivery_moves import discard, resend
 from engine.store.delivery_state import Event, State
 from engine.store.queues import DeliveryFilter
-from engine.store.settlement import expire, extend
+from engine.store.settlement import PAGE, expire, extend
 from engine.store.words import OnFailure, RunState
 from tests.databases import empty_database
 from tests.stored import (
@@ -191,6 +191,17 @@ def test_a_lease_that_runs_is_not_expired(store):
         assert expire(connection, NOON) == 0
         assert expire(connection, NOON, owner="node-2") == 0
         assert expire(connection, NOON, owner="node-1") == 1
+
+
+def test_more_leases_than_fit_into_one_statement_end_together(store):
+    count = 2 * PAGE + 1
+    queue(store, *[document(order_key=str(number)) for number in range(count)])
+    assert len(lease(store, limit=count)) == count
+
+    with store.engine() as connection:
+        assert expire(connection, NOON, owner="node-1") == count
+
+    assert len(lease(store, limit=count)) == count
 
 
 def test_a_lease_can_be_lengthened_with_a_note(store):

@@ -165,7 +165,7 @@ def _sum(rows):
     bound = "none" if whole.violations else f"< {300 / whole.count:.2g} %"
     commits = len({row.commit for row in rows})
     return (
-        f"| {whole.fault} | {whole.count:,} {whole.unit} | {whole.answered:,} "
+        f"| {whole.fault} | {whole.count:,} {whole.unit} | {_shown(whole.answered)} "
         f"| {whole.violations} | {bound} | {commits} |\n"
     )
 
@@ -173,8 +173,13 @@ def _sum(rows):
 def _line(row):
     return (
         f"| {row.fault} | {row.commit} | {row.date} | {row.count:,} {row.unit} "
-        f"| {row.first} to {row.last} | {row.answered:,} | {row.violations} |\n"
+        f"| {row.first} to {row.last} | {_shown(row.answered)} | {row.violations} |\n"
     )
+
+
+def _shown(answered):
+    """Return how many were answered; nothing where nobody asks."""
+    return f"{answered:,}" if answered else ""
 
 
 def main():

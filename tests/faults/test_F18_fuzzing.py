@@ -3,10 +3,13 @@
 Guided by coverage, for longer: ``make fuzz TARGET=deframe SECONDS=600``.
 """
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.edge_ledger import ROOT
 from tests.faults.fuzzed.targets import TARGETS, timed
 
 WORDS = {
@@ -84,3 +87,11 @@ def test_F18_no_bytes_break_a_reader(name):
         timed(target, data)
 
     any_bytes()
+
+
+def test_F18_every_target_is_fuzzed_at_night():
+    [line] = re.findall(
+        r"^FUZZED := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+
+    assert line.split() == sorted(TARGETS)

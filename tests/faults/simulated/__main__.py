@@ -15,7 +15,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.faults.evidence import Evidence, options
-from tests.faults.simulated.run import run, run_some
+from tests.faults.simulated.run import blocks, run, run_some
 
 PART, BLOCK = 50, 1000
 """Seeds that a process takes at once, and seeds between two rows of evidence."""
@@ -27,12 +27,6 @@ def tell(seed):
     print(*world.story, sep="\n")
     print(json.dumps({"seed": seed, "wrong": wrong[:10], **world.counts}))
     return wrong
-
-
-def blocks(first, count, size):
-    """Return ranges that cover ``count`` seeds from the first on."""
-    end = first + count
-    return [range(at, min(at + size, end)) for at in range(first, end, size)]
 
 
 def run_all(asked, evidence):

@@ -39,3 +39,9 @@ def run_some(seeds):
         if wrong:
             offenders.append({"seed": seed, "wrong": wrong[:10]})
     return total, offenders
+
+
+def blocks(first, count, size):
+    """Return ranges that cover ``count`` seeds from the first on."""
+    end = first + count
+    return [range(at, min(at + size, end)) for at in range(first, end, size)]
