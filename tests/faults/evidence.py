@@ -9,10 +9,13 @@ is interrupted has lost its last block, and the next one goes on behind it.
 
 import argparse
 import csv
+import multiprocessing
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -117,6 +120,13 @@ def options(about):
         "--evidence", nargs="?", type=Path, const=RESULTS, help="add up in this file"
     )
     return parser
+
+
+def processes(jobs):
+    """Return processes to share a run, which end when this one is told to."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    context = multiprocessing.get_context("spawn")  # each with a store of its own
+    return ProcessPoolExecutor(jobs, context)
 
 
 def commit():

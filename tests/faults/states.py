@@ -7,18 +7,16 @@ shows the shortest sequence that does it, or with ``--first-found`` just that on
 """
 
 import json
-import multiprocessing
 import os
 import sys
 import time
 import traceback
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.faults.evidence import Evidence, options
+from tests.faults.evidence import Evidence, options, processes
 from tests.faults.simulated.run import blocks
 from tests.faults.test_F17_states import Hospital
 
@@ -53,10 +51,9 @@ def main():
     asked = parser.parse_args()
     evidence = Evidence("F17", "sequences", asked.evidence)
     first, begun, found = asked.first or evidence.next_seed(), time.monotonic(), ""
-    context = multiprocessing.get_context("spawn")  # each with a store of its own
     work = blocks(first, asked.examples, BLOCK)
     done = 0
-    with ProcessPoolExecutor(asked.jobs, context) as pool:
+    with processes(asked.jobs) as pool:
         phases = (Phase.generate,) if asked.first_found else tuple(Phase)
         ends = pool.map(partial(difference, asked.steps, phases), work)
         for block, found in zip(work, ends, strict=True):

@@ -8,18 +8,16 @@ nothing. What a run left is kept if one of its images is not clean.
 """
 
 import json
-import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from tests.faults.evidence import Evidence, options
+from tests.faults.evidence import Evidence, options, processes
 from tests.faults.power_loss.loop import LEAST_ANSWERS, examine, record_engine
 
 IMAGES_OF_ONE_RUN = 500
@@ -50,8 +48,7 @@ def main():
     total: Counter[str] = Counter()
     code, begun = 0, time.monotonic()
     first = asked.seed or evidence.next_seed()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(asked.jobs, context) as pool:
+    with processes(asked.jobs) as pool:
         while total["images"] < asked.images:
             count = min(asked.images - total["images"], IMAGES_OF_ONE_RUN)
             seed = first + total["images"]

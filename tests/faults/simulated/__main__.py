@@ -7,14 +7,12 @@ Exits 1 at the first world in which an invariant does not hold, with its seed.
 """
 
 import json
-import multiprocessing
 import os
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 
-from tests.faults.evidence import Evidence, options
+from tests.faults.evidence import Evidence, options, processes
 from tests.faults.simulated.run import blocks, run, run_some
 
 PART, BLOCK = 50, 1000
@@ -32,8 +30,7 @@ def tell(seed):
 def run_all(asked, evidence):
     """Run block after block until one is not clean; return the counts and offenders."""
     total: Counter[str] = Counter()
-    context = multiprocessing.get_context("spawn")  # each with a store of its own
-    with ProcessPoolExecutor(asked.jobs, context) as pool:
+    with processes(asked.jobs) as pool:
         for block in blocks(asked.first, asked.seeds, BLOCK):
             offenders = []
             answered = total["answered"]
