@@ -30,20 +30,24 @@ def tell(seed):
 def run_all(asked, evidence):
     """Run block after block until one is not clean; return the counts and offenders."""
     total: Counter[str] = Counter()
+    offenders: list[dict[str, object]] = []
     with processes(asked.jobs) as pool:
         for block in blocks(asked.first, asked.seeds, BLOCK):
-            offenders = []
-            answered = total["answered"]
-            for counts, some in pool.map(run_some, blocks(block[0], len(block), PART)):
+            before = total.copy()
+            parts = blocks(block[0], len(block), PART)
+            for seeds, (counts, offenders) in zip(
+                parts, pool.map(run_some, parts), strict=True
+            ):
                 total += counts
-                offenders += some
-            total["seeds"] += len(block)
-            answered = total["answered"] - answered
-            evidence.add(block[0], len(block), answered, len(offenders))
+                total["seeds"] += len(seeds)
+                if offenders:
+                    break
+            new = total - before
+            evidence.add(block[0], new["seeds"], new["answered"], len(offenders))
             print(f"{total['seeds']} seeds", file=sys.stderr)
             if offenders:
-                return total, offenders
-    return total, []
+                break
+    return total, offenders
 
 
 def main():
