@@ -154,7 +154,10 @@ def _matched(
     model: Model,
 ) -> Match:
     bits, guard = score(levels, counts, model), model.thresholds.guard
-    thin = guard is not None and (bits < guard or _of_one_mother(traits, record.traits))
+    one, other = traits, record.traits
+    thin = guard is not None and (
+        bits < guard or _of_one_mother(one, other) or _is_unnamed(one, other)
+    )
     return Match(
         record,
         levels,
@@ -214,6 +217,10 @@ def _strength(match: Match) -> tuple[float, int]:
     return match.bits, -match.record.number
 
 
+def _is_unnamed(one: Traits, other: Traits) -> bool:
+    return Kind.UNNAMED in {one.kind, other.kind}
+
+
 def _of_one_mother(one: Traits, other: Traits) -> bool:
     return bool(one.mother) and one.mother == other.mother
 
@@ -221,12 +228,13 @@ def _of_one_mother(one: Traits, other: Traits) -> bool:
 def _needs_guard(traits: Traits, other: Traits, levels: Levels) -> bool:
     """Whether the pair may be twins, or strangers born on one day.
 
-    Unnamed newborns need none: the odds of a twin are part of their score.
+    Not every site marks the placeholder names of twins, so two unnamed newborns who
+    agree in everything may still be two people: only birth facts tell.
     """
-    if _same_birth(traits, other):
+    if levels.get("birth") != "eq" or _same_birth(traits, other):
         return False
-    if levels.get("birth") != "eq" or Kind.UNNAMED in {traits.kind, other.kind}:
-        return False
+    if _is_unnamed(traits, other):
+        return True
     if levels.get("given") in {"no", "init", "midi"}:
         return levels.get("family") in {"eq", "tok", "jw92", None}
     return levels.get("family") in {"no", "new"} and not any(

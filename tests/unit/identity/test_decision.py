@@ -192,14 +192,23 @@ def test_M12_the_same_birth_order_of_the_same_mother_may_link():
     assert decision.reasons == (Reason.MATCH,)
 
 
+@pytest.mark.parametrize("given", ["Baby Girl", "Rosalind"])
+def test_M12_an_unnamed_newborn_may_have_a_twin_whom_nobody_marked(given):
+    feed = Feed()
+    same = {"birth": "20291230", "sex": "F", "address": HOME, "phone": "5415550123"}
+    feed.send("1", given="Baby Girl", **same)
+
+    decision = feed.send("2", given=given, **same)
+
+    assert decision.reasons == (Reason.NEWBORN_UNNAMED,)
+
+
 def test_M13_an_unnamed_newborn_is_found_again_under_the_name_it_got():
     feed = Feed()
-    feed.send("1", given="Baby Girl", birth="20291230", sex="F", address=HOME)
+    born = {"birth": "20291230", "mother": "9^^^HOSP", "order": "1", "address": HOME}
+    feed.send("1", given="Baby Girl", **born)
 
-    decision = feed.send(
-        "2", authority="CLINIC", given="Rosalind", birth="20291230", sex="F",
-        address=HOME,
-    )  # fmt: skip
+    decision = feed.send("2", authority="CLINIC", given="Rosalind", **born)
 
     assert decision.reasons == (Reason.MATCH,)
 
