@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,9 @@ def test_a_message_goes_through_a_node_that_is_killed_piece_by_piece(
         node.process.send_signal(signal.SIGTERM)
         assert node.process.wait(15) == 0
 
-    assert receiver.got == [adt(number)[0] for number in (1, 2, 3)]
+    # Killed before it had noted an answer, the edge sends that one again, at once.
+    in_order = [each for each, _ in groupby(receiver.got)]
+    assert in_order == [adt(number)[0] for number in (1, 2, 3)]
 
 
 @pytest.mark.slow
