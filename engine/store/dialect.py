@@ -111,8 +111,7 @@ class SqliteFiles:
                 "store.url says where."
             )
         self.folder = folder.resolve()
-        if create:
-            self._make_files()
+        self._is_new = create and self._make_files()
         self._locks = {name: WriteLock(folder / f"{name}.lock") for name in SCHEMAS}
         self.engine = create_engine(
             "sqlite://",
@@ -127,10 +126,11 @@ class SqliteFiles:
         event.listen(self.engine, "connect", self._attach)
         event.listen(self.engine, "begin", _begin)
 
-    def _make_files(self) -> None:
+    def _make_files(self) -> bool:
         """Have missing files there, with their names on disk, before SQLite makes them.
 
-        It syncs the folder too, but takes no notice when that fails.
+        It syncs the folder too, but takes no notice when that fails: so what it makes
+        for a new store is synced after each step. Return whether the store is new.
         """
         missing = [
             path
@@ -141,6 +141,7 @@ class SqliteFiles:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         if missing:
             sync_folder(self.folder)
+        return bool(missing)
 
     def turn(
         self, schema: str, *, urgent: bool = False
@@ -213,6 +214,8 @@ class SqliteFiles:
             cursor.execute(f"PRAGMA {schema}.synchronous = FULL")
             _require(cursor.execute, f"PRAGMA {schema}.journal_mode = WAL", "wal")
             _require(cursor.execute, f"PRAGMA {schema}.synchronous", _FULL)
+            if self._is_new:
+                self.keep_names()
         cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.close()
 
