@@ -90,15 +90,23 @@ Accept = Callable[[Event | TooLong], Awaitable[Reply]]
 
 
 class Conversation:
-    """Accepts the events of one connection or one folder."""
+    """Accepts the events of one connection or one folder.
 
-    __slots__ = ("_intake", "_unreadable", "peer", "speak")
+    ``documents`` tells that C-CDA documents come by themselves. Over MLLP they do not:
+    a sender that could not name its message is told so (E30).
+    """
 
-    def __init__(self, intake: Intake, peer: str) -> None:
+    __slots__ = ("_documents", "_intake", "_unreadable", "peer", "speak")
+
+    def __init__(self, intake: Intake, peer: str, *, documents: bool = False) -> None:
+        self._documents = documents
         self._intake = intake
         self.peer = peer
         self.speak: Callable[[bytes], None] | None = None
         self._unreadable = 0
+
+    def _is_document(self, body: bytes) -> bool:
+        return self._documents and looks_like_document(body)
 
     async def accept(self, event: Event | TooLong) -> Reply:
         """Journal one event, then return its answer.
@@ -108,7 +116,7 @@ class Conversation:
         """
         if isinstance(event, Block) and is_batch(event.body):
             return await self._accept_batch(event.body)
-        if isinstance(event, Block) and looks_like_document(event.body):
+        if isinstance(event, Block) and self._is_document(event.body):
             event = Block(enclosed(event.body, self._intake.now()))
         first, *rest = parts(event, self._intake.rules)
         reply = await self.take(first)

@@ -163,7 +163,7 @@ class Intakes:
         reader = FolderSource(
             folder,
             source.file,
-            Conversation(intake, f"file:{folder}"),
+            Conversation(intake, f"file:{folder}", documents=True),
             self.reactor,
             self.in_thread,
             intake.note,

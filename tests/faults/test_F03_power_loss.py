@@ -79,7 +79,8 @@ def test_F03_a_missing_sync_of_a_commit_or_of_a_name_is_seen(tmp_path, fault, se
     figures = examine(careless(tmp_path, fault), 24, seed=1)
 
     assert (figures.counts["lost"] > 0) is seen
-    assert figures.counts["unreadable"] == 0
+    if fault != "commit":  # a store that has lost commits it had noted is refused
+        assert figures.counts["unreadable"] == 0
 
 
 def careless(tmp_path, fault):

@@ -112,7 +112,7 @@ class Post(Resource):
         body = request.body.getvalue()
         if not body:
             return _plain(request, 400, "the body is empty")
-        conversation = Conversation(self._intake, _peer(request))
+        conversation = Conversation(self._intake, _peer(request), documents=True)
         answered = Deferred.fromCoroutine(conversation.accept(Block(body)))
         answered.addCallback(_answer, request)
         answered.addErrback(_failed, request)

@@ -4,6 +4,7 @@ from twisted.internet.defer import fail, succeed
 from twisted.internet.task import Clock
 
 from engine.channels.awaiting import Ended, Outcomes
+from engine.errors import StoreError
 from tests.fakes import ends_of
 
 
@@ -16,7 +17,7 @@ class Store:
     def look(self, asked):
         self.looks += 1
         if self.away:
-            return fail(OSError())
+            return fail(StoreError("away"))
         return succeed({key: self.ended[key] for key in asked if key in self.ended})
 
 
