@@ -46,7 +46,7 @@ from engine.hl7.framing import Block, Event
 from engine.hl7.sequence import SequenceFault
 from engine.store.batches import Batch
 from engine.store.journal import ORPHAN, Appended, Arrival
-from engine.transforms.ccda.enclosing import enclosed, looks_like_document
+from engine.transforms.ccda.enclosing import carried
 
 MAX_UNREADABLE: Final = 10
 """Messages without a readable MSH in a row; then the peer is no HL7 sender."""
@@ -105,9 +105,6 @@ class Conversation:
         self.speak: Callable[[bytes], None] | None = None
         self._unreadable = 0
 
-    def _is_document(self, body: bytes) -> bool:
-        return self._documents and looks_like_document(body)
-
     async def accept(self, event: Event | TooLong) -> Reply:
         """Journal one event, then return its answer.
 
@@ -116,8 +113,8 @@ class Conversation:
         """
         if isinstance(event, Block) and is_batch(event.body):
             return await self._accept_batch(event.body)
-        if isinstance(event, Block) and self._is_document(event.body):
-            event = Block(enclosed(event.body, self._intake.now()))
+        if self._documents and isinstance(event, Block):
+            event = Block(carried(event.body, self._intake.now()))
         first, *rest = parts(event, self._intake.rules)
         reply = await self.take(first)
         for part in rest:

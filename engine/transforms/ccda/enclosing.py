@@ -33,6 +33,11 @@ def control_id_of(document: bytes) -> str:
     return hashlib.sha256(document).hexdigest()[:CONTROL_ID_DIGITS].upper()
 
 
+def carried(data: bytes, at: datetime) -> bytes:
+    """Return a document in the message that carries it; anything else as it is."""
+    return enclosed(data, at) if looks_like_document(data) else data
+
+
 def enclosed(document: bytes, at: datetime, sender: str = "CDA") -> bytes:
     """Return a message with a document in it, and nothing read from the document.
 
