@@ -16,6 +16,18 @@ from engine.transforms.scope import EditContext, Scope, Type, message_names
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SEX = "from,to,display\n1,M,Male\n2,F,Female\n"
+SITE_WITH_DOCUMENTS = """\
+site = "test"
+[files]
+allowed = ["out"]
+[cda]
+root = "1.3.6.1.4.1.99999.1"
+enterprise = "1.3.6.1.4.1.99999.1.1"
+[cda.custodian]
+name = "General Hospital"
+id = "1.3.6.1.4.1.99999.1"
+"""
+"""interop.toml of a site that makes C-CDA documents, into the folder out."""
 CHANNEL = """\
 channel: adt
 source:

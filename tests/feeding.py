@@ -11,7 +11,7 @@ from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import line_of
 from engine.channels.processing.trial import Bench
 from engine.hl7 import parse
-from tests.channel_files import write_site
+from tests.channel_files import SITE_WITH_DOCUMENTS, write_site
 from tests.databases import empty_database
 
 CHANNEL = """\
@@ -24,17 +24,6 @@ edit: {edit}
 destinations: {destinations}
 """
 HIS = {"name": "his", "mllp": {"host": "127.0.0.1", "port": 6661}}
-SETTINGS = """\
-site = "test"
-[files]
-allowed = ["out"]
-[cda]
-root = "1.3.6.1.4.1.99999.1"
-enterprise = "1.3.6.1.4.1.99999.1.1"
-[cda.custodian]
-name = "General Hospital"
-id = "1.3.6.1.4.1.99999.1"
-"""
 
 
 class Feed:
@@ -63,7 +52,7 @@ def _line(text):
     """Return what processes a channel; tests that ask for the same one share it."""
     folder = Path(tempfile.mkdtemp(prefix="interop-feed-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write_site(folder, {"interop.toml": SETTINGS}, feed=text)
+    write_site(folder, {"interop.toml": SITE_WITH_DOCUMENTS}, feed=text)
     site = load_site(folder, None, {})
     return line_of(site, site.channels[0])
 

@@ -84,14 +84,12 @@ def convert_command(
 
 
 def _contents(place: str) -> list[bytes]:
-    from engine.transforms.ccda.enclosing import enclosed, looks_like_document
+    from engine.transforms.ccda.enclosing import carried
 
     content = sys.stdin.buffer.read() if place == "-" else b""
     if place != "-" and Path(place).is_file():
         content = Path(place).read_bytes()
-    if looks_like_document(content):
-        return [enclosed(content, now())]
-    return split(content) if content else read_messages(Path(place))
+    return split(carried(content, now())) if content else read_messages(Path(place))
 
 
 def _parsed(data: bytes) -> Message:

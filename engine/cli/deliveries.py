@@ -8,7 +8,7 @@ import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop
 from engine.cli.output import Row, emit, emit_one
-from engine.cli.site import confirm, order, store
+from engine.cli.site import confirm, move_options, order, store
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -74,9 +74,7 @@ def show(delivery_id: int, *, document: bool) -> None:
 
 @deliveries_command.command("resend")
 @click.argument("ids", nargs=-1, required=True, type=int)
-@click.option("--reason", required=True, help="Kept in the audit trail.")
-@click.option("--yes", is_flag=True)
-@click.option("--dry-run", is_flag=True)
+@move_options
 def resend(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
     """Send failed or delivered deliveries again."""
     _move("resend", ids, reason, yes=yes, dry_run=dry_run)
@@ -84,9 +82,7 @@ def resend(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> No
 
 @deliveries_command.command("discard")
 @click.argument("ids", nargs=-1, required=True, type=int)
-@click.option("--reason", required=True, help="Kept in the audit trail.")
-@click.option("--yes", is_flag=True)
-@click.option("--dry-run", is_flag=True)
+@move_options
 def discard(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
     """Give up queued or failed deliveries, for good."""
     _move("discard", ids, reason, yes=yes, dry_run=dry_run)
@@ -127,9 +123,7 @@ def list_parked(person: str) -> None:
 
 @parked_command.command("release")
 @click.argument("person")
-@click.option("--reason", required=True, help="Kept in the audit trail.")
-@click.option("--yes", is_flag=True)
-@click.option("--dry-run", is_flag=True)
+@move_options
 def release(person: str, reason: str, *, yes: bool, dry_run: bool) -> None:
     """Send what parked this person again; what waits follows in order."""
     from engine.store import queues

@@ -6,7 +6,7 @@ import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, output_format
-from engine.cli.site import confirm, order, store
+from engine.cli.site import confirm, move_options, order, store
 from engine.console.ages import age
 
 if TYPE_CHECKING:
@@ -91,10 +91,8 @@ def retry(
 
 @errors_command.command("discard")
 @click.argument("group")
-@click.option("--reason", required=True, help="Kept in the audit trail.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many, the oldest.")
-@click.option("--yes", is_flag=True)
-@click.option("--dry-run", is_flag=True)
+@move_options
 def discard(
     group: str, reason: str, sample: int | None, *, yes: bool, dry_run: bool
 ) -> None:

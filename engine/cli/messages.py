@@ -10,7 +10,7 @@ import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, invocation, now
 from engine.cli.output import Row, emit, emit_one, output_format
-from engine.cli.site import confirm, order, store
+from engine.cli.site import confirm, move_options, order, store
 from engine.errors import ParseError
 
 if TYPE_CHECKING:
@@ -131,9 +131,7 @@ def tail(query: tuple[str, ...], lines: int, *, follow: bool) -> None:
 
 @messages_command.command("retry")
 @click.argument("ids", nargs=-1, required=True, type=int)
-@click.option("--reason", required=True, help="Kept in the audit trail.")
-@click.option("--yes", is_flag=True)
-@click.option("--dry-run", is_flag=True)
+@move_options
 def retry(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
     """Process messages again, with the configuration of now."""
     _move("reprocess", ids, reason, yes=yes, dry_run=dry_run)
@@ -141,9 +139,7 @@ def retry(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> Non
 
 @messages_command.command("release")
 @click.argument("ids", nargs=-1, required=True, type=int)
-@click.option("--reason", required=True, help="Kept in the audit trail.")
-@click.option("--yes", is_flag=True)
-@click.option("--dry-run", is_flag=True)
+@move_options
 def release(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
     """Let held messages, and what waits behind them, go on."""
     _move("release", ids, reason, yes=yes, dry_run=dry_run)
@@ -151,9 +147,7 @@ def release(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> N
 
 @messages_command.command("discard")
 @click.argument("ids", nargs=-1, required=True, type=int)
-@click.option("--reason", required=True, help="Kept in the audit trail.")
-@click.option("--yes", is_flag=True)
-@click.option("--dry-run", is_flag=True)
+@move_options
 def discard(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
     """Give up held or failed messages; they become filtered, with the reason."""
     _move("discard", ids, reason, yes=yes, dry_run=dry_run)

@@ -10,7 +10,7 @@ from engine.cli.invocation import Exit, Group, Stop, note
 from engine.cli.mpi_models import COMMANDS
 from engine.cli.mpi_quality import quality_command
 from engine.cli.output import Row, emit, emit_one, masked
-from engine.cli.site import order, site, store
+from engine.cli.site import move_options, order, site, store
 
 if TYPE_CHECKING:
     from engine.identity.index import SourceRecord
@@ -189,9 +189,7 @@ def _move_command(kind: str, does: str, names: tuple[str, ...]) -> None:
 
     @mpi_command.command(kind, help=does)
     @click.argument("words", nargs=-1, required=True, metavar=" ".join(names))
-    @click.option("--reason", required=True, help="Kept in the audit trail.")
-    @click.option("--yes", is_flag=True, help="Do not ask.")
-    @click.option("--dry-run", is_flag=True, help="Only show what would change.")
+    @move_options
     def carry_out(
         words: tuple[str, ...], reason: str, *, yes: bool, dry_run: bool
     ) -> None:

@@ -2,10 +2,10 @@
 
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from engine.store.audit import Order
     from engine.store.database import Database
+
+Command = TypeVar("Command", bound=Callable[..., None])
 
 MANY = 20
 """More than this at once is confirmed by typing the number."""
@@ -69,6 +71,17 @@ def order(reason: str) -> "Order":
     return Order(actor=getpass.getuser(), now=now(), reason=reason)
 
 
+def move_options(command: Command) -> Command:
+    """Give a command what every move takes: ``--reason``, ``--yes``, ``--dry-run``."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Only show what would change."),
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--reason", required=True, help="Kept in the audit trail."),
+    ):
+        command = option(command)
+    return command
+
+
 def confirm(count: int, what: str, *, yes: bool, dry_run: bool) -> bool:
     """Tell whether to go on: never with ``--dry-run``; many ask for the number."""
     if dry_run:
@@ -90,15 +103,13 @@ def message_bytes(place: str) -> bytes:
     audit trail gets a row.
     """
     from engine.peers.sending import split
-    from engine.transforms.ccda.enclosing import enclosed, looks_like_document
+    from engine.transforms.ccda.enclosing import carried
 
     if is_stored(place):
         return _stored(int(place))
     piped = place == "-"
     content = sys.stdin.buffer.read() if piped else Path(place).read_bytes()
-    if looks_like_document(content):
-        return enclosed(content, now())
-    found = split(content)
+    found = split(carried(content, now()))
     if not found:
         raise Stop(f"no message begins with MSH in {place}", Exit.PROBLEMS)
     return found[0]

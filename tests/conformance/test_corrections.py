@@ -25,21 +25,13 @@ from engine.store.previews import preview
 from engine.store.queues import DeliveryFilter, deliveries
 from engine.store.settlement import Settlement, settle
 from tests.builders import adt_a01, er7, msh
+from tests.channel_files import SITE_WITH_DOCUMENTS
 from tests.databases import BOTH, empty_database
 from tests.stored import NOON, accept, arrival
 
-SETTINGS = """
-site = "test"
-[files]
-allowed = ["out"]
+SETTINGS = f"""{SITE_WITH_DOCUMENTS}
 [outbound]
 allowed = ["127.0.0.1", "fhir.example.org"]
-[cda]
-root = "1.3.6.1.4.1.99999.1"
-enterprise = "1.3.6.1.4.1.99999.1.1"
-[cda.custodian]
-name = "General Hospital"
-id = "1.3.6.1.4.1.99999.1"
 """
 CHANNEL = """
 channel: adt

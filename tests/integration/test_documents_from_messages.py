@@ -20,18 +20,8 @@ from engine.store.audit import Order
 from engine.store.patients import SqlPatientIndex
 from tests.builders import adt_a01, er7, msh
 from tests.ccda_facts import errors
+from tests.channel_files import SITE_WITH_DOCUMENTS
 
-SETTINGS = """
-site = "test"
-[files]
-allowed = ["out"]
-[cda]
-root = "1.3.6.1.4.1.99999.1"
-enterprise = "1.3.6.1.4.1.99999.1.1"
-[cda.custodian]
-name = "General Hospital"
-id = "1.3.6.1.4.1.99999.1"
-"""
 CHANNEL = """
 channel: adt
 source:
@@ -78,7 +68,7 @@ NAMES = {"c": "urn:hl7-org:v3"}
 def folder(tmp_path):
     (tmp_path / "channels").mkdir()
     (tmp_path / "tests").mkdir()
-    (tmp_path / "interop.toml").write_text(SETTINGS)
+    (tmp_path / "interop.toml").write_text(SITE_WITH_DOCUMENTS)
     (tmp_path / "channels" / "adt.yaml").write_text(CHANNEL)
     (tmp_path / "tests" / "a01.hl7").write_bytes(adt_a01())
     return tmp_path
@@ -266,7 +256,7 @@ def test_a_channel_without_matching_summarises_each_patient_alone(folder):
 def test_a_path_beside_the_configuration_is_where_it_says(folder):
     text = CHANNEL.replace("out/{document.id}", "../out/{document.id}")
     (folder / "channels" / "adt.yaml").write_text(text)
-    allowed = SETTINGS.replace('["out"]', '["out", "../out"]')
+    allowed = SITE_WITH_DOCUMENTS.replace('["out"]', '["out", "../out"]')
     (folder / "interop.toml").write_text(allowed)
 
     [made] = attempt(line(folder), note("Went home well.")).deliveries["notes"]

@@ -255,15 +255,7 @@ def _classify(
     """Add a code; receivers tell the kinds apart by their schemes."""
     if not code[0]:
         return
-    made = _add(
-        parent,
-        "Classification",
-        id=told.name(f"{owner}|{kind}"),
-        objectType=f"{_OBJECT}Classification",
-        classificationScheme=_CODES[kind],
-        classifiedObject=owner,
-        nodeRepresentation=code[0],
-    )
+    made = _classified(parent, told, kind, owner, code[0])
     _slot(made, "codingScheme", code[1])
     _named(made, code[2] or code[0])
 
@@ -271,16 +263,21 @@ def _classify(
 def _author(parent: Node, told: _Told, kind: str, owner: str) -> None:
     slot, said = told.author()
     if said:
-        made = _add(
-            parent,
-            "Classification",
-            id=told.name(f"{owner}|{kind}"),
-            objectType=f"{_OBJECT}Classification",
-            classificationScheme=_CODES[kind],
-            classifiedObject=owner,
-            nodeRepresentation="",
-        )
-        _slot(made, slot, said)
+        _slot(_classified(parent, told, kind, owner, ""), slot, said)
+
+
+def _classified(
+    parent: Node, told: _Told, kind: str, owner: str, representation: str
+) -> Node:
+    return _add(
+        parent,
+        "Classification",
+        id=told.name(f"{owner}|{kind}"),
+        objectType=f"{_OBJECT}Classification",
+        classificationScheme=_CODES[kind],
+        classifiedObject=owner,
+        nodeRepresentation=representation,
+    )
 
 
 def _identify(parent: Node, told: _Told, name: str, value: str, owner: str) -> None:
