@@ -305,7 +305,8 @@ class MapSwitches:
         "snapshot"
     )
     snapshot: Annotated[
-        tuple[str, ...], kinds.SEGMENT, "segments whose lists an event replaces"
+        tuple[Literal["AL1", "DG1", "IN1", "NK1", "PR1"], ...],
+        "segments whose lists an event replaces",
     ] = ()
     text_lines: Annotated[Literal["join", "separate"], "lines of text results"] = "join"
     a04_status: Annotated[
@@ -315,9 +316,9 @@ class MapSwitches:
     source_message: Annotated[
         Literal["none", "reference", "inline"], "how the source message is kept"
     ] = "reference"
-    documents: Annotated[Literal["inline", "binary"], "where document content goes"] = (
-        "inline"
-    )
+    documents: Annotated[
+        Literal["inline", "binary"], "where a document over 24 kB goes"
+    ] = "inline"
     identifier: Annotated[str, kinds.WORD, "identifier type that keys Patient"] = "MR"
     profile: Annotated[Literal["none", "us-core"], "profile of the resources"] = "none"
     unknown_trigger: Annotated[

@@ -11,7 +11,7 @@ from engine.channels.format.channel import Channel
 from engine.channels.format.faults import Fault
 from engine.channels.format.written import Node, Written
 
-_MAP_OPTIONS: Final = ("update", "snapshot", "documents")
+_MAP_OPTIONS: Final = ("update",)
 _SENTENCE: Final = "this release reads this key but does not act on it yet"
 
 

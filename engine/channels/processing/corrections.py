@@ -144,7 +144,8 @@ class Corrector:
             )
             for each, kept in moved
         ]
-        made = bundle_of(destination, entries)
+        documents = self.line.desk.channel.map_options.documents
+        made = bundle_of(destination, entries, persons.site, documents)
         return NewDelivery(
             wanted.channel,
             wanted.destination,

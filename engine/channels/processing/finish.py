@@ -102,7 +102,10 @@ def _rendered(
     }
     resources: tuple[KnownResource, ...] = ()
     if prepared.mapped is not None:
-        resources = latest(prepared, prepared.mapped, decision, view, desk.persons)
+        lists = desk.channel.map_options.snapshot
+        resources = latest(
+            prepared, prepared.mapped, decision, view, desk.persons, lists
+        )
     prepared.stage = Stage.RENDER
     work = work_of(prepared, desk, view, person)
     deliveries = [
@@ -141,6 +144,7 @@ def work_of(prepared: Prepared, desk: Desk, view: View, person: str) -> Work:
         desk.sample,
         desk.sample.wants(),
         profile=desk.channel.map_options.profile,
+        documents=desk.channel.map_options.documents,
     )
 
 

@@ -4,7 +4,7 @@ Resources are kept by source record. The Patient that is sent is the person's: w
 their records say, by the rules of the golden record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,7 @@ from engine.channels.processing.person_patient import (
     without_enterprise,
 )
 from engine.channels.processing.prepared import Prepared
+from engine.channels.processing.snapshots import Lists, Owned, lists_of
 from engine.channels.processing.updating import update_of, updated
 from engine.channels.processing.view import View
 from engine.hl7 import Finding, Message
@@ -36,7 +37,7 @@ from engine.transforms.fhir.bundle import (
     write_json,
 )
 from engine.transforms.fhir.mapped import Element, Entry, Mapped, Told
-from engine.transforms.fhir.update import merge_same
+from engine.transforms.fhir.update import Update, merge_same
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,25 @@ def latest(
     decision: Decision | None,
     view: View,
     persons: Persons,
+    snapshot: Sequence[str] = (),
 ) -> tuple[KnownResource, ...]:
     """Apply each update to what is known, and return the new latest versions.
 
     Parties that a message only refers to are kept beside, by full URL, so that later
-    documents can name them.
+    documents can name them. ``snapshot`` are segments whose lists are always whole.
     """
     owners = (
         {} if decision is None else _stamp(prepared, mapped, decision, view, persons)
     )
     first = next(iter(owners.values()), _NOBODY)
+    found = [
+        (entry, _owner_of(entry, owners, first))
+        for entry in mapped.entries
+        if is_update(entry)
+    ]
+    lists = (
+        _with_lists(prepared, mapped, found, snapshot, view) if snapshot else Lists()
+    )
     work = _Work(
         prepared,
         view,
@@ -85,12 +95,8 @@ def latest(
         mapped.told,
         queries(mapped.entries),
         _merged_away(mapped, owners, persons),
+        lists.overruled,
     )
-    found = [
-        (entry, _owner_of(entry, owners, first))
-        for entry in mapped.entries
-        if is_update(entry)
-    ]
     others = [pair for pair in found if not _is_patient(*pair)]
     known = view.known({(e.kind, e.criteria): owner.subject for e, owner in others})
     updates = [work.applied(entry, owner, known) for entry, owner in others]
@@ -100,7 +106,34 @@ def latest(
         if _is_patient(entry, owner)
     ]
     updates += [each for each in patients if each is not None]
-    return (*updates, *view.new_parties(mapped.entries))
+    kept_lists = lists.known(prepared.claimed.row.id, view)
+    return (*updates, *kept_lists, *view.new_parties(mapped.entries))
+
+
+def _with_lists(
+    prepared: Prepared,
+    mapped: Mapped,
+    found: list[tuple[Entry, Owner]],
+    snapshot: Sequence[str],
+    view: View,
+) -> Lists:
+    """Add to a message's updates what its lists end by not having it."""
+    channel = prepared.claimed.row.channel
+    patient = next((one.criteria for one in mapped.patients), "")
+    owners: dict[str, Owner] = {}
+    owned: list[Owned] = []
+    for entry, owner in found:
+        if name := owner.record or patient:
+            whose = f"{channel}|{name}"
+            owners[whose] = owner
+            owned.append(Owned(entry, owner.subject, whose))
+    lists = lists_of(prepared.message, mapped, owned, snapshot, view)
+    prepared.context.findings += lists.findings
+    found += [(each.entry, owners[each.whose]) for each in lists.gone]
+    mapped.entries += [each.entry for each in lists.gone]
+    for entry in mapped.all("Provenance"):
+        entry.enrich("target", [each.entry.reference for each in lists.gone])
+    return lists
 
 
 def _is_patient(entry: Entry, owner: Owner) -> bool:
@@ -209,6 +242,7 @@ class _Work:
     """One message while its updates are applied.
 
     ``here`` finds what its Bundle holds, ``merged`` are the numbers it merges away.
+    ``overruled`` says what lists newer than the message do not have.
     """
 
     prepared: Prepared
@@ -217,6 +251,7 @@ class _Work:
     told: Told
     here: Mapping[str, str]
     merged: frozenset[tuple[object, object]]
+    overruled: Mapping[str, Update]
 
     def applied(
         self, entry: Entry, owner: Owner, known: Mapping[tuple[str, str], Kept]
@@ -228,6 +263,9 @@ class _Work:
         """
         key = entry.kind, entry.criteria
         version = self._merged(entry, entry.resource, known.get(key), owner)
+        if (newer := self.overruled.get(entry.full_url)) is not None:
+            whose = owner.subject, owner.record
+            version = updated(entry.full_url, newer, version, self.here, whose)
         entry.resource = outward(version.resource, [version], self.here)
         return self._keep(key, version)
 

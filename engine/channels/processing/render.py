@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.channels.format.channel import Destination
-from engine.channels.format.endpoints import MllpDestination
+from engine.channels.format.endpoints import FhirDestination, MllpDestination
 from engine.channels.processing.documents import carriers, cda
 from engine.channels.processing.outgoing import encoded
 from engine.channels.processing.rendering import (
@@ -24,6 +24,7 @@ from engine.channels.processing.validation import bundle_faults
 from engine.errors import TransformError
 from engine.hl7 import Finding, Message
 from engine.transforms.edits import run_steps
+from engine.transforms.fhir.binaries import by_reference
 from engine.transforms.fhir.bundle import (
     collection,
     message_bundle,
@@ -46,11 +47,9 @@ def render(destination: Destination, work: Work) -> list[Rendered]:
 
 def _fhir(destination: Destination, work: Work) -> list[Rendered]:
     assert destination.fhir is not None
-    entries = work.entries()
-    mode = destination.fhir.mode
-    bundle = message_bundle(entries) if mode == "message" else transaction(entries)
-    if mode == "batch":
-        bundle["type"] = "batch"
+    bundle = _bundle(
+        destination.fhir, work.entries(), work.persons.site, work.documents
+    )
     content = write_json(bundle)
     if destination.fhir.validate == "always":
         _gate(destination, work, bundle, content)
@@ -59,16 +58,33 @@ def _fhir(destination: Destination, work: Work) -> list[Rendered]:
     return [Rendered(content, FHIR_JSON, f"Bundle {work.names['message.id']}")]
 
 
-def bundle_of(destination: Destination, entries: Sequence[Entry]) -> Rendered:
+def _bundle(
+    wanted: FhirDestination, entries: Sequence[Entry], site: str, documents: str
+) -> Element:
+    """Return entries as a server takes them.
+
+    A message holds its documents itself: its receiver need not store anything.
+    """
+    if wanted.mode == "message":
+        return message_bundle(entries)
+    if documents == "binary":
+        entries = by_reference(entries, site)
+    bundle = transaction(entries)
+    if wanted.mode == "batch":
+        bundle["type"] = "batch"
+    return bundle
+
+
+def bundle_of(
+    destination: Destination, entries: Sequence[Entry], site: str, documents: str
+) -> Rendered:
     """Return a transaction of our own, held against R4 where the destination says so.
 
     Raises:
         TransformError: it is not valid.
     """
     assert destination.fhir is not None
-    bundle = transaction(entries)
-    if destination.fhir.mode == "batch":
-        bundle["type"] = "batch"
+    bundle = _bundle(destination.fhir, entries, site, documents)
     if destination.fhir.validate == "always" and (faults := check(bundle)):
         raise TransformError(
             f"the Bundle is not valid R4: {faults[0].path}: {faults[0].text}",

@@ -52,6 +52,7 @@ class Work:
     sample: Sample = field(default_factory=Sample)
     sampled: bool = False
     profile: str = "none"
+    documents: str = "inline"
     findings: list[Finding] = field(default_factory=list)
     versions: list[NewDocument] = field(default_factory=list)
 

@@ -54,6 +54,8 @@ def map_diagnosis(conversion: Conversion, dg1: Node) -> None:
         due = {"type": "Condition", "identifier": cause}
         append(resource, "extension", extension("condition-dueTo", "Reference", due))
     entry = _add(conversion, dg1, resource, subject, number)
+    if dg1.has(21) and "verificationStatus" not in resource:
+        entry.nulls.append("verificationStatus")
     _place(conversion, dg1, subject, entry)
 
 

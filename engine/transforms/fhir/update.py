@@ -167,8 +167,8 @@ def _shape(kind: str, element: str) -> _Shape:
     member = _MEMBERS.get(f"{kind}.{name}") or _MEMBERS.get(name)
     if member is not None:
         return _Shape(name, member)
-    if name == "dataAbsentReason":
-        return _Shape("value")  # it stands for the value
+    if name in _STANDS_FOR:
+        return _Shape(_STANDS_FOR[name])
     stem = next((stem for stem in _ALTERNATIVES if name.startswith(stem)), name)
     return _Shape(stem, None, name in _SPREAD)
 
@@ -290,6 +290,11 @@ Members of one name within one list are one part. Every other list is replaced w
 
 _SPREAD: Final = frozenset(("period", "servicePeriod", "hospitalization", "context"))
 """Elements that several fields fill, each its own part of it."""
+
+_STANDS_FOR: Final[Mapping[str, str]] = MappingProxyType(
+    {"dataAbsentReason": "value", "verificationStatus": "clinicalStatus"}
+)
+"""Elements that are one part with another: what is in error has no clinical status."""
 
 _ALTERNATIVES: Final = (
     "abatement", "deceased", "effective", "medication", "multipleBirth", "occurrence",

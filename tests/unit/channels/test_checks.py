@@ -316,7 +316,7 @@ def test_loopback_is_this_machine(host, local):
 
 
 def test_a_key_that_changes_nothing_yet_is_told_and_not_passed_over(tmp_path):
-    parts = {"destinations:\n": "map-options: {documents: binary}\ndestinations:\n"}
+    parts = {"destinations:\n": "map-options: {update: partial}\ndestinations:\n"}
 
     fault = one(tmp_path, parts=parts)
 

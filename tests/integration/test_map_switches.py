@@ -1,0 +1,302 @@
+"""Switches of the map that need to know what came before, or where it goes."""
+
+import base64
+import json
+from itertools import permutations
+
+import pytest
+
+from engine.channels.format.load import load_site
+from engine.channels.processing.assemble import lines_of
+from engine.channels.processing.validation import bundle_faults
+from engine.transforms.fhir.binaries import LARGEST_INLINE
+from engine.transforms.fhir.bundle import write_json
+from engine.transforms.fhir.checks import check
+from tests.builders import er7
+from tests.databases import empty_database
+from tests.fhir_messages import msh, obx, oru, pid, pv1, segment
+from tests.processing import process, queued
+from tests.stored import accept, arrival
+
+CHANNEL = """\
+channel: adt
+source:
+  mllp: {{port: 2575}}
+identity: {{match: {match}}}
+map-options: {{source-message: none, {switches}}}
+destinations:
+  - name: clinic
+    fhir: {{url: "http://127.0.0.1:1/fhir", validate: always{more}}}
+"""
+
+
+def bundles(tmp_path, story, switches, *, match="false", more=""):
+    """Return the Bundles a worker makes of messages that come in this order."""
+    config = tmp_path / "config"
+    (config / "channels").mkdir(parents=True, exist_ok=True)
+    (config / "interop.toml").write_text('site = "test"\n')
+    text = CHANNEL.format(switches=switches, match=match, more=more)
+    (config / "channels" / "adt.yaml").write_text(text)
+    store = empty_database("sqlite", tmp_path)
+    accept(store, *(arrival(f"C{at}", data=data) for at, data in enumerate(story)))
+    process(store, lines_of(load_site(config, variables={})))
+    return [json.loads(content) for content in queued(store)]
+
+
+def told(minute, *segments, event="A08", visit=""):
+    when = f"2024010203{minute:02}00-0500"
+    head = msh(f"ADT^{event}", control=f"C{minute}").replace(
+        "20240102030405-0500", when
+    )
+    who = pid(), pv1(f19=visit) if visit else pv1()
+    return er7(head, f"EVN|{event}|{when}", *who, *segments)
+
+
+def allergy(code):
+    return f"AL1|1|DA|{code}^Allergy {code}^L|SV"
+
+
+def diagnosis(code, action=""):
+    return segment("DG1", f1="1", f3=f"{code}^Diagnosis {code}^I10", f6="W", f21=action)
+
+
+def procedure(code):
+    return segment("PR1", f1="1", f3=f"{code}^Procedure^C4", f5="20240102")
+
+
+def cover(plan):
+    return segment("IN1", f1="1", f2=plan, f3="7", f36=f"P{plan}")
+
+
+def relative(name):
+    return segment("NK1", f1="1", f2=f"{name}^Ann", f3="MTH^Mother^HL70063")
+
+
+def latest(found, kind):
+    """Return the last version sent of each resource of a type, by what it says."""
+    held = {}
+    for bundle in found:
+        for row in bundle["entry"]:
+            if row["resource"]["resourceType"] == kind:
+                held[row["fullUrl"]] = row["resource"]
+    return list(held.values())
+
+
+def word(resource):
+    """Return what an allergy or diagnosis is about, and how it stands."""
+    states = {
+        name: resource[name]["coding"][0]["code"]
+        for name in ("clinicalStatus", "verificationStatus")
+        if name in resource
+    }
+    return resource["code"]["coding"][0]["code"], states
+
+
+ACTIVE = {"clinicalStatus": "active"}
+IN_ERROR = {"verificationStatus": "entered-in-error"}
+ALLERGIES = [
+    told(1, allergy("P"), allergy("Q")),
+    told(2, allergy("P"), allergy("Q"), allergy("R")),
+    told(3, allergy("P")),
+]
+
+
+def test_an_allergy_that_is_no_longer_on_the_list_is_ended(tmp_path):
+    found = bundles(tmp_path, ALLERGIES, "snapshot: [AL1]")
+
+    held = dict(map(word, latest(found, "AllergyIntolerance")))
+
+    assert held == {"P": ACTIVE, "Q": IN_ERROR, "R": IN_ERROR}
+    faults = [check(each) + bundle_faults(write_json(each)) for each in found]
+    assert faults == [[], [], []]
+
+
+def test_without_the_switch_a_list_says_nothing_of_what_is_not_on_it(tmp_path):
+    found = bundles(tmp_path, ALLERGIES, "update: snapshot")
+
+    held = dict(map(word, latest(found, "AllergyIntolerance")))
+
+    assert held == {"P": ACTIVE, "Q": ACTIVE, "R": ACTIVE}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_T31_lists_in_any_order_leave_one_state(  # noqa: N802 - the rule
+    tmp_path, order
+):
+    found = bundles(tmp_path, [ALLERGIES[at] for at in order], "snapshot: [AL1]")
+
+    held = dict(map(word, latest(found, "AllergyIntolerance")))
+
+    assert held == {"P": ACTIVE, "Q": IN_ERROR, "R": IN_ERROR}
+
+
+def test_what_comes_back_on_the_list_is_active_again(tmp_path):
+    story = [*ALLERGIES, told(4, allergy("P"), allergy("R"))]
+
+    found = bundles(tmp_path, story, "snapshot: [AL1]", match="true")
+
+    held = dict(map(word, latest(found, "AllergyIntolerance")))
+    assert held == {"P": ACTIVE, "Q": IN_ERROR, "R": ACTIVE}
+
+
+@pytest.mark.parametrize(
+    ("segments", "states"),
+    [
+        ((), ACTIVE),  # an absent list says nothing
+        (('AL1|1|""|""',), IN_ERROR),  # one of nulls is empty
+        (("AL1|1||^^|",), ACTIVE),  # one that cannot be read is none
+    ],
+    ids=["absent", "null", "unreadable"],
+)
+def test_a_list_is_empty_only_where_it_says_so(tmp_path, segments, states):
+    found = bundles(tmp_path, [ALLERGIES[0], told(2, *segments)], "snapshot: [AL1]")
+
+    assert dict(map(word, latest(found, "AllergyIntolerance"))) == {
+        "P": states, "Q": states
+    }  # fmt: skip
+
+
+def test_diagnoses_are_a_list_of_their_visit(tmp_path):
+    other = "V7^^^HOSP&1.2.3&ISO^VN"
+    story = [
+        told(1, diagnosis("A1"), diagnosis("B2")),
+        told(2, diagnosis("C3"), visit=other),
+        told(3, diagnosis("B2")),
+        told(2, diagnosis("A1"), diagnosis("D4")),  # late
+    ]
+
+    found = bundles(tmp_path, story, "snapshot: [DG1]")
+
+    conditions = latest(found, "Condition")
+    assert dict(map(word, conditions)) == {
+        "A1": IN_ERROR, "B2": {}, "C3": {}, "D4": IN_ERROR
+    }  # fmt: skip
+    urls = {word(each)[0]: each["identifier"][0]["value"] for each in conditions}
+    visit = next(
+        each for each in latest(found, "Encounter") if len(each["diagnosis"]) == 1
+        and urls["C3"] not in each["diagnosis"][0]["condition"]["reference"]
+    )  # fmt: skip
+    assert urls["B2"] in visit["diagnosis"][0]["condition"]["reference"]
+
+
+def test_diagnoses_with_action_codes_are_no_whole_list(tmp_path):
+    story = [told(1, diagnosis("A1"), diagnosis("B2")), told(2, diagnosis("C3", "A"))]
+
+    found = bundles(tmp_path, story, "snapshot: [DG1]")
+
+    assert [states for _, states in map(word, latest(found, "Condition"))] == [{}] * 3
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "element", "ended", "on_the_list"),
+    [
+        (cover, "Coverage", "status", "cancelled", "active"),
+        (relative, "RelatedPerson", "active", False, None),
+        (procedure, "Procedure", "status", "entered-in-error", "completed"),
+    ],
+    ids=["IN1", "NK1", "PR1"],
+)
+def test_each_list_ends_what_it_no_longer_has(
+    tmp_path, make, kind, element, ended, on_the_list
+):
+    name = make("1")[:3]
+    story = [told(1, make("1"), make("2")), told(2, make("2")), told(3, make("1"))]
+
+    found = bundles(tmp_path, story, f"snapshot: [{name}]")
+
+    states = [
+        [each.get(element) for each in latest(found[at : at + 1], kind)]
+        for at in (1, 2)
+    ]
+    assert [sorted(map(str, each)) for each in states] == [
+        sorted(map(str, (on_the_list, ended)))
+    ] * 2
+
+
+def test_what_a_list_ends_is_named_by_its_provenance(tmp_path):
+    found = bundles(tmp_path, ALLERGIES[1:], "snapshot: [AL1]")
+
+    rows = found[-1]["entry"]
+    ended = {
+        row["fullUrl"] for row in rows if row["resource"].get("verificationStatus")
+    }
+    named = {
+        target["reference"]
+        for row in rows
+        if row["resource"]["resourceType"] == "Provenance"
+        for target in row["resource"]["target"]
+    }
+    assert len(ended) == 2
+    assert ended <= named
+
+
+def test_t20_a_deleted_allergy_has_no_clinical_status_until_it_is_added_again(tmp_path):
+    def iam(action):
+        return segment("IAM", f1="1", f2="DA", f3="P^Penicillin^L", f6=action)
+
+    story = [told(at, iam(action)) for at, action in enumerate("ADA", start=1)]
+
+    found = bundles(tmp_path, story, "update: snapshot")
+
+    states = [word(latest([each], "AllergyIntolerance")[0])[1] for each in found]
+    assert states == [ACTIVE, IN_ERROR, ACTIVE]
+
+
+def test_t20_a_deleted_diagnosis_that_is_added_again_is_no_error(tmp_path):
+    story = [told(at, diagnosis("A1", action)) for at, action in enumerate("ADA", 1)]
+
+    found = bundles(tmp_path, story, "update: snapshot")
+
+    states = [word(latest([each], "Condition")[0])[1] for each in found]
+    assert states == [{}, IN_ERROR, {}]
+
+
+# ---- documents
+
+
+PAGE = base64.b64encode(b"%PDF" + b"x" * LARGEST_INLINE).decode()
+
+
+def report(data=PAGE):
+    return oru(obx("ED", f"LAB^application^pdf^Base64^{data}"))
+
+
+def attachments(found):
+    return [
+        each["valueAttachment"]
+        for one in latest(found, "Observation")
+        for each in one["extension"]
+        if "valueAttachment" in each
+    ]
+
+
+def test_t09_a_large_document_lies_in_a_binary_beside_its_resource(tmp_path):
+    found = bundles(tmp_path, [report()], "documents: binary")
+
+    [form], [binary] = attachments(found), latest(found, "Binary")
+    assert form["url"] == f"Binary/{binary['id']}"
+    assert "data" not in form
+    assert (binary["contentType"], binary["data"]) == ("application/pdf", PAGE)
+    assert form["size"] == LARGEST_INLINE + len("%PDF")
+    urls = {row["fullUrl"]: row for row in found[0]["entry"]}
+    owner = urls[binary["securityContext"]["reference"]]["resource"]
+    assert owner["resourceType"] == "Observation"
+    request = urls["urn:uuid:" + binary["id"]]["request"]
+    assert request == {"method": "PUT", "url": form["url"]}
+    assert bundle_faults(write_json(found[0])) == []
+
+
+@pytest.mark.parametrize(
+    ("switches", "more", "data"),
+    [
+        ("documents: inline", "", PAGE),
+        ("documents: binary", "", PAGE[:400]),
+        ("documents: binary", ", mode: message", PAGE),
+    ],
+    ids=["inline", "small", "message"],
+)
+def test_t09_other_documents_stay_in_their_resource(tmp_path, switches, more, data):
+    found = bundles(tmp_path, [report(data)], switches, more=more)
+
+    assert [form["data"] for form in attachments(found)] == [data]
+    assert latest(found, "Binary") == []
