@@ -41,7 +41,8 @@ def adt_a01(*more, family="Doe", given="Ann", number="100482", header=None):
 def adt_patient(number="1", **given):
     """Return an ADT message about an invented patient, with every trait to set.
 
-    ``prior`` makes an MRG segment; ``pairs`` repeats PID and MRG: (number, prior).
+    ``about`` are segments after PID; ``prior`` makes an MRG segment; ``pairs`` repeats
+    PID and MRG: (number, prior).
     """
     values = {
         "trigger": "A04",
@@ -59,6 +60,8 @@ def adt_patient(number="1", **given):
         "death": "",
         "sent": "20300101120000",
         "control_id": "",
+        "about": (),
+        "name_type": "",
         "prior": "",
         "pairs": (),
         "kind": "ADT",
@@ -73,7 +76,9 @@ def adt_patient(number="1", **given):
     pid[13], pid[19], pid[21] = values["phone"], values["ssn"], values["mother"]
     pid[24], pid[25] = "Y" if values["order"] else "", values["order"]
     pid[29] = values["death"]
-    segments = ["|".join(pid).rstrip("|")]
+    if values["name_type"]:
+        pid[5] += f"^^^^{values['name_type']}"
+    segments = ["|".join(pid).rstrip("|"), *values["about"]]
     if values["prior"]:
         segments.append(f"MRG|{values['prior']}^^^{authority}^MR")
     for other, prior in values["pairs"]:

@@ -210,7 +210,7 @@ def load(feed: Path, name: str) -> None:
     if channel.identity.identifiers or channel.identity.traits:
         sentence = f"{name} reads identifiers or traits by expressions of its own"
         raise Stop(sentence, Exit.USAGE, "send the file through the channel instead")
-    reading = reading_of(channel, found.matching.test_patients)
+    reading = reading_of(channel, found.matching)
     model = found.models[channel.identity.model]
     started, load_name = process_time(), load_of(feed)
     with store(create=True) as database:

@@ -25,7 +25,8 @@ class SourceRecord:
     """One patient as one system knows them.
 
     ``number`` is the store's own, ``updated`` the event time (UTC, ``YYYYMMDDHHMMSS``)
-    of the traits, ``retired`` whether the identifier it was found by was merged away.
+    of the traits, ``retired`` whether the identifier it was found by was merged away,
+    ``confidential`` whether its system says the patient is.
     """
 
     number: int
@@ -34,6 +35,7 @@ class SourceRecord:
     traits: Traits
     updated: str = ""
     retired: bool = False
+    confidential: bool = False
 
 
 class PatientIndex(Protocol):

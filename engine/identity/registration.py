@@ -4,7 +4,7 @@ Spec:
     identity.md 1 and 8; HL7 v2.9 chapter 3, MRG and the trigger events named there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -14,8 +14,9 @@ from engine.errors import TransformError
 from engine.hl7 import Finding, Message, Segment
 from engine.hl7.datatypes import Hd
 from engine.hl7.timestamps import read_timestamp
+from engine.identity.confidentiality import is_alias, is_confidential
 from engine.identity.index import Identifier
-from engine.identity.traits import TEST_NAMES, Traits, traits_of
+from engine.identity.traits import TEST_NAMES, Kind, Traits, traits_of
 
 
 class Category(StrEnum):
@@ -65,6 +66,7 @@ class Registration:
     ``minted`` is the enterprise identifier a new person will get; ``happened`` is UTC,
     ``YYYYMMDDHHMMSS``. ``fills_only`` marks messages (results, orders) that may
     complete traits but not change them. ``also`` are further patients of the message.
+    ``confidential`` is None where the message says nothing of it.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -78,6 +80,7 @@ class Registration:
     notice: Notice | None = None
     policy: Policy = Policy()
     also: tuple["Registration", ...] = ()
+    confidential: bool | None = None
 
 
 class Assigner(NamedTuple):
@@ -96,13 +99,15 @@ class Reading:
     """How a site's messages are read.
 
     ``assigners`` are found by namespace, OID and URI. Unknown authorities are
-    registered, or refused where ``refuses_unknown`` says so.
+    registered, or refused where ``refuses_unknown`` says so. ``vip_codes`` are values
+    of PV1-16 that make a person confidential.
     """
 
     assigners: Mapping[str, Assigner] = field(default_factory=dict)
     refuses_unknown: bool = False
     test_names: tuple[str, ...] = TEST_NAMES
     policy: Policy = Policy()
+    vip_codes: tuple[str, ...] = ()
 
 
 class Intake(NamedTuple):
@@ -147,7 +152,7 @@ def registration_of(
         Registration(
             _numbers(message, pid, (3, 2), reading, findings)
             or (Identifier(header.text(4), "message", message.control_id),),
-            traits_of(pid, happened, reading.test_names),
+            _traits(about, happened, reading),
             mint(),
             f"{message.message_type}^{message.trigger_event}",
             happened,
@@ -156,8 +161,10 @@ def registration_of(
             not informs,
             _notice(message, kind, prior, reading, findings),
             reading.policy,
+            confidential=is_confidential(about, reading.vip_codes),
         )
-        for pid, prior in _groups(message)
+        for about, prior in _groups(message)
+        for pid in about[:1]
     ]
     if not read:
         return Intake(None)
@@ -168,15 +175,25 @@ def registration_of(
     return Intake(read[0], tuple(findings))
 
 
-def _groups(message: Message) -> list[tuple[Segment, Segment | None]]:
-    """Return each PID with the MRG that follows it."""
-    found: list[tuple[Segment, Segment | None]] = []
+def _groups(message: Message) -> list[tuple[list[Segment], Segment | None]]:
+    """Return the segments of each patient, from PID on, with the MRG among them."""
+    found: list[tuple[list[Segment], Segment | None]] = []
     for segment in message.segments:
         if segment.id == "PID":
-            found.append((segment, None))
-        elif segment.id == "MRG" and found:
-            found[-1] = (found[-1][0], segment)
+            found.append(([segment], None))
+        elif found:
+            about, prior = found[-1]
+            about.append(segment)
+            found[-1] = (about, segment if segment.id == "MRG" else prior)
     return found
+
+
+def _traits(about: Sequence[Segment], happened: str, reading: Reading) -> Traits:
+    """Return the traits of a patient; an alias of a confidential one says nothing."""
+    traits = traits_of(about[0], happened, reading.test_names)
+    if is_alias(about[0]) and is_confidential(about, reading.vip_codes):
+        return traits._replace(kind=Kind.UNIDENTIFIED)
+    return traits
 
 
 def _notice(

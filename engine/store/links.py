@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from engine.errors import IllegalTransitionError
 from engine.identity.person import (
@@ -62,6 +62,15 @@ _LATER: Final = (
     .order_by(link_event.c.id, link_event.c.record)
 )
 _ALL: Final = select(link_event).order_by(link_event.c.id, link_event.c.record)
+_SHIELD: Final = (
+    update(person)
+    .where(person.c.eid.in_(bindparam("eids", expanding=True)))
+    .values(
+        confidential=select(func.coalesce(func.max(record.c.confidential), 0))
+        .where(record.c.person == person.c.eid)
+        .scalar_subquery()
+    )
+)
 _IDENTIFYING: Final = select(record.c.id, record.c.identifying).where(
     record.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -252,6 +261,11 @@ def person_row(eid: str, survivor: str = "") -> dict[str, object]:
     return {"eid": eid, "state": state, "survivor": survivor, "confidential": 0}
 
 
+def shield(connection: Connection, persons: Iterable[str]) -> None:
+    """Have persons confidential who have a confidential record, and no others."""
+    connection.execute(_SHIELD, {"eids": [each for each in persons if each]})
+
+
 def _membership(connection: Connection, event: LinkEvent) -> None:
     if event.records:
         connection.execute(_MOVE, {"ids": list(event.records), "target": event.target})
@@ -259,6 +273,8 @@ def _membership(connection: Connection, event: LinkEvent) -> None:
     if event.kind is LinkKind.MERGE:
         rows.append(person_row(event.source, event.target))
     put(connection, person, rows, replace=("state", "survivor"))
+    retires = event.kind is LinkKind.MERGE
+    shield(connection, (event.target, "" if retires else event.source))
 
 
 def _pair(patients: SqlPatientIndex, event: LinkEvent) -> None:

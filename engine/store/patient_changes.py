@@ -45,6 +45,11 @@ _UPDATE_RECORD: Final = (
         traits=bindparam("traits"),
     )
 )
+_PROTECT: Final = (
+    update(record)
+    .where(record.c.id == bindparam("number"))
+    .values(confidential=bindparam("told"))
+)
 _DELETE_BLOCKS: Final = delete(block).where(
     block.c.record == bindparam("record"),
     block.c.key.in_(bindparam("keys", expanding=True)),
@@ -58,6 +63,7 @@ def apply(patients: SqlPatientIndex, decision: Decision, now: datetime) -> str:
     with the resources and deliveries stamped with that identifier.
     """
     number = _record(patients, decision, now)
+    _protect(patients, decision, now)
     for other in decision.also:
         apply(patients, _settled(patients, other), now)
     for each in decision.moves:
@@ -95,6 +101,34 @@ def _settled(patients: SqlPatientIndex, decision: Decision) -> Decision:
     )
 
 
+def _protect(patients: SqlPatientIndex, decision: Decision, now: datetime) -> None:
+    """Keep what the message says of confidentiality; a late word lifts nothing.
+
+    Protection begins even with a message that is held. It ends with none of those.
+    """
+    registration, record = decision.registration, decision.record
+    told = registration.confidential
+    if record is None:
+        if told and decision.change is not None:
+            _shield(patients, decision.change.person)
+        return
+    late = registration.happened < record.updated or decision.held
+    if told is None or told == record.confidential or (late and not told):
+        return
+    patients.flush()
+    where = {"number": record.number, "told": int(told)}
+    patients.connection.execute(_PROTECT, where)
+    _shield(patients, record.person)
+    word = "confidential" if told else "no longer confidential"
+    act = audit.Act(now, ENGINE, "protect", f"record {record.number}", word)
+    audit.write(patients.connection, patients.sealer, [act])
+
+
+def _shield(patients: SqlPatientIndex, person: str) -> None:
+    patients.flush()
+    links.shield(patients.connection, [person])
+
+
 # -- the record ------------------------------------------------------------------------
 
 
@@ -124,6 +158,7 @@ def _new_record(
         "id": number,
         "person": change.person,
         "authority": _authority(patients, own, now),
+        "confidential": int(bool(registration.confidential)),
     }
     event = LinkEvent(
         number,
@@ -143,7 +178,12 @@ def _new_record(
     if change.person == registration.minted:
         buffer.person_rows.append(links.person_row(change.person))
     buffer.records[number] = SourceRecord(
-        number, change.person, own, change.traits, registration.happened
+        number,
+        change.person,
+        own,
+        change.traits,
+        registration.happened,
+        confidential=bool(registration.confidential),
     )
     _name(patients, number, _states(change), now)
     buffer.add_blocks(number, change.keys_added)

@@ -69,6 +69,7 @@ record = Table(
     number("message"),
     digest("identifying"),
     sealed("traits"),
+    number("confidential"),
     is_one_of("kind", Kind, "record_kind"),
     Index("record_by_person", "person"),
 )
@@ -110,6 +111,7 @@ person = Table(
     partial_index("person_by_survivor", "survivor", where="survivor <> ''"),
     sqlite_with_rowid=False,
 )
+"""``confidential`` while one of the person's records is."""
 
 block = Table(
     "block",

@@ -72,7 +72,7 @@ class PatientCache:
         self.authorities[key], self.keys[number] = number, key
 
 
-COLUMNS: Final = "r.id, r.person, r.authority, r.happened, r.traits"
+COLUMNS: Final = "r.id, r.person, r.authority, r.happened, r.traits, r.confidential"
 MEMBERS: Final = (
     f"SELECT {COLUMNS} FROM engine.record AS r WHERE r.person = ? ORDER BY r.id"  # noqa: S608 - only columns are written in
 )
@@ -271,10 +271,12 @@ class SqlPatientIndex:
 
     def read(self, row: Sequence[Any], *, retired: bool = False) -> SourceRecord:
         """Return the record in a row that begins with the record's columns."""
-        number, person, authority, happened, sealed = row[:5]
+        number, person, authority, happened, sealed, confidential = row[:6]
         traits = unpacked(self.sealer.open(bytes(sealed), f"record|{number}").decode())
         issuer = self.authority_key(authority)
-        return SourceRecord(number, person, issuer, traits, happened, retired)
+        return SourceRecord(
+            number, person, issuer, traits, happened, retired, bool(confidential)
+        )
 
     def key_of(self, number: Identifier) -> bytes:
         """Return the keyed hash an identifier is found by."""

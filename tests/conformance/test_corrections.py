@@ -366,3 +366,93 @@ def test_M08_a_merge_told_again_speaks_of_the_same_retired_patient(ward):
     assert set(patients(bundle)) == {ann, bo}
     assert patients(bundle)[bo]["active"] is False
     assert all(url.endswith(("|" + ann, "|" + bo)) for url in queries(bundle))
+
+
+def link_notice(control_id, trigger="A24", day="02"):
+    return er7(
+        msh(f9=f"ADT^{trigger}^ADT_A24", f10=control_id, f7=f"203001{day}120000"),
+        f"EVN|{trigger}|203001{day}120000",
+        "PID|1||1^^^HOSP^MR||Doe^Ann^^^^^L||19800229|F",
+        "PID|2||2^^^HOSP^MR||Roe^Bo^^^^^L||19800229|F",
+    )
+
+
+def identifiers(patient):
+    return {one["value"]: one.get("use") for one in patient["identifier"]}
+
+
+def test_M08_a_link_told_again_sends_one_patient_for_the_one_person(ward):
+    ann = ward.person("1")
+    ward.send(link_notice("3"))
+    before = ward.last()
+
+    ward.send(link_notice("4", day="03"))
+
+    [(bundle, _)] = ward.outbox("registry", before)
+    assert set(patients(bundle)) == {ann}
+    assert all(url.endswith("|" + ann) for url in queries(bundle))
+    assert set(identifiers(patients(bundle)[ann])) == {ann, "1", "2"}
+    assert {n["family"] for n in patients(bundle)[ann]["name"]} == {"Doe", "Roe"}
+
+
+def test_a_link_taken_back_speaks_of_both_persons_by_their_own_identity(ward):
+    ann, bo = ward.person("1"), ward.person("2")
+    ward.send(link_notice("3"))
+    before = ward.last()
+
+    ward.send(link_notice("4", trigger="A37", day="03"))
+
+    told, *corrected = (bundle for bundle, _ in ward.outbox("registry", before))
+    assert set(patients(told)) == {ann, bo}
+    assert all(url.endswith(("|" + ann, "|" + bo)) for url in queries(told))
+    for bundle in corrected:
+        for patient in patients(bundle).values():
+            assert "link" not in patient
+
+
+def test_a_merge_within_one_person_leaves_their_one_patient_active(ward):
+    ann = ward.person("1")
+    ward.send(admission("3", number="5"))
+    before = ward.last()
+
+    ward.send(merge_notice("4", day="03").replace(b"MRG|2^", b"MRG|5^"))
+
+    assert ward.person("5") == ann
+    [(bundle, _)] = ward.outbox("registry", before)
+    assert_one_active(bundle, ann, {"1", "5"})
+    assert identifiers(patients(bundle)[ann])["5"] == "old"
+
+
+def test_a_known_number_merged_into_a_new_one_stays_the_active_patient(ward):
+    ann, before = ward.person("1"), ward.last()
+    merge = er7(
+        msh(f9="ADT^A40^ADT_A39", f10="3", f7="20300102120000"),
+        "EVN|A40|20300102120000",
+        "PID|1||9^^^HOSP^MR||Doe^Ann^^^^^L||19800229|F",
+        "MRG|1^^^HOSP^MR||||||Doe^Ann",
+    )
+
+    ward.send(merge)
+
+    assert ward.person("9") == ann
+    [(bundle, _)] = ward.outbox("registry", before)
+    assert_one_active(bundle, ann, {"1", "9"})
+    assert identifiers(patients(bundle)[ann])["1"] == "old"
+
+
+def test_a_number_never_seen_is_one_more_of_the_survivors(ward):
+    ann, before = ward.person("1"), ward.last()
+    merge = merge_notice("3").replace(b"MRG|2^", b"MRG|7^")
+
+    ward.send(merge, merge.replace(b"|3|P", b"|4|P"))
+
+    for bundle, _ in ward.outbox("registry", before):
+        assert_one_active(bundle, ann, {"1", "7"})
+
+
+def assert_one_active(bundle, person, numbers):
+    [patient] = patients(bundle).values()
+    assert set(identifiers(patient)) == {person, *numbers}
+    assert patient.get("active") is not False
+    assert "link" not in patient
+    assert all(url.endswith("|" + person) for url in queries(bundle))

@@ -44,6 +44,9 @@ class Matching:
     test_patients: Annotated[
         tuple[str, ...], kinds.TEXT, "beginnings of family names of test patients"
     ] = ()
+    vip_codes: Annotated[
+        tuple[str, ...], kinds.TEXT, "values of PV1-16 that make a person confidential"
+    ] = ("V", "VIP", "Y")
 
 
 def read_matching(root: Entries, report: Callable[[Fault], None]) -> Matching:

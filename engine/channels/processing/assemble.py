@@ -10,6 +10,7 @@ from typing import Final
 from engine.channels.format.cda_site import cda_site, engine_version
 from engine.channels.format.channel import Channel, MapSwitches
 from engine.channels.format.load import Site
+from engine.channels.format.matching_models import Matching
 from engine.channels.processing.finish import Desk
 from engine.channels.processing.identify import check_traits
 from engine.channels.processing.outcomes import SYSTEMS
@@ -63,7 +64,7 @@ def _feed(channel: Channel, settings: Settings) -> Feed:
 def _desk(channel: Channel, site: Site) -> Desk:
     return Desk(
         channel,
-        reading_of(channel, site.matching.test_patients),
+        reading_of(channel, site.matching),
         site.models[channel.identity.model],
         persons_of(site, channel),
         site.settings.folder.resolve(),
@@ -160,7 +161,7 @@ def _options(switches: MapSwitches) -> MapOptions:
 # ---- identity ----
 
 
-def reading_of(channel: Channel, test_patients: tuple[str, ...]) -> Reading:
+def reading_of(channel: Channel, matching: Matching) -> Reading:
     """Return how a channel reads the patients of its messages."""
     doubt = channel.identity.on_doubt
     holds = {
@@ -176,8 +177,9 @@ def reading_of(channel: Channel, test_patients: tuple[str, ...]) -> Reading:
     return Reading(
         assigners_of(channel.tables.get(AUTHORITIES)),
         channel.identity.unknown_authority == "hold",
-        (*TEST_NAMES, *test_patients),
+        (*TEST_NAMES, *matching.test_patients),
         policy,
+        tuple(map(str.upper, matching.vip_codes)),
     )
 
 

@@ -5,17 +5,24 @@ their records say, by the rules of the golden record.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from engine.channels.processing.known import (
-    NO_ONE,
     Kept,
     Subject,
     is_update,
     outward,
     patient_key,
     targets_of,
+)
+from engine.channels.processing.owners import (
+    NOBODY,
+    Owner,
+    number_of,
+    others_numbers,
+    retiring,
+    stamp,
 )
 from engine.channels.processing.person_patient import (
     Persons,
@@ -26,36 +33,17 @@ from engine.channels.processing.prepared import Prepared
 from engine.channels.processing.snapshots import Lists, Owned, lists_of
 from engine.channels.processing.updating import update_of, updated
 from engine.channels.processing.view import View
-from engine.hl7 import Finding, Message
+from engine.hl7 import Finding
 from engine.identity.decision import Decision
-from engine.identity.registration import NoticeKind
-from engine.identity.survivorship import SourceValues
+from engine.identity.index import Identifier
 from engine.store.resources import KnownResource
 from engine.transforms.fhir.bundle import (
     queries,
-    stamp_person,
     write_json,
 )
 from engine.transforms.fhir.mapped import Element, Entry, Mapped, Told
 from engine.transforms.fhir.update import Update, merge_same
 
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whom resources are about: a source record, its person and their Patient.
-
-    ``source`` is what the record says after this message. A ``retired`` person's
-    Patient is sent and nothing of it is kept: its record speaks for the survivor now.
-    """
-
-    record: int = 0
-    person: str = ""
-    subject: Subject = NO_ONE
-    source: SourceValues | None = None
-    retired: bool = False
-
-
-_NOBODY: Final = Owner()
 _LATE: Final = Finding(
     "late_message",
     "",
@@ -76,10 +64,11 @@ def latest(
     Parties that a message only refers to are kept beside, by full URL, so that later
     documents can name them. ``snapshot`` are segments whose lists are always whole.
     """
-    owners = (
-        {} if decision is None else _stamp(prepared, mapped, decision, view, persons)
-    )
-    first = next(iter(owners.values()), _NOBODY)
+    owners: dict[str, Owner] = {}
+    taken_out: list[tuple[Entry, Owner]] = []
+    if decision is not None:
+        owners, taken_out = stamp(prepared, mapped, decision, view, persons)
+    first = next(iter(owners.values()), NOBODY)
     found = [
         (entry, _owner_of(entry, owners, first))
         for entry in mapped.entries
@@ -94,12 +83,14 @@ def latest(
         persons,
         mapped.told,
         queries(mapped.entries),
-        _merged_away(mapped, owners, persons),
+        others_numbers(mapped, owners, taken_out, persons),
+        retiring(decision),
         lists.overruled,
     )
     others = [pair for pair in found if not _is_patient(*pair)]
     known = view.known({(e.kind, e.criteria): owner.subject for e, owner in others})
     updates = [work.applied(entry, owner, known) for entry, owner in others]
+    updates += [work.further(entry, own) for entry, own in taken_out if not own.retired]
     patients = [
         work.patient(entry, owner)
         for entry, owner in found
@@ -150,90 +141,6 @@ def _owner_of(entry: Entry, owners: Mapping[str, Owner], first: Owner) -> Owner:
     return next((owners[url] for url in targets if url in owners), first)
 
 
-# ---- whose is what ----
-
-
-def _stamp(
-    prepared: Prepared,
-    mapped: Mapped,
-    decision: Decision,
-    view: View,
-    persons: Persons,
-) -> dict[str, Owner]:
-    """Put enterprise identifiers on the Patients of every PID and MRG.
-
-    Return the owner of each Patient by full URL: a message may speak of two patients,
-    and what is said of one is never kept with the other.
-    """
-    message = prepared.message
-    owners: dict[int, Owner] = {}
-    decisions = [decision, *decision.also]
-    for segment, found in zip(message.all("PID"), decisions, strict=False):
-        position = message.segments.index(segment)
-        owners[position] = _owner(found, view, persons)
-        prior = _prior(message, position)
-        if prior and (retired := _prior_owner(found, view, persons)) is not None:
-            owners[prior] = retired
-    for position, owner in owners.items():
-        stamp_person(mapped, persons.system, owner.person, segment=position)
-    return {
-        entry.full_url: owners[entry.segment]
-        for entry in mapped.patients
-        if entry.segment in owners
-    }
-
-
-def _owner(found: Decision, view: View, persons: Persons) -> Owner:
-    number, registration = view.record_of(found), found.registration
-    person = found.enterprise_id
-    own = found.record
-    said = found.change or own
-    assert said is not None, "a decision without a record has a change"
-    authority = own.authority if own else registration.identifiers[0].authority
-    time = max(registration.happened, own.updated if own else "")
-    source = SourceValues(number, authority, said.traits, time)
-    return Owner(number, person, persons.subject(person), source)
-
-
-def _prior_owner(found: Decision, view: View, persons: Persons) -> Owner | None:
-    """Return whom the Patient of an MRG is about: the record its number leads to.
-
-    A merge told again is about the person that retired when it was told first. None
-    where there never was one: the number is one more of the survivor's.
-    """
-    notice = found.registration.notice
-    if notice is None:
-        return None
-    known = view.index.known(notice.prior)
-    record = next((each.number for each in known.values()), 0)
-    retired = _retired(found)
-    if not retired and record and notice.kind == NoticeKind.MERGE:
-        retired = view.former(record, found.enterprise_id)
-    if not retired:
-        return None
-    return Owner(record, retired, persons.subject(retired), retired=True)
-
-
-def _prior(message: Message, after: int) -> int:
-    """Return the index of the MRG that belongs to a PID, 0 when it has none."""
-    for offset, segment in enumerate(message.segments[after + 1 :], after + 1):
-        if segment.id in {"PID", "MRG"}:
-            return offset if segment.id == "MRG" else 0
-    return 0
-
-
-def _retired(decision: Decision) -> str:
-    """Return the person that a merge retires in favour of the decision's."""
-    return next(
-        (
-            move.source
-            for move in decision.moves
-            if move.target == decision.enterprise_id != move.source
-        ),
-        "",
-    )
-
-
 # ---- the latest version of each resource ----
 
 
@@ -241,8 +148,10 @@ def _retired(decision: Decision) -> str:
 class _Work:
     """One message while its updates are applied.
 
-    ``here`` finds what its Bundle holds, ``merged`` are the numbers it merges away.
-    ``overruled`` says what lists newer than the message do not have.
+    ``here`` finds what its Bundle holds, ``foreign`` are numbers of other records that
+    it names and ``retiring`` those it merges away. ``overruled`` says what lists newer
+    than the message do not have. ``beside`` is, by person, what the message says of
+    further records of theirs.
     """
 
     prepared: Prepared
@@ -250,8 +159,10 @@ class _Work:
     persons: Persons
     told: Told
     here: Mapping[str, str]
-    merged: frozenset[tuple[object, object]]
+    foreign: frozenset[tuple[object, object]]
+    retiring: frozenset[Identifier]
     overruled: Mapping[str, Update]
+    beside: dict[str, list[tuple[Owner, Kept]]] = field(default_factory=dict)
 
     def applied(
         self, entry: Entry, owner: Owner, known: Mapping[tuple[str, str], Kept]
@@ -269,6 +180,18 @@ class _Work:
         entry.resource = outward(version.resource, [version], self.here)
         return self._keep(key, version)
 
+    def further(self, entry: Entry, owner: Owner) -> KnownResource:
+        """Merge what a further record of a person says; theirs is sent with the first.
+
+        Patients taken out of the message are told before the others are made.
+        """
+        key = patient_key(owner.record)
+        before = self.view.known({key: owner.subject}).get(key)
+        own = self._own_words(entry.resource, owner)
+        version = self._merged(entry, own, before, owner)
+        self.beside.setdefault(owner.person, []).append((owner, version))
+        return self._keep(key, version)
+
     def patient(self, entry: Entry, owner: Owner) -> KnownResource | None:
         """Merge what a record says of its Patient; send what its person's records say.
 
@@ -283,22 +206,25 @@ class _Work:
         said = {n: known[key] for n, key in keys.items() if key in known}
         stated, kept = entry.resource, None
         if not owner.retired:
-            own = self._own_words(stated)
+            own = self._own_words(stated, owner)
             before = said.get(owner.record)
             version = self._merged(entry, own, before, owner)
             said[owner.record] = version
             kept = self._keep(patient_key(owner.record), version)
         members = {each.record: each for each in standing.members}
-        if owner.source is not None:
-            members[owner.record] = owner.source
+        beside = self.beside.get(owner.person, [])
+        said |= {one.record: version for one, version in beside}
+        sources = (owner.source, *(one.source for one, _ in beside))
+        members |= {each.record: each for each in sources if each is not None}
         patient: Element = stated
         if said:
-            ranks = self.persons.ranks
-            patient = combined(said, list(members.values()), standing.old, ranks)
+            ranks, old = self.persons.ranks, standing.old | self.retiring
+            patient = combined(said, list(members.values()), old, ranks)
             if owner.retired:
                 patient = merge_same(patient, stated)
             patient = self.persons.stamped(patient, owner.person)
-        links = [one for one in _links(stated) if one not in _links(patient)]
+        stated_links = _links_to_others(stated, owner.subject)
+        links = [one for one in stated_links if one not in _links(patient)]
         linked = {str(one.get("other")) for one in [*links, *_links(patient)]}
         absorbed = self.persons.links(standing.absorbed, self.here)
         links += [one for one in absorbed if str(one["other"]) not in linked]
@@ -307,16 +233,19 @@ class _Work:
         entry.resource = outward(patient, said.values(), self.here)
         return kept
 
-    def _own_words(self, stated: Element) -> Element:
+    def _own_words(self, stated: Element, owner: Owner) -> Element:
         """Return what the source itself says of its patient's record.
 
         Numbers that were merged into it are those of other records.
         """
         numbers = without_enterprise(stated, self.persons.system)
         own = {name: value for name, value in stated.items() if name != "link"}
-        if links := [one for one in _links(stated) if one["type"] == "seealso"]:
-            own["link"] = links
-        own["identifier"] = [one for one in numbers if _number(one) not in self.merged]
+        links = _links_to_others(stated, owner.subject)
+        if seealso := [one for one in links if one["type"] == "seealso"]:
+            own["link"] = seealso
+        own["identifier"] = [
+            one for one in numbers if number_of(one) not in self.foreign
+        ]
         return own
 
     def _merged(
@@ -343,24 +272,10 @@ class _Work:
         )
 
 
-def _merged_away(
-    mapped: Mapped, owners: Mapping[str, Owner], persons: Persons
-) -> frozenset[tuple[object, object]]:
-    """Return the numbers of the persons that a message retires."""
-    retired = [
-        entry
-        for entry in mapped.patients
-        if entry.full_url in owners and owners[entry.full_url].retired
-    ]
-    return frozenset(
-        _number(one)
-        for entry in retired
-        for one in without_enterprise(entry.resource, persons.system)
-    )
-
-
-def _number(identifier: Element) -> tuple[object, object]:
-    return identifier.get("system"), identifier.get("value")
+def _links_to_others(patient: Element, subject: Subject) -> list[Element]:
+    """Return the links of a Patient but those to the very same person."""
+    own = {"reference": subject.url}
+    return [one for one in _links(patient) if one.get("other") != own]
 
 
 def _links(patient: Element) -> list[Element]:
