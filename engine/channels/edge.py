@@ -6,7 +6,6 @@ import resource
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
@@ -31,6 +30,7 @@ from engine.channels.bell_reader import BellReader
 from engine.channels.certificates import profiles_of
 from engine.channels.clock import Ulids, utc_now
 from engine.channels.collector import collect_rarely
+from engine.channels.counting import EdgeCounts
 from engine.channels.deliver import DeliverLoop
 from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
@@ -38,7 +38,7 @@ from engine.channels.disk import DiskGuard, is_broken, not_started, protect_data
 from engine.channels.format.channel import Channel
 from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
-from engine.channels.journal_writer import JournalWriter
+from engine.channels.journal_writer import JournalWriter, Written
 from engine.channels.listeners import free_places
 from engine.channels.logs import configure_logs
 from engine.channels.opening import open_when_there
@@ -60,6 +60,7 @@ from engine.store.database import Database
 from engine.store.reports import Wanted
 from engine.store.seal import load_or_create_key
 from engine.store.sequences import thaw
+from engine.store.traffic import Key
 
 REPORT_SECONDS: Final = 2.0
 DRAIN_SECONDS: Final = 8.0
@@ -94,12 +95,12 @@ class Edge:
         self._clock = cast("IReactorTime", reactor)
         self._load = load
         self._channels = load()
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts = EdgeCounts()
         self._wishes = Wishes()
         self._routes: dict[tuple[str, str], Route] = {}
         self._identities = Identities(profiles_of(settings.tls, settings.folder))
         self._watch = Watch(self._identities)
-        self._reporter = Reporter(database, settings.node_name, utc_now(), utc_now)
+        self._reporter = Reporter(database, settings.node_name, utc_now)
         self._parent = os.getppid() if bells else 0
         self._thread = ThreadPool(1, 1, name="store")
         self._housekeeping = Housekeeping(database, utc_now)
@@ -114,7 +115,7 @@ class Edge:
         self._outbox = Outbox(database, settings.node_name, utc_now)
         self.intakes = self._make_intakes()
         self.deliveries = DeliverLoop(
-            self, reactor, utc_now, random.random, self._note_delivery
+            self, reactor, utc_now, random.random, self._counts.note_delivery
         )
         self._reporting = LoopingCall(self._report)
         self._reporting.clock = reactor
@@ -127,7 +128,7 @@ class Edge:
             self._reactor,
             utc_now,
             Ulids(),
-            self._note,
+            self._counts.note,
             deferToThread,
             free_places(),
             self._identities,
@@ -191,7 +192,13 @@ class Edge:
         drained = not isinstance(result, Failure)
         _log.info("edge_stopped", drained=drained, in_hand=self.deliveries.in_hand)
         ended: Deferred[object] = deferToThread(self._writer.stop)
-        return ended.addBoth(self._flush)
+        return ended.addBoth(self._last_report).addBoth(self._flush)
+
+    def _last_report(self, result: object) -> Deferred[object]:
+        """Write what was counted since the last report."""
+        del result
+        counted = self._counts.traffic.take()
+        return self._in_store(self._reporter.exchange, self._detail(), counted)
 
     def _flush(self, result: object) -> Deferred[object]:
         """Let the last answers leave: they are on their way to the sockets."""
@@ -271,7 +278,8 @@ class Edge:
 
     def run(self, work: Round) -> Deferred[Outcome]:
         """Run one round of the deliver loop in the store's thread."""
-        return self._in_store(self._outbox.run, work)
+        done: Deferred[Outcome] = self._in_store(self._outbox.run, work)
+        return done.addCallback(self._counts.settled, work.settlements, utc_now)
 
     def _in_store(self, call: Callable[..., object], *arguments: object) -> Deferred:  # type: ignore[type-arg]
         return deferToThreadPool(
@@ -285,16 +293,9 @@ class Edge:
             self._guard.failed(error)
             raise
 
-    def _committed(self, size: int) -> None:
-        self._counts["", "journal_commits"] += 1
-        self._counts["", "journal_messages"] += size
+    def _committed(self, written: Written) -> None:
+        self._counts.committed(written)
         self._workers.ring()
-
-    def _note(self, channel: str, event: str, count: int) -> None:
-        self._counts[channel, event] += count
-
-    def _note_delivery(self, event: str, count: int) -> None:
-        self._counts["", event] += count
 
     # ---- reporting
 
@@ -302,16 +303,21 @@ class Edge:
         if self._parent and os.getppid() != self._parent:
             _log.error("supervisor_gone")
             self._reactor.callLater(0, self._reactor.stop)
+        counted = self._counts.traffic.take()
         done: Deferred[Mapping[tuple[str, str], Wanted]] = self._in_store(
-            self._exchange, self._detail()
+            self._exchange, self._detail(), counted
         )
-        return done.addCallbacks(self._heed, self._report_failed)
+        return done.addCallbacks(
+            self._heed, self._report_failed, errbackArgs=(counted,)
+        )
 
-    def _exchange(self, detail: str) -> Mapping[tuple[str, str], Wanted]:
+    def _exchange(
+        self, detail: str, counted: Mapping[Key, int]
+    ) -> Mapping[tuple[str, str], Wanted]:
         """Look at files and report, in the store's thread: all of it may wait."""
         self._guard.look()
         self._watch.look(utc_now())
-        return self._reporter.exchange(detail)
+        return self._reporter.exchange(detail, counted)
 
     def _heed(self, wanted: Mapping[tuple[str, str], Wanted]) -> None:
         """Open and close what persons want, and try again where opening failed."""
@@ -322,7 +328,10 @@ class Edge:
         if changed or self.intakes.problems:
             self._follow()
 
-    def _report_failed(self, failure: Failure) -> None:
+    def _report_failed(
+        self, failure: Failure, counted: Mapping[Key, int] | None = None
+    ) -> None:
+        self._counts.traffic.put_back(counted or {})
         _log.error("report_failed", error=getattr(failure.type, "__name__", "unknown"))
 
     def _detail(self) -> str:
@@ -336,10 +345,7 @@ class Edge:
                 "certificates": self._watch.ends,
                 "disk": {"percent": self._guard.percent, "full": self._guard.is_full},
                 "tls_problems": self._identities.problems,
-                "counts": {
-                    f"{channel}/{event}" if channel else event: count
-                    for (channel, event), count in sorted(self._counts.items())
-                },
+                "counts": self._counts.told(),
             }
         ).decode()
 

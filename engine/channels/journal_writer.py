@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Final
+from time import perf_counter
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -27,13 +28,21 @@ CallFromThread = Callable[..., object]
 """Run a function with its arguments in the reactor's thread."""
 
 
+class Written(NamedTuple):
+    """A group on disk: what came, what became of it, how long the transaction took."""
+
+    arrivals: list[Arrival]
+    appended: list[Appended]
+    seconds: float
+
+
 class JournalWriter:
     """Appends arrivals in groups, in the order they were given.
 
     Args:
         database: opened for the edge.
         call_from_thread: the way back into the reactor.
-        committed: told the size of each group, in the reactor's thread.
+        committed: told each group that is on disk, in the reactor's thread.
         idle: called in the writer's own thread when nothing waits.
         guard: told why a write failed; says when nothing can be stored.
     """
@@ -44,7 +53,7 @@ class JournalWriter:
         self,
         database: Database,
         call_from_thread: CallFromThread,
-        committed: Callable[[int], None],
+        committed: Callable[[Written], None],
         idle: Callable[[], None],
         guard: DiskGuard,
     ) -> None:
@@ -120,15 +129,17 @@ class JournalWriter:
             raise JournalError("the disk is full")
         arrivals = [arrival for some, _ in group for arrival in some]
         reach("journal.group-taken")
+        began = perf_counter()
         with self._database.journal() as connection:
             appended = append(connection, self._database.sealer, arrivals)
             reach("journal.before-commit")
         reach("journal.committed")
-        self._call_from_thread(self._answer, group, appended)
+        written = Written(arrivals, appended, perf_counter() - began)
+        self._call_from_thread(self._answer, group, written)
 
-    def _answer(self, group: list[Waiting], appended: list[Appended]) -> None:
-        self._committed(len(appended))
-        results = iter(appended)
+    def _answer(self, group: list[Waiting], written: Written) -> None:
+        self._committed(written)
+        results = iter(written.appended)
         for arrivals, done in group:
             done.callback(list(islice(results, len(arrivals))))
 

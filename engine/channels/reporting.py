@@ -2,14 +2,21 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
+from engine.channels.clock import utc_now
 from engine.channels.format.channel import Channel
+from engine.store import traffic
 from engine.store.database import Database
 from engine.store.reports import Report, Wanted, report, run_states
 from engine.store.settlement import expire
+from engine.store.traffic import Key
 from engine.store.words import RunState
+
+NOTHING: Final[Mapping[Key, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +33,29 @@ class Reporter:
 
     database: Database
     node: str
-    started_at: datetime
     now: Callable[[], datetime]
+    role: str = "edge"
+    name: str = "edge"
+    started_at: datetime = field(default_factory=utc_now)
 
-    def exchange(self, detail: str) -> Mapping[tuple[str, str], Wanted]:
-        """Report that this process lives; return what is wanted.
+    def exchange(
+        self, detail: str, counted: Mapping[Key, int] = NOTHING
+    ) -> Mapping[tuple[str, str], Wanted]:
+        """Report that this process lives and what it counted; return what is wanted.
 
-        What another node had in hand and let go of is queued again on the way.
+        The edge also queues again what another node had in hand and let go of, and
+        forgets old counts.
         """
         now = self.now()
         sent = Report(
-            self.node, "edge", "edge", os.getpid(), self.started_at, now, detail
+            self.node, self.role, self.name, os.getpid(), self.started_at, now, detail
         )
         with self.database.engine() as connection:
             report(connection, sent)
-            expire(connection, now)
+            traffic.write(connection, counted, now)
+            if self.role == "edge":
+                expire(connection, now)
+                traffic.prune(connection, now)
             return run_states(connection)
 
 

@@ -24,7 +24,7 @@ import structlog
 from engine.channels.arguments import Arguments, read_arguments
 from engine.channels.clock import utc_now
 from engine.channels.collector import Collector
-from engine.channels.content import REMARKS
+from engine.channels.counting import count_finished, remarks
 from engine.channels.disk import is_broken, not_started, protect_data
 from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
@@ -36,6 +36,7 @@ from engine.channels.processing.joining import look_for_late, settle_earlier
 from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
+from engine.channels.reporting import Reporter
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError, EngineError, StoreError
 from engine.failpoint import arm, reach
@@ -44,10 +45,10 @@ from engine.store.database import Connection, Database
 from engine.store.leases import Lease
 from engine.store.message_state import MessageState
 from engine.store.patient_changes import apply
-from engine.store.reports import Report, report, run_states
 from engine.store.reserve import Reserve
 from engine.store.results import Batch, Outcome
 from engine.store.seal import load_or_create_key
+from engine.store.traffic import Counts
 from engine.store.words import RunState
 
 BATCH: Final = 64
@@ -77,6 +78,7 @@ class Worker:
         owner: unique name of this worker; it holds the leases.
         silenced: channels that shall not be processed now.
         flags: how often a channel's messages got a remark that only processing makes.
+        counts: what is counted of the traffic, for the next report.
         timer: seconds, for how long the write lock is held.
     """
 
@@ -87,12 +89,14 @@ class Worker:
     silenced: frozenset[str] = frozenset()
     processed: int = 0
     flags: Counter[tuple[str, str]] = field(default_factory=Counter)
+    counts: Counts = field(default_factory=Counts)
     timer: Callable[[], float] = time.monotonic
     _memory: Memory = field(default_factory=Memory)
     _piece: int = BATCH
     _begun: dict[str, list[claims.Claimed]] = field(default_factory=dict)
     _leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
     _looked_at: datetime | None = None
+    _done: list[tuple[Prepared | Ended, Finished]] = field(default_factory=list)
 
     def turn(self) -> int:
         """Process one batch of every channel; return how many messages that were.
@@ -155,6 +159,9 @@ class Worker:
             waited = self.timer() - asked
             done = self._finish(connection, lease, name, piece, waited)
         reach("results.committed")
+        for half, finished in self._done:
+            count_finished(self.counts, name, half, finished)
+        self._done = []
         # What is looked up for a piece that ends early was looked up in vain.
         fits = max(done, SMALLEST_PIECE) if done < len(piece) else self._piece * 2
         self._piece = min(fits, BATCH)
@@ -194,9 +201,11 @@ class Worker:
         view = StoreView(connection, sealer, self._memory)
         view.fetch([each for each in prepared if isinstance(each, Prepared)])
         outcomes: list[Outcome] = []
+        self._done = []
         for each in prepared:
-            self._count_flags(name, each)
+            self.flags.update((name, code) for code in remarks(each))
             finished = self._finished(each, name, view)
+            self._done.append((each, finished))
             outcomes.append(finished.outcome)
             view.remember(finished.outcome)
             if finished.decision and finished.outcome.state in _DECIDED:
@@ -237,14 +246,6 @@ class Worker:
         self._looked_at = now
         look_for_late(self.database, self.lines, now)
 
-    def _count_flags(self, name: str, half: Prepared | Ended) -> None:
-        """Count each remark once for a message; the edge has counted its own."""
-        prepared = half if isinstance(half, Prepared) else half.prepared
-        if prepared is not None:
-            found = {*prepared.message.findings, *prepared.context.findings}
-            codes = {finding.code for finding in found} - {*REMARKS}
-            self.flags.update((name, code) for code in codes)
-
     def _finished(self, half: Prepared | Ended, name: str, view: StoreView) -> Finished:
         if isinstance(half, Ended):
             return Finished(half.outcome)
@@ -256,12 +257,10 @@ class Process:
     """The loop around a worker: wake-ups, signals, reports, reload."""
 
     worker: Worker
-    node: str
-    name: str
+    reporter: Reporter
     reload: Callable[[], Mapping[str, Line]]
     bell: Bell | None
     edge: Ringer
-    started_at: datetime
     reserve: Reserve | None = None
     stopping: bool = False
     reloading: bool = False
@@ -278,14 +277,19 @@ class Process:
                 collector.at_rest()
                 self._wait()
         collector.close()
+        self.stopping = True
+        self._step()
 
     def _step(self) -> bool:
-        """Do one round; tell whether there was work, or wait for a store away."""
+        """Do one round; tell whether there was work, or wait for a store away.
+
+        The last one, when we are to stop, reports and nothing else.
+        """
         if self.reloading:
             self._reload()
         try:
             self._report()
-            return not self._is_full() and self.worker.turn() > 0
+            return not self.stopping and not self._is_full() and self.worker.turn() > 0
         except EngineError as error:
             if is_broken(error):
                 raise
@@ -324,23 +328,21 @@ class Process:
 
     def _report(self) -> None:
         now = time.monotonic()
-        if now - self._reported < REPORT_SECONDS:
+        if now - self._reported < REPORT_SECONDS and not self.stopping:
             return
         self._reported = now
         flags = {
             f"{channel}/flag_{code}": count
             for (channel, code), count in sorted(self.worker.flags.items())
         }
-        detail = orjson.dumps(
-            {"processed": self.worker.processed, "counts": flags}
-        ).decode()
-        sent = Report(
-            self.node, "worker", self.name, os.getpid(), self.started_at, utc_now(),
-            detail,
-        )  # fmt: skip
-        with self.worker.database.engine() as connection:
-            report(connection, sent)
-            wanted = run_states(connection)
+        told = {"processed": self.worker.processed, "counts": flags}
+        detail = orjson.dumps(told).decode()
+        counted = self.worker.counts.take()
+        try:
+            wanted = self.reporter.exchange(detail, counted)
+        except EngineError:
+            self.worker.counts.put_back(counted)
+            raise
         self.worker.silenced = frozenset(
             channel
             for (channel, destination), told in wanted.items()
@@ -373,12 +375,10 @@ def _run(asked: Arguments) -> int:
     owner = f"{settings.node_name}/{name}"
     process = Process(
         Worker(database, lines_of(site), utc_now, owner),
-        settings.node_name,
-        name,
+        Reporter(database, settings.node_name, utc_now, "worker", name),
         lambda: lines_of(load_site(asked.config, asked.environment)),
         Bell(asked.bells, name) if asked.bells else None,
         Ringer(asked.bells, "edge"),
-        utc_now(),
         database.reserve(),
     )
     signal.signal(signal.SIGTERM, process.stop)

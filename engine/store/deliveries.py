@@ -21,7 +21,7 @@ from engine.store.dialect import bulk, put
 from engine.store.lane_joins import lane_of, waits
 from engine.store.schema import Found
 from engine.store.seal import Sealer, fingerprint
-from engine.store.tables import delivery, lane, rendered, run_state
+from engine.store.tables import delivery, journal_message, lane, rendered, run_state
 from engine.store.words import LaneState, OnFailure, RunState
 
 
@@ -62,6 +62,7 @@ class Turn:
 class Leased:
     """A lane head to be sent now; ``attempts`` counts this one already.
 
+    ``received_at`` is when its message came, None for a correction of no message.
     ``content`` is None when what is stored does not open: it is damaged, and nothing
     of it may leave.
     """
@@ -79,6 +80,7 @@ class Leased:
     person: str
     on_failure: OnFailure
     queued_at: datetime
+    received_at: datetime | None = None
 
 
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -99,9 +101,11 @@ _DUE: Final = (
         rendered.c.name,
         delivery.c.on_failure,
         delivery.c.queued_at,
+        journal_message.c.received_at,
     )
     .select_from(lane)
     .join(delivery, delivery.c.id == lane.c.head_id)
+    .join(journal_message, journal_message.c.id == delivery.c.message_id, isouter=True)
     .join(rendered, rendered.c.delivery_id == delivery.c.id, isouter=True)
     .where(
         lane.c.channel == bindparam("channel"),
@@ -256,7 +260,7 @@ def claim_heads(
 
 def _leased(sealer: Sealer, turn: Turn, row: Found, content: bytes | None) -> Leased:
     lane_id, person, number, epoch, message_id, attempts = row[:6]
-    content_type, name, on_failure, queued_at = row[8:]
+    content_type, name, on_failure, queued_at, received_at = row[8:]
     opened, called = _opened(sealer, f"delivery|{number}|{turn.channel}", content, name)
     return Leased(
         id=number,
@@ -272,6 +276,7 @@ def _leased(sealer: Sealer, turn: Turn, row: Found, content: bytes | None) -> Le
         person=person,
         on_failure=_ON_FAILURE[on_failure],
         queued_at=queued_at,
+        received_at=received_at,
     )
 
 

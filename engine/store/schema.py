@@ -108,9 +108,13 @@ def number(name: str, *, primary_key: bool = False) -> Column[int]:
     )
 
 
-def when(name: str, *, nullable: bool = False) -> Column[datetime]:
+def when(
+    name: str, *, nullable: bool = False, primary_key: bool = False
+) -> Column[datetime]:
     """Return a column of instants."""
-    return Column(name, Instant, nullable=nullable)
+    return Column(
+        name, Instant, nullable=nullable, primary_key=primary_key, autoincrement=False
+    )
 
 
 def words(*names: str) -> list[Column[str]]:

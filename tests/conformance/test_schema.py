@@ -15,6 +15,7 @@ from engine.store import (
     search,
     settlement,
     tables,
+    watch_tables,
 )
 from engine.store.delivery_state import Event, State
 from engine.store.message_state import MessageState
@@ -65,6 +66,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store, schema, metad
     assert tables.site.metadata is ENGINE
     assert patient_tables.__doc__
     assert access_tables.__doc__
+    assert watch_tables.__doc__
 
     with store.reading() as connection:
         options = {

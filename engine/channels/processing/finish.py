@@ -65,6 +65,7 @@ def finish(prepared: Prepared, desk: Desk, view: View) -> Finished:
         StoreError: the store is away; see `visibly`.
     """
     done = visibly(lambda: _finished(prepared, desk, view), prepared, desk.channel)
+    prepared.leave()
     return Finished(done) if isinstance(done, Outcome) else done
 
 
@@ -76,7 +77,7 @@ def _finished(prepared: Prepared, desk: Desk, view: View) -> Finished:
             prepared, channel, MessageState.HELD, reason="waits for its person"
         )
         return Finished(replace(held, behind=behind, holds=()))
-    prepared.stage = Stage.IDENTITY
+    prepared.enter(Stage.IDENTITY)
     decision = identify(
         prepared, channel.identity, desk.reading, desk.model, view.index, view.mint
     )
@@ -106,7 +107,7 @@ def _rendered(
         resources = latest(
             prepared, prepared.mapped, decision, view, desk.persons, lists
         )
-    prepared.stage = Stage.RENDER
+    prepared.enter(Stage.RENDER)
     work = work_of(prepared, desk, view, person)
     deliveries = [
         delivery

@@ -89,6 +89,7 @@ def prepare(
     prepared = Prepared(claimed, _context(claimed, feed, message))
     prepared.context.pseudonym = pseudonym
     done = visibly(lambda: _advance(prepared, feed), prepared, feed.channel)
+    prepared.leave()
     return Ended(done, prepared) if isinstance(done, Outcome) else done
 
 
@@ -128,15 +129,15 @@ def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
         return Ended(filtered, prepared)
     opened(prepared.message)
     _conform(prepared, channel.source.hl7)
-    prepared.stage = Stage.FILTER
+    prepared.enter(Stage.FILTER)
     if (rule := rule_against(channel.filter, context)) is not None:
         return Ended(ended(prepared, channel, MessageState.FILTERED, rule), prepared)
-    prepared.stage = Stage.EDIT
+    prepared.enter(Stage.EDIT)
     if (verdict := run_steps(channel.edit, context)) is not None:
         dropped = verdict.ending is Ending.DROP
         state = MessageState.FILTERED if dropped else MessageState.HELD
         return Ended(ended(prepared, channel, state, verdict.reason), prepared)
-    prepared.stage = Stage.MAP
+    prepared.enter(Stage.MAP)
     try:
         prepared.mapped = map_message(
             prepared.message, feed.map_context(prepared.claimed)

@@ -1,7 +1,8 @@
 """A message on its way from filter to outbox, as one half hands it to the other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from time import perf_counter
 
 from engine.errors import TransformError
 from engine.hl7 import Message
@@ -27,7 +28,8 @@ class Prepared:
     """A message that is on its way to identity and rendering.
 
     ``mapped`` is None where the built-in map does not know the trigger; ``refusal``
-    then says so, in case a destination needs resources.
+    then says so, in case a destination needs resources. ``laps`` are the seconds that
+    each stage took.
     """
 
     claimed: Claimed
@@ -35,6 +37,17 @@ class Prepared:
     mapped: Mapped | None = None
     refusal: TransformError | None = None
     stage: Stage = Stage.ACCEPT
+    laps: dict[Stage, float] = field(default_factory=dict)
+    _since: float = field(default_factory=perf_counter)
+
+    def enter(self, stage: Stage) -> None:
+        """Go on to the next stage."""
+        self.leave()
+        self.stage, self._since = stage, perf_counter()
+
+    def leave(self) -> None:
+        """Note how long the present stage took; what follows is no part of it."""
+        self.laps.setdefault(self.stage, perf_counter() - self._since)
 
     @property
     def message(self) -> Message:
