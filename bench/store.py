@@ -91,7 +91,7 @@ def outcome(claimed: Claimed, resources: int) -> Outcome:
         ),
         resources=tuple(
             KnownResource(
-                "Patient", f"identifier=n|{number % 20_000}.{n}", claimed.data, person
+                "Patient", f"identifier=n|{number % 20_000}.{n}", claimed.data, number
             )
             for n in range(resources)
         ),

@@ -6,10 +6,11 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from engine.store import batches, contents, fragments
+from engine.store import batches, contents, contexts, fragments
+from engine.store.contexts import MESSAGE_COLUMNS
 from engine.store.dialect import put
 from engine.store.fragments import Chain
-from engine.store.journal import ROW_COLUMNS, JournalRow, read_row
+from engine.store.journal import JournalRow, read_row
 from engine.store.schema import Found
 from engine.store.seal import Sealer
 from engine.store.tables import journal_message, message, progress, redo
@@ -45,7 +46,7 @@ FRAGMENT: Final = "fragment"
 
 _AGAIN: Final = (
     select(
-        *ROW_COLUMNS,
+        *MESSAGE_COLUMNS,
         *contents.small(journal_message.c.content),
         redo.c.tries,
         func.coalesce(message.c.attempt, 0).label("attempt"),
@@ -60,7 +61,7 @@ _AGAIN: Final = (
 """The oldest messages of a channel that are to be processed again."""
 
 _NEW: Final = (
-    select(*ROW_COLUMNS, *contents.small(journal_message.c.content))
+    select(*MESSAGE_COLUMNS, *contents.small(journal_message.c.content))
     .where(
         journal_message.c.channel == bindparam("channel"),
         journal_message.c.id > bindparam("last_id"),
@@ -75,7 +76,7 @@ _CONTENT: Final = select(journal_message.c.content).where(
 )
 _ONE: Final = (
     select(
-        *ROW_COLUMNS,
+        *MESSAGE_COLUMNS,
         func.coalesce(message.c.attempt, 1).label("attempt"),
     )
     .select_from(journal_message)
@@ -208,7 +209,7 @@ def _opened(
 def _claimed(sealer: Sealer, row: Found, content: bytes | None, deaths: int) -> Claimed:
     if content is None:  # purged; nobody may ask for it again, see `reprocess`
         return Claimed(read_row(row), b"", deaths=deaths)
-    data = sealer.open_undamaged(content, f"message|{row.id}|{row.channel}")
+    data = sealer.open_undamaged(content, *contexts.of_message(row))
     return Claimed(read_row(row), data or b"", deaths=deaths, damaged=data is None)
 
 

@@ -1,8 +1,9 @@
 """What a store holds that is not as it was written: every row is looked at.
 
-Sealed content proves itself; everything else is held against what repeats it: SQLite's
-own structure and indexes, hashes, counters, the audit chain. What stands in one place
-only and in plain text, such as a control id, cannot be checked.
+Sealed content proves itself and the plain columns it is bound to; everything else is
+held against what repeats it: SQLite's own structure and indexes, hashes, counters, the
+last attempt, the audit chain. What stands in one place only and in plain text cannot be
+checked: small tables, such as leases, and what was bound to content that is purged.
 
 Spec:
     faults.md F12.
@@ -17,8 +18,25 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.errors import EngineError
 from engine.store import audit as audits
+from engine.store.access_tables import saved_query
+from engine.store.contexts import (
+    BOUND,
+    MESSAGE_COLUMNS,
+    Bound,
+    of_document,
+    of_message,
+    of_name,
+)
 from engine.store.dialect import SCHEMAS
-from engine.store.patient_tables import identifier, record, record_version, task
+from engine.store.patient_tables import (
+    family_name,
+    identifier,
+    record,
+    record_version,
+    task,
+    task_comment,
+)
+from engine.store.resources import fingerprint_of, opened
 from engine.store.seal import Sealer, fingerprint
 from engine.store.tables import (
     attempt,
@@ -49,7 +67,8 @@ def damages(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
     if connection.dialect.name == "sqlite":
         for schema in SCHEMAS:
             yield from _structure(connection, schema)
-    for look in (*_SEALED, _messages, _documents, _chain, _counters, _revisions):
+    looks = (_messages, _resources, _documents, _chain, _counters, _attempts, _skipped)
+    for look in (*_SEALED, *looks):
         yield from _guarded(look, connection, sealer)
 
 
@@ -97,12 +116,8 @@ def _sealed(table: Table, column: str, context: Context) -> Look:
     return look
 
 
-def _opens(sealer: Sealer, content: bytes, context: str) -> bool:
-    try:
-        sealer.open(content, context)
-    except EngineError:
-        return False
-    return True
+def _opens(sealer: Sealer, content: bytes, *contexts: str) -> bool:
+    return sealer.open_undamaged(content, *contexts) is not None
 
 
 def _key(table: Table, row: Found) -> str:
@@ -115,7 +130,6 @@ def _key(table: Table, row: Found) -> str:
 _SEALED: Final = (
     _sealed(attempt, "report", lambda row: f"attempt|{row.message_id}.{row.attempt}|"),
     _sealed(delivery, "answer", lambda r: f"delivery|{r.id}|{r.channel}|answer"),
-    _sealed(resource, "content", lambda row: f"resource|{row.key.hex()}|"),
     _sealed(
         document, "content", lambda row: f"document|{row.set_key.hex()}|{row.number}"
     ),
@@ -126,40 +140,58 @@ _SEALED: Final = (
     _sealed(identifier, "value", lambda row: f"identifier|{row.key.hex()}"),
     _sealed(task, "evidence", lambda row: f"task|{row.id}"),
     _sealed(task, "note", lambda row: f"note|{row.id}"),
+    _sealed(task_comment, "content", lambda row: f"comment|{row.task}|{row.number}"),
+    _sealed(family_name, "name", lambda row: f"family|{row.key.hex()}"),
+    _sealed(saved_query, "content", lambda row: f"saved_query|{row.key}|"),
 )
 
 
 def _messages(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
     """Journalled bytes open, and are those whose length and hash stand beside them."""
     rows = connection.execute(
-        select(journal_message).where(journal_message.c.content.is_not(None))
+        select(*MESSAGE_COLUMNS, journal_message.c.content).where(
+            journal_message.c.content.is_not(None)
+        )
     )
     for row in rows:
         place = f"journal.db, message {row.id}"
-        data = sealer.open_undamaged(row.content, f"message|{row.id}|{row.channel}")
+        data = sealer.open_undamaged(row.content, *of_message(row))
         if data is None:
-            yield Damage(place, "the sealed content does not open")
+            yield Damage(place, "its content, or a column beside it, is damaged")
         elif (row.size, row.sha256) != (len(data), fingerprint(data)):
             yield Damage(place, "its size or hash is not that of its content")
+
+
+def _resources(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """Resources open, and have the fingerprint of what they say and of whom."""
+    for row in connection.execute(select(resource)):
+        place = f"engine.db, resource {row.key.hex()}"
+        try:
+            known = opened(sealer, row)
+        except EngineError:
+            yield Damage(place, "the sealed content does not open")
+            continue
+        if fingerprint_of(known) != row.hash:
+            yield Damage(place, "its hash is not that of its content and record")
 
 
 def _documents(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
     """Rendered documents open, and are those whose hash their delivery has."""
     rows = connection.execute(
-        select(rendered, delivery.c.channel, delivery.c.sha256).join(
-            delivery, delivery.c.id == rendered.c.delivery_id, isouter=True
-        )
+        select(*BOUND, rendered, delivery.c.sha256)
+        .select_from(rendered)
+        .join(delivery, delivery.c.id == rendered.c.delivery_id, isouter=True)
     )
     for row in rows:
         place = f"engine.db, delivery {row.delivery_id}"
-        where = f"delivery|{row.delivery_id}|{row.channel}"
-        if row.name and not _opens(sealer, row.name, where + "|name"):
-            yield Damage(place, "the sealed name does not open")
+        bound = Bound(*row[: len(BOUND)])
+        if row.name and not _opens(sealer, row.name, *of_name(bound)):
+            yield Damage(place, "the sealed name, or its delivery, is damaged")
         if row.content is None:
             continue
-        content = sealer.open_undamaged(row.content, where)
+        content = sealer.open_undamaged(row.content, *of_document(bound))
         if content is None:
-            yield Damage(place, "the sealed document does not open")
+            yield Damage(place, "the sealed document, or its delivery, is damaged")
         elif row.sha256 != fingerprint(content):
             yield Damage(place, "its hash is not that of its document")
 
@@ -191,16 +223,35 @@ def _counters(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
         yield Damage(f"engine.db, counter {place}", f"wrong by {wrong}")
 
 
-_REVISIONS: Final = (
-    "SELECT message.id FROM engine.message JOIN engine.attempt"
+_ATTEMPTS: Final = (
+    "SELECT message.id FROM engine.message LEFT JOIN engine.attempt"
     " ON attempt.message_id = message.id AND attempt.attempt = message.attempt"
-    " WHERE attempt.revision <> message.revision"
+    " WHERE attempt.message_id IS NULL"
+    " OR attempt.revision <> message.revision OR attempt.stage <> message.stage"
+    " OR attempt.code <> message.code OR attempt.person <> message.person"
+    " OR attempt.processed_at <> message.processed_at"
+    " OR attempt.state = message.state AND attempt.reason <> message.reason"
+)
+_SKIPPED: Final = (
+    "SELECT received.id FROM journal.message AS received"
+    " JOIN (SELECT channel, min(last_id) AS last_id FROM engine.progress"
+    " GROUP BY channel) AS cursor"
+    " ON cursor.channel = received.channel AND received.id <= cursor.last_id"
+    " LEFT JOIN engine.message ON message.id = received.id WHERE message.id IS NULL"
 )
 
 
-def _revisions(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
-    """A message names the revision that its last attempt ran under."""
+def _attempts(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """A message says what its last attempt says; its state may have moved since."""
     del sealer
-    for (number,) in connection.exec_driver_sql(_REVISIONS):
-        says = "its revision is not that of its last attempt"
+    for (number,) in connection.exec_driver_sql(_ATTEMPTS):
+        says = "it does not say what its last attempt says"
+        yield Damage(f"engine.db, message {number}", says)
+
+
+def _skipped(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """What a worker's cursor is past has a state."""
+    del sealer
+    for (number,) in connection.exec_driver_sql(_SKIPPED):
+        says = "it was passed over: it has no state, or its channel's cursor is wrong"
         yield Damage(f"engine.db, message {number}", says)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.failpoint import reach
 from engine.store import contents
+from engine.store.contexts import Bound, of_document, of_name
 from engine.store.counters import Move, of_deliveries, reserve, tally
 from engine.store.delivery_state import State
 from engine.store.dialect import bulk, put
@@ -171,7 +172,10 @@ def enqueue(
             message_id=message_id, attempt=attempt, ordinal=ordinal, lane_id=lane_id
         )
         rows.append(row)
-        contents.append(_rendered_row(sealer, number, new))
+        bound = Bound(
+            number, new.channel, new.destination, lane_id, message_id, new.content_type
+        )
+        contents.append(_rendered_row(sealer, bound, new))
         lanes.setdefault(lane_id, _new_lane(lane_id, number, new, now))
         moves[None, of_deliveries(new.channel, new.destination, State.QUEUED)] += 1
     ordered = [lanes[lane_id] for lane_id in sorted(lanes)]
@@ -199,11 +203,12 @@ def _new_row(number: int, new: NewDelivery, now: datetime) -> dict[str, object]:
     }
 
 
-def _rendered_row(sealer: Sealer, number: int, new: NewDelivery) -> dict[str, object]:
-    where = f"delivery|{number}|{new.channel}"
+def _rendered_row(sealer: Sealer, bound: Bound, new: NewDelivery) -> dict[str, object]:
+    where, _ = of_document(bound)
+    named, _ = of_name(bound)
     return {
-        "delivery_id": number,
-        "name": sealer.seal(new.name.encode(), where + "|name") if new.name else None,
+        "delivery_id": bound.id,
+        "name": sealer.seal(new.name.encode(), named) if new.name else None,
         "content": sealer.seal(new.content, where),
     }
 
@@ -261,7 +266,9 @@ def claim_heads(
 def _leased(sealer: Sealer, turn: Turn, row: Found, content: bytes | None) -> Leased:
     lane_id, person, number, epoch, message_id, attempts = row[:6]
     content_type, name, on_failure, queued_at, received_at = row[8:]
-    opened, called = _opened(sealer, f"delivery|{number}|{turn.channel}", content, name)
+    place = (turn.channel, turn.destination)
+    bound = Bound(number, *place, lane_id, message_id, content_type)
+    opened, called = _opened(sealer, bound, content, name)
     return Leased(
         id=number,
         epoch=epoch + 1,
@@ -274,18 +281,18 @@ def _leased(sealer: Sealer, turn: Turn, row: Found, content: bytes | None) -> Le
         content_type=content_type,
         name=called,
         person=person,
-        on_failure=_ON_FAILURE[on_failure],
+        on_failure=_ON_FAILURE.get(on_failure, OnFailure.PARK),
         queued_at=queued_at,
         received_at=received_at,
     )
 
 
 def _opened(
-    sealer: Sealer, where: str, content: bytes | None, name: bytes | None
+    sealer: Sealer, bound: Bound, content: bytes | None, name: bytes | None
 ) -> tuple[bytes | None, str]:
     """Return the document and its name; None and no name when either is damaged."""
-    called = sealer.open_undamaged(name, where + "|name") if name else b""
-    opened = sealer.open_undamaged(content or b"", where)
+    called = sealer.open_undamaged(name, *of_name(bound)) if name else b""
+    opened = sealer.open_undamaged(content or b"", *of_document(bound))
     if called is None or opened is None:
         return None, ""
     return opened, called.decode()

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from engine.store import audit, error_queue, lanes
 from engine.store.audit import Act, Order
+from engine.store.contexts import BOUND, Bound, of_document, of_name
 from engine.store.counters import Move, chunks, of_deliveries, tally
 from engine.store.delivery_state import Event, State, advance
 from engine.store.schema import Found
@@ -42,7 +43,7 @@ _MOVE: Final = (
     )
 )
 _CONTENT: Final = (
-    select(rendered.c.content, rendered.c.name, delivery.c.answer, delivery.c.channel)
+    select(*BOUND, rendered.c.content, rendered.c.name, delivery.c.answer)
     .select_from(delivery)
     .join(rendered, rendered.c.delivery_id == delivery.c.id, isouter=True)
     .where(delivery.c.id == bindparam("number"))
@@ -144,9 +145,9 @@ def content(
     row = connection.execute(_CONTENT, {"number": delivery_id}).one_or_none()
     if row is None or row.content is None:
         return None
-    where = f"delivery|{delivery_id}|{row.channel}"
-    name = sealer.open(row.name, where + "|name").decode() if row.name else ""
-    return sealer.open(row.content, where), name
+    bound = Bound(*row[: len(BOUND)])
+    name = sealer.open(row.name, *of_name(bound)).decode() if row.name else ""
+    return sealer.open(row.content, *of_document(bound)), name
 
 
 def answer(connection: Connection, sealer: Sealer, delivery_id: int) -> bytes:

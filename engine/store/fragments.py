@@ -14,9 +14,11 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, insert, null, select, update
 
+from engine.store import contexts
+from engine.store.contexts import MESSAGE_COLUMNS
 from engine.store.dialect import bulk, put
 from engine.store.message_state import MessageState
-from engine.store.schema import is_word
+from engine.store.schema import Found, is_word
 from engine.store.seal import Sealer
 from engine.store.tables import fragment as fragments
 from engine.store.tables import journal_message, message, redo
@@ -79,10 +81,9 @@ _own = fragments.alias("own")
 _CHAINS: Final = (
     select(
         _own.c.message_id.label("of"),
-        fragments.c.message_id,
         fragments.c.awaits,
         journal_message.c.content,
-        journal_message.c.channel,
+        *MESSAGE_COLUMNS,
     )
     .select_from(_own)
     .join(fragments, fragments.c.chain == _own.c.chain)
@@ -169,28 +170,29 @@ def load(
     """Return the chains of these messages, those that are fragments."""
     if not ids:
         return {}
-    rows: dict[int, list[tuple[int, bytes | None, bytes | None, str]]] = {}
+    rows: dict[int, list[Found]] = {}
     for row in connection.execute(_CHAINS, {"ids": list(ids)}):
-        rows.setdefault(row.of, []).append(tuple(row[1:]))
+        rows.setdefault(row.of, []).append(row)
     return {number: _chain(sealer, number, found) for number, found in rows.items()}
 
 
 def _chain(
     sealer: Sealer,
     number: int,
-    rows: Sequence[tuple[int, bytes | None, bytes | None, str]],
+    rows: Sequence[Found],
 ) -> Chain:
     """Return one chain; contents are opened only for the message that ends it."""
-    ids = tuple(row[0] for row in rows)
-    complete = rows[-1][1] is None
+    ids = tuple(row.id for row in rows)
+    complete = rows[-1].awaits is None
     if not complete or number != ids[-1]:
         return Chain(ids, complete)
     return Chain(
         ids,
         complete,
         tuple(
-            content and sealer.open_undamaged(content, f"message|{each}|{channel}")
-            for each, _, content, channel in rows
+            row.content
+            and sealer.open_undamaged(row.content, *contexts.of_message(row[3:]))
+            for row in rows
         ),
     )
 

@@ -17,8 +17,9 @@ from sqlalchemy import (
 )
 
 from engine.failpoint import reach
-from engine.store import batches
+from engine.store import batches, contexts
 from engine.store.batches import Batch
+from engine.store.contexts import MESSAGE_COLUMNS
 from engine.store.counters import reserve_journal
 from engine.store.dialect import bulk, put
 from engine.store.fragments import Chains, Fragment, chains_of
@@ -98,9 +99,9 @@ class JournalRow:
     trigger_event: str
     size: int
     sha256: bytes
+    verdict: Verdict
     cause: str
     ack_code: str
-    verdict: Verdict
     findings: tuple[str, ...]
     batch: str = ""
 
@@ -121,20 +122,17 @@ _KNOWN: Final = select(
 
 _INSERT: Final = insert(journal_message)
 
-ROW_COLUMNS: Final = [journal_message.c[name] for name in JournalRow.__slots__]
-"""What `read_row` wants first in a row, in this order."""
-
 _VERDICTS: Final = {verdict.value: verdict for verdict in Verdict}
+"""A word that is none of them is damage: content in its row does not open either."""
+
 _BY_ID: Final = journal_message.c.id == bindparam("message_id")
-_ROW: Final = select(*ROW_COLUMNS).where(_BY_ID)
+_ROW: Final = select(*MESSAGE_COLUMNS).where(_BY_ID)
 _REPEATED: Final = (
     update(dedupe)
     .where(dedupe.c.key == bindparam("of"), dedupe.c.content_hash == bindparam("hash"))
     .values(repeats=dedupe.c.repeats + literal_column("1"))
 )
-_CONTENT: Final = select(journal_message.c.content, journal_message.c.channel).where(
-    _BY_ID
-)
+_CONTENT: Final = select(*MESSAGE_COLUMNS, journal_message.c.content).where(_BY_ID)
 
 Seen = tuple[int, str]
 """Number and answer of a first message."""
@@ -286,7 +284,7 @@ def _write(
 def _message_row(
     sealer: Sealer, number: int, arrival: Arrival, appended: Appended
 ) -> dict[str, object]:
-    """Return the columns of one new message."""
+    """Return the columns of one new message; the plain ones first, in their order."""
     verdict, cause, findings = arrival.verdict, arrival.cause, arrival.findings
     if appended.control_id_reuse:
         findings = (*findings, "control_id_reuse")
@@ -295,7 +293,7 @@ def _message_row(
     if appended.refused:
         verdict, cause = Verdict.QUARANTINED, appended.refused
     data = arrival.data
-    return {
+    row: dict[str, object] = {
         "id": number,
         "channel": arrival.channel,
         "listener": arrival.listener,
@@ -306,13 +304,14 @@ def _message_row(
         "trigger_event": arrival.trigger_event,
         "size": len(data),
         "sha256": fingerprint(data),
-        "content": sealer.seal(data, f"message|{number}|{arrival.channel}"),
         "verdict": verdict.value,
         "cause": cause,
         "ack_code": appended.ack_code,
         "findings": " ".join(findings),
         "batch": arrival.batch.name if arrival.batch else "",
     }
+    context, _ = contexts.of_message(tuple(row.values()))
+    return row | {"content": sealer.seal(data, context)}
 
 
 def _count(
@@ -338,11 +337,17 @@ def _count(
 
 
 def read_row(found: Found) -> JournalRow:
-    """Return a journalled message from a row that begins with `ROW_COLUMNS`."""
-    last = len(ROW_COLUMNS) - 3
-    verdict, findings, batch = found[last : last + 3]
-    known = (_VERDICTS[verdict], tuple(findings.split()), batch)
-    return JournalRow(*(*found[:last], *known))
+    """Return a journalled message from a row that begins with `MESSAGE_COLUMNS`."""
+    last = len(MESSAGE_COLUMNS)
+    verdict, cause, ack_code, findings, batch = found[last - 5 : last]
+    known = (
+        _VERDICTS.get(verdict, Verdict.QUARANTINED),
+        cause,
+        ack_code,
+        tuple(findings.split()),
+        batch,
+    )
+    return JournalRow(*(*found[: last - 5], *known))
 
 
 def row(connection: Connection, message_id: int) -> JournalRow | None:
@@ -356,7 +361,7 @@ def content(connection: Connection, sealer: Sealer, message_id: int) -> bytes | 
     found = connection.execute(_CONTENT, {"message_id": message_id}).one_or_none()
     if found is None or found.content is None:
         return None
-    return sealer.open(found.content, f"message|{message_id}|{found.channel}")
+    return sealer.open(found.content, *contexts.of_message(found))
 
 
 def prune_duplicates(connection: Connection, before: datetime, limit: int) -> int:

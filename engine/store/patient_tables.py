@@ -21,6 +21,7 @@ from engine.store.schema import (
     partial_index,
     row_id,
     sealed,
+    second_copy,
     when,
     word,
 )
@@ -72,6 +73,9 @@ record = Table(
     number("confidential"),
     is_one_of("kind", Kind, "record_kind"),
     Index("record_by_person", "person"),
+    second_copy(
+        "record_copy", "message", "authority", "kind", "happened", "confidential"
+    ),
 )
 """``happened`` is the event time of the traits; ``identifying`` their keyed hash."""
 
@@ -86,6 +90,7 @@ identifier = Table(
     sealed("value"),
     is_one_of("state", NumberState, "identifier_state"),
     Index("identifier_by_record", "record"),
+    second_copy("identifier_copy", "authority", "type", "state"),
     sqlite_with_rowid=False,
 )
 
@@ -109,6 +114,7 @@ person = Table(
     number("confidential"),
     is_one_of("state", PersonState, "person_state"),
     partial_index("person_by_survivor", "survivor", where="survivor <> ''"),
+    second_copy("person_copy", "state", "survivor", "confidential"),
     sqlite_with_rowid=False,
 )
 """``confidential`` while one of the person's records is."""
@@ -118,6 +124,7 @@ block = Table(
     ENGINE,
     number("key", primary_key=True),
     number("record", primary_key=True),
+    second_copy("block_copy", "record"),
     sqlite_with_rowid=False,
 )
 
@@ -140,6 +147,7 @@ family_record = Table(
     ENGINE,
     number("key", primary_key=True),
     number("record", primary_key=True),
+    second_copy("family_record_copy", "record"),
     sqlite_with_rowid=False,
 )
 """Who has a family name; ``key`` is the one that `name_count` counts it under."""
@@ -165,6 +173,11 @@ link_event = Table(
     partial_index("link_event_by_source", "source", where="source <> ''"),
     partial_index("link_event_moves", "id", where="source <> ''"),
     partial_index("link_event_by_undone", "undoes", where="undoes > 0"),
+    second_copy(
+        "link_event_copy",
+        *("at", "actor", "kind", "source", "target", "reason", "message", "task"),
+        *("via", "undoes", "model"),
+    ),
     sqlite_with_rowid=False,
 )
 """Append only: one row for each record of an event, record 0 where it has none."""
@@ -193,6 +206,11 @@ decision = Table(
     word("levels"),
     word("model"),
     Index("decision_by_record", "record"),
+    second_copy(
+        "decision_copy",
+        *("message", "control_id", "outcome", "reasons", "candidate", "millibits"),
+        *("levels", "model"),
+    ),
     sqlite_with_rowid=False,
 )
 """One row for each patient of a message; ``levels`` tells how a match was reached."""

@@ -93,7 +93,7 @@ def load(
         rows = connection.execute(_LOAD_ONE, {"wanted": blind[0]})
     else:
         rows = connection.execute(_LOAD, {"keys": blind})
-    found = [_opened(sealer, row) for row in rows]
+    found = [opened(sealer, row) for row in rows]
     return {(one.resource_type, one.criteria): one for one in found}
 
 
@@ -141,7 +141,7 @@ def of_person(
 ) -> list[KnownResource]:
     """Return everything known of a person, by type and first message."""
     rows = connection.execute(_OF_PERSON, {"person": person})
-    return [_opened(sealer, row) for row in rows]
+    return [opened(sealer, row) for row in rows]
 
 
 def store(
@@ -209,13 +209,18 @@ def _sealed(sealer: Sealer, key: bytes, one: KnownResource) -> bytes:
     return sealer.seal(content, f"resource|{key.hex()}|")
 
 
-def _opened(sealer: Sealer, row: Found) -> KnownResource:
-    opened = sealer.open(row.content, f"resource|{row.key.hex()}|")
-    start = 4 + int.from_bytes(opened[:4])
+def opened(sealer: Sealer, row: Found) -> KnownResource:
+    """Return a resource from its row.
+
+    Raises:
+        EngineError: it is damaged.
+    """
+    text = sealer.open(row.content, f"resource|{row.key.hex()}|")
+    start = 4 + int.from_bytes(text[:4])
     return KnownResource(
         resource_type=row.resource_type,
-        criteria=opened[4:start].decode(),
-        content=opened[start:],
+        criteria=text[4:start].decode(),
+        content=text[start:],
         record=row.record,
         source_time=row.source_time,
         message_id=row.message_id,

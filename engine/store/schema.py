@@ -147,6 +147,15 @@ def partial_index(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
+def second_copy(name: str, *columns: str) -> Index:
+    """Return an index that repeats columns, so that a changed one does not go unseen.
+
+    SQLite does not check the pages it reads, but ``integrity_check`` compares every
+    index with its table. PostgreSQL checks its pages.
+    """
+    return Index(name, *columns).ddl_if(dialect="sqlite")
+
+
 T = TypeVar("T")
 
 

@@ -75,32 +75,37 @@ class Sealer:
         bound = method + context.encode()
         return method + nonce + self._aead.encrypt(nonce, content, bound)
 
-    def open(self, sealed: bytes, context: str) -> bytes:
-        """Return what was sealed.
+    def open(self, sealed: bytes, context: str, *earlier: str) -> bytes:
+        """Return what was sealed in this context, or in one of an earlier release.
 
         Raises:
             EngineError: another key, another context, or a damaged row.
         """
         method, nonce = sealed[:1], sealed[1 : 1 + _NONCE_BYTES]
-        bound = method + context.encode()
-        try:
-            content = self._aead.decrypt(nonce, sealed[1 + _NONCE_BYTES :], bound)
-        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
+        text = sealed[1 + _NONCE_BYTES :]
+        for bound in (context, *earlier):
+            try:
+                content = self._aead.decrypt(nonce, text, method + bound.encode())
+                break
+            except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
+                continue
+        else:
+            what = min((context, *earlier), key=len)
             raise EngineError(
-                f"The sealed content of {context} does not open: it is damaged, or it "
-                "was sealed with another key or in another row."
-            ) from None
+                f"The sealed content of {what} does not open: it or its row is "
+                "damaged, or it was sealed with another key or in another row."
+            )
         if method == _PLAIN:
             return content
         return self._decompress(content, max_output_size=_MAX_OPENED_BYTES)
 
-    def open_undamaged(self, sealed: bytes, context: str) -> bytes | None:
+    def open_undamaged(self, sealed: bytes, *contexts: str) -> bytes | None:
         """Return what was sealed; None when it does not open.
 
         For rows claimed together: a damaged one must not keep the others back.
         """
         try:
-            return self.open(sealed, context)
+            return self.open(sealed, *contexts)
         except EngineError:
             return None
 

@@ -18,6 +18,7 @@ from engine.store.schema import (
     partial_index,
     row_id,
     sealed,
+    second_copy,
     when,
     word,
     words,
@@ -165,6 +166,7 @@ search_key = Table(
     ENGINE,
     number("value", primary_key=True),
     number("message_id", primary_key=True),
+    second_copy("search_key_copy", "message_id"),
     sqlite_with_rowid=False,
 )
 
@@ -216,6 +218,12 @@ delivery = Table(
     Index("delivery_by_message", "message_id"),
     partial_index("delivery_queued", "lane_id", "id", where="state = 'queued'"),
     partial_index("delivery_failed", "id", where="state = 'failed'"),
+    second_copy(
+        "delivery_copy",
+        *("queued_at", "attempt", "ordinal", "event", "destination", "lane_id"),
+        *("attempts", "not_before", "aside", "owner", "epoch", "content_type"),
+        *("class", "code", "sentence", "note", "on_failure", "settled_at"),
+    ),
 )
 
 rendered = Table(
@@ -235,17 +243,8 @@ error_entry = Table(
     row_id(),
     word("kind"),
     *numbers("message_id", "delivery_id"),
-    *words(
-        "channel",
-        "destination",
-        "stage",
-        "class",
-        "code",
-        "sentence",
-        "group_key",
-        "label",
-        "assignee",
-    ),
+    *words("channel", "destination", "stage", "class", "code", "sentence"),
+    *words("group_key", "label", "assignee"),
     when("opened_at"),
     when("closed_at", nullable=True),
     *words("closed_by", "resolution"),
@@ -253,6 +252,12 @@ error_entry = Table(
     Index("error_entry_by_message", "message_id"),
     Index("error_entry_by_delivery", "delivery_id"),
     partial_index("error_entry_open", "group_key", "id", where="closed_at IS NULL"),
+    second_copy(
+        "error_entry_copy",
+        *("opened_at", "kind", "channel", "destination", "stage", "class", "code"),
+        *("sentence", "group_key", "label", "assignee"),
+        *("closed_at", "closed_by", "resolution"),
+    ),
 )
 
 error_group = Table(

@@ -72,7 +72,10 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store, schema, metad
         options = {
             "include_schemas": True,
             "include_name": lambda name, kind, _: kind != "schema" or name == schema,
-            "include_object": lambda _, name, *__: name != "alembic_version",
+            "include_object": lambda _, name, *__: (
+                name != "alembic_version"
+                and (store.kind == "sqlite" or not str(name).endswith("_copy"))
+            ),
         }
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []

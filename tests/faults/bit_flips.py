@@ -20,6 +20,7 @@ flip of a write-ahead log is undetected, or if a damaged row keeps a whole queue
 """
 
 import argparse
+import ast
 import asyncio
 import json
 import shutil
@@ -147,12 +148,24 @@ def ahead(store, schema):
 
 
 def differences(before, after):
-    """Return the tables in which something reads differently."""
+    """Return the columns, or tables, in which something reads differently."""
     return sorted(
-        name
+        name + told(before.get(name), after.get(name))
         for name in before.keys() | after.keys()
         if before.get(name) != after.get(name)
     )
+
+
+def told(before, after):
+    """Return the columns in which the one row differs that does; none for more rows."""
+    if before is None or after is None:
+        return ""
+    columns, rows = before
+    gone, new = set(rows) - set(after[1]), set(after[1]) - set(rows)
+    if len(gone) != 1 or len(new) != 1:
+        return ""
+    pairs = zip(columns, ast.literal_eval(*gone), ast.literal_eval(*new), strict=True)
+    return "".join(f".{column}" for column, was, now in pairs if was != now)
 
 
 def going_on(database):
@@ -199,6 +212,7 @@ class Flips:
     key: bytes
     counts: Counter[str] = field(default_factory=Counter)
     undetected: Counter[str] = field(default_factory=Counter)
+    stopped: Counter[str] = field(default_factory=Counter)
     offenders: list[str] = field(default_factory=list)
 
     def __post_init__(self):
@@ -263,8 +277,9 @@ class Flips:
             found = going_on(database)
         except (EngineError, DBAPIError, *UNREADABLE) as error:
             self.counts["queue stopped by the damage"] += 1
-            told = [] if named else [f"{where}: {type(error).__name__}, not named"]
-            self.offenders += told[:1]
+            self.stopped[type(error).__name__] += 1
+            if not named:
+                self._offend(f"{where}: {type(error).__name__}, not named")
             return
         for key, content in found.items():
             if content is not None and content != self.content.get(key, content):
@@ -299,7 +314,8 @@ def main():
     options.add_argument("--flips", type=int, default=100)
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
-    begun, counts, undetected = time.monotonic(), Counter[str](), Counter[str]()
+    begun, counts = time.monotonic(), Counter[str]()
+    undetected, stopped = Counter[str](), Counter[str]()
     offenders: list[str] = []
     with tempfile.TemporaryDirectory(prefix="interop-F12-") as folder:
         key, chance = Path(folder, "store.key"), seeded(asked.seed)
@@ -308,11 +324,12 @@ def main():
             counts["pages"] += run(flips, asked.flips // 2, chance)
             counts += flips.counts
             undetected += flips.undetected
+            stopped += flips.stopped
             offenders += flips.offenders
     shape = {"fault": "F12", "commit": commit(), "seed": asked.seed}
     shape |= {"seconds": round(time.monotonic() - begun)}
-    told = {"undetected": dict(undetected), "offenders": offenders[:10]}
-    print(json.dumps({**shape, **counts, **told}, indent=1))
+    shape |= {"undetected": dict(undetected), "stopped by": dict(stopped)}
+    print(json.dumps({**shape, **counts, "offenders": offenders[:10]}, indent=1))
     return 1 if offenders else 0
 
 
