@@ -30,8 +30,6 @@ _.console_session_idle
 _.console_session_max
 _.console_mask_lists
 _.console_small_cells
-_.metrics_bind
-_.metrics_token
 _.http_bind
 _.retention_metadata
 _.retention_audit

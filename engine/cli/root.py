@@ -49,6 +49,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "mpi": ("mpi", "The master patient index and the mismatch queue."),
     },
     "Administration": {
+        "metrics": ("metrics", "Print what Prometheus reads."),
         "token": ("tokens", "Tokens of programs that call the API."),
         "user": ("users", "People who use the console."),
     },

@@ -22,18 +22,25 @@ def address(settings: Settings) -> tuple[str, int] | None:
     """
     if settings.console_bind == OFF:
         return None
-    host, _, port = settings.console_bind.rpartition(":")
-    host = host.strip("[]") or "127.0.0.1"
-    if not port.isdigit():
-        raise ConfigurationError(
-            f"console.bind {settings.console_bind!r} is not HOST:PORT"
-        )
+    host, port = host_and_port("console.bind", settings.console_bind)
     faults = [] if is_loopback(host) else list(_missing(settings))
     if faults:
         count = "1 thing is" if len(faults) == 1 else f"{len(faults)} things are"
         sentence = f"{count} missing for a console on {settings.console_bind}"
         raise ConfigurationError(sentence, tuple(faults))
-    return host, int(port)
+    return host, port
+
+
+def host_and_port(key: str, text: str) -> tuple[str, int]:
+    """Return what a setting such as ``127.0.0.1:8080`` says.
+
+    Raises:
+        ConfigurationError: it is no address.
+    """
+    host, _, port = text.rpartition(":")
+    if not port.isdigit():
+        raise ConfigurationError(f"{key} {text!r} is not HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def is_loopback(host: str) -> bool:

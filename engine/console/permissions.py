@@ -23,6 +23,7 @@ class Permission(StrEnum):
     DEPLOY = "deploy"
     ADMINISTER = "administer"
     READ_AUDIT = "read-audit"
+    READ_METRICS = "read-metrics"
 
 
 class Role(StrEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from engine.console import assets, health, preferences
+from engine.console import assets, health, preferences, scrape
 from engine.console.fhir_api import capability, match, patients, pixm
 from engine.console.pages import (
     message,
@@ -32,6 +32,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/livez", health.livez, None),
     Route("GET", "/startupz", health.startupz, None),
     Route("GET", "/readyz", health.readyz, None),
+    Route("GET", "/metrics", scrape.metrics, Permission.READ_METRICS),
     Route("GET", "/static/{name}", assets.static, None),
     Route("GET", "/sign-in", sign_in.form, None),
     Route("POST", "/sign-in", sign_in.enter, None),

@@ -25,6 +25,8 @@ from engine.channels.opening import open_when_there
 from engine.channels.processing.corrections import forms_of
 from engine.channels.queries.directory import directory_of
 from engine.console.binding import address
+from engine.console.metrics import Metrics, registry_of
+from engine.console.scrape import listen, metrics_address
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
 from engine.errors import ConfigurationError, EngineError
@@ -161,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = address(settings)
         if place is None:
             return 0
+        metrics_place = metrics_address(settings)
         key = load_or_create_key(settings.key_file)
         database = open_when_there(settings.store_url, key, "console")
     except ConfigurationError as error:
@@ -171,8 +174,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def here_of(loaded: Site) -> Surroundings:
         directory, forms = directory_of(loaded), forms_of(loaded.channels)
-        return Surroundings(settings, database, directory, utc_now, forms)
+        return Surroundings(settings, database, directory, utc_now, forms, site=loaded)
 
+    if metrics_place is not None:
+        listen(metrics_place, registry_of(Metrics(database, site, utc_now)))
     try:
         return serve(here_of(site), place, upkeep, lambda: here_of(load()))
     finally:

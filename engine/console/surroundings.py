@@ -6,6 +6,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
+from engine.channels.format.load import Site
 from engine.channels.queries.directory import Directory
 from engine.console.permissions import Caller
 from engine.identity.corrections import Form
@@ -18,7 +19,8 @@ from engine.store.database import Database
 class Surroundings:
     """The node's settings, its open store, the patient index in it, and the clock.
 
-    ``forms`` says which destinations hear of corrections, and in what form.
+    ``forms`` says which destinations hear of corrections, and in what form; ``site``
+    is the configuration as it was last read.
     """
 
     settings: Settings
@@ -26,6 +28,7 @@ class Surroundings:
     directory: Directory
     now: Callable[[], datetime]
     forms: Mapping[Place, Form] = field(default_factory=dict)
+    site: Site | None = None
 
 
 def surroundings(request: Request) -> Surroundings:

@@ -16,6 +16,7 @@ from engine.store.dialect import SCHEMAS, Backend, open_backend, put
 from engine.store.losses import Loss, refuse
 from engine.store.reserve import Reserve
 from engine.store.seal import Sealer
+from engine.store.space import space
 from engine.store.tables import site
 
 __all__ = ["Connection", "Database", "Role", "open_database"]
@@ -119,6 +120,10 @@ class Database:
                     schema_version.migrate(connection, schema, self.sealer)
                     reach("migration.done")
                 reach("migration.committed")
+
+    def space(self, connection: Connection) -> tuple[int, int | None]:
+        """Return the bytes of the store, and those left for it where that is known."""
+        return space(connection, self._backend.folder)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead logs hold into the files, when idle."""

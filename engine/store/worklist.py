@@ -81,6 +81,16 @@ def open_counts(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(statement)}
 
 
+def open_since(connection: Connection) -> dict[str, tuple[int, datetime]]:
+    """Return of each category how many tasks are open, and since when the oldest."""
+    statement = (
+        select(task.c.category, func.count(), func.min(task.c.opened_at))
+        .where(task.c.state == TaskState.OPEN)
+        .group_by(task.c.category)
+    )
+    return {row[0]: (row[1], row[2]) for row in connection.execute(statement)}
+
+
 def oldest_open(connection: Connection) -> datetime | None:
     """Return when the oldest open task was opened."""
     statement = select(func.min(task.c.opened_at)).where(task.c.state == TaskState.OPEN)

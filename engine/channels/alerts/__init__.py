@@ -1,0 +1,1 @@
+"""What is worth waking somebody for: rules, what is usual, incidents, notification."""
