@@ -73,6 +73,23 @@ def _checks() -> Iterator[Check]:
     yield from _store(node)
     yield from _channels()
     yield from _certificates(node)
+    if "root" in node.cda:
+        yield _documents(node)
+
+
+def _documents(node: "Settings") -> Check:
+    """Return what judges C-CDA documents; the built-in checks always do."""
+    from engine.channels.format.cda_rules import published_rules
+
+    try:
+        rules = published_rules(node)
+    except ConfigurationError as error:
+        return Check("documents", False, str(error), "mend [cda] in interop.toml")
+    if rules is None:
+        says = "judged by the built-in checks alone; [cda] rules names no copy of HL7's"
+        return Check("documents", True, says)
+    count = len(rules.schematrons)
+    return Check("documents", True, f"judged by a schema and {count} Schematron files")
 
 
 def _clock() -> Check:

@@ -1,11 +1,13 @@
 """What ``[cda]`` and the code tables say about a site's documents."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from engine.channels.format.cda_rules import published_rules
+from engine.errors import ConfigurationError
 from engine.settings import Settings, read_size
 from engine.transforms.ccda.site import CdaSite, Custodian, site_faults
 from engine.transforms.code_tables import CodeTable
@@ -17,7 +19,7 @@ MAX_ATTACHMENT: Final = "7MB"
 _KEYS: Final = frozenset(
     (
         *("root", "enterprise", "language", "templates", "max-attachment"),
-        "custodian",
+        *("custodian", "rules", "rules-sha256"),
     )
 )
 _OF_CUSTODIAN: Final = {each.name.replace("_", "-"): each for each in fields(Custodian)}
@@ -33,12 +35,21 @@ def engine_version() -> str:
 
 
 def cda_site(settings: Settings, tables: Mapping[str, CodeTable]) -> CdaSite | None:
-    """Return what the site says; None where it writes no documents."""
-    cda = settings.cda
-    if "root" not in cda:
+    """Return what the site says; None where it writes no documents.
+
+    Raises:
+        ConfigurationError: the copy of the published rules cannot be used.
+    """
+    if "root" not in settings.cda:
         return None
+    return replace(_described(settings, tables), rules=published_rules(settings))
+
+
+def _described(settings: Settings, tables: Mapping[str, CodeTable]) -> CdaSite:
+    """Return what the site says, without the rules that judge its documents."""
+    cda = settings.cda
     return CdaSite(
-        root=str(cda["root"]),
+        root=str(cda.get("root", "")),
         enterprise=str(cda.get("enterprise", "")),
         custodian=_custodian(cda.get("custodian")),
         enterprise_system=settings.identity_system,
@@ -55,8 +66,7 @@ def cda_site(settings: Settings, tables: Mapping[str, CodeTable]) -> CdaSite | N
 def cda_faults(settings: Settings, tables: Mapping[str, CodeTable]) -> list[str]:
     """Return what keeps a site from writing documents, as sentences."""
     cda = settings.cda
-    site = cda_site(settings, tables)
-    if site is None or "custodian" not in cda:
+    if "root" not in cda or "custodian" not in cda:
         return ["C-CDA documents need [cda] root and [cda.custodian]"]
     custodian = cda.get("custodian")
     given = custodian if isinstance(custodian, dict) else {}
@@ -65,7 +75,11 @@ def cda_faults(settings: Settings, tables: Mapping[str, CodeTable]) -> list[str]
     faults += [f"[cda.custodian] has no key {key}" for key in unknown]
     if _size(cda) is None:
         faults.append("[cda] max-attachment is no size; write it like 7MB")
-    return faults + site_faults(site)
+    try:
+        published_rules(settings)
+    except ConfigurationError as error:
+        faults.append(str(error))
+    return faults + site_faults(_described(settings, tables))
 
 
 def _size(cda: Mapping[str, object]) -> int | None:

@@ -136,7 +136,7 @@ class CdaDestination:
     tls: Annotated[str, kinds.TLS_PROFILE, "profile of interop.toml"] = "system"
     timeout: Annotated[timedelta, "longest wait for an answer"] = timedelta(seconds=30)
     validate: Annotated[
-        Literal["error", "warn", "off"], "built-in checks of the document"
+        Literal["error", "warn", "off"], "checks of the document, and [cda] rules"
     ] = "error"
     on_exists: Annotated[ON_EXISTS, "a file that is there already"] = "replace"
     package: Annotated[

@@ -26,6 +26,7 @@ from engine.transforms.ccda.facts import NOTHING, Facts
 from engine.transforms.ccda.faithfulness import unfounded
 from engine.transforms.ccda.header import Heading, header, visit_of
 from engine.transforms.ccda.note_types import note_type
+from engine.transforms.ccda.published_rules import RULE_CODES
 from engine.transforms.ccda.rendering import Origin, Rendering
 from engine.transforms.ccda.section import Section, section_component
 from engine.transforms.ccda.sections import allergies, medications, problems
@@ -75,8 +76,8 @@ class Rendered:
 
     @property
     def faults(self) -> tuple[Finding, ...]:
-        """The findings of the built-in checks: this document should not be sent."""
-        return tuple(found for found in self.findings if found.code in CHECK_CODES)
+        """The findings of checks and rules: this document should not be sent."""
+        return tuple(found for found in self.findings if found.code in FAULT_CODES)
 
     def content_hash(self) -> bytes:
         """Return a digest of what the document says, whatever its version and time."""
@@ -103,6 +104,7 @@ class Layout:
     about_note: bool = False
 
 
+FAULT_CODES: Final = CHECK_CODES | RULE_CODES
 REQUIRED: Final = True
 WITH_FACTS: Final = False
 
@@ -293,6 +295,8 @@ def _finish(root: Element, rendering: Rendering) -> Rendered:
         tree, rendering.facts, rendering.origins, rendering.site.no_known
     )
     found += [Finding("V16", "", sentence) for sentence in doubts]
+    if rendering.site.rules is not None:
+        found += rendering.site.rules.judged(tree)
     return Rendered(
         document,
         (*rendering.findings, *found),

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from engine.transforms.ccda.published_rules import PublishedRules
+
 OID: Final = re.compile(
     r"(?:[01]\.(?:[12]?\d|3\d)|2\.(?:0|[1-9]\d*))(?:\.(?:0|[1-9]\d*))*"
 )
@@ -54,7 +56,7 @@ class CdaSite:
     identity step writes into ``Patient.identifier``. ``oids`` turns systems into OIDs,
     ``note_types`` further note types into LOINC codes, and ``no_known`` what the feeds
     send for "nothing is known" into SNOMED CT statements. ``max_attachment`` is in
-    bytes, before base64.
+    bytes, before base64. ``rules`` are the site's copy of the published ones.
     """
 
     root: str
@@ -68,6 +70,7 @@ class CdaSite:
     note_types: Mapping[str, str] = field(default_factory=dict)
     no_known: Mapping[str, str] = field(default_factory=dict)
     engine_version: str = "0.1.0"
+    rules: PublishedRules | None = None
 
 
 def site_faults(site: CdaSite) -> list[str]:
