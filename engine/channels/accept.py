@@ -111,10 +111,10 @@ class Conversation:
         A C-CDA document that comes by itself is journaled in the message that carries
         it, byte for byte.
         """
-        if isinstance(event, Block) and is_batch(event.body):
-            return await self._accept_batch(event.body)
         if self._documents and isinstance(event, Block):
             event = Block(carried(event.body, self._intake.now()))
+        if isinstance(event, Block) and is_batch(event.body):
+            return await self._accept_batch(event.body)
         first, *rest = parts(event, self._intake.rules)
         reply = await self.take(first)
         for part in rest:

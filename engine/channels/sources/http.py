@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hmac import compare_digest
 from io import BytesIO
+from itertools import chain
 from typing import Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -29,6 +30,7 @@ from typing_extensions import override
 
 from engine.channels.accept import Conversation, Reply
 from engine.channels.arriving import Intake
+from engine.channels.batches import Walk, is_batch
 from engine.channels.format.endpoint_checks import is_loopback
 from engine.channels.posting import authorization
 from engine.errors import ConfigurationError
@@ -160,11 +162,20 @@ def status_of(reply: Reply) -> tuple[int, bytes]:
         return 400, b""
     if reply.acknowledgment is None:
         return 202, b""
-    code = parse_acknowledgment(reply.acknowledgment).code
+    positive = all(code in _POSITIVE for code in _codes(reply.acknowledgment))
     return (
-        200 if code in _POSITIVE else 422,
+        200 if positive else 422,
         b"".join((reply.acknowledgment, *reply.also)),
     )
+
+
+def _codes(answer: bytes) -> list[str]:
+    """Return MSA-1 of an acknowledgment, or of each in a batch of them."""
+    if not is_batch(answer):
+        return [parse_acknowledgment(answer).code]
+    walk = Walk(len(answer) + 1)
+    each = chain(walk.feed(answer), walk.end())
+    return [parse_acknowledgment(message).code for message, _ in each]
 
 
 class _Root(Resource):

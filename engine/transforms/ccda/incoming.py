@@ -16,9 +16,10 @@ from engine.hl7.message import Message
 from engine.hl7.path import parse_path
 from engine.hl7.segment import Segment
 from engine.transforms.ccda.elements import HL7, NAMESPACES
-from engine.transforms.ccda.enclosing import looks_like_document
+from engine.transforms.ccda.enclosing import TOO_MANY, documents_of, looks_like_document
 from engine.transforms.ccda.linkage import Node
 from engine.transforms.ccda.reading import read_document
+from engine.transforms.ccda.unpacking import Package, is_package
 
 _H: Final = {"h": HL7, "s": NAMESPACES["xmlns:sdtc"]}
 _HEADER: Final = "/h:ClinicalDocument"
@@ -46,14 +47,17 @@ def opened(message: Message) -> Message:
     """Write what a document tells of its patient and itself into its message.
 
     A message without a C-CDA document stays as it is. One that names its patient keeps
-    what it says; then the document must be of the same one.
+    what it says; then the document must be of the same one. Where OBX-5 holds a zip
+    file, the document in it takes its place.
 
     Raises:
-        TransformError: the document is refused, or is another patient's.
+        TransformError: the document or the zip file is refused, or the document is
+            another patient's.
     """
     if message.message_type != "MDM":
         return message
     for obx in message.all("OBX"):
+        _unpack(message, obx)
         if (document := document_in(obx)) is not None:
             root = read_document(document)
             if message.first("PID") is None:
@@ -65,13 +69,44 @@ def opened(message: Message) -> Message:
 
 def document_in(obx: Segment) -> bytes | None:
     """Return the C-CDA document of an OBX, or None where it holds something else."""
-    if obx.text(2) != "ED" or obx.text(5, 4).casefold() != "base64":
-        return None
-    try:
-        content = base64.b64decode(obx.text(5, 5), validate=False)
-    except ValueError:
-        return None
+    content = _embedded(obx)
     return content if looks_like_document(content) else None
+
+
+def _embedded(obx: Segment) -> bytes:
+    """Return what an ED value holds; nothing where it is no base64."""
+    if obx.text(2) != "ED" or obx.text(5, 4).casefold() != "base64":
+        return b""
+    try:
+        return base64.b64decode(obx.text(5, 5), validate=False)
+    except ValueError:
+        return b""
+
+
+def _unpack(message: Message, obx: Segment) -> None:
+    """Put the document OBX-4 counts in the place of the zip file it came in.
+
+    Raises:
+        TransformError: the zip file cannot be read or holds no such document.
+    """
+    content = _embedded(obx)
+    if not is_package(content) or obx.text(5, 3).casefold() != "zip":
+        return
+    number = obx.text(4) or "1"
+    if number == str(TOO_MANY):
+        sentence = "the package is refused: it is too large for its many documents"
+        raise TransformError(sentence, "package-size")
+    package = Package(content)
+    places = documents_of(package)
+    if not number.isdecimal() or int(number) > len(places):
+        sentence = "the package is refused: it holds no C-CDA document"
+        raise TransformError(sentence, "package-empty")
+    document = package.content(places[int(number) - 1])
+    held = base64.b64encode(document).decode("ascii")
+    obx.put(5, f"^application^xml^Base64^{held}")
+    if others := package.others(places):
+        sentence = f"{others} other files of the package stay with the message received"
+        message.findings.append(Finding("package-rest", "OBX-5", sentence))
 
 
 def _compare(message: Message, root: Node) -> None:

@@ -1,6 +1,8 @@
 """Messages and documents that are posted: on disk first, then answered."""
 
 import base64
+import io
+import zipfile
 from typing import cast
 
 import pytest
@@ -123,6 +125,35 @@ def test_a_document_is_journaled_in_the_message_that_carries_it():
     assert first.control_id == second.control_id
     keys = {each.dedupe_key for each in bench.journal.arrivals}
     assert len(keys) == 1
+
+
+@pytest.mark.parametrize(("types", "wanted"), [(("ADT", "ORU"), 200), (("ADT",), 422)])
+def test_a_batch_is_answered_by_a_batch_in_which_one_refusal_counts(types, wanted):
+    bench = Bench(types=types)
+    messages = adt("M1") + adt("M2", f9="ORU^R01")
+
+    answer = bench.post(b"BHS|^~\\&|A\r" + messages + b"BTS|2\r")
+
+    assert status(answer) == wanted
+    assert b"\r\nBHS|" in answer
+    assert answer.count(b"MSA|A") == 2
+
+
+def test_each_document_of_a_package_is_journaled_in_a_message_of_its_own():
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as package:
+        for name in ("a.xml", "b.xml"):
+            package.writestr(name, DOCUMENT)
+    bench = Bench()
+
+    answer = bench.post(target.getvalue())
+
+    assert status(answer) == 200
+    assert answer.count(b"MSA|AA|") == 2
+    kept = [parse(each.data) for each in bench.journal.arrivals]
+    assert [each.all("OBX")[0].text(4) for each in kept] == ["1", "2"]
+    held = base64.b64decode(kept[0].all("OBX")[0].text(5, 5))
+    assert held == target.getvalue()
 
 
 @pytest.mark.parametrize(
