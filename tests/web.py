@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import orjson
 
 from engine.channels.queries.directory import Directory
+from engine.channels.trials import Trials
 from engine.console.permissions import Permission
 from engine.console.routes import ROUTES, Route
 from engine.console.session import csrf_of
@@ -83,7 +84,12 @@ class Web:
         system, site = self.settings.identity_system, self.settings.site
         directory = Directory(site, system, self.model)
         here = Surroundings(
-            self.settings, self.database, directory, lambda: self.now, self.forms
+            self.settings,
+            self.database,
+            directory,
+            lambda: self.now,
+            self.forms,
+            Trials(self.settings.folder),
         )
         self.app = create_app(here, self.routes)
 

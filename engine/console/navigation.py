@@ -25,6 +25,7 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
         ("Messages", "/messages", _SEE),
         ("Work", "/work", _SEE),
     ),
+    "Build": (("Test bench", "/bench", Permission.EDIT),),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from engine.console import assets, health, preferences, scrape
 from engine.console.fhir_api import capability, match, patients, pixm
 from engine.console.pages import (
+    bench,
     message,
     messages,
     mismatch,
@@ -27,6 +28,7 @@ class Route(NamedTuple):
 
 _SEE: Final = Permission.VIEW_METADATA
 _REPLAY: Final = Permission.REPLAY
+_EDIT: Final = Permission.EDIT
 
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/livez", health.livez, None),
@@ -64,6 +66,11 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/work/errors/{key}/assign", work.assign, _REPLAY),
     Route("POST", "/work/errors/{key}/comment", work.comment, _REPLAY),
     Route("POST", "/work/errors/{key}/{what}", work.act, _REPLAY),
+    Route("GET", "/bench", bench.bench, _EDIT),
+    Route("POST", "/bench", bench.run, _EDIT),
+    Route("POST", "/bench/test", bench.run_tests, _EDIT),
+    Route("POST", "/bench/what-if", bench.what_if, _EDIT),
+    Route("POST", "/bench/share", bench.share, _EDIT),
     Route("GET", "/fhir/metadata", capability.metadata, Permission.VIEW_METADATA),
     Route("POST", "/fhir/Patient/$match", match.match, Permission.VIEW_PHI),
     Route("GET", "/fhir/Patient/$ihe-pix", pixm.cross_reference, Permission.VIEW_PHI),

@@ -24,6 +24,7 @@ from engine.channels.logs import configure_logs
 from engine.channels.opening import open_when_there
 from engine.channels.processing.corrections import forms_of
 from engine.channels.queries.directory import directory_of
+from engine.channels.trials import Trials
 from engine.console.binding import address
 from engine.console.metrics import Metrics, registry_of
 from engine.console.scrape import listen, metrics_address
@@ -169,18 +170,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         _log.error("not_started", reason=str(error), faults=error.faults)
         return WRONG_CONFIGURATION
+    trials = Trials(asked.config, asked.environment or "")
     upkeep = Upkeep(database, settings.node_name)
     signal.signal(signal.SIGHUP, upkeep.ask_to_reload)
 
     def here_of(loaded: Site) -> Surroundings:
         directory, forms = directory_of(loaded), forms_of(loaded.channels)
-        return Surroundings(settings, database, directory, utc_now, forms, site=loaded)
+        return Surroundings(
+            settings, database, directory, utc_now, forms, loaded, trials
+        )
 
     if metrics_place is not None:
         listen(metrics_place, registry_of(Metrics(database, site, utc_now)))
     try:
         return serve(here_of(site), place, upkeep, lambda: here_of(load()))
     finally:
+        trials.close()
         database.close()
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from starlette.requests import Request
 
 from engine.channels.format.load import Site
 from engine.channels.queries.directory import Directory
+from engine.channels.trials import Trials
 from engine.console.permissions import Caller
 from engine.identity.corrections import Form
 from engine.settings import Settings
@@ -20,7 +22,8 @@ class Surroundings:
     """The node's settings, its open store, the patient index in it, and the clock.
 
     ``forms`` says which destinations hear of corrections, and in what form; ``site``
-    is the configuration as it was last read.
+    is the configuration as it was last read; ``trials`` is who tries messages without
+    any effect.
     """
 
     settings: Settings
@@ -29,6 +32,7 @@ class Surroundings:
     now: Callable[[], datetime]
     forms: Mapping[Place, Form] = field(default_factory=dict)
     site: Site | None = None
+    trials: Trials = field(default_factory=lambda: Trials(Path("config")))
 
 
 def surroundings(request: Request) -> Surroundings:

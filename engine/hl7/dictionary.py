@@ -144,6 +144,11 @@ def is_known_segment(segment: str, version: str) -> bool:
     return bool(fields(segment, version))
 
 
+def segments(version: str) -> frozenset[str]:
+    """Return the names of the segments that the version defines."""
+    return frozenset(_rows("Segment", version))
+
+
 def structure_of(message_type: str, trigger_event: str, version: str) -> str:
     """Return the message structure for MSH-9.1 and MSH-9.2; ``""`` if there is none.
 

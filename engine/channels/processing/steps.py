@@ -6,7 +6,6 @@ Spec:
 
 import os
 import resource
-import select
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Final, cast
 
 import orjson
 
+from engine.channels.processing.pipes import read_within
 from engine.channels.processing.step_process import HEADER_BYTES, Request, Start, frame
 from engine.errors import TransformError
 from engine.hl7 import Message, parse
@@ -168,28 +168,15 @@ class StepRunner:
         assert process.stdout is not None
         try:
             process.stdin.write(request)
-            header = self._read(process.stdout.fileno(), HEADER_BYTES, deadline)
-            body = self._read(process.stdout.fileno(), int.from_bytes(header), deadline)
+            header = read_within(process.stdout.fileno(), HEADER_BYTES, deadline)
+            body = read_within(
+                process.stdout.fileno(), int.from_bytes(header), deadline
+            )
             return cast("dict[str, object]", orjson.loads(body))
         except (OSError, TimeoutError, orjson.JSONDecodeError) as error:
             self.close()  # what else is in its pipe would answer other messages
             reason = "took too long" if isinstance(error, TimeoutError) else "died"
             raise TransformError(f"step {step} {reason}", _DEAD) from error
-
-    @staticmethod
-    def _read(descriptor: int, size: int, deadline: float) -> bytes:
-        parts = bytearray()
-        waiting = select.poll()  # select() refuses descriptors above 1,023
-        waiting.register(descriptor, select.POLLIN)
-        while len(parts) < size:
-            left = deadline - time.monotonic()
-            if not waiting.poll(max(left, 0) * 1000):
-                raise TimeoutError
-            chunk = os.read(descriptor, size - len(parts))
-            if not chunk:
-                raise BrokenPipeError
-            parts += chunk
-        return bytes(parts)
 
 
 def _flags(answer: Mapping[str, object]) -> list[str]:

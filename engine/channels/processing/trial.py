@@ -4,11 +4,14 @@ The same code as a worker's, on a store that is thrown away: what the test bench
 channel tests and ``interop try`` show is what would happen.
 """
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +20,11 @@ from engine.channels.processing.finish import Finished, finish
 from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
+from engine.channels.processing.watched import Mark, Tell, watched
 from engine.channels.rules import rules_of
 from engine.channels.verdict import Kept, answer_code, hear
 from engine.hl7 import Message
+from engine.hl7.acknowledgment import acknowledge
 from engine.hl7.framing import Block
 from engine.identity.decision import Decision
 from engine.store import claims, journal, results
@@ -43,11 +48,13 @@ class Trial:
     """What became of one message.
 
     ``message`` is as edited, None where it could not be read. ``code`` is the
-    acknowledgment code the sender would have got.
+    acknowledgment code the sender would have got, ``answer`` the whole answer; both are
+    empty where silence is right.
     """
 
     outcome: Outcome
     code: str
+    answer: bytes = b""
     prepared: Prepared | None = None
     decision: Decision | None = None
 
@@ -77,11 +84,13 @@ class Bench:
     line: Line
     database: Database
     now: datetime = NOON
+    tell: Tell = lambda _: None
     _memory: Memory = field(default_factory=Memory)
 
     def put(self, data: bytes) -> Trial:
         """Accept and process one message; what it leads to counts for the next."""
-        code = self._accept(data)
+        self.tell(Mark("parse"))
+        code, answer = self._accept(data)
         name, sealer = self.line.feed.channel.name, self.database.sealer
         with self.database.engine() as connection:
             claimed = claims.claim(connection, sealer, name, 1)[0]
@@ -90,6 +99,7 @@ class Bench:
             if isinstance(half, Ended):
                 finished, prepared = Finished(half.outcome), half.prepared
             else:
+                self.tell(Mark("identity"))
                 view.fetch([half])
                 finished, prepared = finish(half, self.line.desk, view), half
             outcome = finished.outcome
@@ -97,10 +107,10 @@ class Bench:
                 apply(view.index, finished.decision, self.now)
             view.index.flush()
             results.record(connection, sealer, Batch(name, [outcome]), self.now)
-        return Trial(outcome, code, prepared, finished.decision)
+        return Trial(outcome, code, answer, prepared, finished.decision)
 
-    def _accept(self, data: bytes) -> str:
-        """Journal a message as the listener would; return the code it would answer."""
+    def _accept(self, data: bytes) -> tuple[str, bytes]:
+        """Journal a message as the listener would; return what it would answer."""
         channel = self.line.feed.channel
         rules = rules_of(channel.source)
         heard = hear(Block(data), rules)
@@ -120,7 +130,13 @@ class Bench:
         )
         with self.database.journal() as connection:
             journal.append(connection, self.database.sealer, [arrival])
-        return answer_code(heard, rules)
+        code = answer_code(heard, rules)
+        if not code:
+            return "", b""
+        faults = heard.faults
+        return code, acknowledge(
+            header, code, now=self.now, control_id="TRIAL", errors=faults
+        )
 
 
 @contextmanager
@@ -129,6 +145,7 @@ def bench(line: Line, *, traced: bool = False) -> Iterator[Bench]:
     if traced:
         line = replace(line, feed=replace(line.feed, traced=True))
     with tempfile.TemporaryDirectory(prefix="interop-trial-") as folder:
+        shutil.copytree(_empty_store(), folder, dirs_exist_ok=True)
         database = open_database(f"sqlite:///{Path(folder)}", bytes(32))
         try:
             yield Bench(line, database)
@@ -136,11 +153,30 @@ def bench(line: Line, *, traced: bool = False) -> Iterator[Bench]:
             database.close()
 
 
+@cache
+def _empty_store() -> str:
+    """Return the folder of a store with nothing in it; making one anew is slow."""
+    folder = tempfile.mkdtemp(prefix="interop-empty-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    open_database(f"sqlite:///{folder}", bytes(32)).close()
+    return folder
+
+
 def attempt(
-    line: Line, data: bytes, given: Sequence[bytes] = (), *, traced: bool = False
+    line: Line,
+    data: bytes,
+    given: Sequence[bytes] = (),
+    *,
+    traced: bool = False,
+    tell: Tell | None = None,
 ) -> Trial:
-    """Return what would become of a message, after others were processed."""
+    """Return what would become of a message, after others were processed.
+
+    ``tell`` hears of each part of the flow before it begins, and implies ``traced``.
+    """
     with bench(line, traced=traced) as place:
         for each in given:
             place.put(each)
+        if tell is not None:
+            place.line, place.tell = watched(line, tell), tell
         return place.put(data)

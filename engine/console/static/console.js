@@ -1,7 +1,7 @@
 // Keys for those who prefer them; every one has a link or a button beside it.
 "use strict";
 
-const PLACES = { o: "/", m: "/messages", w: "/work", i: "/work?kind=mismatch" };
+const PLACES = { o: "/", m: "/messages", w: "/work", i: "/work?kind=mismatch", t: "/bench" };
 let going = false;
 
 function isTyping(event) {

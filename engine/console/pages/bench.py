@@ -1,0 +1,220 @@
+"""S9 Test bench: what a message becomes, and what it would become by other rules.
+
+What is typed here may be a patient's: it comes in the body of a form, never in an
+address, and is kept nowhere unless somebody says so.
+
+Spec:
+    console.md S9; security.md S11.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import orjson
+from fastapi import Form, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from engine.console.permissions import Permission
+from engine.console.queries import drafts, samples
+from engine.console.queries.drafts import Rules
+from engine.console.rendering import page
+from engine.console.surroundings import caller, surroundings
+from engine.errors import ConfigurationError
+from engine.store import audit, journal, saved_queries, search
+from engine.store.audit import Act
+from engine.store.search import MessageFilter
+
+WHAT_IF: Final = 200
+"""So many stored messages at a time; the command line does more."""
+
+_SEES_PATIENTS: Final = "stored messages need the permission view-phi"
+Text = Annotated[str, Form()]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What stands on the bench; ``source`` says where the message came from."""
+
+    rules: Rules
+    text: str = ""
+    source: str = ""
+    number: int = 0
+    complaint: str = ""
+    faults: tuple[str, ...] = ()
+
+
+def bench(
+    request: Request, channel: str = "", message: int = 0, sample: str = "", s: str = ""
+) -> Response:
+    """Show the bench: empty, or with a stored, shared or sample message on it."""
+    here = surroundings(request)
+    here.trials.warm()
+    if s:
+        sheet = _shared(request, s)
+    elif message:
+        sheet = _stored(request, message)
+    else:
+        sheet = Sheet(_rules(request, channel), *_sample(request, sample))
+    return _page(request, sheet, _run(request, sheet) if sheet.text else None)
+
+
+def run(
+    request: Request, channel: Text = "", text: Text = "", draft: Text = "",
+    upload: UploadFile | None = None,
+) -> Response:  # fmt: skip
+    """Run what was typed or sent as a file, and show what became of it."""
+    if upload is not None and upload.size:
+        text = drafts.text_of(upload.file.read())
+    sheet = _sheet(request, channel, text, draft)
+    if sheet.complaint:
+        return _page(request, sheet, None, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _page(request, sheet, _run(request, sheet) if text.strip() else None)
+
+
+def run_tests(
+    request: Request, channel: Text = "", text: Text = "", draft: Text = ""
+) -> Response:
+    """Run the channel's own tests, by the rules on the bench."""
+    sheet = _sheet(request, channel, text, draft)
+    found = surroundings(request).trials.test(channel, sheet.rules.draft)
+    return _page(request, sheet, None, tests=found)
+
+
+def what_if(
+    request: Request, channel: Text = "", text: Text = "", draft: Text = ""
+) -> Response:
+    """Run stored messages by the changed rules, and show what would differ."""
+    here, sheet = surroundings(request), _sheet(request, channel, text, draft)
+    if not sheet.rules.draft:
+        sentence = "Change a rule first: the draft is the channel as it runs."
+        return _page(request, replace(sheet, complaint=sentence), None)
+    wanted = MessageFilter(channel=channel)
+    sealer = here.database.sealer
+    with here.database.reading() as connection:
+        found = search.messages(connection, sealer, wanted, limit=WHAT_IF)
+        ids = sorted(each.id for each in found)
+        stored = [(n, journal.content(connection, sealer, n)) for n in ids]
+    kept = [(number, data) for number, data in stored if data is not None]
+    answer = here.trials.compare(channel, sheet.rules.draft, kept)
+    return _page(request, sheet, None, compared=answer)
+
+
+def share(
+    request: Request, channel: Text = "", text: Text = "", draft: Text = ""
+) -> Response:
+    """Keep what stands on the bench, sealed, and go to the address that shows it."""
+    here, sheet = surroundings(request), _sheet(request, channel, text, draft)
+    content = orjson.dumps([channel, text, sheet.rules.draft]).decode()
+    with here.database.engine() as connection:
+        key = saved_queries.keep(
+            connection, here.database.sealer, content, caller(request).name, here.now()
+        )
+    return RedirectResponse(f"/bench?s={key}", HTTPStatus.SEE_OTHER)
+
+
+# ---- what stands on the bench ----
+
+
+def _rules(request: Request, channel: str) -> Rules:
+    """Return the rules of a channel; of the first where none is named."""
+    folder = surroundings(request).settings.folder
+    files = drafts.channel_files(folder)
+    name = channel or next(iter(files), "")
+    try:
+        return drafts.rules_of(folder, name) if name else Rules("")
+    except ConfigurationError as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+
+
+def _sheet(request: Request, channel: str, text: str, draft: str) -> Sheet:
+    rules = _rules(request, channel)
+    try:
+        folder = surroundings(request).settings.folder
+        return Sheet(drafts.rules_of(folder, rules.channel, draft), text)
+    except ConfigurationError as error:
+        typed = replace(rules, draft=draft)
+        return Sheet(typed, text, complaint=str(error), faults=error.faults)
+
+
+def _sample(request: Request, name: str) -> tuple[str, str]:
+    """Return the text of a sample and what to call it; nothing for no name."""
+    if name in samples.INVENTED:
+        return samples.INVENTED[name], f"sample {name}"
+    files = samples.of_site(surroundings(request).settings.folder)
+    if name in files:
+        return drafts.text_of(files[name].read_bytes()), f"tests/{name}"
+    if name:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such sample")
+    return "", ""
+
+
+def _stored(request: Request, number: int) -> Sheet:
+    """Put a stored message on the bench; that is written down first."""
+    here, who = surroundings(request), caller(request)
+    if not who.may(Permission.VIEW_PHI):
+        raise HTTPException(HTTPStatus.FORBIDDEN, _SEES_PATIENTS)
+    with here.database.reading() as connection:
+        found = search.message(connection, number)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {number}")
+    act = Act(here.now(), who.name, "view", f"message {number}", "on the test bench")
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    with here.database.reading() as connection:
+        data = journal.content(connection, here.database.sealer, number)
+    if data is None:
+        raise HTTPException(HTTPStatus.GONE, "its content was removed by retention")
+    known = found.channel in drafts.channel_files(here.settings.folder)
+    rules = _rules(request, found.channel if known else "")
+    return Sheet(rules, drafts.text_of(data), f"message {number}", number)
+
+
+def _shared(request: Request, key: str) -> Sheet:
+    """Put what somebody shared on the bench; it may be a patient's."""
+    here, who = surroundings(request), caller(request)
+    if not who.may(Permission.VIEW_PHI):
+        raise HTTPException(HTTPStatus.FORBIDDEN, _SEES_PATIENTS)
+    with here.database.engine() as connection:
+        content = saved_queries.kept(connection, here.database.sealer, key)
+        act = Act(here.now(), who.name, "view", "a shared test bench")
+        audit.write(connection, here.database.sealer, [act])
+    try:
+        channel, text, draft = orjson.loads(content or "")
+    except ValueError:
+        sentence = "this was not shared, or is kept no more"
+        raise HTTPException(HTTPStatus.NOT_FOUND, sentence) from None
+    return replace(_sheet(request, channel, text, draft), source="shared")
+
+
+def _run(request: Request, sheet: Sheet) -> Mapping[str, object]:
+    trials = surroundings(request).trials
+    data = drafts.bytes_of(sheet.text)
+    return trials.attempt(sheet.rules.channel, data, sheet.rules.draft)
+
+
+def _page(
+    request: Request,
+    sheet: Sheet,
+    flow: Mapping[str, object] | None,
+    status: int = HTTPStatus.OK,
+    **found: object,
+) -> Response:
+    folder = surroundings(request).settings.folder
+    shown = {"flow": flow, "tests": None, "compared": None} | found
+    return page(
+        request,
+        "bench.html",
+        status,
+        sheet=sheet,
+        channels=list(drafts.channel_files(folder)),
+        invented=list(samples.INVENTED),
+        files=list(samples.of_site(folder)),
+        lines=drafts.bytes_of(sheet.text).decode("utf-8", "replace").split("\r"),
+        may_open=caller(request).may(Permission.VIEW_PHI),
+        may_send=caller(request).may(Permission.REPLAY),
+        **shown,
+    )

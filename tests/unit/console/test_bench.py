@@ -1,0 +1,234 @@
+"""The test bench: what a message becomes, tried without any effect."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from engine.channels.trials import Trials
+from engine.cli.project import write_project
+from engine.console.permissions import Permission
+from engine.console.queries.samples import INVENTED
+from engine.store import audit, journal
+from engine.store.journal import Arrival
+from engine.store.search import MessageFilter, messages
+from tests.builders import adt_a01
+from tests.databases import empty_database
+from tests.stored import NOON
+from tests.web import SITE, Web
+
+PORTS = {
+    "ADT_PORT": "21",
+    "LAB_PORT": "22",
+    "RELAY_PORT": "23",
+    "HIS_PORT": "24",
+    "FHIR_BASE_URL": "http://127.0.0.1:9/fhir",
+}
+ANALYST = (Permission.VIEW_METADATA, Permission.EDIT)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    write_project(folder)
+    return folder / "config"
+
+
+@pytest.fixture(scope="module")
+def trials(project):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in PORTS.items():
+            patch.setenv(name, value)
+        made = Trials(project)
+        made.warm()
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def web(tmp_path, project, trials):
+    made = Web(empty_database("sqlite", tmp_path), replace(SITE, folder=project))
+    made.app.state.surroundings = replace(made.app.state.surroundings, trials=trials)
+    return made
+
+
+def rules(project, channel="laboratory"):
+    return (project / "channels" / f"{channel}.yaml").read_text()
+
+
+def parts(text):
+    """Return the flow as shown: stage and result of each part."""
+    items = re.findall(r"<strong>(\w+)</strong>.*?<span class=\"muted\">([^<]*)", text)
+    return [(stage, result.partition(",")[0]) for stage, result in items]
+
+
+def stored(web, data, channel="hospital-adt"):
+    with web.database.journal() as connection:
+        arrival = Arrival(channel, "mllp", "peer", NOON, data, message_type="ADT")
+        journal.append(connection, web.database.sealer, [arrival])
+
+
+def test_a_message_is_shown_part_by_part_and_nothing_is_stored(web, project):
+    known = web.signed_in(*ANALYST)
+    result = (project / "tests" / "oru_r01.hl7").read_text()
+
+    shown = known.submit("/bench", channel="laboratory", text=result)
+
+    stages = [stage for stage, _ in parts(shown.text)]
+    assert shown.status == 200
+    assert stages[:4] == ["parse", "validate", "filter", "filter"]
+    assert stages[-3:] == ["map", "identity", "render"]
+    assert (
+        "<code>OBX[1]-3.1</code> was <del>GLU</del> is <ins>2345-7</ins>" in shown.text
+    )
+    assert "channels/laboratory.yaml:20" in shown.text
+    assert "valid R4 by our checks" in shown.text
+    assert "MSA|AA|" in shown.text
+    with web.database.reading() as connection:
+        assert messages(connection, web.database.sealer, MessageFilter()) == []
+
+
+def test_a_changed_rule_is_seen_beside_and_the_channel_stays(web, project):
+    known, before = web.signed_in(*ANALYST), rules(project)
+    draft = before.replace("value: LN", "value: LOCAL").replace("\n", "\r\n")
+
+    shown = known.submit(
+        "/bench", channel="laboratory", text=INVENTED["Result"], draft=draft
+    )
+
+    assert "otherwise than now" in shown.text
+    assert "Observation.code.coding.system" in shown.text
+    assert rules(project) == before
+
+
+def test_a_wrong_rule_is_told_with_its_place(web, project):
+    draft = rules(project).replace("set: OBX-3.3", "set: OBX_3.3")
+
+    shown = web.signed_in(*ANALYST).submit(
+        "/bench", channel="laboratory", text=INVENTED["Result"], draft=draft
+    )
+
+    assert "channels/laboratory.yaml:32" in shown.text
+
+
+def test_a_draft_cannot_show_what_the_node_keeps_secret(web, project):
+    draft = rules(project).replace("${LAB_PORT}", "${file:/etc/hostname}")
+
+    shown = web.signed_in(*ANALYST).submit(
+        "/bench", channel="laboratory", text=INVENTED["Result"], draft=draft
+    )
+
+    assert shown.status == 422
+    assert "may not add or change" in shown.text
+
+
+def test_an_unknown_segment_is_marked_with_names_that_are_near(web):
+    text = INVENTED["Admit"].replace("PV1|", "PW1|")
+
+    shown = web.signed_in(*ANALYST).submit("/bench", channel="hospital-adt", text=text)
+
+    assert "PW1 is no segment of HL7" in shown.text
+    assert "did you mean PV1" in shown.text
+    assert "<mark>PW1</mark>" in shown.text
+
+
+def test_what_is_no_message_is_told_and_marked(web):
+    shown = web.signed_in(*ANALYST).submit(
+        "/bench", channel="hospital-adt", text="hello\nworld"
+    )
+
+    assert parts(shown.text) == [("parse", "stopped")]
+    assert "<mark>hel</mark>" in shown.text
+
+
+def test_a_rule_that_runs_away_is_named_and_hurts_nobody(project, monkeypatch):
+    monkeypatch.setattr("engine.channels.trials.TRY_SECONDS", 0.000001)
+    for name, value in PORTS.items():
+        monkeypatch.setenv(name, value)
+    hasty = Trials(project)
+
+    ended = hasty.attempt("laboratory", INVENTED["Result"].encode())
+    hasty.close()
+
+    assert ended["seconds"] == 0.000001
+    assert ended["ran_out"]
+
+
+def test_S11_a_stored_message_is_opened_only_by_right_and_written_down(web):
+    stored(web, adt_a01(family="Doe"))
+    refused = web.signed_in(*ANALYST).browse("/bench", "message=1")
+    allowed = web.signed_in(*ANALYST, Permission.VIEW_PHI, name="eve")
+
+    shown = allowed.browse("/bench", "message=1")
+
+    assert refused.status == 403
+    assert "Doe" in shown.text
+    assert "interop try hospital-adt 1 --trace --reveal" in shown.text
+    with web.database.reading() as connection:
+        rows = audit.rows(connection, web.database.sealer)
+    assert [r.act.actor for r in rows if r.act.action == "view"] == ["eve"]
+
+
+def test_a_shared_bench_has_no_patient_in_its_address(web, project):
+    draft = rules(project).replace("value: LN", "value: LOCAL")
+    known = web.signed_in(*ANALYST, Permission.VIEW_PHI)
+
+    kept = known.submit(
+        "/bench/share", channel="laboratory", text=INVENTED["Result"], draft=draft
+    )
+    place = kept.headers["location"]
+    shown = known.browse(*place.split("?"))
+
+    assert re.fullmatch(r"/bench\?s=[\w-]{12}", place)
+    assert "Thistlewood" in shown.text
+    assert "(a draft)" in shown.text
+    assert known.browse("/bench", "s=nothing").status == 404
+    assert web.signed_in(*ANALYST, name="bo").browse(*place.split("?")).status == 403
+
+
+def test_the_channels_own_tests_run_by_the_draft(web, project):
+    known = web.signed_in(*ANALYST)
+    draft = rules(project).replace('error("unmapped-lab-codes")', "keep")
+
+    now = known.submit("/bench/test", channel="laboratory")
+    then = known.submit("/bench/test", channel="laboratory", draft=draft)
+
+    assert now.text.count("✓ passed") == 2
+    assert "✕ failed" in then.text
+
+
+def test_what_a_draft_changes_is_counted_over_stored_messages(web, project):
+    for code in ("GLU", "NA", "GLU"):
+        text = INVENTED["Result"].replace("GLU", code).replace("\n", "\r")
+        stored(web, text.encode(), "laboratory")
+    known = web.signed_in(*ANALYST)
+    draft = rules(project).replace("value: LN", "value: LOCAL")
+
+    unchanged = known.submit("/bench/what-if", channel="laboratory")
+    changed = known.submit("/bench/what-if", channel="laboratory", draft=draft)
+
+    assert "Change a rule first" in unchanged.text
+    assert "3 of 3 stored messages would come out otherwise" in changed.text
+    assert "fhir: Observation.code.coding.system" in changed.text
+
+
+def test_samples_start_an_empty_bench(web):
+    known = web.signed_in(*ANALYST)
+
+    empty = known.browse("/bench")
+    begun = known.browse("/bench", "channel=hospital-adt&sample=Admit")
+    beside = known.browse("/bench", "channel=laboratory&sample=oru_r01.hl7")
+
+    assert "sample=Admit" in empty.text
+    assert "processed" in begun.text
+    assert "On it: tests/oru_r01.hl7" in beside.text
+    assert known.browse("/bench", "sample=../secret").status == 404
+    assert known.browse("/bench", "channel=nowhere").status == 404
+
+
+def test_a_site_without_channels_says_what_to_do(tmp_path):
+    (tmp_path / "config").mkdir()
+    settings = replace(SITE, folder=tmp_path / "config")
+    known = Web(empty_database("sqlite", tmp_path), settings).signed_in(*ANALYST)
+
+    assert "interop init" in known.browse("/bench").text
