@@ -17,6 +17,7 @@ PAGES = (
     *("/messages/2", "/messages/1?tab=received", "/messages/1?tab=sent"),
     *("/messages/1?tab=history", "/messages/999", "/work", "/work?kind=mismatch"),
     *("/work?kind=parked", "/work?kind=waiting", "/work/errors/{group}"),
+    *("/bench", "/bench?sample=Admit"),
 )
 EMPTY = ("/", "/messages", "/work", "/work?kind=mismatch", "/work?kind=parked")
 HOSTILE = (
