@@ -89,7 +89,7 @@ class Web:
             directory,
             lambda: self.now,
             self.forms,
-            Trials(self.settings.folder),
+            trials=Trials(self.settings.folder),
         )
         self.app = create_app(here, self.routes)
 
