@@ -5,7 +5,7 @@ Spec:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Final
 
@@ -80,7 +80,6 @@ class Flow:
     outputs: tuple[Output, ...]
     problems: tuple[Problem, ...]
     lost: tuple[tuple[str, str], ...] = ()
-    differs: tuple[str, ...] = field(default=())
 
     def plain(self) -> dict[str, object]:
         """Return it as JSON takes it."""

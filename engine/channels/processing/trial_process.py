@@ -67,7 +67,7 @@ def tried(ask: Ask, config: Path, say: Say) -> Answer:
 
     trial = attempt(line, data, tell=tell)
     flow = flow_of(trial, line.feed.channel, marks, time.perf_counter(), data)
-    found = flow.plain()
+    found = flow.plain() | {"differs": []}
     if ask["draft"]:
         say("the channel as it runs")
         found["differs"] = differences(attempt(_site_line(ask), data), trial)
