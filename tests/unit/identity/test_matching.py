@@ -200,3 +200,12 @@ def test_M14_an_isolated_record_has_no_keys(kind):
 def test_safe_and_balanced_are_the_documented_thresholds():
     assert model(Mode.SAFE).thresholds == (6, -6, 10)
     assert model(Mode.BALANCED).thresholds == (3, -1, None)
+
+
+def test_keys_of_one_record_lie_together_and_are_still_told_apart():
+    keys = block_keys(ANN, {}, b"one")
+    upper = {key >> 32 for key in keys}
+
+    assert len(set(keys)) == len(keys)
+    assert len(upper) <= len(keys) * 2 / 3
+    assert not upper & {key >> 32 for key in block_keys(ANN, {}, b"two")}

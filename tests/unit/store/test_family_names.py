@@ -3,6 +3,7 @@
 from sqlalchemy import text
 
 from engine.identity.criteria import Criteria
+from engine.identity.matching import keys_of
 from engine.identity.traits import Traits
 from engine.store import schema_version
 from engine.store.database import open_database
@@ -64,9 +65,11 @@ def test_an_older_store_is_prepared_when_it_is_opened(tmp_path):
             backend.prepare(connection)
             schema_version.migrate(connection, schema, sealer, revision)
     with backend.engine.begin() as connection:
+        connection.execute(text("INSERT INTO engine.authority VALUES (1, 'HOSP', 0)"))
         people = [("doe", "ordinary"), ("doe", "ordinary"), ("", "ordinary")]
         for number, (family, kind) in enumerate([*people, ("x", "test")], 1):
-            packed = Traits(family=family, kind=kind).packed().encode()
+            traits = Traits(family=family, birth="19800229", kind=kind)
+            packed = traits.packed().encode()
             connection.execute(
                 text(
                     "INSERT INTO engine.record (id, person, authority, kind, happened, "
@@ -81,10 +84,14 @@ def test_an_older_store_is_prepared_when_it_is_opened(tmp_path):
     store = open_database(f"sqlite:///{tmp_path}", KEY)
     with store.reading() as connection:
         found = list(holders(connection, key_of(store.sealer, "doe"), 1))
+        index = SqlPatientIndex(connection, store.sealer)
+        first = next(index.everyone())
+        alike = index.candidates(keys_of(first.traits, index, shipped()))
     names = like(store, FamilyNames(), "*o*")
     store.close()
 
     assert found == [[1], [2]]
+    assert [each.number for each in alike] == [1, 2]
     assert names == ["doe"]
 
 
