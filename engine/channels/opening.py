@@ -16,7 +16,8 @@ _log = structlog.get_logger()
 def open_when_there(url: str, key: bytes, role: Role) -> Database:
     """Return the open store, once it is there; say so while it is not.
 
-    A process whose parent ends meanwhile ends too.
+    Whoever starts the node has opened the store before: a server that refuses its
+    password now is waited for, too. A process whose parent ends meanwhile ends too.
 
     Raises:
         ConfigurationError: waiting would not help.
@@ -24,7 +25,7 @@ def open_when_there(url: str, key: bytes, role: Role) -> Database:
     parent, told = os.getppid(), ""
     while True:
         try:
-            database = open_database(url, key, role=role)
+            database = open_database(url, key, role=role, known=True)
         except StoreError as error:
             if os.getppid() != parent:
                 raise SystemExit(0) from error

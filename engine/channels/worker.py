@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import FrameType
 from typing import Final
@@ -53,9 +53,7 @@ from engine.store.words import RunState
 
 BATCH: Final = 64
 """Messages of one claim, and of one commit while nobody waits for the write lock."""
-
 SMALLEST_PIECE: Final = 4
-
 IDLE_SECONDS: Final = 0.5
 REPORT_SECONDS: Final = 2.0
 LEASE: Final = timedelta(seconds=15)
@@ -93,7 +91,7 @@ class Worker:
     timer: Callable[[], float] = time.monotonic
     _memory: Memory = field(default_factory=Memory)
     _piece: int = BATCH
-    _begun: dict[str, list[claims.Claimed]] = field(default_factory=dict)
+    _begun: dict[str, tuple[list[claims.Claimed], ...]] = field(default_factory=dict)
     _leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
     _looked_at: datetime | None = None
     _done: list[tuple[Prepared | Ended, Finished]] = field(default_factory=list)
@@ -123,18 +121,21 @@ class Worker:
         """Process the next messages of one channel; return how many."""
         line, sealer = self.lines[name], self.database.sealer
         reach("claim.before")
-        with self.database.engine() as connection:
-            lease = self._lease(connection, name)
-            if lease is None:
-                self._begun.pop(name, None)
-                return 0
-            if name in self._begun:
-                claims.give_back(connection, name, self._begun[name])
-            corrections.begin(connection, name)
-            claimed = claims.claim(connection, sealer, name, limit)
-            if claimed:
-                reach("claim.noted")
-        self._begun.pop(name, None)
+        begun, claimed = self._begun.pop(name, ()), list[claims.Claimed]()
+        try:
+            with self.database.engine() as connection:
+                lease = self._lease(connection, name)
+                if lease is None:
+                    return 0
+                claims.give_back(connection, name, *begun)
+                corrections.begin(connection, name)
+                claimed = claims.claim(connection, sealer, name, limit)
+                if claimed:
+                    reach("claim.noted")
+        except EngineError:  # it may have been committed all the same
+            self._leases.pop(name, None)
+            self._begun[name] = (*begun, [replace(each, data=b"") for each in claimed])
+            raise
         if not claimed:
             return self._corrected(name, lease)
         reach("claim.committed")
@@ -147,7 +148,7 @@ class Worker:
         except EngineError as error:
             self._memory = Memory()  # it holds what was not written
             if isinstance(error, StoreError):
-                self._begun[name] = claimed[done:]
+                self._begun[name] = (claimed[done:],)
             raise
         return done
 
@@ -173,9 +174,8 @@ class Worker:
         held = self._leases.get(name)
         if held is not None and now - held[1] < RENEW:
             return held[0]
-        lease = leases.acquire(
-            connection, f"channel|{name}", self.owner, now, now + LEASE
-        )
+        key, until = f"channel|{name}", now + LEASE
+        lease = leases.acquire(connection, key, self.owner, now, until)
         if lease is None:
             self._leases.pop(name, None)
         else:

@@ -106,6 +106,8 @@ def _store(node: "Settings") -> Iterator[Check]:
         reached = _reaches(host, port)
         fix = "start PostgreSQL, or mend store.url"
         yield Check("store", reached, f"PostgreSQL on {host}:{port}", fix)
+        if reached:
+            yield _opens(node)
         return
     folder = (node.folder / unquote(url.path)[1:]).resolve()
     exists = folder.is_dir() and os.access(folder, os.W_OK)
@@ -131,7 +133,7 @@ def _opens(node: "Settings") -> Check:
     from engine.store.database import open_database
     from engine.store.seal import load_or_create_key
 
-    fix = "interop store verify looks at every row"
+    fix = "interop store verify looks at every row of a store that opens"
     try:
         key = load_or_create_key(node.key_file)
         open_database(node.store_url, key, create=False).close()

@@ -1,4 +1,4 @@
-"""Whether a failure is the store's own: nothing that a message or a statement did."""
+"""Whether a failure is the store's own, and what a person has to mend."""
 
 import sqlite3
 from typing import Final
@@ -26,3 +26,44 @@ def is_away(error: BaseException) -> bool:
     if state is None:  # the connection, not the server, failed
         return isinstance(error, OperationalError | InterfaceError)
     return state.startswith(_PASSING_STATES)
+
+
+_NO_RIGHT: Final = "42501"
+_MENDED_BY: Final = (
+    (
+        ("password",),
+        "Put the user and the password that the server knows into store.url.",
+    ),
+    (
+        ('role "',),
+        "Make the role on the server (CREATE ROLE ... LOGIN), or mend store.url.",
+    ),
+    (
+        ('database "', "does not exist"),
+        "Make it on the server (CREATE DATABASE ... OWNER ...), or mend store.url.",
+    ),
+    (
+        ("pg_hba.conf",),
+        "Add a line to the server's pg_hba.conf that lets this node in, and reload it.",
+    ),
+    (
+        ("permission denied",),
+        "Let the role of store.url own the database: ALTER DATABASE ... OWNER TO ...",
+    ),
+)
+"""What PostgreSQL says when it is there and refuses who asks, and what mends it. The
+client library gives no code of what the server said before a connection was made. In
+another language than English nothing is recognised, and the server passes for away."""
+
+
+def mended_by(error: BaseException) -> str:
+    """Return what a person has to do; "" where nothing is known, or waiting helps."""
+    if not isinstance(error, DBAPIError) or isinstance(error.orig, sqlite3.Error):
+        return ""
+    if getattr(error.orig, "sqlstate", None) not in {None, _NO_RIGHT}:
+        return ""
+    said = str(error.orig)
+    for words, fix in _MENDED_BY:
+        if all(word in said for word in words):
+            return fix
+    return ""

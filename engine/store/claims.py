@@ -95,7 +95,7 @@ _TRIED: Final = (
 _NOT_TRIED: Final = (
     update(redo)
     .where(redo.c.message_id.in_(bindparam("ids", expanding=True)))
-    .values(tries=redo.c.tries - 1)
+    .values(tries=bindparam("before"))
 )
 
 
@@ -213,14 +213,26 @@ def _claimed(sealer: Sealer, row: Found, content: bytes | None, deaths: int) -> 
     return Claimed(read_row(row), data or b"", deaths=deaths, damaged=data is None)
 
 
-def give_back(connection: Connection, channel: str, claimed: Sequence[Claimed]) -> None:
-    """Take back that these were begun: the store went away, and nobody died of them."""
+def give_back(
+    connection: Connection, channel: str, *several: Sequence[Claimed]
+) -> None:
+    """Take back that these were begun: the store went away, and nobody died of them.
+
+    Nobody need know whether a claim was committed: what was not is as it was.
+    """
+    for claimed in filter(None, several):
+        _give_back(connection, channel, claimed)
+
+
+def _give_back(
+    connection: Connection, channel: str, claimed: Sequence[Claimed]
+) -> None:
     again = [each.row.id for each in claimed if each.redo]
+    deaths = claimed[0].deaths
     if again:
-        connection.execute(_NOT_TRIED, {"ids": again})
+        connection.execute(_NOT_TRIED, {"ids": again, "before": deaths})
         return
     place = progress.c.channel == channel
-    deaths = claimed[0].deaths
     if deaths:  # it came alone, and those behind it are still suspected
         connection.execute(update(progress).where(place).values(tries=deaths - 1))
     else:

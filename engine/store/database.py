@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from engine.errors import ConfigurationError, EngineError, JournalError, StoreError
 from engine.failpoint import reach
 from engine.store import schema_version
-from engine.store.away import is_away
+from engine.store.away import is_away, mended_by
 from engine.store.dialect import SCHEMAS, Backend, open_backend, put
 from engine.store.losses import Loss, refuse
 from engine.store.reserve import Reserve
@@ -180,12 +180,14 @@ def open_database(
     role: Role = "cli",
     create: bool = True,
     lossy: bool = False,
+    known: bool = False,
 ) -> Database:
     """Open ``sqlite:////folder`` or ``postgresql://...``, migrated and proved.
 
     Raises:
         ConfigurationError: not durable as configured, the wrong key, files that do not
-            open, commits that are lost (unless ``lossy``), or (without ``create``)
+            open, commits that are lost (unless ``lossy``), a server that refuses who
+            asks (unless it is ``known`` to have taken it), or (without ``create``)
             nothing there.
         StoreError: the server is away.
     """
@@ -207,7 +209,8 @@ def open_database(
         database.close()
         cause = error.__cause__ if isinstance(error, EngineError) else error
         if isinstance(cause, DBAPIError | OSError | UnicodeDecodeError):
-            raise _closed(cause, may_come_back=backend.folder is None) from error
+            waits = backend.folder is None and (known or not mended_by(cause))
+            raise _closed(cause, may_come_back=waits) from error
         raise
     return database
 
@@ -222,8 +225,9 @@ def _closed(
             why = error.strerror or "the file system refuses it"
         case _:  # SQLite's own complaint could not be read
             why = "its list of tables is damaged"
+    fix = mended_by(error)
     kind = StoreError if may_come_back and is_away(error) else ConfigurationError
-    return kind(f"The store does not open: {why}")
+    return kind(f"The store does not open: {why}{fix and '. ' + fix}")
 
 
 def _is_current(database: Database, backend: Backend) -> bool:

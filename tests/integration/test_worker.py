@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -606,6 +607,45 @@ def test_a_store_that_goes_away_meanwhile_charges_nothing_to_a_message(
                 site.worker.turn()
     site.run()
 
+    assert site.states() == ["processed"] * 2
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_a_claim_whose_commit_is_lost_charges_nothing_to_a_message(
+    site, monkeypatch, again, is_committed
+):
+    if again:
+        order(site, *site.process(visit("MED", "1"), visit("MED", "2")))
+    else:
+        site.accept(visit("MED", "1"), visit("MED", "2"))
+    engine = site.database.engine
+    given: list[list[claims.Claimed]] = []
+    claim = claims.claim
+
+    @contextmanager
+    def losing(**options):
+        with engine(**options) as connection:
+            yield connection
+            if len(given) == 1 and not is_committed:
+                raise StoreError("the connection was lost")
+        if len(given) == 1:
+            raise StoreError("the connection was lost")
+
+    def noting(*asked, **named):
+        given.append(claim(*asked, **named))
+        return given[-1]
+
+    monkeypatch.setattr(claims, "claim", noting)
+    with monkeypatch.context() as broken:
+        broken.setattr(site.database, "engine", losing)
+        with pytest.raises(StoreError, match="lost"):
+            site.worker.turn()
+        given.append([])
+    site.run()
+
+    deaths = [each.deaths for claimed in given for each in claimed]
+    assert deaths == [0] * 4
     assert site.states() == ["processed"] * 2
 
 

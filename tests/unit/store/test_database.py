@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from engine.errors import ConfigurationError, JournalError, StoreError
 from engine.store import audit, error_queue, reports
 from engine.store.audit import Act
-from engine.store.away import is_away
+from engine.store.away import is_away, mended_by
 from engine.store.database import open_database
 from engine.store.delivery_state import Event
 from engine.store.error_queue import Comment
@@ -353,3 +353,64 @@ def test_files_that_are_no_store_are_a_fault_of_the_configuration(tmp_path):
 
     with pytest.raises(ConfigurationError, match="The store"):
         open_database(f"sqlite:///{tmp_path}", KEY)
+
+
+SERVER = 'connection to server at "10.0.0.7", port 5432 failed: '
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "fix"),
+    [
+        ('FATAL:  password authentication failed for user "kim"', None, "password"),
+        ("fe_sendauth: no password supplied", None, "password"),
+        ('FATAL:  role "kim" does not exist', None, "CREATE ROLE"),
+        ('FATAL:  role "kim" is not permitted to log in', None, "CREATE ROLE"),
+        ('FATAL:  database "store" does not exist', None, "CREATE DATABASE"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.8"', None, "pg_hba.conf"),
+        ("permission denied for database store", "42501", "OWNER"),
+        ("Connection refused", None, ""),
+        ("FATAL:  the database system is starting up", None, ""),
+        ("FATAL:  sorry, too many clients already", None, ""),
+        ('relation "password" does not exist', "42P01", ""),
+    ],
+)
+def test_a_server_that_refuses_who_asks_says_what_mends_it(said, state, fix):
+    error = psycopg.OperationalError(SERVER + said)
+    error.sqlstate = state
+
+    told = mended_by(OperationalError("", {}, error))
+
+    assert fix in told
+    assert bool(told) == bool(fix)
+
+
+def test_a_file_needs_no_password():
+    assert mended_by(refused_by_file(sqlite3.SQLITE_AUTH)) == ""
+    assert mended_by(ValueError("password")) == ""
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("part", ["user", "database"])
+def test_only_a_node_that_has_run_waits_for_a_server_that_refuses_it(tmp_path, part):
+    url = make_url(empty_url("postgresql", tmp_path))
+    wrong = url.set(username="nobody") if part == "user" else url.set(database="none")
+
+    with pytest.raises(ConfigurationError, match=r"does not exist\. .* store\.url"):
+        open_database(str(wrong), KEY)
+    with pytest.raises(StoreError, match="does not exist"):
+        open_database(str(wrong), KEY, known=True)
+
+
+@pytest.mark.postgres
+def test_a_role_that_may_not_make_the_store_is_told_what_it_needs(tmp_path):
+    url = make_url(empty_url("postgresql", tmp_path))
+    engine = create_engine(url.set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS weak"))
+        connection.execute(text("CREATE ROLE weak LOGIN"))
+        connection.execute(text("DROP SCHEMA journal CASCADE"))
+        connection.execute(text("DROP SCHEMA engine CASCADE"))
+    engine.dispose()
+
+    with pytest.raises(ConfigurationError, match=r"permission denied.* OWNER TO"):
+        open_database(str(url.set(username="weak")), KEY, known=True)
