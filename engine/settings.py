@@ -88,6 +88,8 @@ class Settings:
     console_proxy: str = ""
     console_session_idle: timedelta = timedelta(minutes=15)
     console_session_max: timedelta = timedelta(hours=12)
+    console_address: str = ""
+    console_second_factor: tuple[str, ...] = ("administrator", "administer")
     console_mask_lists: bool = True
     console_small_cells: int = 10
     metrics_bind: str = "127.0.0.1:9464"

@@ -13,13 +13,13 @@ from engine.channels.queries.directory import Directory
 from engine.channels.trials import Trials
 from engine.console.permissions import Permission
 from engine.console.routes import ROUTES, Route
-from engine.console.session import csrf_of
+from engine.console.session import COOKIE, csrf_of
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
 from engine.identity.corrections import Form
 from engine.identity.weights import Model
 from engine.settings import Settings
-from engine.store import sessions, tokens
+from engine.store import accounts, invitations, tokens
 from engine.store.corrections import Place
 from engine.store.database import Database
 from engine.store.patients import shipped
@@ -33,6 +33,22 @@ SITE = Settings(
 )
 
 
+def door(database, now, name="ana", grants=(), tags=("*",)):
+    """Return a one-time code into an account; without grants it may do everything."""
+    sealer, until = database.sealer, now + timedelta(hours=1)
+    with database.engine() as connection:
+        wanted = frozenset(map(str, grants or Permission))
+        while found := accounts.by_name(connection, name):
+            if (found.grants, found.tags) == (wanted, frozenset(tags)):
+                break
+            name += "+"
+        else:
+            accounts.create(connection, sealer, name, wanted, tags, OPERATOR)
+        return invitations.invite(
+            connection, sealer, name, until, OPERATOR, enrols=False
+        )
+
+
 @dataclass
 class Answer:
     """What came back, and how many bytes of the body were asked for."""
@@ -41,6 +57,7 @@ class Answer:
     headers: dict[str, str]
     body: bytes
     read: int
+    all_headers: list[tuple[str, str]] = field(default_factory=list)
 
     def json(self):
         return orjson.loads(self.body)
@@ -48,6 +65,12 @@ class Answer:
     @property
     def text(self):
         return self.body.decode()
+
+    @property
+    def cookies(self):
+        given = [value for name, value in self.all_headers if name == "set-cookie"]
+        pairs = (each.partition(";")[0].partition("=") for each in given)
+        return {name: value for name, _, value in pairs}
 
 
 class Lines:
@@ -75,8 +98,10 @@ class Web:
     token: str = ""
     now: datetime = NOON
     cookie: str = ""
+    peer: str = "127.0.0.1"
     csrf: str = ""
     forms: Mapping[Place, Form] = field(default_factory=dict)
+    tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     routes: Sequence[Route] = ROUTES
     model: Model = field(default_factory=shipped)
 
@@ -90,10 +115,11 @@ class Web:
             lambda: self.now,
             self.forms,
             trials=Trials(self.settings.folder),
+            tags=self.tags,
         )
         self.app = create_app(here, self.routes)
 
-    def allowed(self, *permissions):
+    def allowed(self, *permissions, tags=("*",)):
         """Return one whose token may do this."""
         with self.database.engine() as connection:
             secret = tokens.issue(
@@ -103,23 +129,19 @@ class Web:
                 permissions or tuple(Permission),
                 NOON + timedelta(days=1),
                 OPERATOR,
+                tags,
             )
         return replace(self, token=secret)
 
-    def signed_in(self, *permissions, name="ana"):
-        """Return one whose browser holds a session with these permissions."""
-        with self.database.engine() as connection:
-            code = sessions.invite(
-                connection,
-                self.database.sealer,
-                name,
-                permissions or tuple(Permission),
-                self.now + timedelta(hours=1),
-                OPERATOR,
-            )
-        answer = self.submit("/sign-in", code=code)
-        held = answer.headers["set-cookie"].partition(";")[0]
-        return replace(self, cookie=held, csrf=csrf_of(held.partition("=")[2]))
+    def signed_in(self, *grants, name="ana", tags=("*",)):
+        """Return one whose browser holds a session of an account with these grants."""
+        code = door(self.database, self.now, name, grants, tags)
+        return self.holding(self.submit("/sign-in", code=code))
+
+    def holding(self, answer):
+        """Return one whose browser took the session of an answer."""
+        held = answer.cookies[COOKIE]
+        return replace(self, cookie=f"{COOKIE}={held}", csrf=csrf_of(held))
 
     def submit(self, path, **fields):
         """Send a form as a page of ours does."""
@@ -159,7 +181,7 @@ class Web:
             "query_string": query.encode(),
             "scheme": "http",
             "headers": named,
-            "client": ("127.0.0.1", 1),
+            "client": (self.peer, 1),
             "server": ("localhost", 80),
         }
         return asyncio.run(self._run(scope, body))
@@ -177,6 +199,6 @@ class Web:
 
         await self.app(scope, receive, send)
         start = sent[0]
-        headers = {k.decode(): v.decode() for k, v in start["headers"]}
+        listed = [(k.decode(), v.decode()) for k, v in start["headers"]]
         content = b"".join(each.get("body", b"") for each in sent[1:])
-        return Answer(start["status"], headers, content, read)
+        return Answer(start["status"], dict(listed), content, read, listed)

@@ -130,12 +130,14 @@ class Demo:
     def _door(self) -> str:
         """Return where the console is, and a code that opens it once."""
         from engine.console.permissions import Permission
-        from engine.store import sessions
+        from engine.store import accounts, invitations
 
-        until = now() + timedelta(hours=12)
+        until, asked = now() + timedelta(hours=12), order("demo")
         with store() as database, database.engine() as connection:
-            code = sessions.invite(
-                connection, database.sealer, "demo", Permission, until, order("demo")
+            sealer = database.sealer
+            accounts.create(connection, sealer, "demo", Permission, ["*"], asked)
+            code = invitations.invite(
+                connection, sealer, "demo", until, asked, enrols=False
             )
         return f"console: http://127.0.0.1:{self.ports[3]}/sign-in  code: {code}"
 

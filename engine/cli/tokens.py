@@ -12,7 +12,7 @@ from engine.cli.site import order, store
 if TYPE_CHECKING:
     from engine.store.tokens import Token
 
-COLUMNS: Final = ["id", "name", "permissions", "expires_at", "state"]
+COLUMNS: Final = ["id", "name", "permissions", "tags", "expires_at", "state"]
 
 
 @click.group("token", cls=Group)
@@ -32,9 +32,22 @@ def token_command() -> None:
     required=True,
     help="What it may do; may be given several times.",
 )
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    default=("*",),
+    help="Only channels with this tag; several add up. Without it all channels.",
+)
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True)
 @click.option("--reason", default="", help="Kept in the audit trail.")
-def create(name: str, permissions: tuple[str, ...], days: int, reason: str) -> None:
+def create(
+    name: str,
+    permissions: tuple[str, ...],
+    tags: tuple[str, ...],
+    days: int,
+    reason: str,
+) -> None:
     """Make a token for NAME and print it, this once."""
     from engine.console.permissions import Permission
     from engine.store import tokens
@@ -46,7 +59,7 @@ def create(name: str, permissions: tuple[str, ...], days: int, reason: str) -> N
     ends = now() + timedelta(days=days)
     with store(create=True) as database, database.engine() as connection:
         secret = tokens.issue(
-            connection, database.sealer, name, permissions, ends, order(reason)
+            connection, database.sealer, name, permissions, ends, order(reason), tags
         )
     note("keep it now: it is not shown again")
     emit_one({"token": secret, "expires_at": ends.isoformat()})
@@ -80,6 +93,7 @@ def _row(found: "Token") -> Row:
         "id": found.id,
         "name": found.name,
         "permissions": " ".join(sorted(found.permissions)),
+        "tags": " ".join(sorted(found.tags)),
         "expires_at": found.expires_at.isoformat(),
         "state": "revoked" if found.revoked_at else ended,
     }

@@ -7,6 +7,7 @@ Spec:
 """
 
 from collections.abc import Callable, Collection, Coroutine
+from datetime import timedelta
 from hmac import compare_digest
 from http import HTTPStatus
 from typing import Any, Final
@@ -24,7 +25,12 @@ from typing_extensions import override
 from engine.console.permissions import Permission
 from engine.console.problems import problem
 from engine.console.session import known_by
-from engine.console.surroundings import Surroundings, caller
+from engine.console.surroundings import (
+    Surroundings,
+    caller,
+    session,
+    surroundings,
+)
 
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 UNKNOWN: Final = "a valid token is needed: Authorization: Bearer TOKEN"
@@ -33,6 +39,18 @@ NOT_MEANT: Final = (
 )
 CSRF_HEADER: Final = "x-csrf-token"
 CSRF_FIELD: Final = "csrf"
+LOOKING: Final = "you look as the role {}: go back to your own view to change anything"
+ALWAYS: Final = frozenset({"/sign-out", "/preferences", "/account/view-as"})
+"""Orders that somebody may give who only looks as a role does."""
+
+WEIGHTY: Final = (
+    *("/users", "/tokens", "/account/password", "/account/totp"),
+    *("/account/recovery-codes", "/account/factors/"),
+)
+"""What changes who may do what: it asks who is there, unless that was just proved."""
+
+PROVED_FOR: Final = timedelta(minutes=15)
+
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -61,7 +79,9 @@ class Gate:
         if scope["type"] != "http" or self._is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        known = await run_in_threadpool(known_by, scope["headers"], self._here)
+        known = await run_in_threadpool(
+            known_by, scope["headers"], scope["path"], self._here
+        )
         if known is None:
             await _turned_away(scope)(scope, receive, send)
             return
@@ -80,8 +100,11 @@ def _turned_away(scope: Scope) -> Response:
     return problem(scope["path"], HTTPStatus.UNAUTHORIZED, UNKNOWN)
 
 
-def guarded(permission: Permission) -> type[APIRoute]:
-    """Return the kind of route that only callers with this permission reach."""
+def guarded(permission: Permission | None) -> type[APIRoute]:
+    """Return the kind of route that only callers with this permission reach.
+
+    A route that needs none still takes orders from pages of ours alone.
+    """
 
     class Guarded(APIRoute):
         @override
@@ -90,11 +113,14 @@ def guarded(permission: Permission) -> type[APIRoute]:
             answer = super().get_route_handler()
 
             async def ask_first(request: Request) -> Response:
-                if not caller(request).may(permission):
-                    sentence = f"this needs the permission {permission}"
-                    raise HTTPException(HTTPStatus.FORBIDDEN, sentence)
+                if permission is not None:
+                    _expect(request, permission)
                 if not await _is_meant(request):
                     raise HTTPException(HTTPStatus.FORBIDDEN, NOT_MEANT)
+                if _is_stale(request):
+                    back = request.url.path.split("/")[1]
+                    place = f"/account/confirm?back=/{back}"
+                    return RedirectResponse(place, HTTPStatus.SEE_OTHER)
                 return await answer(request)
 
             return ask_first
@@ -102,19 +128,48 @@ def guarded(permission: Permission) -> type[APIRoute]:
     return Guarded
 
 
-async def _is_meant(request: Request) -> bool:
-    """Tell whether a session's order comes from one of our own pages (S09)."""
-    expected = request.state.csrf
-    if request.method in _SAFE or not expected:
-        return True
-    site = request.headers.get("sec-fetch-site", "")
-    origin = request.headers.get("origin", "")
-    host = request.headers.get("host", "")
-    if site and site != "same-origin":
+def _expect(request: Request, permission: Permission) -> None:
+    """Refuse a caller who lacks the permission, or only looks as a role does."""
+    if not caller(request).may(permission):
+        sentence = f"this needs the permission {permission}"
+        raise HTTPException(HTTPStatus.FORBIDDEN, sentence)
+    looks = session(request)
+    if looks is None or request.method in _SAFE or request.url.path in ALWAYS:
+        return
+    if looks.viewed_as:
+        raise HTTPException(HTTPStatus.FORBIDDEN, LOOKING.format(looks.viewed_as))
+
+
+def _is_stale(request: Request) -> bool:
+    """Tell whether somebody should prove again who they are before this."""
+    here, found = surroundings(request), session(request)
+    if found is None or request.method in _SAFE:
         return False
-    if not site and origin and urlsplit(origin).netloc != host:
-        return False  # an old browser; newer ones send no origin without referrer
+    weighty = request.url.path.startswith(WEIGHTY)
+    return weighty and here.now() - found.proved_at > PROVED_FOR
+
+
+async def _is_meant(request: Request) -> bool:
+    """Tell whether an order comes from one of our own pages (S09)."""
+    if request.method in _SAFE:
+        return True
+    expected = getattr(request.state, "csrf", None)
+    if expected == "":  # a token: no browser sends it by itself
+        return True
+    if not _comes_from_here(request):
+        return False
+    if expected is None:  # nobody is signed in yet
+        return True
     sent = request.headers.get(CSRF_HEADER)
     if sent is None:
         sent = str((await request.form()).get(CSRF_FIELD, ""))
-    return compare_digest(sent, expected)
+    return compare_digest(sent.encode(), expected.encode())
+
+
+def _comes_from_here(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site", "")
+    if site:
+        return site == "same-origin"
+    # an old browser; newer ones send no origin without referrer
+    origin = request.headers.get("origin", "")
+    return not origin or urlsplit(origin).netloc == request.headers.get("host", "")

@@ -26,6 +26,7 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
         ("Work", "/work", _SEE),
     ),
     "Build": (("Test bench", "/bench", Permission.EDIT),),
+    "Admin": (("Users", "/users", Permission.ADMINISTER),),
 }
 
 

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, Response
 
 from engine.console import navigation
 from engine.console.ages import age
-from engine.console.surroundings import caller, surroundings
+from engine.console.surroundings import caller, session, surroundings
 
 THEMES: Final = ("light", "dark")
 THEME_COOKIE: Final = "theme"
@@ -40,6 +40,8 @@ def page(
         "navigation": navigation.groups(caller(request), request.url.path),
         "theme": request.cookies.get(THEME_COOKIE, ""),
         "csrf": getattr(request.state, "csrf", ""),
+        "session": session(request),
+        "idle_seconds": int(here.settings.console_session_idle.total_seconds()),
         **values,
     }
     found = _environment().get_template(template)
@@ -69,6 +71,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "moment": moment,
+        "clock": clock,
         "age": _age,
         "count": count,
         "plural": plural,
@@ -119,6 +122,12 @@ def moment(context: Context, at: datetime | None) -> Markup:
     return Markup(
         '<time datetime="{}" title="{}">{}</time> <span class="muted">{}</span>'
     ).format(exact, exact, local.strftime("%Y-%m-%d %H:%M:%S"), _age(context, at))
+
+
+@pass_context
+def clock(context: Context, at: datetime) -> str:
+    """Return the time of day of an instant, in the site's time."""
+    return at.astimezone(context["zone"]).strftime("%H:%M")
 
 
 @pass_context

@@ -6,12 +6,15 @@ from typing import Any, Final, NamedTuple
 from engine.console import assets, health, preferences, scrape
 from engine.console.fhir_api import capability, match, patients, pixm
 from engine.console.pages import (
+    account,
     bench,
     message,
     messages,
     mismatch,
     overview,
     sign_in,
+    users,
+    welcome,
     work,
 )
 from engine.console.permissions import Permission
@@ -29,6 +32,7 @@ class Route(NamedTuple):
 _SEE: Final = Permission.VIEW_METADATA
 _REPLAY: Final = Permission.REPLAY
 _EDIT: Final = Permission.EDIT
+_ADMINISTER: Final = Permission.ADMINISTER
 
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/livez", health.livez, None),
@@ -38,6 +42,41 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/static/{name}", assets.static, None),
     Route("GET", "/sign-in", sign_in.form, None),
     Route("POST", "/sign-in", sign_in.enter, None),
+    Route("GET", "/sign-in/second", sign_in.second_form, None),
+    Route("POST", "/sign-in/second", sign_in.second, None),
+    Route("GET", "/sign-in/enrol", welcome.factor_form, None),
+    Route("POST", "/sign-in/enrol", welcome.factor, None),
+    Route("GET", "/welcome", welcome.welcome, None),
+    Route("POST", "/welcome", welcome.choose, None),
+    *(
+        Route(method, f"/account{path}", endpoint, _SEE)
+        for method, path, endpoint in (
+            ("GET", "", account.account),
+            ("POST", "/password", account.password),
+            ("GET", "/totp", account.totp_form),
+            ("POST", "/totp", account.add_totp),
+            ("POST", "/recovery-codes", account.recovery_codes),
+            ("POST", "/factors/{number}/remove", account.remove_factor),
+            ("POST", "/end-others", account.end_others),
+            ("GET", "/confirm", account.confirm_form),
+            ("POST", "/confirm", account.confirm),
+            ("POST", "/extend", account.extend),
+            ("POST", "/mask", account.mask),
+            ("POST", "/view-as", account.view_as),
+            ("GET", "/emergency", account.glass_form),
+            ("POST", "/emergency", account.break_glass),
+            ("POST", "/emergency/end", account.mend_glass),
+        )
+    ),
+    Route("GET", "/users", users.users, _ADMINISTER),
+    Route("GET", "/users.{form}", users.users, _ADMINISTER),
+    Route("POST", "/users", users.invite, _ADMINISTER),
+    Route("GET", "/users/{name}", users.user, _ADMINISTER),
+    Route("POST", "/users/{name}/roles", users.change_role, _ADMINISTER),
+    Route("POST", "/users/{name}/code", users.new_code, _ADMINISTER),
+    Route("POST", "/users/{name}/{what}", users.act, _ADMINISTER),
+    Route("POST", "/tokens", users.new_token, _ADMINISTER),
+    Route("POST", "/tokens/{number}/revoke", users.revoke_token, _ADMINISTER),
     Route("POST", "/sign-out", sign_in.leave, _SEE),
     Route("POST", "/preferences", preferences.keep, _SEE),
     Route("GET", "/", overview.overview, _SEE),

@@ -176,8 +176,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def here_of(loaded: Site) -> Surroundings:
         directory, forms = directory_of(loaded), forms_of(loaded.channels)
+        tags = {each.name: each.tags for each in loaded.channels}
         return Surroundings(
-            settings, database, directory, utc_now, forms, loaded, trials
+            settings, database, directory, utc_now, forms, loaded, trials, tags=tags
         )
 
     if metrics_place is not None:

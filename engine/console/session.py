@@ -6,17 +6,33 @@ Spec:
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
 from typing import Final, NamedTuple
 
-from engine.console.permissions import Caller, Permission
-from engine.console.surroundings import Surroundings
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.console.permissions import (
+    Caller,
+    Permission,
+    Role,
+    as_role,
+    channels_of,
+    in_this_light,
+    permitted,
+)
+from engine.console.surroundings import Surroundings, surroundings
 from engine.store import sessions, tokens
-from engine.store.sessions import Limits
+from engine.store.accounts import Account
+from engine.store.sessions import Arrival, Limits, Session
 
 BEARER: Final = b"bearer "
 COOKIE: Final = "__Host-session"
+UNATTENDED: Final = "/live"
+"""What a page asks by itself: it keeps nobody signed in."""
+
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -25,9 +41,10 @@ class Known(NamedTuple):
 
     caller: Caller
     csrf: str = ""
+    session: Session | None = None
 
 
-def known_by(headers: Headers, here: Surroundings) -> Known | None:
+def known_by(headers: Headers, path: str, here: Surroundings) -> Known | None:
     """Return who sent these headers; None where nobody we know did.
 
     It reads the store, so it runs in a thread.
@@ -37,7 +54,7 @@ def known_by(headers: Headers, here: Surroundings) -> Known | None:
     if bearer:
         return _by_token(bearer, here)
     held = session_in(sent)
-    return _by_session(held, here) if held else None
+    return _by_session(held, path, here) if held else None
 
 
 def _by_token(sent: list[bytes], here: Surroundings) -> Known | None:
@@ -51,31 +68,66 @@ def _by_token(sent: list[bytes], here: Surroundings) -> Known | None:
         token = tokens.holder(connection, secret, here.now())
     if token is None:
         return None
-    return Known(Caller(f"token {token.id} {token.name}", _words(token.permissions)))
+    channels = channels_of(token.tags, here.tags)
+    name = f"token {token.id} {token.name}"
+    return Known(Caller(name, permitted(token.permissions), channels))
 
 
-def _by_session(held: str, here: Surroundings) -> Known | None:
+def _by_session(held: str, path: str, here: Surroundings) -> Known | None:
     now = here.now()
     with here.database.reading() as connection:
         found = sessions.holder(connection, held, limits(here), now)
     if found is None:
         return None
-    who, in_use = found
-    if in_use:
+    session, in_use = found
+    if in_use and not path.startswith(UNATTENDED):
         with here.database.engine() as connection:
             sessions.touch(connection, held, now)
-    return Known(Caller(who.name, _words(who.permissions)), csrf_of(held))
+    return Known(_caller(session, here, now), csrf_of(held), session)
 
 
-def _words(stored: frozenset[str]) -> frozenset[Permission]:
-    return frozenset(each for each in Permission if each in stored)
+def _caller(session: Session, here: Surroundings, now: datetime) -> Caller:
+    """Return what somebody may do now: as themselves, as a role, in an emergency."""
+    role = Role(session.viewed_as) if session.viewed_as else None
+    seen = as_role(permitted(session.account.grants), role)
+    glass = role is None and has_glass(session, now)
+    permissions = in_this_light(seen, glass=glass, masked=session.masked)
+    channels = channels_of(session.account.tags, here.tags)
+    return Caller(session.account.name, permissions, channels)
+
+
+def has_glass(session: Session, now: datetime) -> bool:
+    """Whether emergency access is open."""
+    return session.glass_until is not None and now < session.glass_until
+
+
+def sign_in(request: Request, whose: Account, means: str, answer: Response) -> Response:
+    """Begin a session and hand it to the browser with this answer."""
+    here = surroundings(request)
+    arrival = Arrival(means, address_of(request), here.now())
+    with here.database.engine() as connection:
+        held = sessions.begin(
+            connection, here.database.sealer, whose, limits(here), arrival
+        )
+    answer.set_cookie(COOKIE, held, secure=True, httponly=True, samesite="strict")
+    return answer
+
+
+def address_of(request: Request) -> str:
+    """Return where a request comes from."""
+    return request.client.host if request.client else ""
 
 
 def session_in(headers: Headers) -> str:
     """Return what the browser holds, or nothing."""
-    text = "; ".join(v.decode("latin-1") for name, v in headers if name == b"cookie")
+    return cookie_in(headers, COOKIE)
+
+
+def cookie_in(headers: Headers, name: str) -> str:
+    """Return a cookie's value, or nothing."""
+    text = "; ".join(v.decode("latin-1") for kind, v in headers if kind == b"cookie")
     try:
-        found = SimpleCookie(text).get(COOKIE)
+        found = SimpleCookie(text).get(name)
     except CookieError:
         return ""
     return found.value if found else ""

@@ -18,6 +18,7 @@ from engine.console.problems import problem
 from engine.console.rendering import page
 from engine.console.routes import ROUTES, Route
 from engine.console.surroundings import Surroundings, is_known
+from engine.console.throttle import Throttle
 
 MOST_BODY_BYTES: Final = 1 << 20
 
@@ -42,6 +43,7 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
         ],
     )
     app.state.surroundings = here
+    app.state.throttle = Throttle()
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(Refusal, refused)
@@ -51,12 +53,11 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
 
 
 def _add(app: FastAPI, route: Route) -> None:
-    kind = None if route.permission is None else guarded(route.permission)
     app.router.add_api_route(
         route.path,
         route.endpoint,
         methods=[route.method],
-        route_class_override=kind,
+        route_class_override=guarded(route.permission),
         response_model=None,
     )
 

@@ -1,6 +1,6 @@
 """What every request of the console works with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +11,12 @@ from engine.channels.format.load import Site
 from engine.channels.queries.directory import Directory
 from engine.channels.trials import Trials
 from engine.console.permissions import Caller
+from engine.console.throttle import Throttle
 from engine.identity.corrections import Form
 from engine.settings import Settings
 from engine.store.corrections import Place
 from engine.store.database import Database
+from engine.store.sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Surroundings:
 
     ``forms`` says which destinations hear of corrections, and in what form; ``site``
     is the configuration as it was last read; ``trials`` is who tries messages without
-    any effect.
+    any effect; ``tags`` which channels there are, and the tags of each.
     """
 
     settings: Settings
@@ -33,6 +35,7 @@ class Surroundings:
     forms: Mapping[Place, Form] = field(default_factory=dict)
     site: Site | None = None
     trials: Trials = field(default_factory=lambda: Trials(Path("config")))
+    tags: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def surroundings(request: Request) -> Surroundings:
@@ -46,6 +49,25 @@ def caller(request: Request) -> Caller:
     """Return who asks; a guarded route always has one."""
     found = request.state.caller
     assert isinstance(found, Caller)
+    return found
+
+
+def session(request: Request) -> Session | None:
+    """Return the session of a person at a browser; a program's token has none."""
+    found = getattr(request.state, "session", None)
+    return found if isinstance(found, Session) else None
+
+
+def address(request: Request) -> str:
+    """Return where browsers find this console: as set, or as this one found it."""
+    told = surroundings(request).settings.console_address.rstrip("/")
+    return told or f"{request.url.scheme}://{request.url.netloc}"
+
+
+def throttle(request: Request) -> Throttle:
+    """Return the count of failed tries of this process."""
+    found = request.app.state.throttle
+    assert isinstance(found, Throttle)
     return found
 
 

@@ -4,8 +4,6 @@ Spec:
     security.md S13.
 """
 
-import hashlib
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,15 +14,15 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from engine.errors import IllegalTransitionError
 from engine.store import audit
 from engine.store.access_tables import token
+from engine.store.accounts import EVERY_TAG
 from engine.store.audit import Act, Order
 from engine.store.counters import reserve
 from engine.store.schema import Found
 from engine.store.seal import Sealer
+from engine.store.secrets_at_rest import hashed, new_secret
 
 PREFIX: Final = "interop_"
 """How a token begins, so that scanners find one that leaked."""
-
-_SECRET_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,7 @@ class Token:
     id: int
     name: str
     permissions: frozenset[str]
+    tags: frozenset[str]
     created_at: datetime
     created_by: str
     expires_at: datetime
@@ -52,29 +51,31 @@ _REVOKE: Final = (
 )
 
 
-def issue(
+def issue(  # noqa: PLR0913, PLR0917 - what a token is
     connection: Connection,
     sealer: Sealer,
     name: str,
     permissions: Iterable[str],
     expires_at: datetime,
     order: Order,
+    tags: Iterable[str] = (EVERY_TAG,),
 ) -> str:
-    """Make a token; return it, to be shown this once."""
-    secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+    """Make a token for channels of these tags; return it, to be shown this once."""
+    secret = PREFIX + new_secret()
     [number] = reserve(connection, "token", 1)
     words = " ".join(sorted(permissions))
     row = {
         "id": number,
         "name": name,
-        "hash": _hash(secret),
+        "hash": hashed(secret),
         "permissions": words,
+        "tags": " ".join(sorted(tags)),
         "created_at": order.now,
         "created_by": order.actor,
         "expires_at": expires_at,
     }
     connection.execute(insert(token), row)
-    detail = f"{name}: {words}; {order.reason}"
+    detail = f"{name}: {words} for {row['tags']}; {order.reason}"
     act = Act(order.now, order.actor, "token.issue", f"token {number}", detail)
     audit.write(connection, sealer, [act])
     return secret
@@ -98,7 +99,7 @@ def holder(connection: Connection, secret: str, now: datetime) -> Token | None:
     """Return the token that this secret is; None when it is not, or no more."""
     if not secret.startswith(PREFIX):
         return None
-    asked = {"digest": _hash(secret), "now": now}
+    asked = {"digest": hashed(secret), "now": now}
     row = connection.execute(_HOLDER, asked).one_or_none()
     return None if row is None else _read(row)
 
@@ -108,16 +109,12 @@ def tokens(connection: Connection) -> list[Token]:
     return [_read(row) for row in connection.execute(select(token).order_by("id"))]
 
 
-def _hash(secret: str) -> bytes:
-    """Return what is kept: 256 random bits need no slow hash."""
-    return hashlib.sha256(secret.encode()).digest()
-
-
 def _read(row: Found) -> Token:
     return Token(
         row.id,
         row.name,
         frozenset(row.permissions.split()),
+        frozenset(row.tags.split()),
         row.created_at,
         row.created_by,
         row.expires_at,

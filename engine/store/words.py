@@ -41,3 +41,11 @@ class RunState(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"
+
+
+class FactorKind(StrEnum):
+    """What proves who somebody is, beside a password."""
+
+    TOTP = "totp"
+    PASSKEY = "passkey"
+    RECOVERY = "recovery"

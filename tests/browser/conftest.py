@@ -4,18 +4,14 @@ import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 import uvicorn
 from playwright.sync_api import sync_playwright
 
 from engine.channels.clock import utc_now
-from engine.console.permissions import Permission
-from engine.store import sessions
 from engine.store.database import Database
-from tests.stored import OPERATOR
-from tests.web import Web
+from tests.web import Web, door
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -39,16 +35,8 @@ class Served:
     address: str
     database: Database
 
-    def code(self, *permissions):
-        with self.database.engine() as connection:
-            return sessions.invite(
-                connection,
-                self.database.sealer,
-                "ana",
-                permissions or tuple(Permission),
-                utc_now() + timedelta(hours=1),
-                OPERATOR,
-            )
+    def code(self, *grants):
+        return door(self.database, utc_now(), grants=grants)
 
 
 @contextmanager
@@ -97,6 +85,7 @@ class Watched:
 
     def sign_in(self, code):
         page = self.visit("/sign-in")
+        page.click("summary")
         page.fill("#code", code)
         page.press("#code", "Enter")
         page.wait_for_url(f"{self.address}/")

@@ -64,7 +64,8 @@ def test_S01_only_health_answers_strangers(web):
     open_to_all = {each.path for each in ROUTES if each.permission is None}
     assert open_to_all == {
         *("/livez", "/startupz", "/readyz"),
-        *("/static/{name}", "/sign-in"),
+        *("/static/{name}", "/sign-in", "/sign-in/second", "/sign-in/enrol"),
+        "/welcome",
     }
     assert web.get("/livez").status == 200
     assert web.get("/no/such/page").status == 401
