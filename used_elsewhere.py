@@ -2,16 +2,6 @@
 
 # keys of configuration files: read by name, from the table of keys
 _.TRIM
-_.silent_for
-_.oldest_over
-_.errors_over
-_.parked_over
-_.rate_off
-_.certificate_within
-_.worklist_over
-_.notify
-_.during
-_.calendar
 _.on_charset_mismatch
 _.sequence_protocol
 _.fragment_timeout
@@ -24,7 +14,8 @@ _.retry_every
 _.on_identity_change
 _.z
 _.defaults
-_.alerts
+_.acknowledged_at
+_.sent_at
 _.source_rank
 _.console_session_idle
 _.console_session_max

@@ -38,6 +38,7 @@ def run_command(
 
     Everything is checked first: one error anywhere and nothing starts.
     """
+    from engine.channels.alerts.settings import alert_settings
     from engine.channels.logs import configure_logs
     from engine.channels.supervise import supervise
     from engine.console.binding import address
@@ -46,6 +47,7 @@ def run_command(
         os.environ["INTEROP_CONSOLE__BIND"] = _LOOPBACK  # the console inherits it
     loaded = site(environment)
     place = address(loaded.settings)
+    alert_settings(loaded.settings)
     with store(create=True):
         pass
     for channel in loaded.channels:

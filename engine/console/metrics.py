@@ -156,7 +156,7 @@ class Metrics(Collector):
     """Reads the store each time it is asked: there is nothing to be kept in step."""
 
     database: Database
-    site: Site | None
+    site: Callable[[], Site | None]
     now: Callable[[], datetime]
 
     @override
@@ -203,8 +203,9 @@ class Metrics(Collector):
                 if each.measure == Measure.RECEIVED
             ],
         )
-        if self.site is not None:
-            yield from _of_site(connection, self.site, now)
+        site = self.site()
+        if site is not None:
+            yield from _of_site(connection, site, now)
         yield "interop_mllp_connections", _connections(found)
         tasks = worklist.open_since(connection)
         yield "interop_mpi_tasks_open", [((c,), n) for c, (n, _) in tasks.items()]
@@ -225,7 +226,7 @@ def exposition(
 ) -> tuple[bytes, str]:
     """Return all metrics and their media type, in the form that ``accept`` asks for."""
     encode, media_type = choose_encoder(accept)
-    return encode(registry_of(Metrics(database, site, now))), media_type
+    return encode(registry_of(Metrics(database, lambda: site, now))), media_type
 
 
 def registry_of(metrics: Metrics) -> CollectorRegistry:

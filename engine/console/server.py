@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from engine.channels.alerts.watch import Watch
 from engine.channels.arguments import read_arguments
 from engine.channels.clock import utc_now
 from engine.channels.format.load import Site, load_site
@@ -167,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metrics_place = metrics_address(settings)
         key = load_or_create_key(settings.key_file)
         database = open_when_there(settings.store_url, key, "console")
+        watch = Watch(database, f"{settings.node_name}/console", utc_now, site)
     except ConfigurationError as error:
         _log.error("not_started", reason=str(error), faults=error.faults)
         return WRONG_CONFIGURATION
@@ -181,12 +183,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings, database, directory, utc_now, forms, loaded, trials, tags=tags
         )
 
+    def follow() -> Surroundings:
+        loaded = load()
+        watch.follow(loaded)
+        return here_of(loaded)
+
+    watch.start()
     if metrics_place is not None:
-        listen(metrics_place, registry_of(Metrics(database, site, utc_now)))
+        listen(
+            metrics_place, registry_of(Metrics(database, lambda: watch.site, utc_now))
+        )
     try:
-        return serve(here_of(site), place, upkeep, lambda: here_of(load()))
+        return serve(here_of(site), place, upkeep, follow)
     finally:
         trials.close()
+        watch.stop()
         database.close()
 
 

@@ -215,6 +215,16 @@ def totals(connection: Connection) -> list[Point]:
     return _points(connection.execute(statement))
 
 
+def last_heard(connection: Connection) -> list[Point]:
+    """Return how much every feed ever received; ``last_at`` is when it last did."""
+    statement = select(traffic).where(
+        traffic.c.span == Span.TOTAL.value,
+        traffic.c.at == EPOCH,
+        traffic.c.measure == Measure.RECEIVED.value,
+    )
+    return _points(connection.execute(statement))
+
+
 def minutes(
     connection: Connection,
     measures: Iterable[Measure],

@@ -26,7 +26,7 @@ from engine.store.moves import Request, event_of, move, person_of, written
 from engine.store.patient_tables import TaskState, record, task, task_candidate
 from engine.store.patients import SqlPatientIndex, mint
 from engine.store.schema import Found
-from engine.store.tables import message
+from engine.store.tables import journal_message, message
 
 _JOINING: Final = frozenset({Category.DUPLICATE, Category.OVERLAP})
 
@@ -89,6 +89,17 @@ def open_since(connection: Connection) -> dict[str, tuple[int, datetime]]:
         .group_by(task.c.category)
     )
     return {row[0]: (row[1], row[2]) for row in connection.execute(statement)}
+
+
+def oldest_by_channel(connection: Connection) -> dict[str, datetime]:
+    """Return since when the oldest open task of each channel is open."""
+    statement = (
+        select(journal_message.c.channel, func.min(task.c.opened_at))
+        .join(journal_message, journal_message.c.id == task.c.message)
+        .where(task.c.state == TaskState.OPEN)
+        .group_by(journal_message.c.channel)
+    )
+    return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def oldest_open(connection: Connection) -> datetime | None:

@@ -152,7 +152,7 @@ def test_metrics_are_read_with_their_token_or_a_permission(store):
 
 def test_metrics_have_a_port_of_their_own_on_this_machine(store):
     [port] = free_ports(1)
-    registry = registry_of(Metrics(store, None, lambda: NOON))
+    registry = registry_of(Metrics(store, lambda: None, lambda: NOON))
 
     listen(("127.0.0.1", port), registry)
     listen(("127.0.0.1", port), registry)

@@ -1,0 +1,169 @@
+"""The facts of alert rules, read from the store."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
+
+import orjson
+
+from engine.channels.alerts import usual
+from engine.channels.alerts.facts import GATHERED, Facts, Place
+from engine.channels.alerts.usual import Feed, Usual
+from engine.channels.format.channel import Channel
+from engine.channels.reporting import wishes_of
+from engine.store import queues, reports, traffic, worklist
+from engine.store.database import Connection
+from engine.store.reports import Report
+from engine.store.traffic import Measure, Point
+
+FRESH: Final = timedelta(seconds=15)
+GONE: Final = timedelta(days=7)
+"""A node that has not reported for so long is no node any more."""
+
+_UNDELIVERED: Final = frozenset({"queued", "leased"})
+
+
+@dataclass(slots=True)
+class Gatherer:
+    """Reads facts; what is usual it keeps, as the past does not change."""
+
+    zone: tzinfo
+    _usual: dict[datetime, Mapping[Feed, Usual]] = field(default_factory=dict)
+
+    def facts(
+        self, connection: Connection, channels: Sequence[Channel], now: datetime
+    ) -> Facts:
+        """Return how the node stands."""
+        told = reports.reports(connection)
+        waiting = queues.waiting(connection)
+        hour = traffic.minutes(
+            connection, [Measure.RECEIVED], now - usual.HOUR, now + usual.HOUR
+        )
+        wanted = reports.run_states(connection)
+        return Facts(
+            now,
+            self.zone,
+            since=traffic.first_hour(connection),
+            last=last_of(traffic.last_heard(connection)),
+            usual=self._learned(connection, now) if _asks(channels) else {},
+            received=_by_feed(hour),
+            oldest={
+                (each.channel, each.destination): each.oldest
+                for each in waiting
+                if each.oldest
+            },
+            waiting=_waiting(connection),
+            failures=traffic.minutes(
+                connection,
+                [Measure.ERROR, Measure.FAILED],
+                now - GATHERED,
+                now + usual.HOUR,
+            ),
+            parked=Counter(
+                {each.channel: each.parked for each in waiting if each.parked}
+            ),
+            doubts=worklist.oldest_by_channel(connection),
+            certificates=_certificates(told),
+            failing=_failing(told, now),
+            resting=wishes_of(wanted, channels).silenced,
+            missing=missing(told, now),
+            disk_percent=_disk(told),
+        )
+
+    def _learned(
+        self, connection: Connection, now: datetime
+    ) -> Mapping[datetime, Mapping[Feed, Usual]]:
+        begins = [begin for begin, _ in usual.pieces(now - GATHERED, now)]
+        since = traffic.first_hour(connection)
+        for begin in begins:
+            if begin not in self._usual:
+                hours = usual.same_hours(begin, self.zone)
+                points = traffic.hours(connection, Measure.RECEIVED, hours)
+                self._usual[begin] = usual.learn(points, hours, since)
+        for old in self._usual.keys() - set(begins):
+            del self._usual[old]
+        return dict(self._usual)
+
+
+def _asks(channels: Iterable[Channel]) -> bool:
+    """Whether a rule needs what is usual."""
+    return any(
+        rule.silent_for == "learned" or rule.rate_off is not None
+        for channel in channels
+        for rule in channel.alerts
+    )
+
+
+def last_of(points: Iterable[Point]) -> dict[Feed, datetime]:
+    """Return when each feed was last heard, all types of a channel together as ``""``.
+
+    Bytes that were no message are no sign of life of a feed.
+    """
+    found: dict[Feed, datetime] = {}
+    for point in points:
+        for feed in ((point.channel, point.label), (point.channel, "")):
+            found[feed] = max(found.get(feed, point.last_at), point.last_at)
+    return found
+
+
+def _by_feed(points: Iterable[Point]) -> dict[Feed, int]:
+    found: Counter[Feed] = Counter()
+    for point in points:
+        found[point.channel, point.label] += point.amount
+        found[point.channel, ""] += point.amount
+    return found
+
+
+def _waiting(connection: Connection) -> dict[Place, int]:
+    found: Counter[Place] = Counter()
+    for each in queues.counts(connection):
+        if each.destination and each.state in _UNDELIVERED:
+            found[each.channel, each.destination] += each.count
+    return found
+
+
+def missing(told: Iterable[Report], now: datetime) -> tuple[str, ...]:
+    """Return the kinds of process of each node of which none reports."""
+    seen: dict[str, datetime] = {}
+    for each in told:
+        if each.role in {"edge", "worker"}:
+            name = f"{each.role} of {each.node}"
+            seen[name] = max(seen.get(name, each.seen_at), each.seen_at)
+    return tuple(name for name, at in sorted(seen.items()) if FRESH < now - at < GONE)
+
+
+def _details(told: Iterable[Report], key: str) -> list[object]:
+    return [orjson.loads(each.detail or "{}").get(key) for each in told]
+
+
+def _certificates(told: Iterable[Report]) -> dict[str, datetime]:
+    return {
+        name: datetime.fromisoformat(str(at))
+        for found in _details(told, "certificates")
+        if isinstance(found, dict)
+        for name, at in found.items()
+    }
+
+
+def _failing(told: Iterable[Report], now: datetime) -> frozenset[Place]:
+    fresh = [each for each in told if now - each.seen_at < FRESH]
+    names = [
+        str(name)
+        for found in _details(fresh, "failing")
+        if isinstance(found, list)
+        for name in found
+    ]
+    return frozenset(
+        (head, tail) for head, _, tail in (n.partition("/") for n in names)
+    )
+
+
+def _disk(told: Iterable[Report]) -> float:
+    found = [
+        float(each.get("percent") or 0.0)
+        for each in _details(told, "disk")
+        if isinstance(each, dict)
+    ]
+    return max(found, default=0.0)
