@@ -24,6 +24,7 @@ from typing_extensions import override
 
 from engine.console.permissions import Permission
 from engine.console.problems import problem
+from engine.console.reach import expect_reach
 from engine.console.session import known_by
 from engine.console.surroundings import (
     Surroundings,
@@ -115,6 +116,7 @@ def guarded(permission: Permission | None) -> type[APIRoute]:
             async def ask_first(request: Request) -> Response:
                 if permission is not None:
                     _expect(request, permission)
+                    await run_in_threadpool(expect_reach, request)
                 if not await _is_meant(request):
                     raise HTTPException(HTTPStatus.FORBIDDEN, NOT_MEANT)
                 if _is_stale(request):

@@ -30,11 +30,13 @@ from engine.store.tables import message as message_rows
 class MessageFilter:
     """Which messages; what is empty does not restrict.
 
+    ``channels`` are those that may be shown, None for all.
     ``keys`` must all match: ``SearchKey("identifier", "...")`` and so on, the control
     id as kind ``control``.
     """
 
     channel: str = ""
+    channels: frozenset[str] | None = None
     state: MessageState | None = None
     message_type: str = ""
     trigger_event: str = ""
@@ -197,7 +199,8 @@ def _matches(wanted: MessageFilter, one: MessageRow) -> bool:
     words = ("channel", "state", "message_type", "trigger_event", "person")
     pairs = ((getattr(wanted, word), getattr(one, word)) for word in words)
     return (
-        all(not asked or asked == found for asked, found in pairs)
+        (wanted.channels is None or one.channel in wanted.channels)
+        and all(not asked or asked == found for asked, found in pairs)
         and (wanted.since is None or one.received_at >= wanted.since)
         and (wanted.until is None or one.received_at <= wanted.until)
     )

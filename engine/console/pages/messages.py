@@ -8,7 +8,7 @@ Spec:
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -45,6 +45,7 @@ def messages(request: Request, before: int = 0) -> Response:
     wanted = message_query.read(query, here.now())
     if isinstance(wanted, QueryFault):
         return _not_understood(request, query, wanted)
+    wanted = replace(wanted, channels=caller(request).channels)
     with here.database.reading() as connection:
         rows = search.messages(
             connection, here.database.sealer, wanted, before=before, limit=PAGE

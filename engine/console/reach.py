@@ -1,0 +1,92 @@
+"""How far somebody reaches who may see the channels of some tags only.
+
+Each route is listed with the question that keeps such a caller to these channels. One
+that is not listed is for those who see every channel: nothing is open by omission.
+
+Spec:
+    security.md S10; console.md S14 (access by channel tag).
+"""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from engine.console.permissions import Caller
+from engine.console.surroundings import caller, surroundings
+from engine.store import error_queue, queues, search
+from engine.store.queues import DeliveryFilter
+
+Question = Callable[[Request, Caller], bool]
+EVERYWHERE: Final = "this spans all channels, and you may see those of some tags only"
+ELSEWHERE: Final = "this belongs to a channel that you may not see"
+
+
+def _is_ones_own(_: Request, __: Caller) -> bool:
+    return True
+
+
+def _leaves_out(_: Request, __: Caller) -> bool:
+    """Hold for lists, whose pages leave out what is of other channels."""
+    return True
+
+
+def _of_message(request: Request, who: Caller) -> bool:
+    number = _number(request, "message_id")
+    with surroundings(request).database.reading() as connection:
+        found = search.message(connection, number)
+    return found is None or who.sees(found.channel)
+
+
+def _of_delivery(request: Request, who: Caller) -> bool:
+    """Ask for the delivery's own channel: its message is what the address claims."""
+    wanted = DeliveryFilter(message_id=_number(request, "message_id"))
+    with surroundings(request).database.reading() as connection:
+        sent = {each.id for each in queues.deliveries(connection, wanted)}
+    return _number(request, "delivery_id") in sent and _of_message(request, who)
+
+
+def _of_group(request: Request, who: Caller) -> bool:
+    with surroundings(request).database.reading() as connection:
+        found = error_queue.entries(
+            connection, group=request.path_params["key"], limit=1
+        )
+    return not found or who.sees(found[0].channel)
+
+
+def _number(request: Request, name: str) -> int:
+    text = request.path_params[name]
+    return int(text) if text.isdecimal() else 0
+
+
+_MESSAGE: Final = "/messages/{message_id}"
+REACH: Final[Mapping[str, Question]] = {
+    **dict.fromkeys(("/sign-out", "/preferences", "/fhir/metadata"), _is_ones_own),
+    **dict.fromkeys(("/messages", "/messages.{form}"), _leaves_out),
+    _MESSAGE: _of_message,
+    _MESSAGE + "/{what}": _of_message,
+    _MESSAGE + "/deliveries/{delivery_id}/{what}": _of_delivery,
+    "/work/errors/{key}": _of_group,
+    "/work/errors/{key}/assign": _of_group,
+    "/work/errors/{key}/comment": _of_group,
+    "/work/errors/{key}/{what}": _of_group,
+}
+_OWN: Final = "/account"
+
+
+def expect_reach(request: Request) -> None:
+    """Refuse what is beyond the caller's channels; it may read the store.
+
+    Raises:
+        HTTPException: 403.
+    """
+    who, path = caller(request), request.scope["route"].path
+    if who.channels is None or path.startswith(_OWN):
+        return
+    question = REACH.get(path)
+    if question is None:
+        raise HTTPException(HTTPStatus.FORBIDDEN, EVERYWHERE)
+    if not question(request, who):
+        raise HTTPException(HTTPStatus.FORBIDDEN, ELSEWHERE)
