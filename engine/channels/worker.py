@@ -216,9 +216,7 @@ class Worker:
         view.index.flush()
         reach("results.persons-written")
         results.record(connection, sealer, Batch(name, outcomes, lease=lease), now)
-        for each in prepared[: len(outcomes)]:
-            if isinstance(each, Prepared) and each.claimed.chain is not None:
-                settle_earlier(connection, sealer, each.claimed.chain, name, now)
+        settle_earlier(connection, sealer, prepared[: len(outcomes)], now)
         self._correct(connection, name, now)
         return len(outcomes)
 

@@ -15,6 +15,9 @@ from engine.store.schema import Found
 from engine.store.seal import Sealer
 from engine.store.tables import audit
 
+ENGINE: Final = "engine"
+"""Who acts where no person does; its reasons name no patient and may be shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Act:

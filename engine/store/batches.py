@@ -4,6 +4,7 @@ Spec:
     protocol.md E73 and E74.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +57,29 @@ _HELD: Final = (
 )
 """Messages that are held because their batch is not what its trailer says."""
 
+_MESSAGES: Final = (
+    select(
+        journal_message.c.id,
+        journal_message.c.listener,
+        journal_message.c.peer,
+        journal_message.c.sha256,
+        message.c.state,
+    )
+    .join(message, message.c.id == journal_message.c.id, isouter=True)
+    .where(journal_message.c.batch == bindparam("name"), journal_message.c.batch != "")
+    .order_by(journal_message.c.id)
+)
+_WRONG: Final = (
+    select(batches.c.name)
+    .where(
+        batches.c.channel == bindparam("of_channel"),
+        batches.c.control_id == bindparam("of_control_id"),
+        batches.c.agrees == 0,
+    )
+    .order_by(batches.c.name)
+)
+"""The batches of a channel that were wrong and carry this control id (BHS-11)."""
+
 
 def keep(
     connection: Connection, arrived: Mapping[str, tuple[Batch, str, datetime]]
@@ -101,6 +125,31 @@ def heads(connection: Connection, names: set[str]) -> dict[str, int]:
     """Return the first message of each of these batches."""
     found = connection.execute(_HEADS, {"names": sorted(names)}) if names else ()
     return {row.batch: row.head for row in found}
+
+
+def corrected(connection: Connection, name: str) -> list[int]:
+    """Return the first message of each held batch that ``name`` brings again, whole.
+
+    Nothing unless every message of it was processed. It carries the same control id,
+    came from the same peer, and has every message of the held one, byte for byte: some
+    senders give every batch the same control id.
+    """
+    right = connection.execute(_BATCH, {"batch": name}).one()
+    if not right.agrees or not right.control_id:
+        return []
+    brought = connection.execute(_MESSAGES, {"name": name}).all()
+    if len(brought) != right.found or any(row.state is None for row in brought):
+        return []
+    there = Counter((row.listener, row.peer, row.sha256) for row in brought)
+    where = {"of_channel": right.channel, "of_control_id": right.control_id}
+    found: list[int] = []
+    for wrong in connection.execute(_WRONG, where).scalars().all():
+        theirs = connection.execute(_MESSAGES, {"name": wrong}).all()
+        here = Counter((row.listener, row.peer, row.sha256) for row in theirs)
+        all_held = all(row.state == MessageState.HELD for row in theirs)
+        if theirs and all_held and here <= there:
+            found.append(theirs[0].id)
+    return found
 
 
 def held(connection: Connection, ids: Sequence[int]) -> frozenset[int]:

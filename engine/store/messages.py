@@ -169,6 +169,7 @@ def _write(
     becomes, words = MessageState.RECEIVED, ""
     if event is MessageEvent.DISCARD:
         becomes, words = MessageState.FILTERED, f"discarded by {order.actor}"
+        words += f": {order.reason}" if order.actor == audit.ENGINE else ""
     connection.execute(_MOVE, {"ids": ids, "becomes": becomes.value, "words": words})
     connection.execute(_UNBLOCK, {"ids": ids})
     error_queue.close_for_messages(connection, ids, order, event.value)

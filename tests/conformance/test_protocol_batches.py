@@ -12,7 +12,7 @@ from engine.channels.sources.file import FolderSource
 from engine.errors import JournalError
 from engine.hl7.framing import enclose
 from engine.store import batches, error_queue, journal
-from engine.store.messages import discard, release
+from engine.store.messages import discard, release, reprocess
 from engine.store.words import Verdict
 from tests.databases import each_setting
 from tests.fakes import ends_of
@@ -170,6 +170,7 @@ def test_E73_a_message_that_is_too_long_quarantines_its_file(strict, tmp_path):
     assert (folder / "done" / "some.hl7").exists()
 
 
+PAIR = message("M1"), message("M2")
 WRONG = {
     "count": batch(message("M1"), message("M2"), count=3),
     "no trailer": batch(message("M1"), message("M2")).split(b"BTS")[0],
@@ -293,9 +294,64 @@ def test_E74_a_corrected_batch_is_no_repetition_of_the_held_one(
         peer.hear(enclose(right))
     process(store, found)
 
-    assert [state for state, _ in states(store)] == ["held"] * 2 + ["processed"] * 2
+    again = "discarded by engine: its batch came again, and whole: up to message 4"
+    assert states(store) == [("filtered", again)] * 2 + [("processed", "")] * 2
     assert queued(store) == [message("M1"), message("M2")]
     assert ask(store, journal.row, 3).findings == ()  # no control id was used again
+    assert ask(store, error_queue.entries) == []
+
+
+@each_setting
+def test_E74_a_person_can_take_back_that_a_correction_has_discarded(
+    store, strict, tmp_path
+):
+    found, peer = lines(tmp_path, strict=strict), Peer(strict=strict, store=store)
+    for one in (WRONG["count"], batch(message("M1"), message("M2"))):
+        peer.hear(enclose(one))
+        process(store, found)
+
+    order(store, reprocess, 1, 2)
+    process(store, found)
+
+    assert states(store) == [("processed", "")] * 4
+
+
+@each_setting
+@pytest.mark.parametrize(
+    "other",
+    [
+        batch(message("M1"), message("M2"), name="B2"),
+        batch(message("M1"), message("M2"), name=""),
+        batch(message("M1"), message("M3")),
+        batch(message("M1")),
+        batch(message("M1"), message("M2", f8="S")),
+    ],
+    ids=["other name", "no name", "another message", "one is missing", "one differs"],
+)
+def test_E74_only_the_same_batch_with_all_its_messages_closes_a_held_one(
+    store, strict, other, tmp_path
+):
+    found, peer = lines(tmp_path, strict=strict), Peer(strict=strict, store=store)
+    peer.hear(enclose(WRONG["count"]))
+    process(store, found)
+
+    peer.hear(enclose(other))
+    process(store, found)
+
+    assert [state for state, _ in states(store)][:2] == ["held", "held"]
+    assert len(ask(store, error_queue.entries)) == 1
+
+
+@each_setting
+def test_E74_another_sender_corrects_nobody_elses_batch(store, strict, tmp_path):
+    found = lines(tmp_path, strict=strict)
+    Peer(strict=strict, store=store).hear(enclose(WRONG["count"]))
+    process(store, found)
+
+    take(Peer(strict=strict, store=store), tmp_path / "in", batch(*PAIR))
+    process(store, found)
+
+    assert [state for state, _ in states(store)] == ["held"] * 2 + ["processed"] * 2
 
 
 @each_setting

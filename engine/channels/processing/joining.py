@@ -1,28 +1,47 @@
-"""Fragments that wait for the others of their message: settled, or waiting too long.
+"""What waits for something else to come: fragments, and batches that came wrong.
 
 Spec:
-    protocol.md E70.
+    protocol.md E70 and E74.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from engine.channels.processing.assemble import Line
-from engine.store import fragments, messages
-from engine.store.audit import Order
+from engine.channels.processing.prepared import Ended, Prepared
+from engine.store import batches, fragments, messages
+from engine.store.audit import ENGINE, Order
 from engine.store.database import Connection, Database
 from engine.store.fragments import Chain
 from engine.store.seal import Sealer
 
 
 def settle_earlier(
+    connection: Connection,
+    sealer: Sealer,
+    halves: Sequence[Prepared | Ended],
+    now: datetime,
+) -> None:
+    """Settle what waited for these messages, in the transaction that records them."""
+    known = [each.prepared if isinstance(each, Ended) else each for each in halves]
+    claimed = [each.claimed for each in known if each is not None]
+    for each in claimed:
+        if each.chain is not None:
+            _settle_chain(connection, sealer, each.chain, each.row.channel, now)
+    for name in sorted({each.row.batch for each in claimed} - {""}):
+        number = max(each.row.id for each in claimed if each.row.batch == name)
+        came = f"its batch came again, and whole: up to message {number}"
+        wrong = batches.corrected(connection, name)
+        messages.discard(connection, sealer, wrong, Order(ENGINE, now, came))
+
+
+def _settle_chain(
     connection: Connection, sealer: Sealer, chain: Chain, channel: str, now: datetime
 ) -> None:
-    """Settle the fragments that waited for the last one, in its transaction."""
     earlier = chain.ids[:-1]
     fragments.look_again(connection, channel, earlier, now)
     missed = fragments.missed(connection, earlier)
-    came = Order("engine", now, "its last fragment came")
+    came = Order(ENGINE, now, "its last fragment came")
     messages.reprocess(connection, sealer, missed, came)
 
 
