@@ -17,6 +17,7 @@ import rich_click as click
 from engine.cli.invocation import Command, Exit, Stop, invocation, now
 from engine.cli.output import emit
 from engine.cli.site import settings, site
+from engine.cli.watching import last_loss
 from engine.errors import ConfigurationError, EngineError
 
 if TYPE_CHECKING:
@@ -136,10 +137,12 @@ def _opens(node: "Settings") -> Check:
     fix = "interop store verify looks at every row of a store that opens"
     try:
         key = load_or_create_key(node.key_file)
-        open_database(node.store_url, key, create=False).close()
+        database = open_database(node.store_url, key, create=False)
+        lost = last_loss(database)
+        database.close()
     except EngineError as error:
         return Check("store files", False, str(error), fix)
-    return Check("store files", True, "no commit is missing")
+    return Check("store files", True, lost or "no commit is missing")
 
 
 def fsync_milliseconds(folder: Path, calls: int = 100) -> tuple[float, float]:

@@ -9,7 +9,13 @@ from engine.cli.output import emit
 from engine.cli.site import order, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from engine.store.audit import Act, Order
     from engine.store.database import Database
+    from engine.store.losses import Loss
+    from engine.store.salvage import LostMessage
 
 
 @click.group("store", cls=Group)
@@ -60,33 +66,83 @@ def verify() -> None:
 def accept_loss(reason: str) -> None:
     """Go on without commits that a damaged log has lost, after `store verify`.
 
-    Messages that were acknowledged may be among them: have senders send again what
-    they sent since the damage. Stop the engine first.
+    Messages that were acknowledged may be among them. Those of which the kept log still
+    tells are listed: have their senders send them again, and what else they sent since.
+    Stop the engine first.
     """
-    from engine.store import audit, counters
+    from engine.store import audit, counters, journal
 
     database = _opened(lossy=True)
     try:
         losses = database.losses()
         asked = order(reason)
-        acts = [
-            audit.Act(
-                asked.now,
-                asked.actor,
-                "accept-loss",
-                each.schema,
-                f"{reason}: {each.sentence()}",
-            )
-            for each in losses
-        ]
+        with database.reading() as connection:
+            last, since = journal.last(connection)
+        lost = [each for loss in losses for each in _lost(database, loss, last)]
+        acts = [_accepted(each, asked, since) for each in losses]
+        acts += [_gone(each, asked) for each in lost]
         with database.journal() as connection:
-            counters.skip_used_numbers(connection)
+            known = max((each.id for each in lost), default=0)
+            counters.skip_used_numbers(connection, known)
         with database.engine() as connection:
             audit.write(connection, database.sealer, acts)
         for loss in losses:
             loss.forgive()
     finally:
         database.close()
+    _emit(acts)
     for loss in losses:
         note(loss.sentence())
     note("the store opens again" if losses else "nothing is lost")
+
+
+@store_command.command("losses")
+def list_losses() -> None:
+    """List the losses that were accepted, and the messages known to be lost."""
+    from engine.store import audit
+
+    database = _opened(lossy=False)
+    with database.reading() as connection:
+        found = audit.losses(connection, database.sealer)
+    database.close()
+    _emit([row.act for row in found])
+
+
+def _emit(acts: "Sequence[Act]") -> None:
+    columns = ["at", "actor", "action", "subject", "detail"]
+    emit(({name: getattr(act, name) for name in columns} for act in acts), columns)
+
+
+def _lost(database: "Database", loss: "Loss", last: int) -> "list[LostMessage]":
+    """Return what the kept log tells of messages; the other file has none."""
+    from engine.store.salvage import lost_messages
+
+    if loss.schema != "journal" or loss.log is None:
+        return []
+    return lost_messages(loss.log.parent, loss.log, last, database.sealer)
+
+
+def _accepted(loss: "Loss", asked: "Order", since: "datetime | None") -> "Act":
+    """Return the act of one file; what came before ``since`` is there."""
+    from engine.store import audit
+
+    whole = ""
+    if loss.schema == "journal":
+        told = f"{since:%Y-%m-%d %H:%M:%S} UTC" if since else "the first message"
+        whole = f" Messages that came after {told} are lost."
+    detail = f"{asked.reason}: {loss.sentence()}{whole}"
+    return audit.Act(asked.now, asked.actor, audit.LOSS, loss.schema, detail)
+
+
+def _gone(one: "LostMessage", asked: "Order") -> "Act":
+    from engine.store import audit
+
+    kind = f"{one.message_type}^{one.trigger_event}".strip("^")
+    sure = "" if one.is_certain else "; this much may be damaged itself"
+    detail = (
+        f"{kind} with control id {one.control_id}, received at "
+        f"{one.received_at:%Y-%m-%d %H:%M:%S} UTC by channel {one.channel} on "
+        f"{one.listener} from {one.peer or 'no peer'}{sure}"
+    )
+    subject = f"message {one.id}"
+    return audit.Act(asked.now, asked.actor, audit.LOST, subject, detail)

@@ -26,7 +26,10 @@ def status_command() -> None:
     with store() as database:
         rows = overview(database)
         processes = alive(database)
+        lost = last_loss(database)
     emit(rows, COLUMNS)
+    if lost:
+        note(lost)
     if output_format() == "table":
         for process in processes:
             state = "alive" if process.alive else "silent"
@@ -114,6 +117,18 @@ for _name, _does in (
     ("stop", "Stop accepting, or sending, until started again."),
 ):
     _mover(_name, _does)
+
+
+def last_loss(database: "Database") -> str:
+    """Return a sentence about the last loss of commits that was accepted, or ""."""
+    from engine.store import audit
+
+    with database.reading() as connection:
+        found = audit.losses(connection, database.sealer, limit=1)
+    if not found:
+        return ""
+    at = f"{found[0].act.at:%Y-%m-%d %H:%M} UTC"
+    return f"messages may be lost: accepted at {at}; interop store losses lists them"
 
 
 def alive(database: "Database") -> "list[Process]":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, literal_column, select
 
 from engine.errors import EngineError
 from engine.failpoint import reach
@@ -75,6 +75,16 @@ _NEXT: Final = (
     .limit(bindparam("limit"))
 )
 _WALK_ROWS: Final = 1000
+
+LOSS: Final = "accept-loss"
+LOST: Final = "message.lost"
+_LOSSES: Final = (
+    select(audit)
+    .where(audit.c.action.in_([literal_column(f"'{word}'") for word in (LOSS, LOST)]))
+    .order_by(audit.c.id.desc())
+    .limit(bindparam("limit"))
+)
+"""The newest losses that a person accepted, and the messages known to be lost."""
 
 
 def write(connection: Connection, sealer: Sealer, acts: Sequence[Act]) -> None:
@@ -161,6 +171,12 @@ def rows(
     if before:
         statement = statement.where(audit.c.id < before)
     return [_shown(sealer, row) for row in connection.execute(statement)]
+
+
+def losses(connection: Connection, sealer: Sealer, limit: int = 1000) -> list[AuditRow]:
+    """Return the losses that were accepted, newest first, each with its messages."""
+    found = connection.execute(_LOSSES, {"limit": limit})
+    return [_shown(sealer, row) for row in found]
 
 
 def _shown(sealer: Sealer, row: Found) -> AuditRow:

@@ -71,13 +71,13 @@ def reserve_journal(connection: Connection, count: int) -> range:
     return _reserve(connection, journal_sequence, MESSAGE, count)
 
 
-def skip_used_numbers(connection: Connection) -> None:
+def skip_used_numbers(connection: Connection, lost: int = 0) -> None:
     """Let no message get a number that the engine schema knows already.
 
-    For a journal that has lost its last messages: a new one with such a number would
-    be taken for processed.
+    For a journal that has lost its last messages, up to ``lost``: a new one with such a
+    number would be taken for processed, or for the one that is lost.
     """
-    used = connection.execute(_LAST_USED).scalar() or 0
+    used = max(connection.execute(_LAST_USED).scalar() or 0, lost)
     put(connection, journal_sequence, [{"name": MESSAGE, "value": used}])
     connection.execute(
         update(journal_sequence)

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
@@ -171,7 +171,8 @@ class SqliteFiles:
             commits = counted(raw, schema) if noted else 0
             if commits < noted:
                 log = keep_log(self.folder, schema, noted)
-                found.append(Loss(schema, commits, noted, log, lock))
+                at = datetime.fromtimestamp(lock.noted_at(), UTC)
+                found.append(Loss(schema, commits, noted, at, log, lock))
         return found
 
     def is_wanted(self, schema: str) -> bool:

@@ -364,6 +364,19 @@ def content(connection: Connection, sealer: Sealer, message_id: int) -> bytes | 
     return sealer.open(found.content, *contexts.of_message(found))
 
 
+def last(connection: Connection) -> tuple[int, datetime | None]:
+    """Return the number of the last message that is there, and when it came."""
+    found = connection.execute(_LAST).one_or_none()
+    return (0, None) if found is None else (found.id, found.received_at)
+
+
+_LAST: Final = (
+    select(journal_message.c.id, journal_message.c.received_at)
+    .order_by(journal_message.c.id.desc())
+    .limit(1)
+)
+
+
 def prune_duplicates(connection: Connection, before: datetime, limit: int) -> int:
     """Forget duplicate keys older than ``before``; return how many were deleted."""
     old = (

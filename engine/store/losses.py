@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,7 @@ _COMMIT: Final = "commit"
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One file that holds fewer ``commits`` than were ``noted``.
+    """One file that holds fewer ``commits`` than were ``noted``, the last one ``at``.
 
     ``log`` is the copy of its write-ahead log; None where there was none.
     """
@@ -34,6 +35,7 @@ class Loss:
     schema: str
     commits: int
     noted: int
+    at: datetime
     log: Path | None
     _lock: WriteLock
 
@@ -46,9 +48,9 @@ class Loss:
         kept = f" What is left of the log is kept in {self.log}." if self.log else ""
         return (
             f"{self.schema}.db has lost its last {self.noted - self.commits} "
-            f"commits: it was at {self.noted} and is at {self.commits}. Its "
-            "write-ahead log is damaged, or files of another day were put in its "
-            f"place.{kept}"
+            f"commits: it was at {self.noted} and is at {self.commits}; the "
+            f"last one was made at {self.at:%Y-%m-%d %H:%M:%S} UTC. Its write-ahead "
+            f"log is damaged, or files of another day were put in its place.{kept}"
         )
 
 

@@ -367,6 +367,9 @@ audit = Table(
     *words("actor", "action", "subject"),
     sealed("detail"),
     digest("hash"),
+    partial_index(
+        "audit_of_losses", "id", where="action IN ('accept-loss', 'message.lost')"
+    ),
 )
 
 corrected = Table(

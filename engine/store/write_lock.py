@@ -57,6 +57,10 @@ class WriteLock:
         told, found = read[:_NUMBER_BYTES], read[_NUMBER_BYTES:]
         return int.from_bytes(told) if found == crc32(told).to_bytes(_SUM_BYTES) else 0
 
+    def noted_at(self) -> float:
+        """Return when a number was kept last, in seconds since 1970."""
+        return os.fstat(self._lock).st_mtime
+
     def is_wanted(self) -> bool:
         """Whether another process urgently waits for the lock that the caller holds."""
         try:

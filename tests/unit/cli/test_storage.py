@@ -8,6 +8,7 @@ import pytest
 from engine.cli.invocation import Exit
 from engine.store import audit
 from tests.sites import NOON, Site, busy_site
+from tests.stored import accept, arrival
 
 FORGED = "DROP TRIGGER engine.audit_update; UPDATE engine.audit SET actor = 'eve'"
 
@@ -104,6 +105,31 @@ def test_F12_nothing_opens_a_store_that_lost_commits_before_a_person_says_so(  #
     assert "nothing is lost" in again.output
     assert after.exit_code == Exit.DONE
     assert told(site) == ["accept-loss"]
+
+
+def test_F12_messages_that_a_damaged_log_still_tells_of_are_listed(site):  # noqa: N802
+    store, found = site.config.parent / "store", site.config.parent / "found"
+    database = site.database("edge")
+    accept(database, arrival("LOST-1"))
+    shutil.copytree(store, found, ignore=shutil.ignore_patterns("*-shm"))
+    database.close()
+    shutil.rmtree(store)
+    log = found.rename(store) / "journal.db-wal"
+    log.write_bytes(log.read_bytes()[:40] + b"\xff" + log.read_bytes()[41:])
+
+    accepted = site.run("store", "accept-loss", "--reason", "the disk was exchanged")
+    listed = site.run("store", "losses")
+    status, doctor = site.run("status"), site.run("doctor")
+
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [row["action"] for row in rows] == ["message.lost", "accept-loss"]
+    assert (
+        "with control id LOST-1, received at 2030-01-01 12:00:00" in rows[0]["detail"]
+    )
+    assert "Messages that came after" in rows[1]["detail"]
+    assert sorted(accepted.stdout.splitlines()) == sorted(listed.stdout.splitlines())
+    assert "interop store losses lists them" in status.output
+    assert "messages may be lost" in doctor.output
 
 
 def told(site: Site):

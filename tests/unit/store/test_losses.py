@@ -8,9 +8,10 @@ from engine.errors import ConfigurationError
 from engine.store import journal
 from engine.store.counters import skip_used_numbers
 from engine.store.database import open_database
+from engine.store.salvage import lost_messages
 from engine.store.write_lock import WriteLock
 from tests.databases import KEY, empty_database
-from tests.stored import accept_some, ask, claim, processed, record
+from tests.stored import NOON, accept_some, ask, claim, processed, record
 
 LOG_HEADER, FRAME = 32, 4096 + 24
 
@@ -85,6 +86,63 @@ def test_F12_after_a_loss_is_accepted_no_known_number_is_given_again(rest):  # n
     assert loss.noted - loss.commits > 0
     assert store.losses() == []
     assert accept_some(store, 1) == [4]  # 1 to 3 were processed
+    store.close()
+
+
+def test_F12_nor_is_the_number_of_a_message_that_is_known_to_be_lost(rest):  # noqa: N802
+    flip(rest / "journal.db-wal", LOG_HEADER + 17)
+    store = opened(rest, lossy=True)
+
+    with store.journal() as connection:
+        skip_used_numbers(connection, 5)
+
+    assert accept_some(store, 1) == [6]
+    store.close()
+
+
+def lost_of(store):
+    """Return what the kept log tells of what the journal has lost, and from where."""
+    [loss] = store.losses()
+    last, _ = ask(store, journal.last)
+    return last, lost_messages(loss.log.parent, loss.log, last, store.sealer)
+
+
+@pytest.mark.parametrize("frame", [-1, 0, 1, 2, 5])
+def test_F12_a_damaged_log_still_tells_which_messages_it_has_lost(rest, frame):  # noqa: N802
+    flip(rest / "journal.db-wal", 17 if frame < 0 else LOG_HEADER + FRAME * frame + 17)
+    store = opened(rest, lossy=True)
+
+    last, lost = lost_of(store)
+
+    assert last < 5
+    assert [each.id for each in lost] == list(range(last + 1, 6))
+    assert {(each.control_id, each.is_certain) for each in lost} == {("C0", True)}
+    assert lost[-1].received_at == NOON
+    store.close()
+
+
+def test_F12_what_is_damaged_in_the_log_itself_is_told_or_left_out(rest):  # noqa: N802
+    log = rest / "journal.db-wal"
+    frames = (log.stat().st_size - LOG_HEADER) // FRAME
+    for frame in range(frames):
+        flip(log, LOG_HEADER + FRAME * frame + FRAME - 700)
+    store = opened(rest, lossy=True)
+
+    last, lost = lost_of(store)
+
+    assert all(last < each.id <= 5 for each in lost)
+    assert not any(each.is_certain and each.control_id != "C0" for each in lost)
+    store.close()
+
+
+def test_F12_a_log_without_a_commit_tells_nothing(rest):  # noqa: N802
+    store = opened(rest)
+
+    (rest / "some-log").write_bytes(b"x" * 100)
+
+    assert lost_messages(rest, rest / "some-log", 0, store.sealer)[5:] == []
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        lost_messages(rest, rest / "no-log", 0, store.sealer)
     store.close()
 
 
