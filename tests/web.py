@@ -82,7 +82,7 @@ class Lines:
     def info(self, event, **facts):
         self.kept.append((event, facts))
 
-    error = info
+    error = warning = info
 
     @property
     def events(self):

@@ -26,7 +26,10 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
         ("Work", "/work", _SEE),
     ),
     "Build": (("Test bench", "/bench", Permission.EDIT),),
-    "Admin": (("Users", "/users", Permission.ADMINISTER),),
+    "Admin": (
+        ("Audit", "/audit", Permission.READ_AUDIT),
+        ("Users", "/users", Permission.ADMINISTER),
+    ),
 }
 
 

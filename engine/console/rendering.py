@@ -20,7 +20,10 @@ from starlette.responses import HTMLResponse, Response
 
 from engine.console import navigation
 from engine.console.ages import age
-from engine.console.surroundings import caller, session, surroundings
+from engine.console.permissions import Permission
+from engine.console.surroundings import caller, limits, session, surroundings
+from engine.store import sessions
+from engine.store.sessions import Session
 
 THEMES: Final = ("light", "dark")
 THEME_COOKIE: Final = "theme"
@@ -41,6 +44,7 @@ def page(
         "theme": request.cookies.get(THEME_COOKIE, ""),
         "csrf": getattr(request.state, "csrf", ""),
         "session": session(request),
+        "emergencies": _emergencies(request),
         "idle_seconds": int(here.settings.console_session_idle.total_seconds()),
         **values,
     }
@@ -49,6 +53,15 @@ def page(
         block = found.blocks[request.headers["hx-target"]]
         return HTMLResponse("".join(block(found.new_context(context))), int(status))
     return HTMLResponse(found.render(context), int(status))
+
+
+def _emergencies(request: Request) -> list[Session]:
+    """Return who has emergency access, for those who answer for it (S12)."""
+    here, who = surroundings(request), caller(request)
+    if not (who.may(Permission.ADMINISTER) or who.may(Permission.READ_AUDIT)):
+        return []
+    with here.database.reading() as connection:
+        return sessions.emergencies(connection, limits(here), here.now())
 
 
 def plain_page(

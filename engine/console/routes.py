@@ -7,6 +7,7 @@ from engine.console import assets, health, preferences, scrape
 from engine.console.fhir_api import capability, match, patients, pixm
 from engine.console.pages import (
     account,
+    audit,
     bench,
     message,
     messages,
@@ -77,6 +78,9 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/users/{name}/{what}", users.act, _ADMINISTER),
     Route("POST", "/tokens", users.new_token, _ADMINISTER),
     Route("POST", "/tokens/{number}/revoke", users.revoke_token, _ADMINISTER),
+    Route("GET", "/audit", audit.trail, Permission.READ_AUDIT),
+    Route("GET", "/audit.{form}", audit.trail, Permission.READ_AUDIT),
+    Route("POST", "/audit/verify", audit.verify, Permission.READ_AUDIT),
     Route("POST", "/sign-out", sign_in.leave, _SEE),
     Route("POST", "/preferences", preferences.keep, _SEE),
     Route("GET", "/", overview.overview, _SEE),

@@ -23,10 +23,10 @@ from engine.console.permissions import (
     in_this_light,
     permitted,
 )
-from engine.console.surroundings import Surroundings, surroundings
+from engine.console.surroundings import Surroundings, limits, surroundings
 from engine.store import sessions, tokens
 from engine.store.accounts import Account
-from engine.store.sessions import Arrival, Limits, Session
+from engine.store.sessions import Arrival, Session
 
 BEARER: Final = b"bearer "
 COOKIE: Final = "__Host-session"
@@ -136,9 +136,3 @@ def cookie_in(headers: Headers, name: str) -> str:
 def csrf_of(held: str) -> str:
     """Return what the forms of a session carry: it tells nothing of the session."""
     return hashlib.sha256(b"csrf|" + held.encode()).hexdigest()
-
-
-def limits(here: Surroundings) -> Limits:
-    """Return how long a session lasts."""
-    settings = here.settings
-    return Limits(settings.console_session_idle, settings.console_session_max)

@@ -16,7 +16,7 @@ from engine.identity.corrections import Form
 from engine.settings import Settings
 from engine.store.corrections import Place
 from engine.store.database import Database
-from engine.store.sessions import Session
+from engine.store.sessions import Limits, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +74,9 @@ def throttle(request: Request) -> Throttle:
 def is_known(request: Request) -> bool:
     """Whether the gate knows who asks; on an open path it did not look."""
     return isinstance(getattr(request.state, "caller", None), Caller)
+
+
+def limits(here: Surroundings) -> Limits:
+    """Return how long a session lasts."""
+    settings = here.settings
+    return Limits(settings.console_session_idle, settings.console_session_max)

@@ -43,6 +43,17 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which acts; what is empty does not restrict."""
+
+    actor: str = ""
+    action: str = ""
+    subjects: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRow:
     """An act with its place in the chain."""
 
@@ -165,9 +176,32 @@ def rows(
     limit: int = 100,
 ) -> list[AuditRow]:
     """Return acts, newest first, older than row ``before`` when it is given."""
+    wanted = Wanted(subjects=(subject,) if subject else ())
+    return search(connection, sealer, wanted, before=before, limit=limit)
+
+
+def search(
+    connection: Connection,
+    sealer: Sealer,
+    wanted: Wanted,
+    *,
+    before: int = 0,
+    limit: int = 100,
+) -> list[AuditRow]:
+    """Return the acts that fit, newest first, older than row ``before`` if given."""
     statement = select(audit).order_by(audit.c.id.desc()).limit(limit)
-    if subject:
-        statement = statement.where(audit.c.subject == subject)
+    for column, asked in (
+        (audit.c.actor, wanted.actor),
+        (audit.c.action, wanted.action),
+    ):
+        if asked:
+            statement = statement.where(column == asked)
+    if wanted.subjects:
+        statement = statement.where(audit.c.subject.in_(wanted.subjects))
+    if wanted.since:
+        statement = statement.where(audit.c.at >= wanted.since)
+    if wanted.until:
+        statement = statement.where(audit.c.at <= wanted.until)
     if before:
         statement = statement.where(audit.c.id < before)
     return [_shown(sealer, row) for row in connection.execute(statement)]

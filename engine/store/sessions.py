@@ -130,6 +130,12 @@ def living(connection: Connection, limits: Limits, now: datetime) -> list[Sessio
     return [_read(row) for row in connection.execute(_OF_ACCOUNT, asked)]
 
 
+def emergencies(connection: Connection, limits: Limits, now: datetime) -> list[Session]:
+    """Return the sessions that have emergency access now."""
+    found = living(connection, limits, now)
+    return [each for each in found if each.glass_until and each.glass_until > now]
+
+
 def touch(connection: Connection, held: str, now: datetime) -> None:
     """Note that a session was used now."""
     connection.execute(_SEEN, {"digest": hashed(held), "now": now})

@@ -8,6 +8,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 
+import structlog
 from fastapi import Form
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,9 +18,8 @@ from engine.console import entry, passwords, totp
 from engine.console.pages import sign_in, welcome
 from engine.console.permissions import Permission, Role
 from engine.console.rendering import page
-from engine.console.session import limits
 from engine.console.session import sign_in as begin
-from engine.console.surroundings import caller, session, surroundings
+from engine.console.surroundings import caller, limits, session, surroundings
 from engine.store import accounts, factors, sessions
 from engine.store.accounts import Account
 from engine.store.audit import Order
@@ -28,6 +28,7 @@ from engine.store.words import FactorKind
 
 LONGEST_GLASS: Final = 60
 TOTP: Final = "totp"
+_log = structlog.get_logger()
 _NO_SESSION: Final = "this is for people at a browser, not for programs"
 _NO_REASON: Final = "emergency access needs a reason; nothing was opened"
 
@@ -232,6 +233,7 @@ def break_glass(
     with here.database.engine() as connection:
         sealer, until = here.database.sealer, here.now() + lasts
         sessions.break_glass(connection, sealer, mine, until, order)
+    _log.warning("emergency_access", user=mine.account.name, until=until.isoformat())
     return entry.go("/")
 
 

@@ -20,8 +20,13 @@ from engine.console.listing import Listing, answer
 from engine.console.permissions import ROLES, SAID, Permission, Role, grants_of
 from engine.console.queries import users as queries
 from engine.console.rendering import page
-from engine.console.session import limits
-from engine.console.surroundings import Surroundings, address, caller, surroundings
+from engine.console.surroundings import (
+    Surroundings,
+    address,
+    caller,
+    limits,
+    surroundings,
+)
 from engine.errors import IllegalTransitionError
 from engine.store import accounts, factors, invitations, sessions, tokens
 from engine.store.accounts import EVERY_TAG

@@ -1,0 +1,57 @@
+"""Who saw a patient: what was opened of a person, by whom.
+
+Spec:
+    console.md S13.
+"""
+
+from typing import Final
+
+import orjson
+
+from engine.store import audit, search
+from engine.store.audit import AuditRow, Wanted
+from engine.store.database import Connection
+from engine.store.seal import Sealer
+from engine.store.search import MessageFilter
+
+SEEN: Final = frozenset({"view", "reveal"})
+NAMES_PATIENTS: Final = frozenset(
+    {"query.pdqm", "query.match", "query.pixm", "view.patient", "search"}
+)
+"""Acts whose detail is what was asked of the patient index, and who was answered."""
+
+_MESSAGES: Final = 1_000
+_ANSWERS: Final = 5_000
+"""So many of the latest answers of the index are looked through for one person."""
+
+
+def viewed(
+    connection: Connection,
+    sealer: Sealer,
+    person: str,
+    wanted: Wanted,
+    before: int,
+    limit: int,
+) -> list[AuditRow]:
+    """Return who opened a person, or a message of theirs, or was told of them."""
+    of_person = MessageFilter(person=person)
+    messages = search.messages(connection, sealer, of_person, limit=_MESSAGES)
+    subjects = (
+        *(f"person {person}", f"patient {person}"),
+        *(f"message {each.id}" for each in messages),
+    )
+    opened = Wanted(wanted.actor, "", subjects, wanted.since, wanted.until)
+    rows = audit.search(connection, sealer, opened, before=before, limit=limit)
+    asked = Wanted(wanted.actor, "", ("patient index",), wanted.since, wanted.until)
+    answers = audit.search(connection, sealer, asked, before=before, limit=_ANSWERS)
+    found = [each for each in rows if each.act.action in SEEN]
+    found += [each for each in answers if person in _told(each)]
+    return sorted(found, key=lambda each: each.id, reverse=True)[:limit]
+
+
+def _told(row: AuditRow) -> list[str]:
+    try:
+        persons: list[str] = orjson.loads(row.act.detail)["persons"]
+    except (orjson.JSONDecodeError, KeyError):
+        return []
+    return persons
