@@ -46,7 +46,7 @@ ALWAYS: Final = frozenset({"/sign-out", "/preferences", "/account/view-as"})
 
 WEIGHTY: Final = (
     *("/users", "/tokens", "/account/password", "/account/totp"),
-    *("/account/recovery-codes", "/account/factors/"),
+    *("/account/recovery-codes", "/account/factors/", "/account/passkeys"),
 )
 """What changes who may do what: it asks who is there, unless that was just proved."""
 

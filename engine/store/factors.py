@@ -57,10 +57,18 @@ class New(NamedTuple):
 _OF_ACCOUNT: Final = (
     select(factor).where(factor.c.account == bindparam("asked")).order_by(factor.c.id)
 )
+_BY_HANDLE: Final = select(factor).where(
+    factor.c.handle == bindparam("asked"), factor.c.kind == FactorKind.PASSKEY.value
+)
 _USE: Final = (
     update(factor)
     .where(factor.c.id == bindparam("number"), factor.c.used < bindparam("step"))
     .values(used=bindparam("step"))
+)
+_COUNT: Final = (
+    update(factor)
+    .where(factor.c.id == bindparam("number"))
+    .values(used=bindparam("count"))
 )
 _SPEND: Final = delete(factor).where(
     factor.c.account == bindparam("whose"),
@@ -75,6 +83,12 @@ def factors(connection: Connection, sealer: Sealer, account: int) -> list[Factor
     return [_read(sealer, row) for row in rows]
 
 
+def passkey(connection: Connection, sealer: Sealer, handle: str) -> Factor | None:
+    """Return the passkey of this id, or None."""
+    row = connection.execute(_BY_HANDLE, {"asked": handle}).one_or_none()
+    return None if row is None else _read(sealer, row)
+
+
 def add_totp(
     connection: Connection, sealer: Sealer, whose: Account, key: bytes, order: Order
 ) -> int:
@@ -85,6 +99,21 @@ def add_totp(
     number = _add(connection, sealer, whose, made)
     _write(connection, sealer, "user.add-totp", whose, order)
     return number
+
+
+def add_passkey(  # noqa: PLR0913, PLR0917 - what a passkey is
+    connection: Connection,
+    sealer: Sealer,
+    whose: Account,
+    handle: str,
+    key: bytes,
+    label: str,
+    order: Order,
+) -> None:
+    """Keep a passkey's id and public key."""
+    made = New(FactorKind.PASSKEY, label or "passkey", order.now, handle, key)
+    _add(connection, sealer, whose, made)
+    _write(connection, sealer, "user.add-passkey", whose, order)
 
 
 def new_recovery_codes(
@@ -100,6 +129,11 @@ def new_recovery_codes(
         _add(connection, sealer, whose, made)
     _write(connection, sealer, "user.recovery-codes", whose, order)
     return codes
+
+
+def note_count(connection: Connection, number: int, count: int) -> None:
+    """Keep how often a passkey says it has signed; some always say 0."""
+    connection.execute(_COUNT, {"number": number, "count": count})
 
 
 def use_step(connection: Connection, number: int, step: int) -> bool:

@@ -1,6 +1,7 @@
 """Every page in a real browser: accessible, alone, and deaf to what messages say."""
 
 import gzip
+from dataclasses import replace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,6 +17,8 @@ PAGES = (
     *("/", "/messages", "/messages?state=held", "/messages?state=eror", "/messages/1"),
     *("/messages/2", "/messages/1?tab=received", "/messages/1?tab=sent"),
     *("/messages/1?tab=history", "/messages/999", "/work", "/work?kind=mismatch"),
+    *("/account", "/account/totp", "/account/confirm", "/account/emergency"),
+    *("/users", "/users/ana", "/audit", "/audit?actor=nobody"),
     *("/work?kind=parked", "/work?kind=waiting", "/work/errors/{group}"),
     *("/bench", "/bench?sample=Admit"),
 )
@@ -74,6 +77,26 @@ def test_no_page_shuts_anybody_out_or_asks_another_host(chromium, busy, theme):
         assert page.locator("h1").count() == 1, path
         assert page.title().endswith("· Interop Engine"), path
         assert len(gzip.compress(page.content().encode())) < MOST_BYTES
+    assert watched.complaints == []
+
+
+def test_S05_a_passkey_is_made_and_lets_its_holder_in(chromium, empty):
+    here = replace(empty, address=empty.address.replace("127.0.0.1", "localhost"))
+    watched = browser_at(chromium, here)
+    tools = watched.page.context.new_cdp_session(watched.page)
+    tools.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
+               "hasUserVerification": True, "isUserVerified": True}  # fmt: skip
+    tools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    watched.sign_in(here.code())
+    page = watched.visit("/account")
+    page.fill("#passkey-label", "my laptop")
+    page.click("button[data-passkey=make]")
+    page.wait_for_selector("td:text('my laptop')")
+    page.click("text=Sign out")
+    page.click("button[data-passkey=use]")
+    page.wait_for_url(f"{here.address}/")
+
     assert watched.complaints == []
 
 
