@@ -30,12 +30,13 @@ from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.opening import open_when_there
 from engine.channels.processing.assemble import Line, lines_of
-from engine.channels.processing.correct import correct
 from engine.channels.processing.finish import Finished, finish
 from engine.channels.processing.joining import look_for_late, settle_earlier
+from engine.channels.processing.owed import is_owed, make_owed
 from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
+from engine.channels.processing.summaries import order_rounds
 from engine.channels.reporting import Reporter
 from engine.channels.wake import Bell, Ringer
 from engine.errors import ConfigurationError, EngineError, StoreError
@@ -223,18 +224,16 @@ class Worker:
     def _corrected(self, name: str, lease: Lease) -> int:
         """Queue the corrections of a channel without messages; return how many."""
         with self.database.reading() as connection:
-            if not corrections.is_waiting(connection, name):
+            if not is_owed(connection, name):
                 return 0
         with self.database.engine() as connection:
             held = leases.is_held(connection, lease)
             return self._correct(connection, name, self.clock()) if held else 0
 
     def _correct(self, connection: Connection, name: str, now: datetime) -> int:
-        """Queue what is sent because records moved, before what comes after it."""
-        if not corrections.is_waiting(connection, name):
-            return 0
+        """Queue what no message causes, before what comes after it."""
         view = StoreView(connection, self.database.sealer, self._memory)
-        return correct(self.lines[name], view, now)
+        return make_owed(self.lines[name], view, now)
 
     def _look_for_late_fragments(self) -> None:
         """E70: a fragment that waits too long for its next one is looked at again."""
@@ -243,6 +242,7 @@ class Worker:
             return
         self._looked_at = now
         look_for_late(self.database, self.lines, now)
+        order_rounds(self.database, self.lines, now)
 
     def _finished(self, half: Prepared | Ended, name: str, view: StoreView) -> Finished:
         if isinstance(half, Ended):

@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "messages": ("messages", "Search, show and follow messages."),
         "errors": ("error_queue", "The error queue, by cause."),
         "deliveries": ("deliveries", "What is on its way out, and what waits."),
+        "documents": ("documents", "C-CDA summaries that are made on order."),
         "parked": ("deliveries", "Persons whose deliveries wait behind a failure."),
         "channel": ("watching", "List, start and pause channels."),
     },

@@ -6,33 +6,23 @@ from datetime import timedelta
 import pytest
 from lxml import etree
 
-from engine.channels.format.load import load_site
-from engine.channels.processing.assemble import lines_of
 from engine.channels.processing.correct import correct
 from engine.channels.processing.corrections import forms_of
 from engine.channels.processing.store_view import Memory, StoreView
-from engine.channels.worker import Worker
 from engine.hl7 import parse
-from engine.identity import Identifier
 from engine.identity.person import LinkKind
-from engine.store import error_queue, moves
+from engine.store import moves
 from engine.store.audit import Order
 from engine.store.deliveries import Turn, claim_heads
-from engine.store.delivery_moves import content
 from engine.store.delivery_state import Event
 from engine.store.patients import SqlPatientIndex
 from engine.store.previews import preview
-from engine.store.queues import DeliveryFilter, deliveries
 from engine.store.settlement import Settlement, settle
-from tests.builders import adt_a01, er7, msh
-from tests.channel_files import SITE_WITH_DOCUMENTS
-from tests.databases import BOTH, empty_database
-from tests.stored import NOON, accept, arrival
+from tests.builders import er7, msh
+from tests.databases import BOTH
+from tests.stored import NOON
+from tests.wards import Ward, admission
 
-SETTINGS = f"""{SITE_WITH_DOCUMENTS}
-[outbound]
-allowed = ["127.0.0.1", "fhir.example.org"]
-"""
 CHANNEL = """
 channel: adt
 source:
@@ -55,69 +45,9 @@ ANN = {"number": "1"}
 BO = {"number": "2", "family": "Roe", "given": "Bo"}
 
 
-class Ward:
-    """A channel on a store: messages in, decisions between, deliveries out."""
-
-    def __init__(self, folder, kind="sqlite"):
-        self.store = empty_database(kind, folder)
-        self.folder, self.sent = folder / "config", 0
-        (self.folder / "channels").mkdir(parents=True)
-        (self.folder / "interop.toml").write_text(SETTINGS)
-        (self.folder / "channels" / "adt.yaml").write_text(CHANNEL)
-        lines = lines_of(load_site(self.folder, variables={}))
-        self.worker = Worker(self.store, lines, lambda: NOON)
-
-    def journal(self, *messages):
-        for data in messages:
-            self.sent += 1
-            accept(self.store, arrival(f"M{self.sent}", data))
-
-    def run(self):
-        while self.worker.turn():
-            pass
-
-    def send(self, *messages):
-        self.journal(*messages)
-        self.run()
-
-    def decide(self, kind, **given):
-        order = Order("ann", NOON, "both charts seen")
-        with self.store.engine() as connection:
-            index = SqlPatientIndex(connection, self.store.sealer)
-            return moves.move(index, moves.Request(kind, **given), order)
-
-    def person(self, number):
-        with self.store.reading() as connection:
-            index = SqlPatientIndex(connection, self.store.sealer)
-            known = index.known([Identifier("HOSP", "MR", number)])
-        return next(iter(known.values())).person
-
-    def outbox(self, destination, after=0):
-        """Return what was queued for a destination, in order."""
-        with self.store.reading() as connection:
-            found = deliveries(connection, DeliveryFilter())
-            return [
-                content(connection, self.store.sealer, each.id)
-                for each in sorted(found, key=lambda each: each.id)
-                if each.destination == destination and each.id > after
-            ]
-
-    def last(self):
-        with self.store.reading() as connection:
-            return max(each.id for each in deliveries(connection, DeliveryFilter()))
-
-    def entries(self):
-        with self.store.reading() as connection:
-            return error_queue.entries(connection)
-
-
-def admission(control_id, *more, **given):
-    return adt_a01(*more, header=msh(f10=control_id), **given)
-
-
 @pytest.fixture(params=["sqlite"])
 def ward(request, tmp_path):
-    place = Ward(tmp_path, request.param)
+    place = Ward(tmp_path, CHANNEL, request.param)
     place.send(admission("1", **ANN), admission("2", "AL1|1|DA|^Peanut", **BO))
     return place
 

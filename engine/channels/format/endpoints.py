@@ -7,6 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from engine.channels.format import kinds
 
 DOCUMENT_TEMPLATE = Literal["ccd", "discharge-summary", "progress-note", "unstructured"]
+SUMMARIES = frozenset({"ccd", "discharge-summary"})
+"""Templates about a person; the others are about one message's note."""
+
 ON_EXISTS = Literal["replace", "error"]
 
 
@@ -142,6 +145,10 @@ class CdaDestination:
     package: Annotated[
         Literal["none", "xdm"], "the document alone, or in a zip file of XDM"
     ] = "none"
+    make: Annotated[
+        Literal["with-message", "on-order", "daily"], "what causes a summary"
+    ] = "with-message"
+    at: Annotated[int, kinds.TIME_OF_DAY, "time of the daily round"] = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

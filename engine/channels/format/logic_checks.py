@@ -5,6 +5,7 @@ from typing import Final
 
 from engine.channels.format.cda_site import cda_faults
 from engine.channels.format.channel import Destination
+from engine.channels.format.endpoints import SUMMARIES, CdaDestination
 from engine.channels.format.faults import Fault
 from engine.channels.format.nodes import Entries, Items
 from engine.channels.format.written import Node, Written
@@ -67,6 +68,9 @@ def _output(
         yield written.fault(
             (*path, "edit"), sentence, "CH350", "use the channel's map:"
         )
+    document = destination.cda
+    if document is not None and document.make != "with-message":
+        yield from _ordered(written, path, document)
     carries = destination.mllp is not None and destination.mllp.document is not None
     if destination.cda is not None or carries:
         faults = cda_faults(node.settings, node.tables)
@@ -75,6 +79,19 @@ def _output(
             yield written.fault(
                 (*path, destination.kind), "; ".join(faults), "CH400", hint
             )
+
+
+def _ordered(
+    written: Written, path: tuple[str | int, ...], document: CdaDestination
+) -> Iterator[Fault]:
+    """Return documents on order that are about a message, or about nobody known."""
+    place = (*path, "cda", "make")
+    if document.template not in SUMMARIES:
+        sentence = f"{document.template} is about one message, and made with it"
+        yield written.fault(place, sentence, "CH350", "leave make: out")
+    elif not written.channel.identity.match:
+        sentence = "a summary on order is about a person, and no persons are matched"
+        yield written.fault(place, sentence, "CH350", "leave match: false out")
 
 
 def _overwritten(written: Written, path: tuple[str | int, ...]) -> Iterator[Fault]:

@@ -195,6 +195,14 @@ def hours(text: str) -> object:
     return first, int(found[3]) * 60 + int(found[4])
 
 
+def time_of_day(text: str) -> object:
+    """Return the minute of the day."""
+    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text)
+    if found is None:
+        return Refused(f"{text!r} is no time of day", 'write it like "02:00"')
+    return int(found[1]) * 60 + int(found[2])
+
+
 def zone(text: str) -> object:
     """Return a zone of the IANA database."""
     try:

@@ -53,9 +53,9 @@ def _corrected(
         except Exception as error:  # what cannot be made must be seen
             if is_away(error):
                 raise
-            _report(line, view, each, error, now)
+            report(line, view, each, error, now)
         else:
-            _queue(view, each, made, now)
+            queue(view, each, made, now)
     _follow(line, view, change)
 
 
@@ -73,7 +73,8 @@ def _follow(line: Line, view: StoreView, change: Change) -> None:
         lane_joins.join(view.connection, view.sealer, place, persons, until)
 
 
-def _queue(view: StoreView, wanted: Correction, made: Made, now: datetime) -> None:
+def queue(view: StoreView, wanted: Correction, made: Made, now: datetime) -> None:
+    """Put what was made into the outbox, and keep the versions of its documents."""
     rows = [
         (wanted.message, made.attempt, place, each)
         for place, each in enumerate(made.deliveries)
@@ -82,10 +83,10 @@ def _queue(view: StoreView, wanted: Correction, made: Made, now: datetime) -> No
     resources.store_documents(view.connection, view.sealer, made.versions, now)
 
 
-def _report(
+def report(
     line: Line, view: StoreView, wanted: Correction, error: Exception, now: datetime
 ) -> None:
-    """Open an entry in the error queue for a correction that cannot be made."""
+    """Open an entry in the error queue for what cannot be made."""
     why = str(error) if isinstance(error, EngineError) else defect(error)
     entry = NewEntry(
         kind=EntryKind.MESSAGE,

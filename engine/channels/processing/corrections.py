@@ -73,6 +73,18 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a delivery is made that no message causes: its event and words for it."""
+
+    event: int
+    note: str
+
+
+ORDERED = Cause(-1, "made on order or at its time of day")
+"""No link event: nothing moved."""
+
+
+@dataclass(frozen=True, slots=True)
 class Corrector:
     """Renders the corrections of one channel inside a write transaction."""
 
@@ -86,11 +98,7 @@ class Corrector:
         Raises:
             TransformError: it cannot be made; the sentence says why.
         """
-        destination = next(
-            each
-            for each in self.line.desk.channel.destinations
-            if each.name == wanted.destination
-        )
+        destination = self._destination(wanted)
         claimed = claims.again(self.view.connection, self.view.sealer, wanted.message)
         if wanted.what is What.TRANSACTION:
             made = self._transaction(destination, change, wanted)
@@ -99,15 +107,25 @@ class Corrector:
             work = self._work(claimed, wanted)
             key = order_key_of(destination, work, self.line.desk.channel)
             return Made(claimed.attempt, (replace(made, order_key=key),))
-        if claimed is None or not claimed.data:
-            raise TransformError(
-                f"message {wanted.message}, which the correction is made from, was "
-                "removed by retention",
-                "correction",
-            )
+        claimed = _kept(claimed, wanted)
         if wanted.what in _NOTICES:
             claimed = self._notice(change, wanted, claimed)
-        return self._rendered(destination, change, wanted, claimed)
+        cause = Cause(change.event, _note(change))
+        return self._rendered(destination, cause, wanted, claimed)
+
+    def ordered(self, wanted: Correction) -> Made:
+        """Return what is to be queued for a document that was ordered.
+
+        Raises:
+            TransformError: it cannot be made; the sentence says why.
+        """
+        claimed = claims.again(self.view.connection, self.view.sealer, wanted.message)
+        destination = self._destination(wanted)
+        return self._rendered(destination, ORDERED, wanted, _kept(claimed, wanted))
+
+    def _destination(self, wanted: Correction) -> Destination:
+        places = self.line.desk.channel.destinations
+        return next(each for each in places if each.name == wanted.destination)
 
     # -- FHIR --------------------------------------------------------------------------
 
@@ -205,11 +223,12 @@ class Corrector:
     def _rendered(
         self,
         destination: Destination,
-        change: Change,
+        cause: Cause,
         wanted: Correction,
         claimed: Claimed,
     ) -> Made:
         work = self._work(claimed, wanted)
+        work.ordered = True
         channel = self.line.desk.channel
         if sends_summaries(destination):
             subject = work.persons.subject(wanted.person)
@@ -218,9 +237,9 @@ class Corrector:
         key = order_key_of(destination, work, channel)
         deliveries = []
         for each in render(destination, work):
-            document = _renamed(each, change) if wanted.what is What.AGAIN else each
+            document = _renamed(each, cause) if wanted.what is What.AGAIN else each
             made = delivery_of(destination, work, channel, key, document)
-            deliveries.append(replace(made, note=_note(change), event=change.event))
+            deliveries.append(replace(made, note=cause.note, event=cause.event))
         return Made(claimed.attempt, tuple(deliveries), tuple(work.versions))
 
     def _work(self, claimed: Claimed, wanted: Correction) -> Work:
@@ -300,13 +319,23 @@ class Corrector:
         )
 
 
-def _renamed(document: Rendered, change: Change) -> Rendered:
+def _kept(claimed: Claimed | None, wanted: Correction) -> Claimed:
+    """Return a message whose content is still there."""
+    if claimed is None or not claimed.data:
+        raise TransformError(
+            f"message {wanted.message} was removed by retention: it is made from it",
+            "correction",
+        )
+    return claimed
+
+
+def _renamed(document: Rendered, cause: Cause) -> Rendered:
     """Give a file that is written again a name of its own."""
     if not document.name:
         return document
     path = PurePosixPath(document.name)
     return replace(
-        document, name=str(path.with_stem(f"{path.stem}-corrected-{change.event}"))
+        document, name=str(path.with_stem(f"{path.stem}-corrected-{cause.event}"))
     )
 
 

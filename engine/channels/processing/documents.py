@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from engine.channels.format.channel import Destination
-from engine.channels.format.endpoints import CdaDestination
+from engine.channels.format.endpoints import SUMMARIES, CdaDestination
 from engine.channels.processing.rendering import CDA_XML, ZIP, Rendered, Work
 from engine.errors import TransformError
 from engine.hl7 import Finding, Message, parse
@@ -30,8 +30,7 @@ from engine.transforms.fhir.mapped import Element
 SENDER = "INTEROP"
 """MSH-3 of messages that carry documents; a destination's ``edit`` may set another."""
 
-ABOUT_PERSONS = frozenset({"ccd", "discharge-summary"})
-"""Templates that summarise a person; the others are about one message's note."""
+_WHEN = {"on-order": "when it is ordered", "daily": "once a day"}
 
 
 def cda(destination: Destination, work: Work) -> list[Rendered]:
@@ -43,6 +42,10 @@ def cda(destination: Destination, work: Work) -> list[Rendered]:
     wanted = _wanted(destination)
     if work.cda is None:
         raise TransformError("[cda] root is not set in interop.toml", "cda-settings")
+    if wanted.make != "with-message" and not work.ordered:
+        later = f"the document is made {_WHEN[wanted.make]}, not with each message"
+        work.findings.append(Finding("document-later", destination.name, later))
+        return []
     plan = documents_of(wanted.template, _facts(wanted, work))
     work.findings += plan.findings
     made = [
@@ -73,7 +76,7 @@ def sends_documents(destination: Destination) -> bool:
 def sends_summaries(destination: Destination) -> bool:
     """Whether a destination is sent documents that summarise a person."""
     documents = sends_documents(destination)
-    return documents and _wanted(destination).template in ABOUT_PERSONS
+    return documents and _wanted(destination).template in SUMMARIES
 
 
 def _packed(document: Rendered) -> Rendered:
@@ -112,7 +115,7 @@ def _document(
             f"the document is not valid C-CDA: {made.faults[0].text}", "cda-invalid"
         )
     digest = made.content_hash().hex()
-    if _says_nothing_new(before, digest, row.id):
+    if _says_nothing_new(before, digest, 0 if work.ordered else row.id):
         sentence = f"version {version.number - 1} says the same: no document is sent"
         work.findings.append(Finding("document-unchanged", destination.name, sentence))
         return None
@@ -137,7 +140,8 @@ def _says_nothing_new(before: NewDocument | None, digest: str, message: int) -> 
     """Whether another message's version has this content already.
 
     Processing a message again always makes its document anew: what its earlier attempt
-    had not sent is discarded.
+    had not sent is discarded. A document that no message causes comes after all that
+    was sent: its message is 0.
     """
     if before is None or before.message_id == message:
         return False
@@ -184,7 +188,7 @@ def _facts(wanted: CdaDestination, work: Work) -> Facts:
     """
     assert work.cda is not None
     own = {entry.full_url: entry.resource for entry in work.entries()}
-    if wanted.template not in ABOUT_PERSONS or not work.person:
+    if wanted.template not in SUMMARIES or not work.person:
         return Facts(own, work.cda.enterprise_system)  # nobody's are everybody's
     subject = work.persons.subject(work.person)
     kept = work.view.of_person(work.person, subject)

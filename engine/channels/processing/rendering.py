@@ -40,6 +40,7 @@ class Work:
     ``names`` are the context names as text, for path templates. ``folder`` is the
     configuration folder, from which relative paths resolve; ``sampled`` messages go
     through the output gate of a destination that takes samples, as ``sample`` says.
+    ``ordered`` tells that no message causes the rendering.
     """
 
     prepared: Prepared
@@ -53,6 +54,7 @@ class Work:
     sampled: bool = False
     profile: str = "none"
     documents: str = "inline"
+    ordered: bool = False
     findings: list[Finding] = field(default_factory=list)
     versions: list[NewDocument] = field(default_factory=list)
 
