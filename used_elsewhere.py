@@ -14,6 +14,7 @@ _.retry_every
 _.on_identity_change
 _.z
 _.defaults
+# columns that templates show
 _.acknowledged_at
 _.sent_at
 _.source_rank

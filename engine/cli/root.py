@@ -44,6 +44,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "deliveries": ("deliveries", "What is on its way out, and what waits."),
         "documents": ("documents", "C-CDA summaries that are made on order."),
         "parked": ("deliveries", "Persons whose deliveries wait behind a failure."),
+        "alerts": ("alerts", "Open incidents, rules, and who is told."),
         "channel": ("watching", "List, start and pause channels."),
     },
     "Persons": {

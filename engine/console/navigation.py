@@ -25,7 +25,10 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
         ("Messages", "/messages", _SEE),
         ("Work", "/work", _SEE),
     ),
-    "Build": (("Test bench", "/bench", Permission.EDIT),),
+    "Build": (
+        ("Test bench", "/bench", Permission.EDIT),
+        ("Alerts", "/alerts", _SEE),
+    ),
     "Admin": (
         ("Audit", "/audit", Permission.READ_AUDIT),
         ("Users", "/users", Permission.ADMINISTER),

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from engine.console.permissions import Caller
 from engine.console.surroundings import caller, surroundings
-from engine.store import error_queue, queues, search
+from engine.store import error_queue, incidents, queues, search
 from engine.store.queues import DeliveryFilter
 
 Question = Callable[[Request, Caller], bool]
@@ -56,15 +56,24 @@ def _of_group(request: Request, who: Caller) -> bool:
     return not found or who.sees(found[0].channel)
 
 
+def _of_incident(request: Request, who: Caller) -> bool:
+    with surroundings(request).database.reading() as connection:
+        found = incidents.find(connection, _number(request, "number"))
+    return found is None or who.sees(found.channel)
+
+
 def _number(request: Request, name: str) -> int:
     text = request.path_params[name]
     return int(text) if text.isdecimal() else 0
 
 
 _MESSAGE: Final = "/messages/{message_id}"
+_INCIDENT: Final = "/alerts/incidents/{number}"
 REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/sign-out", "/preferences", "/fhir/metadata"), _is_ones_own),
     **dict.fromkeys(("/messages", "/messages.{form}"), _leaves_out),
+    **dict.fromkeys(("/alerts", "/alerts.{form}"), _leaves_out),
+    **dict.fromkeys((_INCIDENT + "/acknowledge", _INCIDENT + "/snooze"), _of_incident),
     _MESSAGE: _of_message,
     _MESSAGE + "/{what}": _of_message,
     _MESSAGE + "/deliveries/{delivery_id}/{what}": _of_delivery,

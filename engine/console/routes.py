@@ -7,6 +7,7 @@ from engine.console import assets, health, preferences, scrape
 from engine.console.fhir_api import capability, match, patients, pixm
 from engine.console.pages import (
     account,
+    alerts,
     audit,
     bench,
     message,
@@ -101,6 +102,15 @@ ROUTES: Final[Sequence[Route]] = (
         message.move_delivery,
         _REPLAY,
     ),
+    Route("GET", "/alerts", alerts.alerts, _SEE),
+    Route("GET", "/alerts.{form}", alerts.alerts, _SEE),
+    Route(
+        "POST", "/alerts/incidents/{number}/acknowledge", alerts.acknowledge, _REPLAY
+    ),
+    Route("POST", "/alerts/incidents/{number}/snooze", alerts.snooze, _REPLAY),
+    Route("POST", "/alerts/maintenance", alerts.maintain, _REPLAY),
+    Route("POST", "/alerts/maintenance/{number}/end", alerts.end_maintenance, _REPLAY),
+    Route("POST", "/alerts/test", alerts.try_contact, _REPLAY),
     Route("GET", "/work", work.work, _SEE),
     Route("GET", "/work.{form}", work.work, _SEE),
     Route("GET", "/work/mismatch/{number}", mismatch.task, Permission.WORK_IDENTITY),

@@ -191,6 +191,11 @@ def _change(
 # ---- notices
 
 
+def trial_notice(contact: str, now: datetime) -> Notice:
+    """Return a notice of nothing: to see whether a contact is reached."""
+    return Notice(0, "test", contact, "this is a test", "warning", now)
+
+
 def queue_notices(connection: Connection, notices: Sequence[Notice]) -> None:
     """Have contacts told, in the transaction that changes the incident."""
     ids = reserve(connection, "notice", len(notices))

@@ -20,6 +20,8 @@ PAGES = (
     *("/account", "/account/totp", "/account/confirm", "/account/emergency"),
     *("/users", "/users/ana", "/audit", "/audit?actor=nobody"),
     *("/work?kind=parked", "/work?kind=waiting", "/work/errors/{group}"),
+    *("/alerts", "/alerts?kind=rules", "/alerts?kind=history"),
+    "/alerts?kind=maintenance",
     *("/bench", "/bench?sample=Admit"),
 )
 EMPTY = ("/", "/messages", "/work", "/work?kind=mismatch", "/work?kind=parked")

@@ -8,24 +8,56 @@ import hashlib
 import hmac
 import smtplib
 import ssl
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Final
 from urllib.error import URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import orjson
+import structlog
 from typing_extensions import override
 
 from engine.channels.alerts.settings import AlertSettings, Mail, Target
 from engine.store.incidents import Notice
 
 PATIENCE_SECONDS: Final = 10
+MOST_TRIES: Final = 12
+"""Of one notice: with waits that double up to an hour, half a day."""
+
+_FIRST_WAIT: Final = timedelta(minutes=1)
+_LONGEST_WAIT: Final = timedelta(hours=1)
 SIGNATURE: Final = "Interop-Signature"
 """``t=UNIX SECONDS,v1=HEX``: HMAC-SHA256 of the seconds, a dot and the body."""
 
+_log = structlog.get_logger()
 _WORDS: Final = {"begins": "", "ends": "Over: ", "goes on": "Still: ", "test": "Test: "}
 REFUSALS: Final = (OSError, smtplib.SMTPException, URLError, ValueError)
+
+
+def tell(notice: Notice, settings: AlertSettings, now: datetime) -> Notice:
+    """Tell a contact, target after target until one takes it; return how it ended.
+
+    What none of them takes is due again later, at last no more.
+    """
+    refused: list[str] = []
+    for target in settings.targets.get(notice.contact, ()):
+        try:
+            send(notice, target, settings, now)
+        except REFUSALS as error:
+            reason = type(error).__name__
+            refused.append(f"{target.kind} {target.address}: {reason}")
+            _log.warning("notice_refused", contact=notice.contact, error=reason)
+        else:
+            trouble = "; ".join(refused)
+            return replace(notice, state="sent", sent_at=now, trouble=trouble)
+    trouble = "; ".join(refused) or "the contact has no target"
+    tries = notice.tries + 1
+    if tries >= MOST_TRIES:
+        return replace(notice, state="failed", tries=tries, trouble=trouble)
+    wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
+    return replace(notice, tries=tries, trouble=trouble, due_at=now + wait)
 
 
 def send(

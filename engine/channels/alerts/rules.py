@@ -61,10 +61,10 @@ def _applies(rule: Alert, facts: Facts, holidays: Holidays) -> bool:
     local = facts.now.astimezone(facts.zone)
     if local.date() in holidays.get(rule.calendar, ()):
         return False
-    return rule.during is None or _begun(rule.during, local) is not None
+    return rule.during is None or begun(rule.during, local) is not None
 
 
-def _begun(during: tuple[int, int], local: datetime) -> datetime | None:
+def begun(during: tuple[int, int], local: datetime) -> datetime | None:
     """Return when the hours that ``local`` is in began; None outside of them."""
     begin, end = during
     minute = local.hour * 60 + local.minute
@@ -114,8 +114,8 @@ def _quiet_since(feed: Feed, rule: Alert, facts: Facts) -> datetime | None:
     since = facts.last.get(feed) or facts.since
     if since is None or rule.during is None:
         return since
-    begun = _begun(rule.during, facts.now.astimezone(facts.zone))
-    return since if begun is None else max(since, begun)
+    opened = begun(rule.during, facts.now.astimezone(facts.zone))
+    return since if opened is None else max(since, opened)
 
 
 def _silent_as_learned(

@@ -6,7 +6,7 @@ On several nodes one of them does it at a time: it holds the lease of the watch.
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event, Thread
 from typing import Final
@@ -15,7 +15,7 @@ import structlog
 
 from engine.channels.alerts.gather import Gatherer
 from engine.channels.alerts.incidents import Step, follow, grouped, spared
-from engine.channels.alerts.notify import REFUSALS, send
+from engine.channels.alerts.notify import tell
 from engine.channels.alerts.rules import findings
 from engine.channels.alerts.settings import AlertSettings, alert_settings
 from engine.channels.format.load import Site
@@ -26,11 +26,6 @@ from engine.store.incidents import Notice, Window
 
 EVERY_SECONDS: Final = 15.0
 LEASE: Final = timedelta(seconds=60)
-MOST_TRIES: Final = 12
-"""Of one notice: with waits that double up to an hour, half a day."""
-
-_FIRST_WAIT: Final = timedelta(minutes=1)
-_LONGEST_WAIT: Final = timedelta(hours=1)
 _log = structlog.get_logger()
 
 
@@ -83,24 +78,9 @@ class Watch:
         with self.database.reading() as connection:
             due = incidents.due_notices(connection, self.now())
         for notice in due:
-            settled = self._told(notice)
+            settled = tell(notice, self._settings, self.now())
             with self.database.engine() as connection:
                 incidents.settle_notice(connection, settled)
-
-    def _told(self, notice: Notice) -> Notice:
-        now, refused = self.now(), list[str]()
-        targets = self._settings.targets.get(notice.contact, ())
-        for target in targets:
-            try:
-                send(notice, target, self._settings, now)
-            except REFUSALS as error:
-                reason = type(error).__name__
-                refused.append(f"{target.kind} {target.address}: {reason}")
-                _log.warning("notice_refused", contact=notice.contact, error=reason)
-            else:
-                trouble = "; ".join(refused)
-                return replace(notice, state="sent", sent_at=now, trouble=trouble)
-        return _later(notice, now, "; ".join(refused) or "the contact has no target")
 
     # ---- the thread
 
@@ -156,12 +136,3 @@ def _keep(connection: Connection, steps: list[Step], now: datetime) -> None:
 def _is_snoozed(step: Step, now: datetime) -> bool:
     until = step.incident.snoozed_until
     return until is not None and until > now
-
-
-def _later(notice: Notice, now: datetime, trouble: str) -> Notice:
-    """Return a notice that is tried again; not for ever."""
-    tries = notice.tries + 1
-    if tries >= MOST_TRIES:
-        return replace(notice, state="failed", tries=tries, trouble=trouble)
-    wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
-    return replace(notice, tries=tries, trouble=trouble, due_at=now + wait)

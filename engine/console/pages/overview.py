@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from engine.console.listing import Listing, answer
 from engine.console.queries import overview as queries
-from engine.console.surroundings import surroundings
-from engine.store import error_queue
+from engine.console.surroundings import caller, surroundings
+from engine.store import error_queue, incidents
 
 HOUR: Final = timedelta(hours=1)
 COLUMNS: Final = (
@@ -33,6 +33,7 @@ def overview(request: Request) -> Response:
         groups = error_queue.groups(connection)
         found = queries.processes(connection, now)
         last_hour = queries.taken_since(connection, now - HOUR)
+        troubles = incidents.open_incidents(connection)
     listing = Listing("channels", COLUMNS, [asdict(row) for row in rows])
     return answer(
         request,
@@ -42,6 +43,11 @@ def overview(request: Request) -> Response:
         needs=needs,
         groups=groups[:5],
         warnings=queries.warnings(found, now),
+        incidents=[
+            each
+            for each in troubles
+            if not each.channel or caller(request).sees(each.channel)
+        ],
         silent=[each for each in found if not each.alive],
         last_hour=last_hour,
         waiting=sum(row.waiting for row in rows),

@@ -1,7 +1,7 @@
 // Keys for those who prefer them; every one has a link or a button beside it.
 "use strict";
 
-const PLACES = { o: "/", m: "/messages", w: "/work", i: "/work?kind=mismatch", t: "/bench" };
+const PLACES = { o: "/", m: "/messages", w: "/work", i: "/work?kind=mismatch", t: "/bench", a: "/alerts" };
 let going = false;
 
 function isTyping(event) {
@@ -22,6 +22,10 @@ function step(by) {
   next.querySelector("a").focus();
 }
 
+function inRow(key) {
+  document.querySelector(`tr[aria-selected="true"] [data-key="${key}"]`)?.click();
+}
+
 function tab(by) {
   const all = [...document.querySelectorAll("nav.tabs a")];
   const at = all.findIndex((each) => each.hasAttribute("aria-current"));
@@ -40,6 +44,8 @@ document.addEventListener("keydown", (event) => {
     "/": () => document.getElementById("find").focus(),
     "?": () => document.getElementById("keys")?.showModal(),
     g: () => { going = true; },
+    a: () => inRow("a"),
+    z: () => inRow("z"),
     j: () => step(1),
     k: () => step(-1),
     "[": () => tab(-1),

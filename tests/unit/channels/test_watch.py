@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from engine.channels.alerts import watch as watching
 from engine.channels.alerts.gather import missing
+from engine.channels.alerts.notify import MOST_TRIES
 from engine.channels.alerts.settings import alert_settings
 from engine.channels.alerts.watch import Watch
 from engine.channels.format.load import load_site
@@ -217,11 +218,11 @@ def test_what_nobody_takes_is_tried_again_and_given_up_at_last(tmp_path):
     [waiting] = ask(scene.store, incidents.refused_notices)
     assert (waiting.state, waiting.tries) == ("queued", 1)
     assert "second@here.example" in waiting.trouble
-    for _ in range(watching.MOST_TRIES):
+    for _ in range(MOST_TRIES):
         scene.now += timedelta(hours=2)
         scene.watch.tell()
     [given_up] = ask(scene.store, incidents.refused_notices)
-    assert (given_up.state, given_up.tries) == ("failed", watching.MOST_TRIES)
+    assert (given_up.state, given_up.tries) == ("failed", MOST_TRIES)
 
 
 def test_nothing_is_told_in_a_maintenance_window(tmp_path):

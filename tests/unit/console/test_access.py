@@ -16,7 +16,8 @@ from engine.console.permissions import (
 )
 from engine.console.reach import REACH
 from engine.console.routes import ROUTES
-from engine.store import error_queue, journal
+from engine.store import error_queue, incidents, journal
+from engine.store.incidents import Incident
 from engine.store.journal import Arrival
 from tests.builders import adt_a01
 from tests.sites import NOON, busy_site
@@ -39,6 +40,12 @@ def web(tmp_path_factory):
                     message_type="ORU", trigger_event="R01")  # fmt: skip
     with database.journal() as connection:
         journal.append(connection, database.sealer, [other])
+    trouble = Incident(
+        *("silent|adt|", "silent", "adt", "", "warning", "adt: nothing arrived", ()),
+        *(1, 120, NOON, NOON, NOON),
+    )
+    with database.engine() as connection:
+        incidents.keep(connection, [trouble])
     yield Web(database, tags=TAGS)
     database.close()
 

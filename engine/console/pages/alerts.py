@@ -1,0 +1,168 @@
+"""S12 Alerts: few messages, each worth reading.
+
+Spec:
+    console.md S12.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Final, TypeVar
+
+from fastapi import Form
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from engine.channels.alerts.preview import PAST, rules_of
+from engine.channels.format.channel import Channel
+from engine.console.listing import Listing, answer
+from engine.console.permissions import Permission
+from engine.console.surroundings import Surroundings, caller, surroundings
+from engine.store import incidents, traffic
+from engine.store.audit import Order
+from engine.store.incidents import Incident, Notice, Window, trial_notice
+from engine.store.traffic import Measure
+
+COLUMNS: Final = (
+    *("id", "kind", "channel", "place", "severity", "sentence", "parts"),
+    *("opened_at", "ended_at", "acknowledged_by", "acknowledged_at", "note"),
+    "snoozed_until",
+)
+TABS: Final = ("open", "rules", "history", "maintenance")
+LONGEST_MINUTES: Final = 7 * 24 * 60
+_WATCHED: Final = (Measure.RECEIVED, Measure.ERROR, Measure.FAILED)
+
+
+def alerts(request: Request, kind: str = "open") -> Response:
+    """Show open incidents, the rules, what was, and when nothing is said."""
+    here = surroundings(request)
+    now, sees = here.now(), caller(request).sees
+    channels = [each for each in _channels(here) if sees(each.name)]
+    kind = kind if kind in TABS else TABS[0]
+    with here.database.reading() as connection:
+        current = _seen(request, incidents.open_incidents(connection))
+        ended = _seen(request, incidents.ended_incidents(connection))
+        refused = _told(request, incidents.refused_notices(connection))
+        said = _told(request, incidents.recent_notices(connection))
+        windows = _seen(request, incidents.windows(connection, now))
+        past = (
+            traffic.minutes(connection, _WATCHED, now - PAST, now)
+            if kind == "rules"
+            else []
+        )
+    rows = [asdict(each) for each in [*current, *ended]]
+    return answer(
+        request,
+        Listing("incidents", COLUMNS, rows),
+        "alerts.html",
+        kind=kind,
+        tabs=TABS,
+        current=current,
+        ended=ended,
+        refused=refused,
+        said=said,
+        windows=windows,
+        rules=rules_of(channels, past, now, here.settings.zone),
+        channels=[each.name for each in channels],
+        contacts=sorted(here.settings.contacts),
+        may_act=caller(request).may(Permission.REPLAY),
+    )
+
+
+def _channels(here: Surroundings) -> Sequence[Channel]:
+    return here.site.channels if here.site else ()
+
+
+Shown = TypeVar("Shown", Incident, Window)
+
+
+def _seen(request: Request, found: Iterable[Shown]) -> list[Shown]:
+    """Return what concerns the node, or a channel that the caller sees."""
+    sees = caller(request).sees
+    return [each for each in found if not each.channel or sees(each.channel)]
+
+
+def _told(request: Request, found: list[Notice]) -> list[Notice]:
+    """Return notices for whoever sees every channel: they name what they are about."""
+    return found if caller(request).channels is None else []
+
+
+def acknowledge(
+    request: Request, number: int, reason: Annotated[str, Form()] = ""
+) -> Response:
+    """Note that somebody sees to an incident."""
+    here = surroundings(request)
+    with here.database.engine() as connection:
+        sealer = here.database.sealer
+        done = incidents.acknowledge(
+            connection, sealer, number, _order(request, reason)
+        )
+    return _back(done)
+
+
+def snooze(
+    request: Request,
+    number: int,
+    minutes: Annotated[int, Form(ge=1, le=LONGEST_MINUTES)] = 60,
+) -> Response:
+    """Say nothing of an incident for a while."""
+    here = surroundings(request)
+    until = here.now() + timedelta(minutes=minutes)
+    with here.database.engine() as connection:
+        done = incidents.snooze(
+            connection, here.database.sealer, number, until, _order(request, "")
+        )
+    return _back(done)
+
+
+def maintain(
+    request: Request,
+    channel: Annotated[str, Form()] = "",
+    minutes: Annotated[int, Form(ge=1, le=LONGEST_MINUTES)] = 60,
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Say nothing of a channel, or of none, for a while from now."""
+    here = surroundings(request)
+    now = here.now()
+    until = now + timedelta(minutes=minutes)
+    window = Window(channel, now, until, caller(request).name, reason)
+    with here.database.engine() as connection:
+        incidents.add_window(connection, here.database.sealer, window, now)
+    return _to("maintenance")
+
+
+def end_maintenance(request: Request, number: int) -> Response:
+    """Let a window end now."""
+    here = surroundings(request)
+    with here.database.engine() as connection:
+        incidents.end_window(
+            connection, here.database.sealer, number, _order(request, "")
+        )
+    return _to("maintenance")
+
+
+def try_contact(request: Request, contact: Annotated[str, Form()] = "") -> Response:
+    """Have a contact told that this is a test."""
+    here = surroundings(request)
+    if contact not in here.settings.contacts:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such contact")
+    with here.database.engine() as connection:
+        incidents.queue_notices(connection, [trial_notice(contact, here.now())])
+    return _to("history")
+
+
+def _order(request: Request, reason: str) -> Order:
+    return Order(caller(request).name, surroundings(request).now(), reason.strip())
+
+
+def _back(done: bool) -> Response:  # noqa: FBT001 - what became of the move
+    if not done:
+        sentence = "this incident is over, or there is none: nothing was changed"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence)
+    return _to("open")
+
+
+def _to(kind: str) -> Response:
+    return RedirectResponse(f"/alerts?kind={kind}", HTTPStatus.SEE_OTHER)

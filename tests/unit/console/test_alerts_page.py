@@ -1,0 +1,205 @@
+"""S12: alerts in the console, and the same moves from the command line."""
+
+from dataclasses import replace
+from datetime import UTC, timedelta
+
+import pytest
+
+from engine.channels.alerts.preview import condition_of, fired
+from engine.channels.format.alerts import Alert, ErrorRate
+from engine.channels.format.load import load_site
+from engine.console.permissions import Permission
+from engine.store import incidents
+from engine.store.incidents import Incident, Notice
+from engine.store.traffic import Point
+from tests.databases import empty_database
+from tests.stored import NOON, ask
+from tests.web import SITE, Web
+
+MINUTE = timedelta(minutes=1)
+OPEN = Incident(
+    *("silent|adt|", "silent", "adt", "", "warning", "adt: nothing arrived for 41 min"),
+    *(("oncall",), 1, 120, NOON - 41 * MINUTE, NOON, NOON - 39 * MINUTE),
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    database = empty_database("sqlite", tmp_path)
+    refused = Notice(
+        1, "begins", "oncall", "x", "warning", NOON, tries=1, trouble="email: refused"
+    )
+    with database.engine() as connection:
+        incidents.keep(
+            connection,
+            [OPEN, replace(OPEN, key="disk||", sentence="the disk", ended_at=NOON)],
+        )
+        incidents.queue_notices(connection, [refused])
+    return database
+
+
+@pytest.fixture
+def web(store):
+    site = load_site(SITE.folder, variables={})
+    settings = replace(SITE, contacts=site.settings.contacts)
+    return Web(store, settings)
+
+
+def seen(web, kind):
+    known = web.signed_in()
+    here, site = known.app.state, load_site(SITE.folder, variables={})
+    here.surroundings = replace(here.surroundings, site=site)
+    answer = known.browse("/alerts", f"kind={kind}")
+    assert answer.status == 200
+    return answer.text
+
+
+def test_open_incidents_are_shown_with_whom_they_concern_and_who_refused(web):
+    text = seen(web, "open")
+
+    assert "adt: nothing arrived for 41 min" in text
+    assert "email: refused" in text
+    assert "the disk" not in text
+
+
+def test_rules_say_how_often_they_would_have_fired(web):
+    text = seen(web, "rules")
+
+    assert "silent for 30 min" in text
+    assert "would have fired 0 times" in text
+
+
+def test_history_shows_what_is_over_and_who_was_told(web):
+    text = seen(web, "history")
+
+    assert "the disk" in text
+    assert "begins: x" in text
+
+
+def test_an_open_incident_stands_on_the_overview(web):
+    assert OPEN.sentence in web.signed_in().browse("/").text
+
+
+def test_who_does_not_see_a_channel_sees_nothing_of_its_incidents(web, store):
+    other = web.signed_in(tags=["other"])
+
+    assert OPEN.sentence not in other.browse("/alerts").text
+    assert "email: refused" not in other.browse("/alerts").text
+    assert other.submit("/alerts/incidents/1/acknowledge").status == 403
+    assert other.submit("/alerts/maintenance", channel="adt").status == 403
+    assert other.submit("/alerts/maintenance").status == 403
+    assert ask(store, incidents.windows, NOON) == []
+
+
+def test_incidents_are_a_list_for_programs(web):
+    rows = web.allowed(Permission.VIEW_METADATA).get("/alerts.json").json()["items"]
+
+    assert [row["sentence"] for row in rows] == [OPEN.sentence, "the disk"]
+    assert web.allowed().get("/alerts.csv").status == 200
+    assert web.signed_in().browse("/alerts", "kind=nothing").status == 200
+
+
+def test_somebody_sees_to_an_incident_from_the_page(web, store):
+    known = web.signed_in(name="ana")
+
+    done = known.submit("/alerts/incidents/1/acknowledge", reason="calling the lab")
+    later = known.submit("/alerts/incidents/1/snooze", minutes="30")
+
+    assert (done.status, later.status) == (303, 303)
+    [found] = ask(store, incidents.open_incidents)
+    assert (found.acknowledged_by, found.note) == ("ana", "calling the lab")
+    assert found.snoozed_until == NOON + 30 * MINUTE
+    assert "calling the lab" in seen(web, "open")
+
+
+def test_what_is_over_is_said_to_be(web):
+    known = web.signed_in()
+
+    assert known.submit("/alerts/incidents/2/acknowledge").status == 409
+    assert known.submit("/alerts/incidents/9/snooze").status == 409
+    assert known.submit("/alerts/incidents/1/snooze", minutes="0").status == 422
+
+
+def test_a_maintenance_window_begins_and_ends_from_the_page(web, store):
+    known = web.signed_in(name="ana")
+
+    known.submit("/alerts/maintenance", channel="adt", minutes="90", reason="new card")
+
+    [window] = ask(store, incidents.windows, NOON)
+    assert (window.channel, window.author) == ("adt", "ana")
+    assert "new card" in seen(web, "maintenance")
+    known.submit(f"/alerts/maintenance/{window.id}/end")
+    assert ask(store, incidents.windows, NOON) == []
+    assert "No maintenance" in seen(web, "maintenance")
+
+
+def test_a_test_is_told_to_a_contact_there_is(web, store):
+    known = web.signed_in()
+
+    assert known.submit("/alerts/test", contact="oncall").status == 303
+    assert known.submit("/alerts/test", contact="nobody").status == 404
+    assert ask(store, incidents.recent_notices)[0].told == "test"
+
+
+def test_without_an_incident_or_a_rule_the_page_says_what_to_do(tmp_path):
+    empty = Web(empty_database("sqlite", tmp_path)).signed_in()
+
+    assert "Nothing is wrong" in empty.browse("/alerts").text
+    assert "silent-for: learned" in empty.browse("/alerts", "kind=rules").text
+    assert "No incident has ended" in empty.browse("/alerts", "kind=history").text
+
+
+def test_who_may_not_act_sees_no_buttons(web):
+    reader = web.signed_in(Permission.VIEW_METADATA)
+
+    assert "Acknowledge" not in reader.browse("/alerts").text
+    assert reader.submit("/alerts/incidents/1/acknowledge").status == 403
+
+
+# ---- the preview
+
+
+def came(*minutes, measure="received", amount=1):
+    return [
+        Point(NOON - each * MINUTE, measure, "adt", "", "x", amount, NOON)
+        for each in minutes
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "during", "times"),
+    [
+        ((200, 190, 100, 90, 10), None, 2),
+        ((200, 190, 180), None, 1),  # and still silent
+        ((10,), None, 0),
+        ((), None, 0),
+        ((200, 100, 10), (11 * 60 + 30, 12 * 60 + 30), 0),
+    ],
+)
+def test_silence_of_the_past_is_counted_within_the_hours_of_the_rule(
+    minutes, during, times
+):
+    rule = Alert(silent_for=30 * MINUTE, during=during)
+
+    assert fired(rule, came(*minutes), NOON, UTC) == times
+
+
+def test_bursts_of_errors_of_the_past_are_counted_each_once():
+    rule = Alert(errors_over=ErrorRate(count=5, within=10 * MINUTE))
+    past = came(99, 98, 50, 49, 48, measure="error", amount=3)
+
+    assert fired(rule, past, NOON, UTC) == 2
+    assert fired(Alert(parked_over=5), past, NOON, UTC) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Alert(silent_for="learned"), "silent for longer than usual"),
+        (Alert(rate_off=50.0), "rate off the usual by more than 50 %"),
+        (Alert(parked_over=5), "more than 5 persons parked"),
+        (Alert(), ""),
+    ],
+)
+def test_a_rule_is_told_in_words(rule, words):
+    assert condition_of(rule) == words
