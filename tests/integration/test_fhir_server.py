@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.channels.format.load import load_site
-from engine.channels.processing.assemble import lines_of
 from engine.hl7 import parse
 from engine.transforms.fhir import (
     MapContext,
@@ -24,11 +22,9 @@ from engine.transforms.fhir import (
     write_json,
 )
 from tests.builders import adt_patient, er7
-from tests.databases import empty_database
 from tests.edge_ledger import free_port
 from tests.fhir_messages import msh, obr, obx, pid, pv1, segment
-from tests.processing import process, queued
-from tests.stored import accept, arrival
+from tests.processing import bundles
 
 SAMPLES = sorted(Path(__file__).parents[2].glob("samples/*/message.hl7"))
 
@@ -111,18 +107,6 @@ def test_an_update_finds_the_patient_that_the_admission_made(server):
 # ---- the same messages in any order
 
 
-CHANNEL = """\
-channel: adt
-source:
-  mllp: {port: 2575}
-identity: {match: false}
-map-options: {source-message: none}
-destinations:
-  - name: clinic
-    fhir: {url: "http://127.0.0.1:1/fhir"}
-"""
-
-
 def told(minute, event, *segments):
     """Return a message about an event at this minute."""
     when = f"2024010203{minute:02}00-0500"
@@ -160,18 +144,6 @@ STORY = [
 """One patient, from booking to after discharge: each message says a little."""
 
 
-def sent(tmp_path, story):
-    """Return the transactions a worker makes of messages that come in this order."""
-    config = tmp_path / "config"
-    (config / "channels").mkdir(parents=True, exist_ok=True)
-    (config / "interop.toml").write_text('site = "test"\n')
-    (config / "channels" / "adt.yaml").write_text(CHANNEL)
-    store = empty_database("sqlite", tmp_path)
-    accept(store, *(arrival(f"C{at}", data=data) for at, data in enumerate(story)))
-    process(store, lines_of(load_site(config, variables={})))
-    return [json.loads(content) for content in queued(store)]
-
-
 def state(address, transactions):
     """Send transactions; return what the server then holds, by what it is known by."""
     places = set()
@@ -204,9 +176,9 @@ def test_T31_messages_in_any_order_and_again_leave_one_state(  # noqa: N802 - th
     shuffled = [*STORY, *chance.sample(STORY, 4)]
     chance.shuffle(shuffled)
 
-    in_order = state(server, sent(tmp_path, STORY))
+    in_order = state(server, bundles(tmp_path, STORY))
     with serving(tmp_path_factory.mktemp("other")) as other:
-        in_any_order = state(other, sent(tmp_path, shuffled))
+        in_any_order = state(other, bundles(tmp_path, shuffled))
 
     assert len(in_order) > len(STORY)
     assert in_any_order == in_order

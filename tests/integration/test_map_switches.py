@@ -1,55 +1,25 @@
 """Switches of the map that need to know what came before, or where it goes."""
 
 import base64
-import json
 from itertools import permutations
 
 import pytest
 
-from engine.channels.format.load import load_site
-from engine.channels.processing.assemble import lines_of
 from engine.channels.processing.validation import bundle_faults
 from engine.transforms.fhir.binaries import LARGEST_INLINE
 from engine.transforms.fhir.bundle import write_json
 from engine.transforms.fhir.checks import check
 from tests.builders import er7
-from tests.databases import empty_database
 from tests.fhir_messages import msh, obx, oru, pid, pv1, segment
-from tests.processing import process, queued
-from tests.stored import accept, arrival
-
-CHANNEL = """\
-channel: adt
-source:
-  mllp: {{port: 2575}}
-identity: {{match: {match}}}
-map-options: {{source-message: none, {switches}}}
-destinations:
-  - name: clinic
-    fhir: {{url: "http://127.0.0.1:1/fhir", validate: always{more}}}
-"""
+from tests.processing import bundles, latest
 
 
-def bundles(tmp_path, story, switches, *, match="false", more=""):
-    """Return the Bundles a worker makes of messages that come in this order."""
-    config = tmp_path / "config"
-    (config / "channels").mkdir(parents=True, exist_ok=True)
-    (config / "interop.toml").write_text('site = "test"\n')
-    text = CHANNEL.format(switches=switches, match=match, more=more)
-    (config / "channels" / "adt.yaml").write_text(text)
-    store = empty_database("sqlite", tmp_path)
-    accept(store, *(arrival(f"C{at}", data=data) for at, data in enumerate(story)))
-    process(store, lines_of(load_site(config, variables={})))
-    return [json.loads(content) for content in queued(store)]
-
-
-def told(minute, *segments, event="A08", visit=""):
+def told(minute, *segments, event="A08", who=None):
     when = f"2024010203{minute:02}00-0500"
     head = msh(f"ADT^{event}", control=f"C{minute}").replace(
         "20240102030405-0500", when
     )
-    who = pid(), pv1(f19=visit) if visit else pv1()
-    return er7(head, f"EVN|{event}|{when}", *who, *segments)
+    return er7(head, f"EVN|{event}|{when}", *(who or (pid(), pv1())), *segments)
 
 
 def allergy(code):
@@ -70,16 +40,6 @@ def cover(plan):
 
 def relative(name):
     return segment("NK1", f1="1", f2=f"{name}^Ann", f3="MTH^Mother^HL70063")
-
-
-def latest(found, kind):
-    """Return the last version sent of each resource of a type, by what it says."""
-    held = {}
-    for bundle in found:
-        for row in bundle["entry"]:
-            if row["resource"]["resourceType"] == kind:
-                held[row["fullUrl"]] = row["resource"]
-    return list(held.values())
 
 
 def word(resource):
@@ -112,7 +72,7 @@ def test_an_allergy_that_is_no_longer_on_the_list_is_ended(tmp_path):
 
 
 def test_without_the_switch_a_list_says_nothing_of_what_is_not_on_it(tmp_path):
-    found = bundles(tmp_path, ALLERGIES, "update: snapshot")
+    found = bundles(tmp_path, ALLERGIES)
 
     held = dict(map(word, latest(found, "AllergyIntolerance")))
 
@@ -160,7 +120,7 @@ def test_diagnoses_are_a_list_of_their_visit(tmp_path):
     other = "V7^^^HOSP&1.2.3&ISO^VN"
     story = [
         told(1, diagnosis("A1"), diagnosis("B2")),
-        told(2, diagnosis("C3"), visit=other),
+        told(2, diagnosis("C3"), who=(pid(), pv1(f19=other))),
         told(3, diagnosis("B2")),
         told(2, diagnosis("A1"), diagnosis("D4")),  # late
     ]
@@ -236,7 +196,7 @@ def test_t20_a_deleted_allergy_has_no_clinical_status_until_it_is_added_again(tm
 
     story = [told(at, iam(action)) for at, action in enumerate("ADA", start=1)]
 
-    found = bundles(tmp_path, story, "update: snapshot")
+    found = bundles(tmp_path, story)
 
     states = [word(latest([each], "AllergyIntolerance")[0])[1] for each in found]
     assert states == [ACTIVE, IN_ERROR, ACTIVE]
@@ -245,10 +205,76 @@ def test_t20_a_deleted_allergy_has_no_clinical_status_until_it_is_added_again(tm
 def test_t20_a_deleted_diagnosis_that_is_added_again_is_no_error(tmp_path):
     story = [told(at, diagnosis("A1", action)) for at, action in enumerate("ADA", 1)]
 
-    found = bundles(tmp_path, story, "update: snapshot")
+    found = bundles(tmp_path, story)
 
     states = [word(latest([each], "Condition")[0])[1] for each in found]
     assert states == [{}, IN_ERROR, {}]
+
+
+# ---- new numbers
+
+
+VISITS = [f"V{at}^^^HOSP&1.2.3&ISO^VN" for at in range(4)]
+ACCOUNTS = [f"A{at}^^^HOSP&1.2.3&ISO^AN" for at in range(4)]
+
+
+def numbered(resources):
+    """Return the numbers of a resource and what each is used for."""
+    return {(one["value"], one.get("use", "")) for one in resources[-1]["identifier"]}
+
+
+def test_t28_a_visit_with_a_new_number_stays_the_same_visit(tmp_path):
+    def renamed(minute, old, new):
+        mrg = segment("MRG", f1="100482^^^HOSP&1.2.3&ISO^MR", f5=VISITS[old])
+        who = pid(), pv1(f3="", f44="", f19=VISITS[new])
+        return told(minute, mrg, event="A50", who=who)
+
+    story = [
+        told(1, event="A01", who=(pid(), pv1(f19=VISITS[1], f10="MED"))),
+        renamed(2, 1, 2),
+        renamed(3, 2, 3),
+        told(4, who=(pid(), segment("PV1", f2="I", f14="7", f19=VISITS[3]))),
+    ]
+
+    found = bundles(tmp_path, story)
+
+    [visit] = latest(found, "Encounter")
+    assert numbered([visit]) == {("V3", ""), ("V2", "old"), ("V1", "old")}
+    assert visit["serviceType"]["coding"][0]["code"] == "MED"
+    assert visit["hospitalization"]["admitSource"]["coding"][0]["code"] == "7"
+    asked = {
+        row["request"]["url"]
+        for each in found
+        for row in each["entry"]
+        if row["resource"]["resourceType"] == "Encounter"
+    }
+    assert [url.rpartition("|")[2] for url in asked] == ["V1"]
+
+
+def test_t28_an_account_with_a_new_number_stays_the_same_account(tmp_path):
+    mrg = segment("MRG", f1="100482^^^HOSP&1.2.3&ISO^MR", f3=ACCOUNTS[1])
+    story = [
+        told(1, event="A01", who=(pid(f18=ACCOUNTS[1]), pv1())),
+        told(2, mrg, event="A49", who=(pid(f18=ACCOUNTS[2]),)),
+        told(3, who=(pid(f18=ACCOUNTS[2]), pv1())),
+    ]
+
+    [account] = latest(bundles(tmp_path, story), "Account")
+
+    assert numbered([account]) == {("A2", ""), ("A1", "old")}
+
+
+def test_t28_a_visit_known_by_its_alternate_number_keeps_it_as_old(tmp_path):
+    mrg = segment("MRG", f1="100482^^^HOSP&1.2.3&ISO^MR", f6=VISITS[1])
+    story = [
+        told(1, event="A01", who=(pid(), pv1(f19="", f50=VISITS[1]))),
+        told(2, mrg, event="A51", who=(pid(), pv1(f19="", f50=VISITS[2]))),
+        told(3, who=(pid(), pv1(f19="", f50=VISITS[2]))),
+    ]
+
+    [visit] = latest(bundles(tmp_path, story), "Encounter")
+
+    assert numbered([visit]) == {("V2", ""), ("V1", "old")}
 
 
 # ---- documents

@@ -30,6 +30,7 @@ from engine.channels.processing.person_patient import (
     without_enterprise,
 )
 from engine.channels.processing.prepared import Prepared
+from engine.channels.processing.renames import follow, signposts
 from engine.channels.processing.snapshots import Lists, Owned, lists_of
 from engine.channels.processing.updating import update_of, updated
 from engine.channels.processing.view import View
@@ -74,6 +75,7 @@ def latest(
         for entry in mapped.entries
         if is_update(entry)
     ]
+    follow([entry for entry, _ in found], view)
     lists = (
         _with_lists(prepared, mapped, found, snapshot, view) if snapshot else Lists()
     )
@@ -97,8 +99,13 @@ def latest(
         if _is_patient(entry, owner)
     ]
     updates += [each for each in patients if each is not None]
-    kept_lists = lists.known(prepared.claimed.row.id, view)
-    return (*updates, *kept_lists, *view.new_parties(mapped.entries))
+    number = prepared.claimed.row.id
+    beside = [
+        *lists.known(number, view),
+        *signposts(mapped.entries, number, view),
+        *view.new_parties(mapped.entries),
+    ]
+    return (*updates, *beside)
 
 
 def _with_lists(

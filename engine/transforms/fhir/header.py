@@ -149,13 +149,14 @@ def _destination(conversion: Conversion, msh: Node) -> Element:
     found["endpoint"] = _endpoint(conversion, msh, 25, value)
     if msh.has(23) and (source := msh.first(23)):
         receiver = organization(conversion, msh, source)
+        if msh.has(6):  # the guide takes it only where MSH-23 is not valued
+            conversion.lose(msh, 6, "duplicate")
     elif msh.has(6) and (source := msh.first(6)):
         receiver = organization_of_designator(conversion, msh, source)
     else:
         receiver = None
     if receiver is not None:
         found["receiver"] = receiver.reference
-        msh.take(6)
     return found
 
 

@@ -85,6 +85,7 @@ class Entry:
     elements that an HL7 null asked to remove, ``removed`` the members of lists that the
     message takes away, ``presumed`` the elements it does not say itself. ``as_of`` is
     the instant from which a result is in this state, where the source tells one.
+    ``renamed`` is the query by which later messages know what has a new number.
     ``segment`` is the index of the segment that made it, -1 for none.
     """
 
@@ -97,6 +98,7 @@ class Entry:
     removed: dict[str, list[Element]]
     presumed: tuple[str, ...]
     as_of: str
+    renamed: str
     reference: Element
     kind: str
     owned: bool
@@ -118,6 +120,7 @@ class Entry:
         self.removed = {}
         self.presumed = ()
         self.as_of = ""
+        self.renamed = ""
         self.owned = False
         self.reference = {"reference": full_url}
         self.kind = str(resource["resourceType"])

@@ -109,7 +109,10 @@ def rename_visit(conversion: Conversion, mrg: Node, _survivor: Entry) -> None:
         return
     if one and not _is_known_by(visit, one):
         _rename(conversion, visit, one)
-    if other:
+    pv1 = conversion.tree.first("PV1")
+    if other and pv1 is not None and not pv1.has(19):
+        _rename(conversion, visit, other)  # known by its alternate number alone
+    elif other:
         _keep_old(visit, other)
 
 
@@ -126,6 +129,7 @@ def _rename(conversion: Conversion, entry: Entry, old: Element) -> None:
     if _is_known_by(entry, old):
         return
     _keep_old(entry, old)
+    entry.renamed = entry.criteria
     system, value = str(old["system"]), str(old["value"])
     url = "urn:uuid:" + key(conversion.context.site, entry.kind, system, value)
     entry.move(url, criteria(system, value))

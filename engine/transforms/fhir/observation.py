@@ -314,16 +314,21 @@ def _performers(conversion: Conversion, node: Node) -> list[Element]:
 
 
 def _laboratory(conversion: Conversion, node: Node) -> Entry | None:
-    """Return the Organization of OBX-23, at the address of OBX-24."""
+    """Return the Organization of OBX-23, at the address of OBX-24 (D09).
+
+    Without OBX-23 it is known by its address alone.
+    """
     source = node.first(23) if node.has(23) else None
     entry = organization(conversion, node, source) if source else None
-    if node.has(24):
-        place = node.first(24)
-        where = address(conversion.feed, place) if place else {}
-        if entry is not None and where:
-            entry.enrich("address", [where])
-        elif entry is None:
-            node.leave(24)
+    place = node.first(24) if node.has(24) else None
+    where = address(conversion.feed, place) if place else {}
+    if not where:
+        node.leave(24)
+    elif entry is None:
+        at: Element = {"resourceType": "Organization", "address": [where]}
+        entry = conversion.add_own_party(node, at, "performing", node.segment.raw(24))
+    else:
+        entry.enrich("address", [where])
     return entry
 
 

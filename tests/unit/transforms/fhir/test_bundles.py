@@ -17,6 +17,7 @@ from tests.fhir_messages import (
     adt,
     bundle,
     mapped,
+    msh,
     obx,
     oru,
     pid,
@@ -116,6 +117,19 @@ def test_t30_the_message_is_a_document(how, key):
 
 def test_t30_a_destination_may_do_without_the_message():
     assert not resources(adt(), "DocumentReference", source_message="none")
+
+
+def test_the_receiver_is_the_facility_unless_an_organization_is_named():
+    named = {f"f{at}": "" for at in range(13, 23)} | {"f23": "Other Clinic"}
+    data = adt().replace(adt().partition(b"\r")[0], msh(**named).encode())
+
+    firms = {each["name"] for each in resources(data, "Organization")}
+
+    assert "Other Clinic" in firms
+    assert "X" not in firms
+    lost = {each.path: each.reason for each in mapped(data).losses}
+    assert lost["MSH-6"] == "duplicate"
+    assert "MSH-6" not in {each.path for each in mapped(adt()).losses}
 
 
 def test_t31_a_final_result_has_the_identity_of_its_preliminary():

@@ -202,6 +202,19 @@ def test_d09_who_performed_is_a_practitioner_and_a_laboratory():
     assert resource(data, "Organization")["resourceType"] == "Organization"
 
 
+def test_d09_a_laboratory_may_be_known_by_its_address_alone():
+    data = oru(obx(f24="1 Road^^Town"), obx(f1="2", f24="^^^^^^Z"))
+
+    [firm] = [one for one in resources(data, "Organization") if "address" in one]
+
+    assert firm["address"][0]["city"] == "Town"
+    assert [each.path for each in mapped(data).losses if "OBX" in each.path] == [
+        "OBX[2]-24"
+    ]
+    performed = [each.get("performer", []) for each in resources(data, "Observation")]
+    assert sorted(map(len, performed)) == [0, 1]
+
+
 def test_d09_a_medical_director_stands_for_the_laboratory():
     data = oru(obx(f23="Central Lab", f25="D1^Head^Hana"))
 
