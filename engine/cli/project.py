@@ -14,6 +14,7 @@ from engine.cli.site import site
 
 if TYPE_CHECKING:
     from engine.channels.format.faults import Fault
+    from engine.channels.format.load import Site
 
 TEMPLATE: Final = Path(__file__).with_name("template")
 LEFT_OUT: Final = {
@@ -113,8 +114,10 @@ def check_command(
 ) -> None:
     """Check every file of the configuration; every error in one run.
 
-    With PATHS only what was found in these files is printed. The exit code is 1 when
-    there is an error, or with --strict a warning.
+    Files without errors are tried too: the tests of the channels are run, and what is
+    rendered in them is held against every validator here. With PATHS only what was
+    found in these files is printed. The exit code is 1 when there is an error, or with
+    --strict a warning.
     """
     from engine.channels.format import faults as shown
     from engine.channels.format.fixes import fix as mend
@@ -129,7 +132,8 @@ def check_command(
         for file, count in mend(folder, checked.faults).items():
             note(f"{file}: {count} lines mended")
         checked = check_site(folder, environment)
-    found = [fault for fault in checked.faults if _among(fault, paths)]
+    faults = [*checked.faults, *(_tried(checked.site) if checked.site else ())]
+    found = [fault for fault in faults if _among(fault, paths)]
     form = "json" if invocation().output == "json" else form
     click.echo(
         {
@@ -142,6 +146,21 @@ def check_command(
     bad = {"error", "warning"} if strict else {"error"}
     if any(fault.level in bad for fault in found):
         leave(Exit.PROBLEMS)
+
+
+def _tried(checked: "Site") -> "list[Fault]":
+    """Return what the tests of the channels find."""
+    from engine.channels.processing.assemble import lines_of
+    from engine.channels.processing.channel_tests import run_tests
+
+    if not any(channel.tests for channel in checked.channels):
+        return []
+    return [
+        fault
+        for line in lines_of(checked).values()
+        for result in run_tests(line, checked.folder)
+        for fault in result.faults()
+    ]
 
 
 def _among(fault: "Fault", paths: tuple[Path, ...]) -> bool:
@@ -178,7 +197,7 @@ def test_command(
             "channel": each,
             "test": result.name,
             "result": "passed" if result.passed else "failed",
-            "differences": list(result.differences),
+            "differences": [*result.differences, *result.not_r4],
             "line": result.line,
         }
         for each, found in results
@@ -188,7 +207,7 @@ def test_command(
     emit(rows, columns)
     if junit is not None:
         cases = [
-            (channel, each.name, "\n".join(each.differences))
+            (channel, each.name, "\n".join((*each.differences, *each.not_r4)))
             for channel, found in results
             for each in found
         ]

@@ -11,6 +11,7 @@ from engine.cli.site import order, settings, site, store
 if TYPE_CHECKING:
     from engine.console.queries.overview import Process
     from engine.store.database import Database
+    from engine.store.queues import Gate
 
 COLUMNS: Final = [
     *("channel", "state", "received", "processed", "filtered", "held", "error"),
@@ -27,10 +28,16 @@ def status_command() -> None:
         rows = overview(database)
         processes = alive(database)
         lost = last_loss(database)
-    emit(rows, COLUMNS)
+        looked = gates(database)
+    emit((_with_gates(row, looked) for row in rows), COLUMNS)
     if lost:
         note(lost)
     if output_format() == "table":
+        for gate in looked:
+            note(
+                f"{gate.channel} to {gate.destination}: {gate.validated:,} of "
+                f"{gate.rendered:,} Bundles validated"
+            )
         for process in processes:
             state = "alive" if process.alive else "silent"
             note(f"{process.role} {process.name} pid {process.pid}: {state}")
@@ -137,6 +144,24 @@ def alive(database: "Database") -> "list[Process]":
 
     with database.reading() as connection:
         return queries.processes(connection, now())
+
+
+def _with_gates(row: Row, looked: "list[Gate]") -> Row:
+    """Return a channel's row with how many Bundles were made, how many validated."""
+    mine = [each for each in looked if each.channel == row["channel"]]
+    return {
+        **row,
+        "rendered": sum(each.rendered for each in mine),
+        "validated": sum(each.validated for each in mine),
+    }
+
+
+def gates(database: "Database") -> "list[Gate]":
+    """Return how much the output gate has seen of what each destination is sent."""
+    from engine.store import queues
+
+    with database.reading() as connection:
+        return queues.gates(connection)
 
 
 def overview(database: "Database") -> list[Row]:

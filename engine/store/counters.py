@@ -1,7 +1,7 @@
 """Numbers handed out in order, and counts kept so that nothing must be counted."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -27,6 +27,8 @@ T = TypeVar("T", int, bytes)
 
 MESSAGE: Final = "message"
 DELIVERY: Final = "delivery"
+GATE: Final = "gate"
+RENDERED, VALIDATED = "rendered", "validated"
 _USED: Final = union_all(
     select(func.max(message.c.id).label("id")), select(func.max(progress.c.last_id))
 ).subquery()
@@ -34,7 +36,11 @@ _LAST_USED: Final = select(func.max(_USED.c.id))
 
 
 class Counted(NamedTuple):
-    """What one counter counts; ``destination`` is empty for messages."""
+    """What one counter counts; ``destination`` is empty for messages.
+
+    What stands before the output gate has the states `RENDERED`, for every Bundle made
+    for a destination, and `VALIDATED`, for those of them that the gate looked at.
+    """
 
     subject: str
     channel: str
@@ -50,6 +56,11 @@ def of_messages(channel: str, state: str) -> Counted:
 def of_deliveries(channel: str, destination: str, state: str) -> Counted:
     """Return the counter of deliveries in a state at a destination."""
     return Counted(DELIVERY, channel, destination, str(state))
+
+
+def of_gate(channel: str, destination: str, state: str) -> Counted:
+    """Return the counter of a destination's Bundles at the output gate."""
+    return Counted(GATE, channel, destination, state)
 
 
 def reserve(connection: Connection, name: str, count: int) -> range:
@@ -99,6 +110,14 @@ _LAST: Final = select(sequence.c.value).where(sequence.c.name == bindparam("name
 
 Move = tuple[Counted | None, Counted | None]
 """The counter that one thing left, and the one it entered."""
+
+
+def at_the_gate(channel: str, gates: Iterable[tuple[str, bool]]) -> Iterator[Move]:
+    """Yield what counts a message's Bundles by destination, and those validated."""
+    for destination, validated in gates:
+        yield None, of_gate(channel, destination, RENDERED)
+        if validated:
+            yield None, of_gate(channel, destination, VALIDATED)
 
 
 def tally(connection: Connection, moves: Mapping[Move, int]) -> None:

@@ -205,6 +205,7 @@ def _chain(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
 _COUNTED: Final = (
     "SELECT subject, channel, destination, state, sum(many) FROM ("
     " SELECT subject, channel, destination, state, count AS many FROM engine.counter"
+    " WHERE subject IN ('message', 'delivery')"
     " UNION ALL SELECT 'message', channel, '', state, -1 FROM engine.message"
     " UNION ALL SELECT 'delivery', channel, destination, state, -1 FROM engine.delivery"
     ") AS both_sides GROUP BY subject, channel, destination, state"

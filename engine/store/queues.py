@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, func, select, text
 
-from engine.store.counters import DELIVERY
+from engine.store.counters import DELIVERY, GATE, MESSAGE, RENDERED, VALIDATED
 from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
 from engine.store.schema import Found, is_word, read
@@ -55,6 +55,19 @@ class DeliveryRow:
     on_failure: OnFailure
     queued_at: datetime
     settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How many Bundles were made for a destination, and how many of them validated.
+
+    Those that were refused are in the error queue and not counted here.
+    """
+
+    channel: str
+    destination: str
+    rendered: int
+    validated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +237,26 @@ def counts(connection: Connection) -> list[Count]:
     New messages that no worker has finished are not among them: see `intake`.
     """
     statement = (
-        select(counter).where(counter.c["count"] != 0).order_by(*counter.primary_key)
+        select(counter)
+        .where(counter.c["count"] != 0, counter.c.subject.in_((MESSAGE, DELIVERY)))
+        .order_by(*counter.primary_key)
     )
     return [Count(*row) for row in connection.execute(statement)]
+
+
+def gates(connection: Connection) -> list[Gate]:
+    """Return how much of what each destination is sent the output gate has seen."""
+    statement = (
+        select(counter).where(counter.c.subject == GATE).order_by(*counter.primary_key)
+    )
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in connection.execute(statement):
+        place = found.setdefault((row.channel, row.destination), {})
+        place[row.state] = Count(*row).count
+    return [
+        Gate(*place, each.get(RENDERED, 0), each.get(VALIDATED, 0))
+        for place, each in found.items()
+    ]
 
 
 def intake(connection: Connection) -> list[ChannelIntake]:

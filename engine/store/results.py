@@ -13,7 +13,7 @@ from engine.errors import IllegalTransitionError
 from engine.failpoint import reach
 from engine.store import audit, error_queue, leases, resources
 from engine.store.audit import Act, Order
-from engine.store.counters import Move, of_messages, tally
+from engine.store.counters import Move, at_the_gate, of_messages, tally
 from engine.store.deliveries import NewDelivery, enqueue
 from engine.store.delivery_moves import drop_unsent
 from engine.store.dialect import bulk, put
@@ -81,7 +81,7 @@ class Outcome:
     none, its entry is in the mismatch queue). ``report`` is the loss report with the
     findings, ready as JSON. ``holds`` are the person keys (see `results.blocked`) that
     must wait for this held message; ``behind`` is the held message that this one waits
-    for.
+    for. ``gates`` are destinations a Bundle was made for, and whether it was validated.
     """
 
     message_id: int
@@ -103,6 +103,7 @@ class Outcome:
     documents: tuple[NewDocument, ...] = ()
     misses: tuple[TableMiss, ...] = ()
     acts: tuple[Act, ...] = ()
+    gates: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,7 @@ def _write_states(
         after = of_messages(batch.channel, _ended(known, one))
         was = of_messages(batch.channel, known) if known else None
         moves[was, after] += 1
+        moves.update(at_the_gate(batch.channel, one.gates))
         tried = _attempt_row(sealer, one, now)
         tries.append(tried)
         states.append(_message_row(batch.channel, one, tried))

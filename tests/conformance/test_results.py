@@ -254,6 +254,22 @@ def test_the_counters_equal_the_table(store):
     assert counted == table
 
 
+def test_what_the_output_gate_has_seen_is_counted_by_destination(store):
+    accept_some(store, 3)
+    record(
+        store,
+        processed(1, gates=(("clinic", True), ("registry", False))),
+        processed(2, gates=(("clinic", False),)),
+    )
+    record(store, processed(3, gates=(("clinic", True),)))
+
+    assert ask(store, queues.gates) == [
+        queues.Gate("adt", "clinic", 3, 2),
+        queues.Gate("adt", "registry", 1, 0),
+    ]
+    assert {one.subject for one in ask(store, queues.counts)} == {"message"}
+
+
 def test_what_a_channel_took_in_and_what_waits_is_told_without_counting_all(store):
     accept_some(store, 4)
     record(store, processed(1), processed(2))

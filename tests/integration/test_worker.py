@@ -154,6 +154,16 @@ def resource(bundle, kind):
     return next(each for each in found if each["resourceType"] == kind)
 
 
+def test_what_the_output_gate_has_seen_is_counted(tmp_path):
+    server = '  - name: clinic\n    fhir: {url: "http://127.0.0.1:1/fhir"}\n'
+    site = Site(tmp_path, server)
+    site.process(adt_a01(), visit("MED", control_id="B"))
+
+    with site.database.reading() as connection:
+        assert queues.gates(connection) == [queues.Gate("adt", "clinic", 2, 1)]
+    site.database.close()
+
+
 def test_a_message_becomes_a_delivery_for_each_destination(site):
     site.process(adt_a01())
 

@@ -40,6 +40,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "CH350": "a rule or step has no effect",
         "CH360": "a test of the channel is wrong or missing",
         "CH370": "a FHIR path is wrong",
+        "CH380": "what a test's message becomes is not R4",
         "CH400": "a setting of the node is wrong",
         "CH420": "the matching models are wrong",
     }

@@ -13,6 +13,7 @@ from engine.channels.format.expectations import (
     Expectation,
     ExpectedDelivery,
 )
+from engine.channels.format.faults import Fault, Place
 from engine.channels.processing.assemble import Line
 from engine.channels.processing.rendering import FHIR_JSON
 from engine.channels.processing.trial import Trial, attempt
@@ -30,11 +31,25 @@ class Result:
     name: str
     line: str
     differences: tuple[str, ...] = ()
+    not_r4: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether everything came out as expected."""
-        return not self.differences
+        return not self.differences and not self.not_r4
+
+    def faults(self) -> list[Fault]:
+        """Return what is wrong as faults at the test's place in its file."""
+        file, _, number = self.line.rpartition(":")
+        place = Place(file, int(number))
+        return [
+            Fault(place, f"test {self.name!r}: {sentence}", hint, code)
+            for sentences, hint, code in (
+                (self.differences, "interop test runs it alone", "CH360"),
+                (self.not_r4, "a FHIR server would refuse it", "CH380"),
+            )
+            for sentence in sentences
+        ]
 
 
 def run_tests(line: Line, folder: Path, name: str = "") -> list[Result]:
@@ -57,7 +72,7 @@ def run_test(line: Line, test: ChannelTest, folder: Path) -> Result:
     given = [(folder / each).read_bytes() for each in test.given]
     trial = attempt(line, message_of(test, folder), given)
     found = tuple(_differences(trial, test.expect, folder))
-    return Result(test.name, test.line, found)
+    return Result(test.name, test.line, found, tuple(_not_r4(trial)))
 
 
 def message_of(test: ChannelTest, folder: Path) -> bytes:
@@ -85,7 +100,6 @@ def _differences(trial: Trial, expect: Expectation, folder: Path) -> Iterator[st
     if trial.message is not None:
         yield from _compare_fields(trial.message, expect)
     yield from _compare_resources(trial, expect)
-    yield from _not_r4(trial)
     for name, wanted_delivery in expect.deliveries.items():
         yield from _compare_delivery(trial, name, wanted_delivery, folder)
 

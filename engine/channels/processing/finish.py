@@ -128,6 +128,7 @@ def _rendered(
         deliveries=tuple(deliveries),
         resources=tuple(_sent_to(each, receivers) for each in resources),
         documents=tuple(work.versions),
+        gates=tuple(work.gates),
     )
     return Finished(done, decision)
 

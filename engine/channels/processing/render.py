@@ -51,10 +51,13 @@ def _fhir(destination: Destination, work: Work) -> list[Rendered]:
         destination.fhir, work.entries(), work.persons.site, work.documents
     )
     content = write_json(bundle)
-    if destination.fhir.validate == "always":
+    always = destination.fhir.validate == "always"
+    looked = always or (destination.fhir.validate == "sampled" and work.sampled)
+    if always:
         _gate(destination, work, bundle, content)
-    elif destination.fhir.validate == "sampled" and work.sampled:
+    elif looked:
         work.sample.look(lambda: _gate(destination, work, bundle, content))
+    work.gates.append((destination.name, looked))
     return [Rendered(content, FHIR_JSON, f"Bundle {work.names['message.id']}")]
 
 

@@ -57,6 +57,7 @@ class Work:
     ordered: bool = False
     findings: list[Finding] = field(default_factory=list)
     versions: list[NewDocument] = field(default_factory=list)
+    gates: list[tuple[str, bool]] = field(default_factory=list)
 
     def path(self, template: str, **more: str) -> str:
         """Return an absolute file path made of this message, without steps upward.

@@ -264,3 +264,42 @@ def test_a_table_comes_in_as_csv_if_it_is_one(project, tmp_path):
     for file, sentence in ((bad, "stands in line 2"), (wrong, "not a ConceptMap")):
         result = run("table", "import", "local-to-loinc", file, *here)
         assert (result.exit_code, sentence in result.stderr) == (Exit.PROBLEMS, True)
+
+
+TRIED = """\
+channel: adt
+source:
+  mllp: {port: 2575}
+map:
+  - set: Patient.birthDate
+    value: "1980-13-45"
+destinations:
+  - name: clinic
+    fhir: {url: "http://127.0.0.1:1/fhir", validate: off}
+tests:
+  - name: an admission is held
+    text: |
+      MSH|^~\\\\&|A|B|C|D|20240102030405-0500||ADT^A01^ADT_A01|1|P|2.5.1
+      PID|1||1^^^H^MR||Doe^Ann
+    expect: {status: held}
+"""
+
+
+def test_check_tries_the_channels_and_names_place_and_fault(tmp_path):
+    config = tmp_path / "config"
+    (config / "channels").mkdir(parents=True)
+    (config / "interop.toml").write_text('site = "test"\n', "utf-8")
+    (config / "channels" / "adt.yaml").write_text(TRIED.replace("\\\\", "\\"), "utf-8")
+
+    result = run("check", "--config", config, "--format", "json")
+
+    assert result.exit_code == Exit.PROBLEMS
+    found = json.loads(result.stdout)
+    assert {(each["file"], each["line"]) for each in found} == {
+        ("channels/adt.yaml", 11)
+    }
+    assert {each["code"] for each in found} == {"CH360", "CH380"}
+    said = " ".join(each["sentence"] for each in found)
+    assert "'an admission is held': status: expected held, found processed" in said
+    assert "entry.7.resource.birthDate is not R4" in said
+    assert "1980-13-45" not in said

@@ -1,10 +1,12 @@
 """messages, errors, deliveries, parked, status: what they show and what they move."""
 
 import json
+from contextlib import closing
 
 import pytest
 
 from engine.cli.invocation import Exit
+from engine.store.counters import RENDERED, VALIDATED, of_gate, tally
 from tests.sites import busy_site, site_with_doubt
 
 
@@ -169,6 +171,18 @@ def test_status_counts_every_state(site):
 
     assert (row["received"], row["processed"], row["error"]) == (3, 2, 1)
     assert (row["delivered"], row["failed"], row["waiting"]) == (1, 1, 0)
+
+
+def test_status_says_how_much_the_output_gate_has_seen(site):
+    seen = {of_gate("adt", "fhir", RENDERED): 320, of_gate("adt", "fhir", VALIDATED): 1}
+    with closing(site.database()) as database, database.engine() as connection:
+        tally(connection, {(None, gate): count for gate, count in seen.items()})
+
+    (row,) = rows(site.run("status"))
+    table = site.run("status", "-o", "table")
+
+    assert (row["rendered"], row["validated"]) == (320, 1)
+    assert "adt to fhir: 1 of 320 Bundles validated" in table.stderr
 
 
 def test_health_is_bad_while_nothing_reports(site):
