@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _DTM: Final = re.compile(
@@ -86,6 +87,7 @@ class Timestamp(NamedTuple):
             return moment.replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=4096)
 def read_timestamp(text: str) -> Timestamp | None:
     """Return what a DT, DTM or TS value says; None when no rule reads it.
 

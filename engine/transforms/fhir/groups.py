@@ -20,8 +20,8 @@ class Node:
     is listed as lost. ``number`` counts the segments of one kind from 1.
     """
 
-    __slots__ = ("_fields", "_memory", "children", "id", "number", "parent", "position",
-                 "segment", "taken")  # fmt: skip
+    __slots__ = ("_count", "_fields", "_memory", "children", "id", "number", "parent",
+                 "position", "segment", "taken")  # fmt: skip
 
     def __init__(
         self, segment: Segment, position: int, number: int, memory: Memory
@@ -34,13 +34,14 @@ class Node:
         self.parent: Node | None = None
         self.children: list[Node] = []
         self._fields = segment.encoded_fields()
+        self._count = len(self._fields)
         self._memory = memory
 
     def text(self, field: int, component: int = 1, subcomponent: int = 1) -> str:
         """Return one decoded leaf of the first repetition, and take the field."""
         self.taken |= 1 << field
         fields = self._fields
-        if field >= len(fields):
+        if field >= self._count:
             return ""
         raw = fields[field]
         if raw.isalnum():
@@ -58,7 +59,7 @@ class Node:
         """Return the repetitions that carry a value, and take the field."""
         self.taken |= 1 << field
         fields = self._fields
-        if field >= len(fields) or not (raw := fields[field]):
+        if field >= self._count or not (raw := fields[field]):
             return []
         found = self._memory.get(raw)
         if found is None:
@@ -70,12 +71,11 @@ class Node:
 
     def has(self, field: int) -> bool:
         """Whether a field carries a value; asking does not take it."""
-        fields = self._fields
-        return field < len(fields) and fields[field] not in _NOTHING
+        return field < self._count and self._fields[field] not in _NOTHING
 
     def reaches(self, field: int) -> bool:
         """Whether the segment was sent as far as this field."""
-        return field < len(self._fields)
+        return field < self._count
 
     def untaken(self) -> list[int]:
         """Return the numbers of the populated fields that nobody read."""

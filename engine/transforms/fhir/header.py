@@ -67,14 +67,13 @@ def map_header(conversion: Conversion) -> None:
 
 def _focus(conversion: Conversion) -> list[Element]:
     """Return what the message is about; a result is, its order is not."""
-    made = conversion.mapped
-    return [
-        entry.reference
-        for kind in _FOCUS
-        if kind != "ServiceRequest" or not made.all("DiagnosticReport")
-        for entry in made.all(kind)
-        if entry.segment > 0 and entry.method == "PUT"
-    ]
+    made: dict[str, list[Element]] = {}
+    for entry in conversion.mapped.entries:
+        if entry.segment > 0 and entry.method == "PUT":
+            made.setdefault(entry.kind, []).append(entry.reference)
+    if "DiagnosticReport" in made:
+        made.pop("ServiceRequest", None)
+    return [one for kind in _FOCUS for one in made.get(kind, ())]
 
 
 def _sender(conversion: Conversion, msh: Node) -> Entry | None:

@@ -49,7 +49,9 @@ from engine.transforms.fhir.vocabulary import (
 ABSENT: Final = HL7 + "data-absent-reason"
 _STATUS_TABLE: Final = HL7 + "v2-0085"
 _INTERPRETATION_CODES: Final = {code: code for code in INTERPRETATION}
-_MEASURED: Final = ("valueQuantity", "valueRange", "valueRatio", "valueSampledData")
+_MEASURED: Final = frozenset(
+    ("valueQuantity", "valueRange", "valueRatio", "valueSampledData")
+)
 _ABSENT_BY_STATUS: Final = {"N": "not-asked", "X": "error"}
 
 
@@ -225,7 +227,7 @@ def _has_unit(resource: Element) -> bool:
     """Whether the value of a result has a place for its unit."""
     parts = resource.get("component")
     values = [resource, *(parts if isinstance(parts, list) else ())]
-    return any(name in each for each in values for name in _MEASURED)
+    return not all(_MEASURED.isdisjoint(each) for each in values)
 
 
 def _add_components(

@@ -5,6 +5,7 @@ Spec:
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from engine.hl7 import Repetition
@@ -23,6 +24,7 @@ _COMPARATORS: Final = ("<", ">", "<=", ">=")
 _MAX_DIGITS: Final = 40
 
 
+@lru_cache(maxsize=4096)
 def number(text: str) -> Digits | None:
     """Return a number with the digits it was sent with; None for anything else.
 
@@ -127,16 +129,24 @@ def sampled(sources: list[Repetition], units: Element) -> tuple[str, object]:
 
 def reference_range(text: str, units: Element) -> Element:
     """Return OBX-7: its text always, its bounds where they read without doubt."""
-    found: Element = {}
-    span, bound = _SPAN.fullmatch(text), _BOUND.fullmatch(text)
-    if span:
-        low, high = number(span[1]), number(span[2])
-        if low is not None and high is not None and float(low) <= float(high):
-            found = {"low": quantity(low, units), "high": quantity(high, units)}
-    elif bound and (limit := number(bound[2])) is not None:
-        found = {"high" if "<" in bound[1] else "low": quantity(limit, units)}
+    found: Element = {side: quantity(at, units) for side, at in _bounds(text)}
     found["text"] = text
     return found
+
+
+@lru_cache(maxsize=4096)
+def _bounds(text: str) -> tuple[tuple[str, Digits], ...]:
+    """Return which sides of a range are known, and where they are."""
+    if span := _SPAN.fullmatch(text):
+        low, high = number(span[1]), number(span[2])
+        if low is None or high is None or float(low) > float(high):
+            return ()
+        return ("low", low), ("high", high)
+    bound = _BOUND.fullmatch(text)
+    limit = number(bound[2]) if bound else None
+    if bound is None or limit is None:
+        return ()
+    return (("high" if "<" in bound[1] else "low", limit),)
 
 
 def counted(feed: Feed, source: Repetition | None) -> Element:
