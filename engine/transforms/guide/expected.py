@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from engine.hl7 import Message, Repetition, Segment
@@ -14,6 +15,7 @@ from engine.transforms.guide.places import Place
 from engine.transforms.guide.tables import Guide, Row, plain
 
 _FIELD: Final = re.compile(r"[A-Z][A-Z0-9]{2}-(\d+)(?:\.(\d+))?")
+_OWN: Final = re.compile(r"[A-Z]{2,3}\.(\d+)")
 _PART: Final = re.compile(r"[A-Z]+\d?[.-](\d+)(?:\.\d+)?")
 
 
@@ -76,8 +78,8 @@ class _Here:
             return
         root = Place("", "").below(use.target)
         for row in self.guide.segments.get(plain(use.datatype), ()):
-            sure = holds(row.condition, self._read)
             found = _FIELD.fullmatch(row.source)
+            sure = holds(row.condition, partial(self._read, row=row))
             if found is None or sure is False or row.constant.startswith('"'):
                 continue
             certain = said is True and sure is True and not row.constant
@@ -106,8 +108,13 @@ class _Here:
             else:
                 yield from at.parts(below, place)
 
-    def _read(self, path: str) -> list[str]:
-        """Return what stands at a field, in this segment or the first of its kind."""
+    def _read(self, path: str, row: Row | None = None) -> list[str]:
+        """Return what stands at a field, in this segment or the first of its kind.
+
+        ``CWE.3`` is a component of the field that a row is about.
+        """
+        if row is not None and (own := _OWN.fullmatch(path)):
+            path = f"{row.source.partition('.')[0]}.{own[1]}"
         segment_id, _, rest = path.partition("-")
         segment = self.segment
         if segment_id != segment.id:

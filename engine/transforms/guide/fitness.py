@@ -12,6 +12,7 @@ from typing import Final
 from engine.hl7.timestamps import read_time, read_timestamp
 from engine.transforms.fhir.bindings import REQUIRED
 from engine.transforms.fhir.definitions import elements
+from engine.transforms.fhir.times import offset_of
 from engine.transforms.guide.places import Place
 
 _NUMBER: Final = re.compile(r"\s*[<>]?=?[+-]?\d*\.?\d+\s*")
@@ -49,6 +50,11 @@ def fits(place: Place, value: str, codes: frozenset[str]) -> bool:
             return bool(allowed & (codes | {value, value.lower()}))
         return bool(codes) or _CODE.fullmatch(value) is not None
     return _READS.get(kind, bool)(value)
+
+
+def lacks_zone(place: Place, value: str) -> bool:
+    """Whether a value alone is no instant where R4 wants one (T01)."""
+    return _typed(place)[2] == "instant" and not offset_of(value)
 
 
 def bound(place: Place) -> frozenset[str]:

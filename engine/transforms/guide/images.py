@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from engine.hl7.timestamps import read_timestamp
+from engine.hl7.timestamps import read_time, read_timestamp
 from engine.transforms.fhir.systems import standard_system, universal_uri
 
 _TIME: Final = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?)?)?")
@@ -57,7 +57,9 @@ def is_image(
 
 
 def _same_date(value: str, found: str) -> bool:
-    """Whether a FHIR time says a DTM: no less of the date, and no other time of day."""
+    """Whether a FHIR time says a DTM or TM: no less of it, and no other time of day."""
+    if found[2:3] == ":":
+        return read_time(value) == found
     stamp = read_timestamp(value)
     if stamp is None or not _TIME.fullmatch(found):
         return False

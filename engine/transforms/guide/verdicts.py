@@ -6,15 +6,16 @@ Spec:
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from engine.hl7 import Message, Path
 from engine.hl7.escapes import decode
 from engine.transforms.fhir.sources import parts_of, short
+from engine.transforms.fhir.times import offset_of
 from engine.transforms.guide.choices import CONSTANTS, SETTINGS, Choice, chosen
 from engine.transforms.guide.expected import Expectation, expectations, places_of
-from engine.transforms.guide.fitness import bound, fits
+from engine.transforms.guide.fitness import bound, fits, lacks_zone
 from engine.transforms.guide.hollow import hollow
 from engine.transforms.guide.images import decoded, is_image, is_site_uri, squashed
 from engine.transforms.guide.leaves import Leaf, leaves_of
@@ -51,6 +52,11 @@ class Yardstick:
 def yardstick(guide: Guide, message: Message, structure: str) -> Yardstick:
     """Return what the maps of a message structure expect of a message."""
     wanted = expectations(guide, message, structure)
+    if not offset_of(message.segments[0].text(7)):  # no zone, no instant (T02)
+        wanted = [
+            replace(each, sure=each.sure and not lacks_zone(each.place, each.value))
+            for each in wanted
+        ]
     mapped = {each.path.partition(".")[0] for each in wanted}
     values = frozenset(
         decode(part.value, message.delimiters, message.charset)
@@ -159,9 +165,13 @@ def _groups(each: Expectation, leaf: Leaf) -> Iterator[tuple[Group, object]]:
 
 
 def _best(wanted: Sequence[Expectation], leaves: _Leaves) -> dict[Group, set[object]]:
-    """Return for each group the resources, or members, that hold the most of it."""
+    """Return for each group the resources, or members, that hold the most of it.
+
+    A component that two rows send to one place counts once.
+    """
     tallies: dict[Group, dict[object, int]] = {}
-    for each in wanted:
+    once = {(each.path, each.place.text, each.unit): each for each in wanted}
+    for each in once.values():
         held = {pair for leaf in leaves.at(each) for pair in _groups(each, leaf)}
         weight = _BY_NUMBER if each.place.path.endswith("identifier.value") else 1
         for group, thing in held:

@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.fhir_messages import adt, pid, pv1
 from tests.guide_damage import (
     DAMAGES,
     STRUCTURES,
+    complaints,
     guide_in,
     mapped,
     own_bundle,
@@ -258,6 +260,8 @@ def test_a_path_behind_a_reference_leads_to_the_resource():
         ("20240102030405-0500", "2024-01-02T03:04:05-05:00", True),
         ("1980", "1980-02-29", False),
         ("7.50", "7.5", True),
+        ("0700", "07:00:00", True),
+        ("0700", "08:00:00", False),
         ("LN", "http://loinc.org", True),
         ("1.2.3", "urn:oid:1.2.3", True),
         ("Doe", "Roe", False),
@@ -299,13 +303,36 @@ def test_f2_nothing_is_said_against_our_bundle_of_a_benchmark_message(guide, str
     assert share_placed(results) == 1.0
 
 
+SAMPLES = Path(__file__).parents[3] / "samples"
+EXPLAINED = {
+    "adt-a01-admit": ["NK1-5.2"],
+    "adt-a08-update": ["PID-13.2"],
+    "adt-a11-cancel-admit": ["PV1-2.1"],
+    "oru-r01-lab": ["OBR-15.4"],
+}
+"""What docs/how-to/explain-a-value.md says of our own samples."""
+
+
+def test_f2_what_is_said_against_our_own_samples_is_explained(guide):
+    said: dict[str, list[str]] = {}
+    for file in sorted(SAMPLES.glob("*/message.hl7")):
+        message = parse(file.read_bytes().replace(b"\n", b"\r"))
+        structure = message.segments[0].text(9, 3)
+        if structure in guide.messages:
+            by = yardstick(guide, message, structure)
+            found = [one.path for one in complaints(by, own_bundle(message))]
+            said |= {file.parent.name: found} if found else {}
+
+    assert said == EXPLAINED
+
+
 def test_f2_a_damaged_element_is_told(guide):
     by, made = benchmark(guide, "ADT_A01")
     leaves = mapped(by, made)[::12]
 
     missed = list(untold(by, made, leaves))
 
-    assert len(missed) <= 0.05 * len(leaves) * len(DAMAGES), missed
+    assert len(missed) <= 0.04 * len(leaves) * len(DAMAGES), missed
 
 
 def test_nearly_every_condition_of_the_guide_is_read(guide):
