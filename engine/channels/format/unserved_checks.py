@@ -16,11 +16,19 @@ _SENTENCE: Final = "this release reads this key but does not act on it yet"
 
 
 def one(written: Written, node: Node) -> Iterator[Fault]:
-    """Return a warning for each key of a channel that changes nothing yet."""
+    """Return a warning for each key of a channel that changes nothing yet.
+
+    What would send something wrong is refused.
+    """
     del node
     channel = written.channel
     for path in _unserved(channel):
         yield written.fault(path, _SENTENCE, "CH350", level="warning")
+    for number, each in enumerate(channel.destinations):
+        if each.fhir is not None and each.fhir.mode == "single":
+            path = ("destinations", number, "fhir", "mode")
+            sentence = "this release cannot send resources one by one"
+            yield written.fault(path, sentence, "CH350", "write transaction or batch")
 
 
 def _unserved(channel: Channel) -> Iterator[tuple[str | int, ...]]:

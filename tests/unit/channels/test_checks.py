@@ -322,3 +322,12 @@ def test_a_key_that_changes_nothing_yet_is_told_and_not_passed_over(tmp_path):
 
     assert (fault.level, fault.code) == ("warning", "CH350")
     assert fault.place.line == 4
+
+
+def test_a_mode_that_would_send_something_wrong_is_refused(tmp_path):
+    web = "    fhir: {url: 'http://127.0.0.1:1/r4', mode: single}\n"
+
+    fault = one(tmp_path, parts={HIS: web})
+
+    assert (fault.level, fault.code) == ("error", "CH350")
+    assert "one by one" in fault.sentence
