@@ -52,11 +52,17 @@ class Ward:
             index = SqlPatientIndex(connection, self.store.sealer)
             return moves.move(index, moves.Request(kind, **given), order)
 
-    def person(self, number):
+    def known(self, number, authority="HOSP"):
         with self.store.reading() as connection:
             index = SqlPatientIndex(connection, self.store.sealer)
-            known = index.known([Identifier("HOSP", "MR", number)])
-        return next(iter(known.values())).person
+            known = index.known([Identifier(authority, "MR", number)])
+        return next(iter(known.values()))
+
+    def person(self, number, authority="HOSP"):
+        return self.known(number, authority).person
+
+    def record(self, number, authority="HOSP"):
+        return self.known(number, authority).number
 
     def outbox(self, destination, after=0):
         """Return what was queued for a destination, in order."""

@@ -29,10 +29,10 @@ from engine.channels.disk import is_broken, not_started, protect_data
 from engine.channels.format.load import load_site
 from engine.channels.logs import configure_logs
 from engine.channels.opening import open_when_there
+from engine.channels.owed import is_owed, make_owed
 from engine.channels.processing.assemble import Line, lines_of
 from engine.channels.processing.finish import Finished, finish
 from engine.channels.processing.joining import look_for_late, settle_earlier
-from engine.channels.processing.owed import is_owed, make_owed
 from engine.channels.processing.prepare import prepare
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.store_view import Memory, StoreView
@@ -224,7 +224,7 @@ class Worker:
     def _corrected(self, name: str, lease: Lease) -> int:
         """Queue the corrections of a channel without messages; return how many."""
         with self.database.reading() as connection:
-            if not is_owed(connection, name):
+            if not is_owed(connection, self.lines[name]):
                 return 0
         with self.database.engine() as connection:
             held = leases.is_held(connection, lease)

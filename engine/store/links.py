@@ -62,6 +62,9 @@ _LATER: Final = (
     .order_by(link_event.c.id, link_event.c.record)
 )
 _ALL: Final = select(link_event).order_by(link_event.c.id, link_event.c.record)
+_CONFIDENTIAL: Final = select(person.c.eid).where(
+    person.c.eid.in_(bindparam("eids", expanding=True)), person.c.confidential > 0
+)
 _SHIELD: Final = (
     update(person)
     .where(person.c.eid.in_(bindparam("eids", expanding=True)))
@@ -259,6 +262,12 @@ def person_row(eid: str, survivor: str = "") -> dict[str, object]:
     """Return a person's row, retired where there is a survivor."""
     state = PersonState.RETIRED if survivor else PersonState.ACTIVE
     return {"eid": eid, "state": state, "survivor": survivor, "confidential": 0}
+
+
+def confidential(connection: Connection, persons: Iterable[str]) -> frozenset[str]:
+    """Return which of some persons are confidential."""
+    found = connection.execute(_CONFIDENTIAL, {"eids": list(persons)})
+    return frozenset(found.scalars())
 
 
 def shield(connection: Connection, persons: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from engine.identity.index import Identifier, SourceRecord
 from engine.identity.person import LinkEvent, LinkKind
 from engine.identity.registration import Registration
 from engine.identity.traits import Traits
-from engine.store import audit, family_names, links, tasks
+from engine.store import audit, family_names, links, protection, tasks
 from engine.store.counters import reserve
 from engine.store.dialect import put
 from engine.store.patient_tables import (
@@ -45,11 +45,6 @@ _UPDATE_RECORD: Final = (
         traits=bindparam("traits"),
     )
 )
-_PROTECT: Final = (
-    update(record)
-    .where(record.c.id == bindparam("number"))
-    .values(confidential=bindparam("told"))
-)
 _DELETE_BLOCKS: Final = delete(block).where(
     block.c.record == bindparam("record"),
     block.c.key.in_(bindparam("keys", expanding=True)),
@@ -63,7 +58,7 @@ def apply(patients: SqlPatientIndex, decision: Decision, now: datetime) -> str:
     with the resources and deliveries stamped with that identifier.
     """
     number = _record(patients, decision, now)
-    _protect(patients, decision, now)
+    protection.keep(patients, decision, now)
     for other in decision.also:
         apply(patients, _settled(patients, other), now)
     for each in decision.moves:
@@ -101,34 +96,6 @@ def _settled(patients: SqlPatientIndex, decision: Decision) -> Decision:
     )
 
 
-def _protect(patients: SqlPatientIndex, decision: Decision, now: datetime) -> None:
-    """Keep what the message says of confidentiality; a late word lifts nothing.
-
-    Protection begins even with a message that is held. It ends with none of those.
-    """
-    registration, record = decision.registration, decision.record
-    told = registration.confidential
-    if record is None:
-        if told and decision.change is not None:
-            _shield(patients, decision.change.person)
-        return
-    late = registration.happened < record.updated or decision.held
-    if told is None or told == record.confidential or (late and not told):
-        return
-    patients.flush()
-    where = {"number": record.number, "told": int(told)}
-    patients.connection.execute(_PROTECT, where)
-    _shield(patients, record.person)
-    word = "confidential" if told else "no longer confidential"
-    act = audit.Act(now, ENGINE, "protect", f"record {record.number}", word)
-    audit.write(patients.connection, patients.sealer, [act])
-
-
-def _shield(patients: SqlPatientIndex, person: str) -> None:
-    patients.flush()
-    links.shield(patients.connection, [person])
-
-
 # -- the record ------------------------------------------------------------------------
 
 
@@ -144,7 +111,23 @@ def _record(patients: SqlPatientIndex, decision: Decision, now: datetime) -> int
     if change.before != change.traits:
         _changed_record(patients, decision, change, change.number)
     _name(patients, change.number, _states(change), now)
+    if change.identifiers:
+        _note_more(patients, decision, change.number, now)
     return change.number
+
+
+def _note_more(
+    patients: SqlPatientIndex, decision: Decision, number: int, now: datetime
+) -> None:
+    """Note among the link events that a record has one more identifier.
+
+    Nobody moves; who subscribes to identifiers reads of it there.
+    """
+    assert decision.change is not None
+    person, message = decision.change.person, decision.registration.message
+    event = links.at(now, ENGINE, LinkKind.LINK, Reason.KNOWN_IDENTIFIER)
+    event = replace(event, records=(number,), source=person, target=person)
+    links.append(patients, replace(event, message=message))
 
 
 def _new_record(

@@ -182,6 +182,16 @@ link_event = Table(
 )
 """Append only: one row for each record of an event, record 0 where it has none."""
 
+identifiers_told = Table(
+    "identifiers_told",
+    ENGINE,
+    word("place", primary_key=True),
+    word("person", primary_key=True),
+    digest("digest"),
+    sqlite_with_rowid=False,
+)
+"""The set of identifiers each subscriber was told last, as a keyed hash."""
+
 different = Table(
     "different",
     ENGINE,

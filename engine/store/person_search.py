@@ -12,8 +12,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, select
-
 from engine.identity.blocking import asked_texts, hashed
 from engine.identity.criteria import WILD, Criteria
 from engine.identity.grading import Graded, graded, posterior
@@ -21,8 +19,8 @@ from engine.identity.index import SourceRecord
 from engine.identity.matching import counted, enough, keys_of, match
 from engine.identity.traits import Traits
 from engine.identity.weights import Model
+from engine.store import links
 from engine.store.family_names import FamilyNames, holders, key_of
-from engine.store.patient_tables import person
 from engine.store.patients import COLUMNS, SqlPatientIndex
 
 SORTED: Final = 50
@@ -32,9 +30,6 @@ MOST_COMPARED: Final = 5_000
 """Records opened for one question; it must say more when that finds too few."""
 
 _PAGE: Final = 100
-_CONFIDENTIAL: Final = select(person.c.eid).where(
-    person.c.eid.in_(bindparam("eids", expanding=True)), person.c.confidential > 0
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +79,7 @@ class Search:
         """Return which of some persons are not to be shown."""
         if self.confidential or not persons:
             return frozenset()
-        asked = {"eids": list(persons)}
-        return frozenset(
-            self.patients.connection.execute(_CONFIDENTIAL, asked).scalars()
-        )
+        return links.confidential(self.patients.connection, persons)
 
     def alike(self, traits: Traits) -> list[Graded]:
         """Return who may be meant by some traits, the likeliest first."""

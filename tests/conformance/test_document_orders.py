@@ -8,8 +8,8 @@ import pytest
 from lxml import etree
 
 from engine.channels.format.load import load_site
+from engine.channels.owed import make_owed
 from engine.channels.processing.assemble import lines_of
-from engine.channels.processing.owed import make_owed
 from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.processing.summaries import last_at
 from engine.channels.worker import Worker

@@ -175,6 +175,11 @@ class MllpDestination:
         DOCUMENT_TEMPLATE | None,
         "a C-CDA document inside MDM^T02, not the message",
     ] = None
+    pix_updates: Annotated[
+        tuple[str, ...],
+        kinds.TEXT,
+        "A31 on each change of a person's numbers in these domains, not the message",
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

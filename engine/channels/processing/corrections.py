@@ -52,6 +52,7 @@ def forms_of(channels: Iterable[Channel]) -> dict[tuple[str, str], Form]:
         if channel.identity.match
         for each in channel.destinations
         if each.on_identity_change == "send" and not each.simulate
+        if each.mllp is None or not each.mllp.pix_updates
     }
 
 

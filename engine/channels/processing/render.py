@@ -118,6 +118,8 @@ def _gate(
 
 def _mllp(destination: Destination, work: Work) -> list[Rendered]:
     assert destination.mllp is not None
+    if destination.mllp.pix_updates:
+        return []
     if destination.mllp.document is None:
         messages = [work.prepared.message]
     else:

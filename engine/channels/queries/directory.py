@@ -71,12 +71,13 @@ def directory_of(site: Site, model: str = "default") -> Directory:
         settings.identity_system,
         site.models[model],
         assigners,
-        _spoken(table),
+        spoken_of(table),
         ranks,
     )
 
 
-def _spoken(table: CodeTable | None) -> dict[str, tuple[str, str]]:
+def spoken_of(table: CodeTable | None) -> dict[str, tuple[str, str]]:
+    """Return namespace and OID of each authority: its names in HL7 v2."""
     rows = {} if table is None else table.rows
     return {
         found[0].values["to"]: (namespace, found[0].values.get("oid", ""))
