@@ -8,18 +8,22 @@ import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, note
 from engine.cli.mpi_models import COMMANDS
+from engine.cli.mpi_persons import (
+    PERSON_COLUMNS,
+    person_row,
+    search_command,
+    unidentified_command,
+)
 from engine.cli.mpi_quality import quality_command
+from engine.cli.mpi_tasks import WORK, task_row
 from engine.cli.output import Row, emit, emit_one, masked
 from engine.cli.site import move_options, order, site, store
 
 if TYPE_CHECKING:
-    from engine.identity.index import SourceRecord
     from engine.identity.person import LinkKind
     from engine.store.database import Database
     from engine.store.moves import Request
-    from engine.store.worklist import Task
 
-PERSON_COLUMNS = ["person", "record", "authority", "name", "birth", "sex", "bits"]
 EXPORT = ["control_id", "enterprise_id", "outcome", "reasons", "candidate"]
 
 
@@ -32,42 +36,8 @@ def mpi_command() -> None:
     """
 
 
-mpi_command.add_command(quality_command)
-
-
-@mpi_command.command("search")
-@click.argument("family")
-@click.argument("given", required=False, default="")
-@click.option("--birth", default="", help="YYYYMMDD.")
-@click.option("--sex", default="")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-def search(family: str, given: str, birth: str, sex: str, limit: int) -> None:
-    """Find persons who may be meant, the likeliest first, with the match weight."""
-    from engine.hl7 import parse, parse_path
-    from engine.identity.matching import counted, keys_of, match
-    from engine.identity.traits import traits_of
-    from engine.store.patients import SqlPatientIndex, shipped
-
-    message = parse(b"MSH|^~\\&|\rPID|1\r")
-    values = {"PID-5.1": family, "PID-5.2": given, "PID-7": birth, "PID-8": sex}
-    for path, text in values.items():
-        if text:
-            message.set_text(parse_path(path), text)
-    traits = traits_of(message.all("PID")[0])
-    model = shipped()
-    with store() as database, database.reading() as connection:
-        index = SqlPatientIndex(connection, database.sealer)
-        counts = counted(traits, index, model)
-        found = index.candidates(keys_of(traits, index, model))
-        matches = [match(traits, each, counts, model) for each in found]
-    matches.sort(key=lambda each: -each.bits)
-    emit(
-        (
-            {**_person(each.record), "bits": round(each.bits, 1)}
-            for each in matches[:limit]
-        ),
-        PERSON_COLUMNS,
-    )
+for _whole in (quality_command, search_command, unidentified_command):
+    mpi_command.add_command(_whole)
 
 
 @mpi_command.command("show")
@@ -85,7 +55,7 @@ def show(person: str) -> None:
         note(f"{person} was merged into {today}")
     if not found:
         raise Stop(f"there is no person {person}", Exit.PROBLEMS)
-    emit((_person(each) for each in found), PERSON_COLUMNS[:-1])
+    emit((person_row(each) for each in found), PERSON_COLUMNS)
 
 
 @mpi_command.command("tasks")
@@ -118,7 +88,7 @@ def tasks(
         _decide(*act, reason=reason)
         return
     if number:
-        _show_task(number)
+        _showtask_row(number)
         return
     if category and category not in set(Category):
         hint = "categories: " + ", ".join(Category)
@@ -127,10 +97,10 @@ def tasks(
     with store() as database, database.reading() as connection:
         found = task_work.by_priority(connection, wanted, limit)
     columns = [
-        "id", "category", "reason", "waiting", "asked", "due_at", "opened_at", "person",
-        "candidates",
+        "id", "category", "reason", "waiting", "asked", "assignee", "due_at",
+        "opened_at", "person", "candidates",
     ]  # fmt: skip
-    emit(({**_task(each), "waiting": held} for each, held in found), columns)
+    emit(({**task_row(each), "waiting": held} for each, held in found), columns)
     if found:
         first = found[0][0].id
         note(f"next: interop mpi tasks --show {first}")
@@ -158,10 +128,10 @@ def _decide(word: str, number: int, *, reason: str) -> None:
         else:
             worklist.decide_task(index, number, Ruling(word), why)
         done = worklist.shown(index, number)
-    emit_one(_task(done))
+    emit_one(task_row(done))
 
 
-def _show_task(number: int) -> None:
+def _showtask_row(number: int) -> None:
     from engine.store import patient_views, task_work, worklist
     from engine.store.patients import SqlPatientIndex, shipped
 
@@ -180,8 +150,8 @@ def _show_task(number: int) -> None:
             note(f"  {line.bits:+6.1f} {line.trait} {line.level}")
     for each in written:
         note(f"{each.at:%Y-%m-%d %H:%M} {each.author}: {masked(each.text)}")
-    rows = ({**_person(each), "bits": bits.get(each.number)} for each in records)
-    emit(rows, PERSON_COLUMNS)
+    rows = ({**person_row(r), "bits": bits.get(r.number)} for r in records)
+    emit(rows, [*PERSON_COLUMNS, "bits"])
 
 
 def _move_command(kind: str, does: str, names: tuple[str, ...]) -> None:
@@ -344,42 +314,5 @@ def _exported(database: "Database") -> Iterator[Row]:
         after = page[-1].message
 
 
-def _person(record: "SourceRecord") -> Row:
-    traits = record.traits
-    name = " ".join(filter(None, (traits.family, traits.given, traits.middle)))
-    return {
-        "person": record.person,
-        "record": record.number,
-        "authority": record.authority,
-        "name": masked(name),
-        "birth": masked(traits.birth),
-        "sex": traits.sex,
-    }
-
-
-def _task(task: "Task") -> Row:
-    return {
-        "id": task.id,
-        "category": str(task.category),
-        "reason": str(task.reason),
-        "state": str(task.state),
-        "held": task.held,
-        "opened_at": task.opened_at,
-        "person": task.person,
-        "record": task.record,
-        "message": task.message,
-        "candidates": [
-            {"record": each.record, "person": each.person, "bits": round(each.bits, 1)}
-            for each in task.candidates
-        ],
-        "assignee": task.assignee,
-        "asked": task.asked,
-        "due_at": task.due_at,
-        "decision": task.decision,
-        "decided_by": task.decided_by,
-        "decided_at": task.decided_at,
-    }
-
-
-for _command in COMMANDS:
+for _command in (*COMMANDS, *WORK):
     mpi_command.add_command(_command)

@@ -33,8 +33,8 @@ def quality_command(since: str, until: str, *, by_day: bool) -> None:
     from engine.store.patients import SqlPatientIndex
     from engine.store.quality import quality
 
-    end = _day(until) if until else now() + timedelta(days=1)
-    begin = _day(since) if since else now() - timedelta(days=30)
+    end = day_of(until) if until else now() + timedelta(days=1)
+    begin = day_of(since) if since else now() - timedelta(days=30)
     with store() as database, database.reading() as connection:
         found = quality(SqlPatientIndex(connection, database.sealer), begin, end)
     if by_day:
@@ -43,7 +43,8 @@ def quality_command(since: str, until: str, *, by_day: bool) -> None:
         emit((_row(each) for each in found), COLUMNS)
 
 
-def _day(text: str) -> datetime:
+def day_of(text: str) -> datetime:
+    """Return a day as its first instant."""
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:

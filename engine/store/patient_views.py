@@ -7,7 +7,6 @@ Spec:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from string import ascii_lowercase
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -16,10 +15,9 @@ from engine.errors import IllegalTransitionError
 from engine.identity.blocking import block_keys
 from engine.identity.explanation import Line, explain, headline
 from engine.identity.index import Identifier, SourceRecord
-from engine.identity.matching import Match, counted, keys_of, match
+from engine.identity.matching import Match, counted, match
 from engine.identity.person import fold
 from engine.identity.survivorship import GoldenRecord, SourceValues, golden
-from engine.identity.traits import Traits
 from engine.identity.weights import Model
 from engine.store import links
 from engine.store.patient_tables import (
@@ -121,29 +119,6 @@ def identifiers_of(
         )
         for number, group in groupby(rows, key=lambda row: row.record)
     }
-
-
-def search(
-    patients: SqlPatientIndex, wanted: Traits, model: Model, limit: int = 20
-) -> list[Match]:
-    """Return the records most like what is asked for, best first, one a person.
-
-    It finds what shares a block key: two of name, birth date and place, or a number.
-    """
-    initials = ("", *ascii_lowercase)
-    keys = {
-        key
-        for initial in (initials if wanted.given and wanted.family else ("",))
-        for key in keys_of(wanted._replace(middle=initial), patients, model)
-    }
-    counts = counted(wanted, patients, model)
-    found = [
-        match(wanted, each, counts, model) for each in patients.candidates(sorted(keys))
-    ]
-    best: dict[str, Match] = {}
-    for each in sorted(found, key=lambda each: each.bits, reverse=True):
-        best.setdefault(each.record.person, each)
-    return list(best.values())[:limit]
 
 
 def compare(

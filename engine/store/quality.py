@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, exists, select
 
 from engine.identity.decision import Reason, Ruling
 from engine.identity.person import LinkKind
@@ -79,6 +79,27 @@ _EMPTY: Final = (
     .join(authority, authority.c.id == record.c.authority)
     .where(decision.c.reasons == Reason.PLACEHOLDER_DATA.value)
 )
+
+
+_named = record.alias("named")
+_UNIDENTIFIED: Final = (
+    select(record.c.person, record.c.id, authority.c.key, link_event.c.at)
+    .join(authority, authority.c.id == record.c.authority)
+    .join(
+        link_event,
+        (link_event.c.record == record.c.id) & (link_event.c.id == record.c.id),
+    )
+    .where(
+        record.c.kind == Kind.UNIDENTIFIED.value,
+        link_event.c.at < bindparam("before"),
+        ~exists().where(
+            _named.c.person == record.c.person,
+            _named.c.kind.not_in((Kind.UNIDENTIFIED.value, Kind.TEST.value)),
+        ),
+    )
+    .order_by(record.c.id)
+)
+"""A record's first link event has the record's own number."""
 
 
 @dataclass(slots=True)
@@ -152,6 +173,24 @@ def quality(
         sources[key].placeholders += 1
     _count_tasks(connection, sources, since, until)
     return [found[key] for key in sorted(found)]
+
+
+class Unidentified(NamedTuple):
+    """A patient of whom it is not known who they are, and since when."""
+
+    person: str
+    record: int
+    authority: str
+    since: datetime
+
+
+def unidentified(connection: Connection, before: datetime) -> list[Unidentified]:
+    """Return who was registered without a name before some instant, oldest first.
+
+    Whoever has another record that says who they are is identified.
+    """
+    rows = connection.execute(_UNIDENTIFIED, {"before": before})
+    return [Unidentified(*row) for row in rows]
 
 
 class _Sources:

@@ -99,6 +99,17 @@ def comments(patients: SqlPatientIndex, number: int) -> list[Comment]:
     ]
 
 
+def give(patients: SqlPatientIndex, number: int, assignee: str, order: Order) -> None:
+    """Give a task to somebody, or to nobody in particular; it is audited.
+
+    Raises:
+        IllegalTransitionError: there is no such task.
+    """
+    worklist.shown(patients, number)
+    worklist.assign(patients.connection, number, assignee)
+    written(patients, order, "assign", f"task {number}")
+
+
 def set_due(connection: Connection, number: int, due_at: datetime | None) -> None:
     """Say until when a task is to be decided."""
     connection.execute(update(task).where(task.c.id == number).values(due_at=due_at))

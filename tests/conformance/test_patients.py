@@ -1,6 +1,7 @@
 """What every database must do with the patient index."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -10,8 +11,7 @@ from hypothesis import strategies as st
 from engine.errors import IllegalTransitionError
 from engine.identity import Outcome, Reason, decide
 from engine.identity.person import LinkKind
-from engine.identity.traits import Traits
-from engine.store import patient_views, patients, person_lists
+from engine.store import patient_views, patients, person_lists, quality
 from engine.store.audit import Order
 from engine.store.moves import Request, move
 from engine.store.patient_changes import apply
@@ -292,16 +292,6 @@ def test_M08_a_retired_identifier_resolves_however_far(hospital):
     assert set(seen.retired) == {people[0], people[1]}
 
 
-def test_a_search_finds_a_person_by_name_and_birth(hospital):
-    hospital.send("1", middle="Q", address=HOME)
-    hospital.send("2", **OTTO)
-    wanted = Traits(given="rosalind", family="abernethy", birth="19800229")
-
-    found = hospital.ask(patient_views.search, wanted, shipped())
-
-    assert [each.record.person for each in found] == [hospital.person("1")]
-
-
 def test_the_export_has_one_line_for_each_message(hospital):
     person = hospital.send("1", control_id="A").enterprise_id
     hospital.send("2", birth="19800301", control_id="B")
@@ -374,3 +364,29 @@ def test_the_hot_statements_use_their_indexes(tmp_path, sql, values):
     database.close()
     assert any(step.startswith("SEARCH") for step in steps)
     assert not {"SCAN r", "SCAN i", "SCAN block", "SCAN name_count"} & set(steps)
+
+
+def test_M14_who_is_unidentified_is_listed_until_somebody_says_who_they_are(hospital):
+    doe = {"family": "Doe", "given": "John", "birth": "", "sex": "M"}
+    hospital.send("7", **doe)
+    hospital.send("8", **doe)
+    later = NOON + timedelta(days=8)
+    first = [hospital.record("7"), hospital.record("8")]
+
+    assert [each.record for each in unidentified_before(hospital, later)] == [
+        each.number for each in first
+    ]
+    assert unidentified_before(hospital, NOON) == []
+
+    hospital.send("7", **OTTO, trigger="A08", **LATER)
+    hospital.send("9", **OTTO, ssn="123-45-6780")
+    hospital.move(
+        LinkKind.MERGE, source=hospital.person("8"), target=hospital.person("9")
+    )
+
+    assert unidentified_before(hospital, later) == []
+
+
+def unidentified_before(hospital, instant):
+    with hospital.database.reading() as connection:
+        return quality.unidentified(connection, instant)

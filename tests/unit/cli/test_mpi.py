@@ -5,6 +5,7 @@ import json
 import pytest
 
 from engine.cli.invocation import Exit
+from engine.store import audit
 from tests.sites import site_with_doubt
 
 
@@ -71,7 +72,67 @@ def test_persons_are_found_by_name(site, task):
     found = rows(site.run("mpi", "search", family, given, "--birth", birth))
 
     assert found
-    assert found[0]["bits"] >= found[-1]["bits"]
+    assert found[0]["score"] >= found[-1]["score"]
+    starred = rows(site.run("mpi", "search", family[:3] + "*", "--limit", "50"))
+    assert {each["person"] for each in found} <= {each["person"] for each in starred}
+    assert not site.run("mpi", "search", "Nobody", "Known").stdout
+
+
+def test_a_search_for_nobody_in_particular_is_refused(site):
+    broad = site.run("mpi", "search", "--sex", "F")
+    wrong = site.run("mpi", "search", "Doe", "--birth", "someday")
+
+    assert (broad.exit_code, wrong.exit_code) == (Exit.USAGE, Exit.USAGE)
+    assert "too many" in broad.stderr
+    assert "someday" in wrong.stderr
+
+
+def test_who_sees_confidential_persons_says_why(site):
+    rows(site.run("mpi", "search", "Nobody", "Known", "--confidential", "a complaint"))
+
+    database = site.database("worker")
+    with database.reading() as connection:
+        acts = [row.act for row in audit.rows(connection, database.sealer)]
+    database.close()
+    assert [each.detail for each in acts if each.action == "view"] == ["a complaint"]
+
+
+def test_a_task_is_given_to_somebody_with_a_day(site, task):
+    (given,) = rows(site.run("mpi", "assign", task["id"], "kim"))
+    (due,) = rows(site.run("mpi", "due", task["id"], "2030-02-01"))
+    (free,) = rows(site.run("mpi", "due", task["id"]))
+
+    assert (given["assignee"], due["due_at"][:10]) == ("kim", "2030-02-01")
+    assert (free["assignee"], free["due_at"]) == ("kim", None)
+
+
+def test_staged_decisions_are_carried_out_all_or_none(site, task, tmp_path):
+    file = tmp_path / "decisions.jsonl"
+    good = json.dumps({"task": task["id"], "ruling": "different"})
+    staged = ("mpi", "decide", file, "--reason", "both charts seen")
+
+    file.write_text(f"{good}\n{json.dumps({'task': 99, 'ruling': 'same'})}\n")
+    assert site.run(*staged).exit_code != Exit.DONE
+    assert rows(site.run("mpi", "tasks"))
+
+    file.write_text(good + "\n")
+    (done,) = rows(site.run(*staged))
+    assert (done["state"], done["decision"]) == ("decided", "different")
+
+
+@pytest.mark.parametrize("line", ["same", "[]", '{"task": 1}', '{"ruling": "same"}'])
+def test_a_staged_line_that_is_no_decision_is_named(site, tmp_path, line):
+    file = tmp_path / "decisions.jsonl"
+    file.write_text(line + "\n")
+
+    refused = site.run("mpi", "decide", file, "--reason", "seen")
+
+    assert refused.exit_code == Exit.USAGE
+    assert "line 1" in refused.stderr
+
+
+def test_a_site_lists_whom_nobody_has_identified(site):
+    assert rows(site.run("mpi", "unidentified", "--days", "0")) == []
 
 
 def test_persons_are_merged_and_unmerged(site, task):

@@ -1,0 +1,120 @@
+"""``interop mpi search`` and ``unidentified``: persons by what is known of them."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from engine.cli.invocation import Command, Exit, Stop, note, now
+from engine.cli.output import Row, emit, masked
+from engine.cli.site import order, store
+
+if TYPE_CHECKING:
+    from engine.identity.criteria import Criteria
+    from engine.identity.index import SourceRecord
+    from engine.store.person_search import Found, Search
+
+PERSON_COLUMNS = ["person", "record", "authority", "name", "birth", "sex"]
+_NARROWER = "add a given name, --birth, --phone or --ssn"
+
+
+def person_row(record: "SourceRecord") -> Row:
+    """Return a record as a line of output, its patient data masked."""
+    traits = record.traits
+    name = " ".join(filter(None, (traits.family, traits.given, traits.middle)))
+    return {
+        "person": record.person,
+        "record": record.number,
+        "authority": record.authority,
+        "name": masked(name),
+        "birth": masked(traits.birth),
+        "sex": traits.sex,
+    }
+
+
+@click.command("search", cls=Command)
+@click.argument("family", required=False, default="")
+@click.argument("given", required=False, default="")
+@click.option("--birth", default="", help="YYYYMMDD, or its beginning and *.")
+@click.option("--sex", default="")
+@click.option("--phone", default="")
+@click.option("--ssn", default="")
+@click.option(
+    "--confidential",
+    "reason",
+    default="",
+    metavar="REASON",
+    help="Show confidential persons too; the reason is kept in the audit trail.",
+)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+def search_command(reason: str, limit: int, **wanted: str) -> None:
+    """Find persons who may be meant, the likeliest first.
+
+    Names may be misspelt; one with * stands for whatever begins or ends so. The score
+    is the probability that the person is meant.
+    """
+    from engine.identity.criteria import Criteria, cleaned
+    from engine.store.audit import Act, write
+    from engine.store.family_names import FamilyNames
+    from engine.store.patients import SqlPatientIndex, shipped
+    from engine.store.person_search import Search
+
+    given = {trait: text for trait, text in wanted.items() if text}
+    criteria = Criteria({t: cleaned(t, text) or "" for t, text in given.items()})
+    for trait, text in criteria.wanted.items():
+        if not text.strip("*"):
+            raise Stop(f"{given[trait]!r} is no {trait} to search for", Exit.USAGE)
+    with store() as database:
+        if reason:
+            why = order(reason)
+            act = Act(why.now, why.actor, "view", "confidential persons", reason)
+            with database.engine() as connection:
+                write(connection, database.sealer, [act])
+        with database.reading() as connection:
+            index = SqlPatientIndex(connection, database.sealer, reads_only=True)
+            asked = Search(index, shipped(), FamilyNames(), bool(reason))
+            found = _likeliest(asked, criteria, limit)
+    rows = ({**person_row(f.record), "score": round(f.score, 4)} for f in found)
+    emit(rows, [*PERSON_COLUMNS, "score"])
+
+
+def _likeliest(asked: "Search", criteria: "Criteria", limit: int) -> "list[Found]":
+    """Return who is alike, or who fits exactly where that leads to nobody."""
+    from engine.store.person_search import Found
+
+    if all(map(criteria.exact, criteria.wanted)):
+        alike = asked.alike(criteria.as_traits())
+        if alike:
+            graded = alike[:limit]
+            return [Found(each.match.record, each.posterior) for each in graded]
+    page = asked.page(criteria, 0, limit)
+    if page.too_broad:
+        raise Stop("that fits too many persons", Exit.USAGE, _NARROWER)
+    if page.more:
+        note(f"more than {limit} fit; --limit shows more")
+    return list(page.found)
+
+
+@click.command("unidentified", cls=Command)
+@click.option("--days", type=click.IntRange(0), default=7, show_default=True)
+def unidentified_command(days: int) -> None:
+    """List patients nobody has identified for longer than some days, oldest first.
+
+    They stand alone until an update under their number, a merge or a person says who
+    they are.
+    """
+    from engine.store.quality import unidentified
+
+    with store() as database, database.reading() as connection:
+        found = unidentified(connection, now() - timedelta(days=days))
+    rows = (
+        {
+            "person": each.person,
+            "record": each.record,
+            "authority": each.authority,
+            "since": each.since,
+            "days": (now() - each.since).days,
+        }
+        for each in found
+    )
+    emit(rows, ["person", "record", "authority", "since", "days"])
