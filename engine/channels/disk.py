@@ -26,6 +26,8 @@ BROKEN: Final = "disk I/O error"
 
 STOPPED_TO_PROTECT_DATA: Final = 70
 WRONG_CONFIGURATION: Final = 3
+AGAIN: Final = 1
+"""The supervisor starts the process again."""
 
 _log = structlog.get_logger()
 
@@ -52,15 +54,13 @@ def protect_data() -> None:
 def not_started(error: Exception) -> int:
     """Tell why a process cannot start; return its exit code, unless a disk failed.
 
-    Raises:
-        EngineError: nothing is wrong with the configuration; a new life may succeed.
+    Without space, say, nothing is wrong with the configuration: a new life may succeed.
     """
     if is_broken(error):
         protect_data()
-    if not isinstance(error, ConfigurationError | OSError):
-        raise error
     _log.error("not_started", reason=str(error), faults=getattr(error, "faults", ()))
-    return WRONG_CONFIGURATION
+    is_final = isinstance(error, ConfigurationError | OSError)
+    return WRONG_CONFIGURATION if is_final else AGAIN
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ ends without one. After each life
 * the disk as it would be found without power is judged: what a failed sync should have
   covered is gone for good, and everything that was answered must be there all the same;
 * the process has stopped to protect data (70), refused to start (3), ended to be
-  started again (1, an edge that had no space for its recovery), or has gone on;
+  started again (1, no space for its recovery or its first write), or has gone on;
 * a node without faults starts on what is there, everything settles, the ledger holds.
 
 With ``--some`` so many calls are drawn; one that is never made proves nothing.
@@ -193,7 +193,7 @@ class Errors:
         named = f"{name} {call} {number} {error} on {hit.path or 'the folder'}"
         told = f"{named}: ended with {code}, {sender.answered} answered"
         print(told, file=sys.stderr, flush=True)
-        started_again = code == 1 and "edge_not_started" in node.log()
+        started_again = code == 1 and "not_started" in node.log()
         if code not in {0, STOPPED, REFUSED} and not started_again:
             self._offend(named, f"{place.process} ended with {code}")
         self._judge_disk(named, self.beside / start, records)
