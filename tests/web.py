@@ -172,7 +172,7 @@ class Web:
             named.append((b"content-type", kind.encode()))
         scope = {
             "type": "http",
-            "asgi": {"version": "3.0"},
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
             "method": method,
             "path": path,

@@ -46,6 +46,7 @@ def page(
         "session": session(request),
         "emergencies": _emergencies(request),
         "idle_seconds": int(here.settings.console_session_idle.total_seconds()),
+        "live": "",
         **values,
     }
     found = _environment().get_template(template)
@@ -91,7 +92,7 @@ def _environment() -> Environment:
         "state": state,
         "words": words,
     }
-    made.globals |= {"asset": asset, "token": token}
+    made.globals |= {"asset": asset, "cell": cell, "token": token}
     return made
 
 
@@ -123,6 +124,12 @@ def token(context: Context) -> Markup:
     return Markup('<input type="hidden" name="csrf" value="{}">').format(
         context["csrf"]
     )
+
+
+@pass_context
+def cell(context: Context, name: str) -> Markup:
+    """Return what may change while the page stands open, in an element of its own."""
+    return Markup('<span id="{}">{}</span>').format(name, context["cells"][name])
 
 
 @pass_context

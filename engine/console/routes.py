@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from engine.console import assets, health, preferences, scrape
+from engine.console import assets, health, live, preferences, scrape
 from engine.console.fhir_api import capability, match, patients, pixm
 from engine.console.pages import (
     account,
@@ -89,6 +89,8 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/audit/verify", audit.verify, Permission.READ_AUDIT),
     Route("POST", "/sign-out", sign_in.leave, _SEE),
     Route("POST", "/preferences", preferences.keep, _SEE),
+    Route("GET", "/live/{name}.json", live.once, _SEE),
+    Route("GET", "/live/{name}", live.stream, _SEE),
     Route("GET", "/", overview.overview, _SEE),
     Route("GET", "/channels.{form}", overview.overview, _SEE),
     Route("GET", "/messages", messages.messages, _SEE),

@@ -125,6 +125,7 @@ def serve(
         **_tls(settings),  # type: ignore[arg-type]  # as uvicorn names them
     )
     server = uvicorn.Server(config)
+    app.state.pulse.ending = lambda: server.should_exit
 
     def reload() -> None:
         app.state.surroundings = load()

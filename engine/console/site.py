@@ -14,6 +14,7 @@ from starlette.responses import Response
 from engine.console.exchange import Exchange
 from engine.console.fhir_api.answers import Refusal, refused
 from engine.console.gate import Gate, guarded
+from engine.console.live import pulse_of
 from engine.console.problems import problem
 from engine.console.rendering import page
 from engine.console.routes import ROUTES, Route
@@ -44,6 +45,7 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
     )
     app.state.surroundings = here
     app.state.throttle = Throttle()
+    app.state.pulse = pulse_of(lambda: app.state.surroundings)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(Refusal, refused)

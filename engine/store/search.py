@@ -87,6 +87,7 @@ class AttemptRow:
 
 _LOOK_AT: Final = 500
 _MAX_ROUNDS: Final = 400
+_NEWEST: Final = select(func.max(journal_message.c.id))
 
 _SHOWN: Final = [
     column for column in journal_message.c if column.name in MessageRow.__slots__
@@ -192,10 +193,11 @@ def _matching(
         read(MessageRow, MessageRow.__slots__, row, state=MessageState(row.state))
         for row in rows
     )
-    return [one for one in shown if _matches(wanted, one)]
+    return [one for one in shown if matches(wanted, one)]
 
 
-def _matches(wanted: MessageFilter, one: MessageRow) -> bool:
+def matches(wanted: MessageFilter, one: MessageRow) -> bool:
+    """Whether a message is as wanted, its search keys aside."""
     words = ("channel", "state", "message_type", "trigger_event", "person")
     pairs = ((getattr(wanted, word), getattr(one, word)) for word in words)
     return (
@@ -204,6 +206,20 @@ def _matches(wanted: MessageFilter, one: MessageRow) -> bool:
         and (wanted.since is None or one.received_at >= wanted.since)
         and (wanted.until is None or one.received_at <= wanted.until)
     )
+
+
+def newest(connection: Connection) -> int:
+    """Return the number of the latest message, 0 for none."""
+    found: int | None = connection.execute(_NEWEST).scalar()
+    return found or 0
+
+
+def arrived(connection: Connection, after: int, limit: int) -> list[MessageRow]:
+    """Return the messages that came after one, in accept order."""
+    number = journal_message.c.id
+    later = select(number).where(number > after).order_by(number).limit(limit)
+    ids = list(connection.execute(later).scalars())
+    return _matching(connection, MessageFilter(), ids)[::-1]
 
 
 def count_since(connection: Connection, since: datetime) -> int:

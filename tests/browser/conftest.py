@@ -10,6 +10,7 @@ import uvicorn
 from playwright.sync_api import sync_playwright
 
 from engine.channels.clock import utc_now
+from engine.console.live import Pulse
 from engine.store.database import Database
 from tests.web import Web, door
 
@@ -34,6 +35,7 @@ class Served:
 
     address: str
     database: Database
+    pulse: Pulse
 
     def code(self, *grants):
         return door(self.database, utc_now(), grants=grants)
@@ -43,14 +45,16 @@ class Served:
 def served(database):
     """Serve the console of a store on a free port of this machine."""
     app = Web(database, now=utc_now()).app
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    app.state.pulse.ending = lambda: server.should_exit
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive()
         [(_, port)] = [s.getsockname() for s in server.servers[0].sockets]
-        yield Served(f"http://127.0.0.1:{port}", database)
+        yield Served(f"http://127.0.0.1:{port}", database, app.state.pulse)
     finally:
         server.should_exit = True
         thread.join()

@@ -7,7 +7,7 @@ Spec:
     console.md S3 and 2 (URL is state).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -20,6 +20,7 @@ from starlette.responses import RedirectResponse, Response
 
 from engine.console.event_names import EVENT_NAMES
 from engine.console.listing import Listing, answer
+from engine.console.live import FOLLOWED
 from engine.console.permissions import Permission
 from engine.console.queries import message_query
 from engine.console.queries.message_query import QueryFault
@@ -62,7 +63,14 @@ def messages(request: Request, before: int = 0) -> Response:
         fault=None,
         states=list(MessageState),
         drop=drop,
+        live="" if before or given.keys() - FOLLOWED else _stream(given, rows),
     )
+
+
+def _stream(given: Mapping[str, str], rows: Sequence[MessageRow]) -> str:
+    """Return the address of what tells how many messages came after these."""
+    after = rows[0].id if rows else 0
+    return f"/live/messages?{urlencode({'after': after, **given})}"
 
 
 def ask(request: Request, query: Annotated[str, Form()] = "") -> Response:

@@ -14,9 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.console import cells
 from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
 from engine.console.queries import error_queue as queries
+from engine.console.queries import overview
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
 from engine.store import error_queue, queues, task_work
@@ -51,6 +53,7 @@ def work(request: Request, kind: str = "errors") -> Response:
         tasks = [each for each, _ in task_work.by_priority(connection, limit=PAGE)]
         parked = queues.parked(connection)
         waiting = [each for each in queues.waiting(connection) if each.ready]
+        figures = overview.figures(connection, here.now())
     rows = [
         *(_group_row(each) for each in groups),
         *(
@@ -80,12 +83,8 @@ def work(request: Request, kind: str = "errors") -> Response:
         parked=parked,
         waiting=waiting,
         may_decide=caller(request).permissions >= _DECIDING,
-        counts={
-            "errors": sum(each.open for each in groups),
-            "mismatch": len(tasks),
-            "parked": len(parked),
-            "waiting": sum(each.ready for each in waiting),
-        },
+        cells=cells.work(figures),
+        live="/live/work",
     )
 
 

@@ -17,6 +17,7 @@ from engine.store.database import Connection
 from engine.store.reports import Report
 
 ALIVE: Final = timedelta(seconds=5)
+HOUR: Final = timedelta(hours=1)
 WARN_DAYS: Final = 60
 DISK_PERCENT: Final = 80
 
@@ -60,6 +61,38 @@ class Need:
     kind: str
     count: int
     oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything that changes by itself, as of one read; ``newest`` is a message.
+
+    ``ready`` lanes heal by themselves, ``parked`` ones wait for a person.
+    """
+
+    at: datetime
+    channels: list[ChannelFigures]
+    needs: list[Need]
+    processes: list[Process]
+    last_hour: int
+    parked: int
+    ready: int
+    newest: int
+
+
+def figures(connection: Connection, now: datetime) -> Figures:
+    """Return what every page that stands open shows of the present."""
+    lanes = queues.waiting(connection)
+    return Figures(
+        now,
+        channels(connection),
+        needs(connection),
+        processes(connection, now),
+        search.count_since(connection, now - HOUR),
+        sum(each.parked for each in lanes),
+        sum(each.ready for each in lanes),
+        search.newest(connection),
+    )
 
 
 def channels(connection: Connection) -> list[ChannelFigures]:
@@ -153,8 +186,3 @@ def needs(connection: Connection) -> list[Need]:
     )
     tasks = sum(worklist.open_counts(connection).values())
     return [errors, Need("mismatch queue", tasks, worklist.oldest_open(connection))]
-
-
-def taken_since(connection: Connection, since: datetime) -> int:
-    """Return how many messages were journalled since then."""
-    return search.count_since(connection, since)

@@ -1,0 +1,80 @@
+"""Live cells: what may change while a page stands open, by the id of its element.
+
+A page and its stream show the same cells, so they can never say different things.
+Nothing here names a patient.
+
+Spec:
+    console.md 2 (live updates) and 6.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from engine.console.ages import age
+from engine.console.queries.overview import ChannelFigures, Figures
+from engine.console.rendering import count, state
+
+Cells = Mapping[str, Markup]
+COUNTS: Final = (
+    *("received", "processed", "filtered", "held", "error"),
+    *("delivered", "waiting", "failed"),
+)
+
+
+def overview(found: Figures) -> Cells:
+    """Return the four figures and every channel's row."""
+    cells = {
+        "last-hour": escape(count(found.last_hour)),
+        "waiting": escape(count(sum(row.waiting for row in found.channels))),
+    }
+    for need in found.needs:
+        name = need.kind.replace(" ", "-")
+        oldest = f"oldest {_ago(need.oldest, found.at)}"
+        cells[name] = escape(count(need.count))
+        cells[f"{name}-oldest"] = escape(oldest if need.oldest else "nothing needs you")
+    for row in found.channels:
+        cells |= _channel(row, found.at)
+    return cells
+
+
+def _channel(row: ChannelFigures, at: datetime) -> dict[str, Markup]:
+    name = f"channel-{row.channel}"
+    shown = {f"{name}-{each}": escape(count(getattr(row, each))) for each in COUNTS}
+    return shown | {
+        f"{name}-state": state(row.state),
+        f"{name}-note": escape(row.note),
+        f"{name}-oldest": escape(_ago(row.oldest, at)),
+        f"{name}-last": escape(_ago(row.last, at)),
+    }
+
+
+def _ago(since: datetime | None, at: datetime) -> str:
+    return "-" if since is None else f"{age(since, at)} ago"
+
+
+def work(found: Figures) -> Cells:
+    """Return how much there is of each kind of work."""
+    errors, mismatch = found.needs
+    numbers = {
+        "errors": errors.count,
+        "mismatch": mismatch.count,
+        "parked": found.parked,
+        "waiting": found.ready,
+    }
+    return {f"work-{name}": escape(count(n)) for name, n in numbers.items()}
+
+
+def nothing(found: Figures) -> Cells:
+    """Return no cell: the page is a list that only hears of new rows."""
+    del found
+    return {}
+
+
+PAGES: Final[Mapping[str, Callable[[Figures], Cells]]] = MappingProxyType(
+    {"overview": overview, "work": work, "messages": nothing}
+)
+"""Name of a stream: the cells of its page."""
