@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from engine.channels.format.load import Site
 from engine.channels.queries.directory import Directory
 from engine.channels.trials import Trials
 from engine.console.permissions import Permission
@@ -104,6 +105,7 @@ class Web:
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     routes: Sequence[Route] = ROUTES
     model: Model = field(default_factory=shipped)
+    site: Site | None = None
 
     def __post_init__(self):
         system, site = self.settings.identity_system, self.settings.site
@@ -116,6 +118,7 @@ class Web:
             self.forms,
             trials=Trials(self.settings.folder),
             tags=self.tags,
+            site=self.site,
         )
         self.app = create_app(here, self.routes)
 

@@ -104,8 +104,8 @@ def _mover(state: str, does: str) -> None:
         from engine.store.reports import set_run_state
         from engine.store.words import RunState
 
-        words = {"start": "running", "pause": "paused", "stop": "stopped"}
-        wanted = RunState(words[state])
+        words = {"start": "running", "stop": "stopped"}
+        wanted = RunState(words.get(state, "paused"))
         with store() as database, database.engine() as connection:
             set_run_state(
                 connection,
@@ -120,8 +120,9 @@ def _mover(state: str, does: str) -> None:
 
 for _name, _does in (
     ("start", "Let a channel or a destination run."),
-    ("pause", "Keep accepting, but process or send nothing for now."),
-    ("stop", "Stop accepting, or sending, until started again."),
+    ("pause", "Take nothing more and finish what is in hand; send nothing there."),
+    ("drain", "The same as pause; `interop status` tells what is left."),
+    ("stop", "Take, process and send nothing until started again."),
 ):
     _mover(_name, _does)
 

@@ -22,6 +22,7 @@ _SEE: Final = Permission.VIEW_METADATA
 _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
     "": (
         ("Overview", "/", _SEE),
+        ("Channels", "/channels", _SEE),
         ("Messages", "/messages", _SEE),
         ("Work", "/work", _SEE),
     ),

@@ -42,9 +42,9 @@ class Served:
 
 
 @contextmanager
-def served(database):
+def served(database, **about):
     """Serve the console of a store on a free port of this machine."""
-    app = Web(database, now=utc_now()).app
+    app = Web(database, now=utc_now(), **about).app
     config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     app.state.pulse.ending = lambda: server.should_exit

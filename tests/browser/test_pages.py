@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from engine.channels.format.load import load_site
 from engine.store import error_queue, journal
 from engine.store.journal import Arrival
 from tests.browser.conftest import Watched, served
@@ -23,8 +24,16 @@ PAGES = (
     *("/alerts", "/alerts?kind=rules", "/alerts?kind=history"),
     "/alerts?kind=maintenance",
     *("/bench", "/bench?sample=Admit"),
+    *("/channels", "/channels/adt?tab=messages", "/channels/adt"),
 )
-EMPTY = ("/", "/messages", "/work", "/work?kind=mismatch", "/work?kind=parked")
+EMPTY = (
+    "/",
+    "/channels",
+    "/messages",
+    "/work",
+    "/work?kind=mismatch",
+    "/work?kind=parked",
+)
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -111,6 +120,22 @@ def test_an_empty_page_says_why_and_what_to_do(chromium, empty, theme):
         page = watched.visit(path)
         assert faults_of(page) == [], path
     assert "interop send" in watched.visit("/").content()
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_part_of_a_channel_is_read_by_everybody(chromium, tmp_path, theme):
+    site = site_with_doubt(tmp_path)
+    loaded = load_site(site.config, None, {})
+    with served(site.database("console"), site=loaded) as here:
+        watched = browser_at(chromium, here, theme)
+        watched.sign_in(here.code())
+        for tab in ("flow", "queues", "config", "tests", "contract", "connections"):
+            page = watched.visit(f"/channels/hospital-adt?tab={tab}")
+            assert faults_of(page) == [], tab
+        watched.page.keyboard.press("h")
+        watched.page.wait_for_url("**tab=history")
+
     assert watched.complaints == []
 
 

@@ -1,7 +1,10 @@
 // Keys for those who prefer them; every one has a link or a button beside it.
 "use strict";
 
-const PLACES = { o: "/", m: "/messages", w: "/work", i: "/work?kind=mismatch", t: "/bench", a: "/alerts" };
+const PLACES = {
+  o: "/", c: "/channels", m: "/messages", w: "/work", i: "/work?kind=mismatch", t: "/bench",
+  a: "/alerts",
+};
 let going = false;
 
 function isTyping(event) {
@@ -51,5 +54,7 @@ document.addEventListener("keydown", (event) => {
     "[": () => tab(-1),
     "]": () => tab(1),
   }[event.key];
-  if (does) { event.preventDefault(); does(); }
+  if (does) { event.preventDefault(); does(); return; }
+  const marked = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (marked) { event.preventDefault(); marked.click(); }
 });

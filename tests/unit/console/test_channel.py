@@ -1,0 +1,192 @@
+"""S2: one feed, its way and queues, and the orders given to it."""
+
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from engine.channels.format.load import load_site
+from engine.console.permissions import Permission
+from engine.console.queries import channel as queries
+from engine.console.queries.overview import ChannelFigures
+from engine.store import queues, reports
+from engine.store.reports import Report
+from engine.store.words import RunState
+from tests.sites import busy_site, site_with_doubt
+from tests.stored import NOON, ask
+from tests.web import Web
+
+SEE = Permission.VIEW_METADATA
+TABS = (
+    *("flow", "messages", "queues", "config", "tests", "history"),
+    *("connections", "contract"),
+)
+
+
+@pytest.fixture
+def web(tmp_path):
+    site = site_with_doubt(tmp_path)
+    return Web(site.database("console"), site=load_site(site.config, None, {}))
+
+
+def tell(web, at=NOON, **detail):
+    """Let an edge report, as it does every two seconds."""
+    sent = Report("here", "edge", "edge", 1, NOON, at, orjson.dumps(detail).decode())
+    with web.database.engine() as connection:
+        reports.report(connection, sent)
+
+
+def test_every_part_of_a_channel_has_an_address(web):
+    known = web.signed_in(SEE)
+    said = {tab: known.browse("/channels/hospital-adt", f"tab={tab}") for tab in TABS}
+
+    assert {answer.status for answer in said.values()} == {200}
+    assert "MLLP on 127.0.0.1:2575" in said["flow"].text
+    assert "no test patients" in said["config"].text
+    assert "a test patient is filtered" in said["tests"].text
+    assert "before it is processed" in said["contract"].text
+    assert "No edge reports" in said["connections"].text
+    assert known.browse("/channels/nothing").status == 404
+
+
+def test_a_channel_without_messages_says_how_to_send_one(web):
+    page = web.signed_in(SEE).browse("/channels/laboratory").text
+
+    assert "No messages yet" in page
+    assert "--to 127.0.0.1:2576" in page
+
+
+def test_the_list_holds_what_is_configured_and_what_has_a_past(tmp_path, web):
+    web.database.close()
+    past = busy_site(tmp_path / "other")
+    rows = replace(web, database=past.database("console")).signed_in(SEE)
+    items = rows.get("/channels.json").json()["items"]
+    told = {row["channel"]: row["note"] for row in items}
+
+    assert told["adt"] == "not configured any more"
+    assert told.keys() >= {"adt", "hospital-adt", "laboratory", "relay"}
+    assert "not configured any more" in rows.browse("/channels/adt").text
+
+
+def test_an_order_is_shown_as_asked_until_every_edge_has_heard_it(web):
+    known = web.signed_in()
+    tell(web)
+    done = known.submit("/channels/hospital-adt/pause", reason="ward asked")
+    before = known.browse("/channels/hospital-adt").text
+    tell(web, NOON.replace(second=2))
+    after = replace(known, now=NOON.replace(second=3)).browse("/channels/hospital-adt")
+    past = known.browse("/channels/hospital-adt", "tab=history").text
+
+    assert done.headers["location"] == "/channels/hospital-adt?tab=flow"
+    assert "has not confirmed it yet" in before
+    assert "has not confirmed" not in after.text
+    assert "draining, 2 left" in after.text
+    assert "ward asked" in past
+    assert ask(web.database, reports.run_states)["hospital-adt", ""].state == "paused"
+
+
+def test_one_destination_is_paused_and_the_others_go_on(web):
+    known = web.signed_in()
+    done = known.submit("/channels/hospital-adt/pause", destination="fhir")
+    page = known.browse("/channels/hospital-adt", "tab=queues").text
+
+    assert done.headers["location"].endswith("tab=queues")
+    assert "Start fhir" in page
+    assert set(ask(web.database, reports.run_states)) == {("hospital-adt", "fhir")}
+
+
+@pytest.mark.parametrize(
+    ("path", "destination"),
+    [
+        ("nothing/pause", ""),
+        ("hospital-adt/pause", "nowhere"),
+        ("hospital-adt/burn", ""),
+    ],
+)
+def test_nothing_is_asked_of_what_there_is_not(web, path, destination):
+    known = web.signed_in()
+
+    assert known.submit(f"/channels/{path}", destination=destination).status == 404
+    assert ask(web.database, reports.run_states) == {}
+
+
+def test_an_order_needs_the_right_to_give_it(web):
+    known = web.signed_in(SEE)
+
+    assert known.submit("/channels/hospital-adt/stop").status == 403
+    assert "formaction" not in known.browse("/channels/hospital-adt").text
+
+
+def test_parked_persons_are_released_when_their_number_was_typed(tmp_path, monkeypatch):
+    web = Web(busy_site(tmp_path).database("console"))
+    known = web.signed_in()
+    monkeypatch.setattr("engine.console.pages.channel.MANY", 0)
+
+    refused = known.submit("/channels/adt/release", reason="mended", typed="7")
+    done = known.submit("/channels/adt/release", reason="mended", typed="1")
+
+    assert (refused.status, done.status) == (422, 303)
+    assert ask(web.database, queues.parked) == []
+
+
+def test_connections_tell_what_the_edge_says_of_them(web):
+    tell(
+        web,
+        ports={"hospital-adt": 2575},
+        connections={"hospital-adt": 3},
+        problems={"hospital-adt": "port 2575 is taken by pid 7"},
+        counts={"hospital-adt/junk_bytes": 12, "other/x": 1},
+        failing=["hospital-adt/fhir"],
+    )
+    known = web.signed_in(SEE)
+    page = known.browse("/channels/hospital-adt", "tab=connections").text
+    queue = known.browse("/channels/hospital-adt", "tab=queues").text
+
+    assert "port 2575 is taken by pid 7" in page
+    assert "<dt>Junk bytes</dt><dd>12</dd>" in page
+    assert "has failed for long" in queue
+
+
+def test_what_waits_and_what_failed_stands_at_its_place_of_the_way(web):
+    adt = web.site.channel("hospital-adt")
+    counted = ChannelFigures(
+        "hospital-adt", "running", received=10, processed=5, filtered=1, held=1, error=2
+    )
+    queue = queries.Queue("fhir", "fhir", "http://x", RunState.RUNNING, None, False)
+    way = queries.way_of(adt, counted, [queue])
+    by_name = {stop.name: stop for stop in way.stops}
+
+    assert by_name["Journal"].waits == 1
+    assert (by_name["Identity"].waits, by_name["Identity"].failed) == (1, 2)
+    assert [stop.name for stop in way.ends] == ["fhir"]
+
+
+def test_a_contract_names_what_the_channel_file_sets(web):
+    adt = web.site.channel("hospital-adt")
+    source = replace(
+        adt.source,
+        mllp=replace(adt.source.mllp, ack="processed"),
+        hl7=replace(adt.source.hl7, types=("ADT^A01",), trusted=("HIS/MAIN",)),
+        duplicate=replace(adt.source.duplicate, same_content="accept"),
+    )
+    said = dict(queries.contract_of(replace(adt, source=source))[::-1])
+    told = " ".join(
+        each for _, each in queries.contract_of(replace(adt, source=source))
+    )
+
+    assert "deliveries are queued" in said["AA"]
+    assert "ADT^A01" in told
+    assert "HIS/MAIN" in told
+    assert "more than 20 s" in told
+    assert "taken as a new one" in said["again"]
+
+
+def test_places_are_told_for_every_kind_of_source_and_destination(web):
+    site = web.site
+    sources = {c.name: queries.source_place(c.source) for c in site.channels}
+    places = [
+        queries.destination_place(d) for c in site.channels for d in c.destinations
+    ]
+
+    assert all(sources.values())
+    assert all(places)
