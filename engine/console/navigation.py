@@ -26,6 +26,7 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
         ("Messages", "/messages", _SEE),
         ("Work", "/work", _SEE),
     ),
+    "Patients": (("Patient search", "/patients", Permission.VIEW_PHI),),
     "Build": (
         ("Test bench", "/bench", Permission.EDIT),
         ("Alerts", "/alerts", _SEE),

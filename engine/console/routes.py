@@ -16,6 +16,7 @@ from engine.console.pages import (
     mismatch,
     overview,
     passkeys,
+    patient,
     sign_in,
     users,
     welcome,
@@ -37,6 +38,7 @@ _SEE: Final = Permission.VIEW_METADATA
 _REPLAY: Final = Permission.REPLAY
 _EDIT: Final = Permission.EDIT
 _ADMINISTER: Final = Permission.ADMINISTER
+_PHI: Final = Permission.VIEW_PHI
 
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/livez", health.livez, None),
@@ -102,6 +104,12 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/messages.{form}", messages.messages, _SEE),
     Route("POST", "/messages", messages.ask, _SEE),
     Route("GET", "/messages/{message_id}", message.message, _SEE),
+    Route(
+        "GET",
+        "/messages/{message_id}/documents/{delivery_id}",
+        message.document,
+        Permission.VIEW_PHI,
+    ),
     Route("POST", "/messages/{message_id}/{what}", message.move, _REPLAY),
     Route(
         "POST",
@@ -118,6 +126,12 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/alerts/maintenance", alerts.maintain, _REPLAY),
     Route("POST", "/alerts/maintenance/{number}/end", alerts.end_maintenance, _REPLAY),
     Route("POST", "/alerts/test", alerts.try_contact, _REPLAY),
+    Route("GET", "/patients", patient.patients, _PHI),
+    Route("POST", "/patients", patient.ask, _PHI),
+    Route("GET", "/patients/{eid}", patient.patient, _PHI),
+    Route("GET", "/patients/{eid}/disclosures.{form}", patient.patient, _PHI),
+    Route("POST", "/patients/{eid}/disclosures", patient.disclose, _PHI),
+    Route("POST", "/patients/{eid}/release", patient.release, _REPLAY),
     Route("GET", "/work", work.work, _SEE),
     Route("GET", "/work.{form}", work.work, _SEE),
     Route("GET", "/work/mismatch/{number}", mismatch.task, Permission.WORK_IDENTITY),

@@ -124,7 +124,9 @@ def test_an_empty_page_says_why_and_what_to_do(chromium, empty, theme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_part_of_a_channel_is_read_by_everybody(chromium, tmp_path, theme):
+def test_every_part_of_a_channel_message_and_person_is_read_by_everybody(
+    chromium, tmp_path, theme
+):
     site = site_with_doubt(tmp_path)
     loaded = load_site(site.config, None, {})
     with served(site.database("console"), site=loaded) as here:
@@ -133,6 +135,15 @@ def test_every_part_of_a_channel_is_read_by_everybody(chromium, tmp_path, theme)
         for tab in ("flow", "queues", "config", "tests", "contract", "connections"):
             page = watched.visit(f"/channels/hospital-adt?tab={tab}")
             assert faults_of(page) == [], tab
+        page = watched.page
+        for tab in ("fhir", "why&at=Patient.name", "trace", "edited", "answers"):
+            page = watched.visit(f"/messages/1?tab={tab}")
+            assert faults_of(page) == [], tab
+        person = page.get_attribute("dd a[href^='/patients/']", "href")
+        for tab in ("", "?tab=timeline", "?tab=links", "?tab=disclosures"):
+            assert faults_of(watched.visit(f"{person}{tab}")) == [], tab
+        assert faults_of(watched.visit("/patients")) == []
+        watched.visit("/channels/hospital-adt")
         watched.page.keyboard.press("h")
         watched.page.wait_for_url("**tab=history")
 

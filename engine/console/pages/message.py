@@ -12,17 +12,20 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final
 
+import orjson
 from fastapi import Form
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from engine.console.event_names import EVENT_NAMES
 from engine.console.permissions import Permission
+from engine.console.queries import message_story as story
 from engine.console.queries.fields import Field, fields_of
+from engine.console.queries.message_story import Story
 from engine.console.rendering import page
 from engine.console.surroundings import caller, surroundings
-from engine.errors import IllegalTransitionError, ParseError
+from engine.errors import IllegalTransitionError, ParseError, TransformError
 from engine.hl7 import Message, parse
 from engine.hl7.masking import mask
 from engine.store import audit, delivery_moves, journal, messages, queues, search
@@ -30,6 +33,8 @@ from engine.store.audit import Act, Order
 from engine.store.database import Connection
 from engine.store.queues import DeliveryRow
 from engine.store.seal import Sealer
+from engine.transforms.ccda.reading import read_document
+from engine.transforms.ccda.viewing import to_html
 
 Move = Callable[[Connection, Sealer, Collection[int], Order], int]
 MOVES: Final[Mapping[str, Move]] = {
@@ -50,8 +55,17 @@ DELIVERY_MOVES: Final[Mapping[str, Move]] = {
     "resend": delivery_moves.resend,
     "discard": delivery_moves.discard,
 }
-TABS: Final = ("fields", "received", "sent", "history")
+TABS: Final = (
+    *("fields", "received", "edited", "fhir", "why", "cda", "sent", "answers"),
+    *("trace", "history"),
+)
+AGAIN: Final = frozenset({"edited", "trace"})
+"""Tabs for which the message goes through its channel once more."""
+
 _MOST_SHOWN: Final = 200_000
+_HEAD: Final = 4_000
+FRAMED: Final = "default-src 'none'; sandbox; frame-ancestors 'self'"
+"""The policy of a document in a frame: it asks for nothing and runs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,9 @@ class Sent:
     answer: str = ""
 
 
-def message(request: Request, message_id: int, tab: str = "fields") -> Response:
+def message(
+    request: Request, message_id: int, tab: str = "fields", at: str = ""
+) -> Response:
     """Show one message; what names the patient only to those who may see it."""
     here = surroundings(request)
     who = caller(request)
@@ -94,6 +110,13 @@ def message(request: Request, message_id: int, tab: str = "fields") -> Response:
         sent = [_sent(connection, sealer, row, reveal=reveal) for row in rows]
         past = search.attempts(connection, sealer, message_id)
         behind = search.behind(connection, message_id)
+        near = story.neighbours(connection, sealer, found)
+        acts = audit.rows(connection, sealer, subject=f"message {message_id}")
+        told = Story()
+        if reveal and tab == "why" and at:
+            told = story.origin(here.site, connection, found, data, at)
+    if reveal and tab in AGAIN:
+        told = story.told_again(here.site, found, data)
     return page(
         request,
         "message.html",
@@ -108,6 +131,12 @@ def message(request: Request, message_id: int, tab: str = "fields") -> Response:
         moves=OFFERED[found.state] if who.may(Permission.REPLAY) else (),
         may_send=who.may(Permission.REPLAY),
         reveal=reveal,
+        near=near,
+        acts=acts,
+        story=told,
+        at=at,
+        resources=_resources(sent) if tab == "fhir" else (),
+        documents=[each for each in sent if _is_document(each)],
         delivered=sum(row.state == "delivered" for row in rows),
     )
 
@@ -154,6 +183,49 @@ def _sent(
     content = delivery_moves.content(connection, sealer, row.id)
     document = "" if content is None else _text(content[0])
     return Sent(row, document, _text(delivery_moves.answer(connection, sealer, row.id)))
+
+
+def _resources(sent: Collection[Sent]) -> list[tuple[Sent, list[object]]]:
+    """Return the resources of each FHIR document that was made, as they were sent."""
+    found: list[tuple[Sent, list[object]]] = []
+    for each in sent:
+        if "fhir+json" not in each.row.content_type or not each.document:
+            continue
+        try:
+            root = orjson.loads(each.document)
+        except orjson.JSONDecodeError:
+            continue  # it was cut: the tab "sent" shows what fits
+        entries = root.get("entry", [])
+        inside = [entry["resource"] for entry in entries if "resource" in entry]
+        found.append((each, inside or [root]))
+    return found
+
+
+def _is_document(sent: Sent) -> bool:
+    return (
+        sent.document.lstrip().startswith("<")
+        and "ClinicalDocument" in (sent.document[:_HEAD])
+    )
+
+
+def document(request: Request, message_id: int, delivery_id: int) -> Response:
+    """Show a C-CDA document that was made, for a frame that can do nothing."""
+    here = surroundings(request)
+    act = Act(here.now(), caller(request).name, "view", f"message {message_id}")
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    with here.database.reading() as connection:
+        row = queues.delivery(connection, delivery_id)
+        content = delivery_moves.content(connection, here.database.sealer, delivery_id)
+    if row is None or row.message_id != message_id or content is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such document")
+    try:
+        text = to_html(read_document(content[0]))
+    except TransformError as error:
+        sentence = f"this cannot be shown as a document: {error}"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence) from error
+    headers = {"Content-Security-Policy": FRAMED}
+    return HTMLResponse(text, headers=headers)
 
 
 def _text(data: bytes) -> str:

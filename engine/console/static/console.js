@@ -2,8 +2,8 @@
 "use strict";
 
 const PLACES = {
-  o: "/", c: "/channels", m: "/messages", w: "/work", i: "/work?kind=mismatch", t: "/bench",
-  a: "/alerts",
+  o: "/", c: "/channels", m: "/messages", w: "/work", i: "/work?kind=mismatch",
+  p: "/patients", t: "/bench", a: "/alerts",
 };
 let going = false;
 

@@ -1,0 +1,205 @@
+"""S7 Patient: one person, all sources, and what was received and sent for them.
+
+Opening one writes an audit row before anything is shown.
+
+Spec:
+    console.md S7; security.md S11.
+"""
+
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import orjson
+from fastapi import Form
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from engine.channels.queries.directory import Lookup
+from engine.console.fhir_api.answers import Refusal
+from engine.console.fhir_api.parameters import read_parameters
+from engine.console.listing import Listing, answer
+from engine.console.permissions import Permission
+from engine.console.queries import patient as queries
+from engine.console.rendering import page
+from engine.console.surroundings import Surroundings, caller, surroundings
+from engine.errors import IllegalTransitionError
+from engine.store import (
+    audit,
+    delivery_moves,
+    links,
+    patient_views,
+    queues,
+    saved_queries,
+)
+from engine.store.audit import Act, Order
+from engine.store.patient_views import PersonView
+
+TABS: Final = ("identity", "timeline", "links", "documents", "disclosures", "views")
+PAGE: Final = 25
+COLUMNS: Final = ("at", "to", "what", "purpose", "basis", "by", "message")
+ASKED: Final = ("number", "family", "given", "birthdate")
+
+
+def patients(request: Request) -> Response:
+    """Search for a person, and list who fits; the question stands in no address."""
+    here = surroundings(request)
+    key = request.query_params.get("q", "")
+    asked: dict[str, str] = dict.fromkeys(ASKED, "")
+    if not key:
+        return page(request, "patients.html", asked=asked, found=None, complaint="")
+    with here.database.reading() as connection:
+        kept = saved_queries.kept(connection, here.database.sealer, key)
+    if kept is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "this search is kept no more")
+    asked |= orjson.loads(kept)
+    sees = caller(request).may(Permission.VIEW_CONFIDENTIAL)
+    act = Act(here.now(), caller(request).name, "search", "persons", kept)
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    with here.directory.open(here.database, confidential=sees) as lookup:
+        try:
+            found, complaint = _fitting(lookup, asked), ""
+        except Refusal as error:
+            found, complaint = [], str(error)
+    return page(request, "patients.html", asked=asked, found=found, complaint=complaint)
+
+
+def _fitting(lookup: Lookup, asked: dict[str, str]) -> list[PersonView]:
+    """Return who fits, at most a page of them."""
+    index = lookup.search.patients
+    among = None
+    if asked["number"]:
+        named = queries.find(index, (), asked["number"])
+        hidden = lookup.search.hidden(named)
+        among = [eid for eid in named if eid not in hidden]
+    given = [(n, asked[n]) for n in ASKED[1:] if asked[n]]
+    if given:
+        wanted = read_parameters(given)
+        fitting = lookup.search.page(wanted.criteria, 0, PAGE, among)
+        if fitting.too_broad:
+            sentence = "this fits too many; give a birth date, a number or more letters"
+            raise Refusal(HTTPStatus.BAD_REQUEST, "too-costly", sentence)
+        among = [each.person for each in fitting.found]
+    views = (patient_views.view(index, eid) for eid in (among or [])[:PAGE])
+    return [each for each in views if each is not None]
+
+
+def ask(
+    request: Request,
+    number: Annotated[str, Form()] = "",
+    family: Annotated[str, Form()] = "",
+    given: Annotated[str, Form()] = "",
+    birthdate: Annotated[str, Form()] = "",
+) -> Response:
+    """Take a search and go to the address that shows its answer."""
+    here = surroundings(request)
+    values = (number, family, given, birthdate)
+    asked = {n: v.strip() for n, v in zip(ASKED, values, strict=True) if v.strip()}
+    if not asked:
+        return RedirectResponse("/patients", HTTPStatus.SEE_OTHER)
+    text = orjson.dumps(asked).decode()
+    with here.database.engine() as connection:
+        key = saved_queries.keep(
+            connection, here.database.sealer, text, caller(request).name, here.now()
+        )
+    return RedirectResponse(f"/patients?q={key}", HTTPStatus.SEE_OTHER)
+
+
+def patient(request: Request, eid: str, tab: str = "identity") -> Response:
+    """Show one person, the part of them that the address asks for."""
+    here = surroundings(request)
+    form = request.path_params.get("form", "")
+    _expect(request, here, eid)
+    act = Act(here.now(), caller(request).name, "view", queries.subject(eid))
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    sealer = here.database.sealer
+    with here.directory.open(here.database, confidential=True) as lookup:
+        index, connection = lookup.search.patients, lookup.connection
+        found = patient_views.view(index, eid, here.directory.ranks)
+        assert found is not None  # expected above
+        every = (found.eid, *found.retired)
+        past = queries.passed(connection, sealer, every)
+        acts = queries.acts_of(connection, sealer, every)
+        away = queries.merged(connection, eid) if found.eid != eid else None
+        numbers = queries.numbers(index, found.eid)
+        events = links.history(connection, [each.record for each in found.records])
+        parked = queues.parked(connection, person=found.eid)
+        tasks = queries.open_tasks(connection, found)
+    told = queries.disclosures(past, acts)
+    listing = Listing("disclosures", COLUMNS, [asdict(each) for each in told])
+    if form:
+        return answer(request, listing, "patient.html")
+    return page(
+        request,
+        "patient.html",
+        eid=eid,
+        person=found,
+        away=away,
+        rows=queries.rows_of(found),
+        numbers=numbers,
+        age_of=queries.years(found.golden.traits.birth, here.now()),
+        born=queries.day(found.golden.traits.birth),
+        name=queries.said("name", found.golden.traits),
+        events=events,
+        past=past,
+        acts=acts,
+        disclosures=told,
+        parked=parked,
+        tasks=tasks,
+        tab=tab if tab in TABS else TABS[0],
+        tabs=TABS,
+        may_decide=caller(request).may(Permission.WORK_IDENTITY),
+        may_send=caller(request).may(Permission.REPLAY),
+    )
+
+
+def _expect(request: Request, here: Surroundings, eid: str) -> None:
+    """Refuse whom there is not; a confidential person is nobody to most."""
+    sees = caller(request).may(Permission.VIEW_CONFIDENTIAL)
+    with here.directory.open(here.database, confidential=sees) as lookup:
+        if not lookup.today(eid):
+            sentence = "there is no such person; search by name or number instead"
+            raise HTTPException(HTTPStatus.NOT_FOUND, sentence)
+
+
+def disclose(
+    request: Request,
+    eid: str,
+    to: Annotated[str, Form()] = "",
+    what: Annotated[str, Form()] = "",
+    purpose: Annotated[str, Form()] = "",
+    basis: Annotated[str, Form()] = "",
+) -> Response:
+    """Note that something of a person was given to somebody."""
+    here = surroundings(request)
+    _expect(request, here, eid)
+    values = [each.strip() for each in (to, what, purpose, basis)]
+    if not all(values[:3]):
+        sentence = "say to whom, what and for what purpose; nothing was noted"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    detail = orjson.dumps(dict(zip(queries.FIELDS, values, strict=True))).decode()
+    who = caller(request).name
+    act = Act(here.now(), who, queries.DISCLOSED, queries.subject(eid), detail)
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    return RedirectResponse(f"/patients/{eid}?tab=disclosures", HTTPStatus.SEE_OTHER)
+
+
+def release(
+    request: Request, eid: str, reason: Annotated[str, Form()] = ""
+) -> Response:
+    """Send again what parks a person: their lane goes on in order."""
+    here = surroundings(request)
+    _expect(request, here, eid)
+    order = Order(caller(request).name, here.now(), reason or "released")
+    try:
+        with here.database.engine() as connection:
+            ids = [e.delivery_id for e in queues.parked(connection, person=eid)]
+            delivery_moves.resend(connection, here.database.sealer, ids, order)
+    except IllegalTransitionError as error:
+        sentence = f"nothing was changed: {error}; somebody may have been faster"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    return RedirectResponse(f"/patients/{eid}", HTTPStatus.SEE_OTHER)
