@@ -23,8 +23,8 @@ from starlette.responses import Response, StreamingResponse
 from engine.console.cells import PAGES, Cells
 from engine.console.queries import message_query
 from engine.console.queries.message_query import QueryFault
-from engine.console.queries.overview import Figures, figures
-from engine.console.surroundings import Surroundings, surroundings
+from engine.console.queries.overview import Figures, figures, visible
+from engine.console.surroundings import Surroundings, caller, surroundings
 from engine.errors import EngineError
 from engine.store import search
 from engine.store.search import MessageFilter
@@ -100,6 +100,7 @@ class News:
     here: Surroundings
     wanted: MessageFilter
     after: int
+    sees: Callable[[str], bool] = bool
     count: int = 0
 
     def look(self) -> int:
@@ -108,13 +109,15 @@ class News:
             rows = search.arrived(connection, self.after, MOST_NEW)
         if rows:
             self.after = rows[-1].id
-        self.count += sum(search.matches(self.wanted, row) for row in rows)
+        self.count += sum(
+            self.sees(row.channel) and search.matches(self.wanted, row) for row in rows
+        )
         return self.count
 
 
 async def stream(request: Request, name: str) -> Response:
     """Send what changes on a page, as server-sent events."""
-    cells, news = _cells_of(name), _news(request)
+    cells, news = _cells_of(request, name), _news(request)
     pulse = request.app.state.pulse
     assert isinstance(pulse, Pulse)
     headers = {"X-Accel-Buffering": "no"}
@@ -125,7 +128,7 @@ async def stream(request: Request, name: str) -> Response:
 
 async def once(request: Request, name: str) -> Response:
     """Return what a stream would send first: for browsers whose stream dropped."""
-    cells, news = _cells_of(name), _news(request)
+    cells, news = _cells_of(request, name), _news(request)
     pulse = request.app.state.pulse
     assert isinstance(pulse, Pulse)
     async with pulse.listening() as heard:
@@ -137,10 +140,11 @@ async def once(request: Request, name: str) -> Response:
     return Response(content, media_type="application/json")
 
 
-def _cells_of(name: str) -> Callable[[Figures], Cells]:
+def _cells_of(request: Request, name: str) -> Callable[[Figures], Cells]:
     if name not in PAGES:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return PAGES[name]
+    sees = caller(request).sees
+    return lambda found: PAGES[name](visible(found, sees))
 
 
 def _news(request: Request) -> News | None:
@@ -151,7 +155,11 @@ def _news(request: Request) -> News | None:
         return None
     here = surroundings(request)
     wanted = message_query.read(message_query.written(asked), here.now())
-    return None if isinstance(wanted, QueryFault) else News(here, wanted, int(after))
+    return (
+        None
+        if isinstance(wanted, QueryFault)
+        else News(here, wanted, int(after), caller(request).sees)
+    )
 
 
 async def events(

@@ -59,7 +59,8 @@ def channels(request: Request) -> Response:
         found = overview.figures(connection, here.now())
     known = {each.channel: each for each in found.channels}
     configured = {each.name: each for each in _configured(here)}
-    names = sorted(known.keys() | configured.keys())
+    sees = caller(request).sees
+    names = sorted(filter(sees, known.keys() | configured.keys()))
     rows = [_row(n, known.get(n), configured.get(n)) for n in names]
     listing = Listing("channels", COLUMNS, rows)
     return answer(
@@ -99,7 +100,8 @@ def channel(request: Request, name: str, tab: str = "flow") -> Response:
     with here.database.reading() as connection:
         all_figures = overview.figures(connection, here.now())
         figures = _figures(all_figures.channels, name)
-        if found is None and not figures.received:
+        unknown = found is None and not figures.received
+        if unknown or not caller(request).sees(name):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no channel {name}")
         wanted = reports.run_states(connection)
         processes = all_figures.processes
@@ -177,7 +179,7 @@ def ask(
     here = surroundings(request)
     if what not in ORDERS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    _expect(here, name, destination)
+    _expect(request, name, destination)
     order = Order(caller(request).name, here.now(), reason or "from the console")
     with here.database.engine() as connection:
         reports.set_run_state(
@@ -186,10 +188,11 @@ def ask(
     return _back(name, "queues" if destination else "flow")
 
 
-def _expect(here: Surroundings, name: str, destination: str) -> None:
+def _expect(request: Request, name: str, destination: str) -> None:
     """Refuse an order to what is not configured: nobody would hear it."""
-    for each in _configured(here):
-        if each.name == name:
+    sees = caller(request).sees
+    for each in _configured(surroundings(request)):
+        if each.name == name and sees(name):
             if destination in {"", *(d.name for d in each.destinations)}:
                 return
             break
@@ -205,6 +208,8 @@ def release(
 ) -> Response:
     """Send again what parks persons at a channel: their lanes go on in order."""
     here = surroundings(request)
+    if not caller(request).sees(name):
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no channel {name}")
     with here.database.reading() as connection:
         ids = [each.delivery_id for each in queries.parked_in(connection, name)]
     if len(ids) > MANY and typed != str(len(ids)):

@@ -27,7 +27,7 @@ def overview(request: Request) -> Response:
     here = surroundings(request)
     now = here.now()
     with here.database.reading() as connection:
-        found = queries.figures(connection, now)
+        found = queries.visible(queries.figures(connection, now), caller(request).sees)
         groups = error_queue.groups(connection)
         troubles = incidents.open_incidents(connection)
     listing = Listing("channels", COLUMNS, [asdict(row) for row in found.channels])

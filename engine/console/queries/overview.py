@@ -5,8 +5,8 @@ Spec:
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -93,6 +93,11 @@ def figures(connection: Connection, now: datetime) -> Figures:
         sum(each.ready for each in lanes),
         search.newest(connection),
     )
+
+
+def visible(found: Figures, sees: Callable[[str], bool]) -> Figures:
+    """Return the figures without the rows of channels that a caller may not see."""
+    return replace(found, channels=[row for row in found.channels if sees(row.channel)])
 
 
 def channels(connection: Connection) -> list[ChannelFigures]:
