@@ -323,6 +323,13 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
 }
 
 
+def origins(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return where the value of each key is from: its file, a variable, or default."""
+    found = dict.fromkeys(_FIELDS, "default")
+    found |= dict.fromkeys(_flat(_read_file(folder / FILE)), FILE)
+    return found | dict.fromkeys(_from_environment(variables), "environment")
+
+
 def masked(settings: Settings) -> dict[str, object]:
     """Return settings by key as they may be shown: secrets are ``***``."""
     return {

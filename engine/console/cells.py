@@ -16,9 +16,12 @@ from markupsafe import Markup, escape
 
 from engine.console.ages import age
 from engine.console.queries.overview import ChannelFigures, Figures
+from engine.console.queries.pace import Pace
 from engine.console.rendering import count, state
+from engine.console.sparkline import sparkline
 
 Cells = Mapping[str, Markup]
+MINUTE: Final = 60
 COUNTS: Final = (
     *("received", "processed", "filtered", "held", "error"),
     *("delivered", "waiting", "failed"),
@@ -30,6 +33,7 @@ def overview(found: Figures) -> Cells:
     cells = {
         "last-hour": escape(count(found.last_hour)),
         "waiting": escape(count(sum(row.waiting for row in found.channels))),
+        "p95": escape(seconds(found.pace.p95)),
     }
     for need in found.needs:
         name = need.kind.replace(" ", "-")
@@ -37,8 +41,32 @@ def overview(found: Figures) -> Cells:
         cells[name] = escape(count(need.count))
         cells[f"{name}-oldest"] = escape(oldest if need.oldest else "nothing needs you")
     for row in found.channels:
-        cells |= _channel(row, found.at)
+        cells |= _channel(row, found.at) | _pace(row.channel, found.pace)
     return cells
+
+
+def seconds(duration: float | None) -> str:
+    """Return a duration as people read it.
+
+    Examples:
+        >>> seconds(None), seconds(0.0421), seconds(3.26), seconds(400.0)
+        ('-', '42 ms', '3.3 s', '7 min')
+    """
+    if duration is None:
+        return "-"
+    if duration < 1:
+        return f"{duration * 1000:.0f} ms"
+    return f"{duration:.1f} s" if duration < MINUTE else f"{duration / MINUTE:.0f} min"
+
+
+def _pace(channel: str, found: Pace) -> dict[str, Markup]:
+    usual = found.usual.get(channel)
+    against = "not known yet" if usual is None else f"usual {count(round(usual))}"
+    return {
+        f"channel-{channel}-spark": sparkline(found.minutes.get(channel, [0])),
+        f"channel-{channel}-hour": escape(count(found.hour(channel))),
+        f"channel-{channel}-usual": escape(against),
+    }
 
 
 def _channel(row: ChannelFigures, at: datetime) -> dict[str, Markup]:

@@ -34,6 +34,7 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
     "Admin": (
         ("Audit", "/audit", Permission.READ_AUDIT),
         ("Users", "/users", Permission.ADMINISTER),
+        ("System", "/system", Permission.ADMINISTER),
     ),
 }
 

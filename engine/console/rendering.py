@@ -47,6 +47,7 @@ def page(
         "emergencies": _emergencies(request),
         "idle_seconds": int(here.settings.console_session_idle.total_seconds()),
         "live": "",
+        "tv": False,
         **values,
     }
     found = _environment().get_template(template)

@@ -40,6 +40,13 @@ class Database:
         """``sqlite`` or ``postgresql``."""
         return self._backend.engine.dialect.name
 
+    def size(self) -> int | None:
+        """Return how many bytes the store takes on disk; None where a server has it."""
+        folder = self._backend.folder
+        if folder is None:
+            return None
+        return sum(each.stat().st_size for each in folder.iterdir() if each.is_file())
+
     def reserve(self) -> Reserve | None:
         """Return the space kept back beside the files; None for a server."""
         folder = self._backend.folder

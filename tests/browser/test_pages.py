@@ -24,7 +24,8 @@ PAGES = (
     *("/alerts", "/alerts?kind=rules", "/alerts?kind=history"),
     "/alerts?kind=maintenance",
     *("/bench", "/bench?sample=Admit"),
-    *("/channels", "/channels/adt?tab=messages", "/channels/adt"),
+    *("/channels", "/channels/adt?tab=messages", "/channels/adt", "/?tv=1"),
+    *("/system", "/system?tab=store", "/system?tab=settings"),
 )
 EMPTY = (
     "/",

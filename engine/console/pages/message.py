@@ -132,6 +132,7 @@ def message(
         may_send=who.may(Permission.REPLAY),
         reveal=reveal,
         near=near,
+        newer=near.newer_delivered,
         acts=acts,
         story=told,
         at=at,

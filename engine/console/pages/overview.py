@@ -13,17 +13,19 @@ from starlette.responses import Response
 from engine.console import cells
 from engine.console.listing import Listing, answer
 from engine.console.queries import overview as queries
+from engine.console.queries.overview import ChannelFigures, Figures
 from engine.console.surroundings import caller, surroundings
 from engine.store import error_queue, incidents
 
+SHOWS: Final = ("all", "attention", "silent", "mine")
 COLUMNS: Final = (
     *("channel", "state", "received", "processed", "filtered", "held", "error"),
     *("delivered", "waiting", "failed", "oldest", "last"),
 )
 
 
-def overview(request: Request) -> Response:
-    """Show what needs a person, then every channel."""
+def overview(request: Request, show: str = "all", tv: int = 0) -> Response:
+    """Show what needs a person, then every channel; ``tv`` for a display on a wall."""
     here = surroundings(request)
     now = here.now()
     with here.database.reading() as connection:
@@ -35,7 +37,11 @@ def overview(request: Request) -> Response:
         request,
         listing,
         "overview.html",
-        channels=found.channels,
+        channels=[row for row in found.channels if _shown(request, found, row, show)],
+        any_channel=bool(found.channels),
+        show=show if show in SHOWS else "all",
+        shows=SHOWS,
+        tv=bool(tv),
         needs=found.needs,
         groups=groups[:5],
         warnings=queries.warnings(found.processes, now),
@@ -48,3 +54,16 @@ def overview(request: Request) -> Response:
         cells=cells.overview(found),
         live="/live/overview",
     )
+
+
+def _shown(request: Request, found: Figures, row: ChannelFigures, show: str) -> bool:
+    """Tell whether a quick filter keeps a channel."""
+    if show == "attention":
+        return bool(row.error or row.failed or row.held or row.state != "running")
+    if show == "silent":
+        return not found.pace.hour(row.channel)
+    if show == "mine":
+        site = surroundings(request).site
+        owners = {each.name: each.owner for each in site.channels} if site else {}
+        return owners.get(row.channel) == caller(request).name
+    return True

@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from engine.console.queries.pace import Pace, pace
 from engine.store import error_queue, queues, reports, search, worklist
 from engine.store.database import Connection
 from engine.store.reports import Report
@@ -78,6 +79,7 @@ class Figures:
     parked: int
     ready: int
     newest: int
+    pace: Pace = field(default_factory=Pace)
 
 
 def figures(connection: Connection, now: datetime) -> Figures:
@@ -92,6 +94,7 @@ def figures(connection: Connection, now: datetime) -> Figures:
         sum(each.parked for each in lanes),
         sum(each.ready for each in lanes),
         search.newest(connection),
+        pace(connection, now),
     )
 
 

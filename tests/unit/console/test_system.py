@@ -1,0 +1,171 @@
+"""S16 and the pace of S1: how the installation is, and how fast it goes."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from engine.console.cells import seconds
+from engine.console.permissions import Permission
+from engine.console.queries.pace import pace
+from engine.console.queries.system import Growth
+from engine.settings import load_settings, origins
+from engine.store import audit, reports, traffic
+from engine.store.reports import Report
+from engine.store.traffic import Counts, Measure
+from tests.sites import busy_site
+from tests.stored import NOON, ask
+from tests.web import Web
+
+SEE = Permission.VIEW_METADATA
+TABS = ("health", "nodes", "store", "certificates", "settings")
+ENDS = (NOON + timedelta(days=9)).isoformat()
+
+
+@pytest.fixture
+def site(tmp_path):
+    return busy_site(tmp_path)
+
+
+@pytest.fixture
+def web(site):
+    settings = replace(load_settings(site.config, variables={}), node_name="here")
+    return Web(site.database("console"), settings)
+
+
+def tell(web, role="edge", **detail):
+    sent = Report("here", role, role, 7, NOON, NOON, orjson.dumps(detail).decode())
+    with web.database.engine() as connection:
+        reports.report(connection, sent)
+
+
+def count(web, at, number=1, channel="adt", wait=0.0):
+    counts = Counts()
+    counts.add(Measure.RECEIVED, channel, count=number)
+    if wait:
+        counts.observe(Measure.LATENCY, wait, channel, "fhir")
+    with web.database.engine() as connection:
+        traffic.write(connection, counts.take(), at)
+
+
+def test_every_part_of_the_system_has_an_address_and_needs_an_administrator(web):
+    known = web.signed_in()
+
+    assert {known.browse("/system", f"tab={tab}").status for tab in TABS} == {200}
+    assert web.signed_in(SEE, name="ben").browse("/system").status == 403
+
+
+def test_each_failed_check_carries_the_command_that_shows_more(web):
+    known = web.signed_in()
+    alone = known.browse("/system").text
+    tell(
+        web,
+        disk={"percent": 91.0, "full": False},
+        problems={"adt": "port 2575 is taken"},
+        certificates={"his": ENDS},
+    )
+    page = known.browse("/system").text
+
+    assert "interop health --ready" in alone
+    assert "91 % full" in page
+    assert "port 2575 is taken" in page
+    assert "his: 9 days left" in page
+    assert page.count("<code>interop doctor</code>") == 3
+    assert ">9<" in known.browse("/system", "tab=certificates").text
+
+
+def test_a_healthy_node_says_so(web):
+    for role in ("edge", "worker", "console"):
+        tell(web, role)
+    known = web.signed_in()
+
+    assert "edge, worker and console report" in known.browse("/system").text
+    assert "running" in known.browse("/system", "tab=nodes").text
+
+
+def test_settings_tell_where_they_are_from_and_no_secret(site, web):
+    folder = site.config
+    path = folder / "interop.toml"
+    path.write_text(path.read_text("utf-8") + "[credentials.his]\npassword='hush'\n")
+    settings = load_settings(folder, variables={})
+    known = replace(web, settings=replace(settings, node_name="here")).signed_in()
+    page = known.browse("/system", "tab=settings").text
+
+    assert "hush" not in page
+    assert "interop.toml" in page
+    found = origins(folder, {"INTEROP_LOG__LEVEL": "debug"})
+    assert (found["log.level"], found["site"]) == ("environment", "interop.toml")
+    assert found["console.bind"] == "default"
+
+
+def test_a_support_bundle_names_no_patient_and_is_audited(web):
+    known = web.signed_in()
+    bundle = known.submit("/system/bundle")
+    content = bundle.json()
+    with web.database.reading() as connection:
+        rows = audit.rows(connection, web.database.sealer, subject="support bundle")
+
+    assert content["versions"]["Store"].startswith("SQLite")
+    assert content["store"]["size"] > 0
+    assert not [each for each in ("Doe", "Ann", "100482") if each in bundle.text]
+    assert [row.act.action for row in rows] == ["export"]
+
+
+def test_days_left_are_told_when_growth_is_known():
+    assert Growth(100, 10, 95).days_left == 9
+    assert Growth(None, None, None).days_left is None
+
+
+def test_a_store_on_a_server_or_out_of_sight_has_no_free_space_to_tell(web):
+    gone = replace(web.settings, store_url="sqlite:////no/such/folder")
+    page = replace(web, settings=gone).signed_in().browse("/system", "tab=store").text
+
+    assert "not known" in page
+
+
+def test_the_pace_is_the_last_hour_against_the_same_hour_of_other_weeks(web):
+    count(web, NOON - timedelta(minutes=2), 3, wait=2.0)
+    for weeks, number in ((1, 10), (2, 20), (3, 60)):
+        count(web, NOON - timedelta(weeks=weeks) + timedelta(minutes=5), number)
+    found = ask(web.database, pace, NOON)
+
+    assert found.hour("adt") == 3
+    assert found.usual == {"adt": 20}
+    assert 1.0 < found.p95 <= 2.5
+    page = web.signed_in(SEE).browse("/").text
+    assert "usual 20" in page
+    assert "60 minutes: at most 3 a minute, 3 in all" in page
+
+
+def test_nothing_is_usual_before_there_are_weeks_to_tell(web):
+    count(web, NOON - timedelta(weeks=1))
+
+    assert ask(web.database, pace, NOON).usual == {}
+    assert "not known yet" in web.signed_in(SEE).browse("/").text
+    assert seconds(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("show", "seen"),
+    [("all", True), ("attention", True), ("silent", True), ("mine", False)],
+)
+def test_quick_filters_keep_what_they_say(web, show, seen):
+    page = web.signed_in(SEE).browse("/", f"show={show}").text
+
+    assert ('href="/channels/adt"' in page) == seen
+    assert ("No channel is among these" in page) != seen
+
+
+def test_a_channel_that_takes_messages_is_not_silent(web):
+    count(web, NOON - timedelta(minutes=2))
+
+    page = web.signed_in(SEE).browse("/", "show=silent").text
+    assert 'href="/channels/adt"' not in page
+
+
+def test_a_wall_display_shows_the_figures_alone(web):
+    page = web.signed_in(SEE).browse("/", "tv=1").text
+
+    assert '<body class="tv"' in page
+    assert "Leave the wall display" in page
