@@ -40,6 +40,12 @@ def overview(found: Figures) -> Cells:
         oldest = f"oldest {_ago(need.oldest, found.at)}"
         cells[name] = escape(count(need.count))
         cells[f"{name}-oldest"] = escape(oldest if need.oldest else "nothing needs you")
+    return {**cells, **channels(found)}
+
+
+def channels(found: Figures) -> Cells:
+    """Return every channel's row."""
+    cells: dict[str, Markup] = {}
     for row in found.channels:
         cells |= _channel(row, found.at) | _pace(row.channel, found.pace)
     return cells
@@ -103,6 +109,6 @@ def nothing(found: Figures) -> Cells:
 
 
 PAGES: Final[Mapping[str, Callable[[Figures], Cells]]] = MappingProxyType(
-    {"overview": overview, "work": work, "messages": nothing}
+    {"overview": overview, "channels": channels, "work": work, "messages": nothing}
 )
 """Name of a stream: the cells of its page."""

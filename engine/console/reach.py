@@ -62,6 +62,15 @@ def _of_incident(request: Request, who: Caller) -> bool:
     return found is None or who.sees(found.channel)
 
 
+def _of_channel(request: Request, who: Caller) -> bool:
+    return who.sees(request.path_params["name"])
+
+
+def _hears_of_rows(request: Request, _: Caller) -> bool:
+    """Hold for streams of channels and lists; some figures are sums over channels."""
+    return request.path_params["name"] not in {"overview", "work"}
+
+
 def _number(request: Request, name: str) -> int:
     text = request.path_params[name]
     return int(text) if text.isdecimal() else 0
@@ -74,8 +83,14 @@ REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/messages", "/messages.{form}"), _leaves_out),
     **dict.fromkeys(("/alerts", "/alerts.{form}"), _leaves_out),
     **dict.fromkeys((_INCIDENT + "/acknowledge", _INCIDENT + "/snooze"), _of_incident),
+    **dict.fromkeys(("/channels", "/channels.{form}"), _leaves_out),
+    **dict.fromkeys(("/live/{name}", "/live/{name}.json"), _hears_of_rows),
+    "/channels/{name}": _of_channel,
+    "/channels/{name}/release": _of_channel,
+    "/channels/{name}/{what}": _of_channel,
     _MESSAGE: _of_message,
     _MESSAGE + "/{what}": _of_message,
+    _MESSAGE + "/documents/{delivery_id}": _of_delivery,
     _MESSAGE + "/deliveries/{delivery_id}/{what}": _of_delivery,
     "/work/errors/{key}": _of_group,
     "/work/errors/{key}/assign": _of_group,

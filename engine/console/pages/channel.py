@@ -67,8 +67,8 @@ def channels(request: Request) -> Response:
         request,
         listing,
         "channels.html",
-        cells=cells.overview(found),
-        live="/live/overview",
+        cells=cells.channels(found),
+        live="/live/channels",
         counted=known,
     )
 
@@ -132,8 +132,8 @@ def channel(request: Request, name: str, tab: str = "flow") -> Response:
         contract=queries.contract_of(found) if found else [],
         failed_later=figures.error,
         may_act=caller(request).may(Permission.REPLAY),
-        cells=cells.overview(all_figures),
-        live="/live/overview" if figures.received else "",
+        cells=cells.channels(all_figures),
+        live="/live/channels" if figures.received else "",
     )
 
 

@@ -66,6 +66,7 @@ def address(web, route):
     with web.database.reading() as connection:
         group = error_queue.groups(connection)[0].key
     given = {"message_id": "1", "delivery_id": "1", "key": group, "form": "json"}
+    given["name"] = "adt"
     return re.sub(r"{(\w+)}", lambda hit: given.get(hit[1], "1"), route.path)
 
 
