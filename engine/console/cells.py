@@ -67,7 +67,7 @@ def seconds(duration: float | None) -> str:
 
 def _pace(channel: str, found: Pace) -> dict[str, Markup]:
     usual = found.usual.get(channel)
-    against = "not known yet" if usual is None else f"usual {count(round(usual))}"
+    against = "usual not known yet" if usual is None else f"usual {count(round(usual))}"
     return {
         f"channel-{channel}-spark": sparkline(found.minutes.get(channel, [0])),
         f"channel-{channel}-hour": escape(count(found.hour(channel))),

@@ -40,6 +40,12 @@ class Database:
         """``sqlite`` or ``postgresql``."""
         return self._backend.engine.dialect.name
 
+    @property
+    def release(self) -> str:
+        """What keeps the store, and its version: ``sqlite 3.45.1``."""
+        numbers = self._backend.engine.dialect.server_version_info or ()
+        return f"{self.kind} {'.'.join(map(str, numbers))}"
+
     def size(self) -> int | None:
         """Return how many bytes the store takes on disk; None where a server has it."""
         folder = self._backend.folder

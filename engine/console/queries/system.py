@@ -5,7 +5,6 @@ Spec:
 """
 
 import platform
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -146,10 +145,9 @@ def growth(
 
 def versions(database: Database) -> dict[str, str]:
     """Return what runs here."""
-    store = f"SQLite {sqlite3.sqlite_version}"
     return {
         "Interop Engine": engine_version(),
         "Python": platform.python_version(),
-        "Store": store if database.kind == "sqlite" else database.kind,
+        "Store": database.release,
         "System": f"{platform.system()} {platform.machine()}",
     }

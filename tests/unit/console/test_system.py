@@ -106,7 +106,7 @@ def test_a_support_bundle_names_no_patient_and_is_audited(web):
     with web.database.reading() as connection:
         rows = audit.rows(connection, web.database.sealer, subject="support bundle")
 
-    assert content["versions"]["Store"].startswith("SQLite")
+    assert content["versions"]["Store"].startswith("sqlite 3.")
     assert content["store"]["size"] > 0
     assert not [each for each in ("Doe", "Ann", "100482") if each in bundle.text]
     assert [row.act.action for row in rows] == ["export"]
