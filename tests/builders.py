@@ -56,6 +56,7 @@ def adt_patient(number="1", **given):
         "address": "",
         "phone": "",
         "mother": "",
+        "multiple": "",
         "order": "",
         "death": "",
         "sent": "20300101120000",
@@ -74,7 +75,8 @@ def adt_patient(number="1", **given):
     pid[5] = f"{values['family']}^{values['given']}^{values['middle']}"
     pid[7], pid[8], pid[11] = values["birth"], values["sex"], values["address"]
     pid[13], pid[19], pid[21] = values["phone"], values["ssn"], values["mother"]
-    pid[24], pid[25] = "Y" if values["order"] else "", values["order"]
+    pid[24] = values["multiple"] or ("Y" if values["order"] else "")
+    pid[25] = values["order"]
     pid[29] = values["death"]
     if values["name_type"]:
         pid[5] += f"^^^^{values['name_type']}"

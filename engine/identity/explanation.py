@@ -73,13 +73,21 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "middle": {
             "eq": "same middle name", "init": "middle initial agrees",
             "jw": "middle names similar", "no": "middle name differs",
+            "swap": "given and middle names exchanged",
         },
+        "newborn": {
+            "eq": "the newborn is written under the same family name",
+            "no": "another family name, as a newborn's may be",
+        },
+        "mother": {"eq": "same mother", "no": "another mother's number"},
+        "minute": {"eq": "born at the same minute", "no": "born at another time"},
         "suffix": {"eq": "same suffix", "no": "suffix differs"},
         "multiple": {
             "eq": "same place in a multiple birth",
             "no": "another child of a multiple birth",
             "one": "one of the records tells of a multiple birth",
             "none": "nothing tells of a multiple birth",
+            "single": "both records say born alone",
         },
         "email": {"eq": "same e-mail address", "no": "e-mail address differs"},
     }
@@ -157,5 +165,6 @@ def shown(traits: Traits, trait: str) -> str:
         street = f"{traits.number} {traits.street}".strip()
         place = f"{traits.state} {traits.zip5}".strip()
         return ", ".join(filter(None, (street, traits.city, place)))
+    trait = "family" if trait == "newborn" else trait
     value: str = getattr(traits, trait)
     return value.title() if trait in {"given", "family", "middle"} else value

@@ -234,7 +234,7 @@ def _needs_guard(traits: Traits, other: Traits, levels: Levels) -> bool:
     if levels.get("birth") != "eq" or _same_birth(traits, other):
         return False
     if _is_unnamed(traits, other):
-        return True
+        return not _one_child(levels)
     if levels.get("given") in {"no", "init", "midi"}:
         return levels.get("family") in {"eq", "tok", "jw92", None}
     return levels.get("family") in {"no", "new"} and not any(
@@ -251,6 +251,14 @@ def _same_birth(one: Traits, other: Traits) -> bool:
     ) == (other.mother, other.order, other.birth)
 
 
+def _one_child(levels: Levels) -> bool:
+    """Whether birth facts leave one child of a home or mother: born alone, or then."""
+    at_home = levels.get("address") in {"eq", "near"} or levels.get("mother") == "eq"
+    told = levels.get("multiple") == "single" or levels.get("minute") == "eq"
+    against = {levels.get(trait) for trait in ("sex", "mother", "minute", "multiple")}
+    return at_home and told and "no" not in against and "one" not in against
+
+
 def _is_sibling(one: Traits, other: Traits, levels: Levels) -> bool:
     """Whether birth facts say: another child of this birth."""
     if not one.order or not other.order or one.order == other.order:
@@ -258,7 +266,7 @@ def _is_sibling(one: Traits, other: Traits, levels: Levels) -> bool:
     if _of_one_mother(one, other):
         return True
     return (
-        bool(one.multiple and other.multiple)
+        one.multiple == other.multiple == "Y"
         and levels.get("birth") == "eq"
         and "eq" in {levels.get("family"), levels.get("address")}
     )

@@ -39,9 +39,7 @@ def compare(one: Traits, other: Traits, nicknames: Nicknames) -> Levels:
     ):
         if left and right:
             levels[trait] = "eq" if left == right else "no"
-    if level := _multiple(one, other):
-        levels["multiple"] = level
-    return levels
+    return levels | _birth_facts(one, other)
 
 
 def _names(one: Traits, other: Traits, nicknames: Nicknames) -> Levels:
@@ -52,11 +50,32 @@ def _names(one: Traits, other: Traits, nicknames: Nicknames) -> Levels:
         levels["given"] = "midi" if level == "no" and swaps else level
     if one.family and other.family:
         levels["family"] = _family(one, other)
-        if levels["family"] == "no" and "M" not in one.sex + other.sex:
+        if Kind.UNNAMED in {one.kind, other.kind}:
+            _call_by_parents(levels)
+        elif levels["family"] == "no" and "M" not in one.sex + other.sex:
             levels["family"] = "new"
-    if one.middle and other.middle:
-        levels["middle"] = _middle(one.middle, other.middle)
+    if level := _middles(one, other, levels.get("given", "")):
+        levels["middle"] = level
     return levels
+
+
+def _call_by_parents(levels: Levels) -> None:
+    """Weigh another family name as what it is where a newborn has no name yet.
+
+    It is written under its mother's or its father's.
+    """
+    levels["newborn"] = "no" if levels["family"] == "no" else "eq"
+    if levels["family"] == "no":
+        del levels["family"]
+
+
+def _middles(one: Traits, other: Traits, given: str) -> str:
+    """Return the level of the middle names; where one stands as given, crosswise."""
+    if given in {"mid", "midi"}:
+        crossed = ((one.given, other.middle), (other.given, one.middle))
+        known = [_middle(*pair) for pair in crossed if all(pair)]
+        return ("no" if "no" in known else "swap") if len(known) > 1 else ""
+    return _middle(one.middle, other.middle) if one.middle and other.middle else ""
 
 
 def _given(one: Traits, other: Traits, nicknames: Nicknames) -> str:
@@ -69,9 +88,15 @@ def _given(one: Traits, other: Traits, nicknames: Nicknames) -> str:
         return "init" if left[0] == right[0] else "no"
     if left == other.family and right == one.family:
         return "swap"
-    if left == other.middle or right == one.middle:
+    if _is_called(left, other.middle, nicknames) or _is_called(
+        right, one.middle, nicknames
+    ):
         return "mid"
     return _spelling_of_given(left, right)
+
+
+def _is_called(name: str, middle: str, nicknames: Nicknames) -> bool:
+    return bool(middle) and (name == middle or middle in nicknames.get(name, ()))
 
 
 def _spelling_of_given(left: str, right: str) -> str:
@@ -163,6 +188,23 @@ def _street(one: Traits, other: Traits) -> str:
     return ""
 
 
+def _birth_facts(one: Traits, other: Traits) -> Levels:
+    """Return what tells a child from those born with it: mother, order, minute."""
+    levels: Levels = {}
+    if level := _multiple(one, other):
+        levels["multiple"] = level
+    if one.mother and other.mother and _issuer(one) == _issuer(other):
+        levels["mother"] = "eq" if one.mother == other.mother else "no"
+    if one.minute and other.minute and one.birth == other.birth:
+        levels["minute"] = "eq" if one.minute == other.minute else "no"
+    return levels
+
+
+def _issuer(traits: Traits) -> str:
+    """Return who gave the mother's number: numbers of two issuers say nothing."""
+    return traits.mother.partition("|")[0]
+
+
 def _multiple(one: Traits, other: Traits) -> str:
     """Return what is said of a multiple birth; ``""`` where neither side says it.
 
@@ -170,7 +212,10 @@ def _multiple(one: Traits, other: Traits) -> str:
     """
     if one.order and other.order:
         return "eq" if one.order == other.order else "no"
-    if one.multiple or other.multiple:
+    said = {one.multiple, other.multiple}
+    if said == {"N"}:
+        return "single"
+    if "Y" in said:
         return "one"
     return "none" if Kind.UNNAMED in {one.kind, other.kind} else ""
 

@@ -14,7 +14,7 @@ from engine.identity.traits import Traits
 
 _GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "name": ("given", "middle", "family", "suffix"),
-    "birth": ("birth",),
+    "birth": ("birth", "minute"),
     "sex": ("sex",),
     "ssn": ("ssn", "last_four"),
     "address": ("number", "street", "city", "state", "zip5"),

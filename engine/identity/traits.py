@@ -33,7 +33,9 @@ class Traits(NamedTuple):
 
     ``ssn`` has seven to twelve digits, ``last_four`` also stands where only four are
     known;
-    ``birth`` and ``death`` are ``YYYYMMDD``; ``death`` may be ``Y`` without a date.
+    ``birth`` and ``death`` are ``YYYYMMDD``; ``death`` may be ``Y`` without a date;
+    ``minute`` is ``HHMM`` of the birth; ``multiple`` is ``Y``, or ``N`` for a child
+    born alone.
     """
 
     given: str = ""
@@ -56,6 +58,7 @@ class Traits(NamedTuple):
     order: str = ""
     death: str = ""
     kind: str = Kind.ORDINARY
+    minute: str = ""
 
     @property
     def identifying(self) -> str:
@@ -70,8 +73,8 @@ class Traits(NamedTuple):
         return self.kind in {Kind.UNIDENTIFIED, Kind.TEST}
 
     def packed(self) -> str:
-        """Return one text that `unpacked` reads again."""
-        return _SEPARATOR.join(self)
+        """Return one text that `unpacked` reads again; a last missing value is cut."""
+        return _SEPARATOR.join(self if self.minute else self[:-1])
 
 
 def unpacked(text: str) -> Traits:
@@ -114,9 +117,10 @@ def _cleaned(text: str, delimiters: Delimiters, codec: str) -> Traits:
         phone,
         email,
         _mother(pid),
-        "Y" if pid.text(24).strip().upper() == "Y" else "",
+        _YES_NO.get(pid.text(24).strip().upper(), ""),
         pid.text(25).strip(),
         clean_birth(pid.text(29)) or ("Y" if pid.text(30).upper() == "Y" else ""),
+        minute=clean_minute(pid.text(7)),
     )
 
 
@@ -132,12 +136,14 @@ def updated(known: Traits, news: Traits) -> Traits:
         merged[8:13] = news[8:13]
     if news.ssn or (news.last_four and news.last_four != known.last_four):
         merged[6:8] = news[6:8]
-    merged[-1] = known.kind
+    if news.birth and not news.minute and news.birth != known.birth:
+        merged[-1] = ""
+    kind = known.kind
     if merged[0] and news.kind == Kind.UNNAMED:
-        merged[-1] = Kind.ORDINARY
+        kind = Kind.ORDINARY
     elif news.given or news.family:
-        merged[-1] = news.kind
-    return Traits(*merged)
+        kind = news.kind
+    return Traits(*merged)._replace(kind=kind)
 
 
 # -- names -----------------------------------------------------------------------------
@@ -190,6 +196,8 @@ def _name(pid: Segment) -> tuple[str, str, str, str]:
 # -- birth, sex, numbers ---------------------------------------------------------------
 
 _SEX: Final = {"M": "M", "F": "F"}
+_YES_NO: Final = {"Y": "Y", "N": "N"}
+_NO_MINUTE: Final = frozenset({"0000", "0001", "1200", "2359"})
 _NO_BIRTH: Final = frozenset({"19000101", "19010101", "18000101"})
 _NO_SSN: Final = frozenset(
     {"123456789", "123121234", "078051120", "219099999", "987654321", "111223333"}
@@ -208,6 +216,20 @@ def clean_birth(text: str) -> str:
     except ValueError:
         return ""
     return day
+
+
+def clean_minute(text: str) -> str:
+    """Return hour and minute of a birth; midnight and noon stand for an unknown one.
+
+    Examples:
+        >>> clean_minute("202912300412"), clean_minute("202912300000")
+        ('0412', '')
+    """
+    minute = text[8:12]
+    if len(minute) < len("HHMM") or not minute.isdigit() or minute in _NO_MINUTE:
+        return ""
+    real = minute[:2] < "24" and minute[2:] < "60"
+    return minute if real and clean_birth(text) else ""
 
 
 def clean_ssn(text: str) -> tuple[str, str]:

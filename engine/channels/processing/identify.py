@@ -37,7 +37,7 @@ _CLEAN: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "sex": lambda text: text.upper() if text.upper() in ("M", "F") else "",
         "email": str.lower,
         "mother": str.strip,
-        "multiple": str.strip,
+        "multiple": lambda text: text.upper() if text.upper() in ("Y", "N") else "",
         "order": str.strip,
     }
 )

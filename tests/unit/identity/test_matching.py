@@ -56,6 +56,8 @@ ANN = Traits(
         ("given", {"given": "louise", "middle": "m"}, "midi"),
         ("multiple", {"multiple": "Y"}, "one"),
         ("multiple", {"kind": Kind.UNNAMED}, "none"),
+        ("newborn", {"kind": Kind.UNNAMED, "family": "vance"}, "no"),
+        ("newborn", {"kind": Kind.UNNAMED}, "eq"),
         ("birth", {"birth": "19620403"}, "swap"),
         ("birth", {"birth": "19620305"}, "d1"),
         ("birth", {"birth": "19720304"}, "d1"),
@@ -78,6 +80,79 @@ ANN = Traits(
 )
 def test_the_first_level_that_fits_is_taken(trait, change, level):
     assert compare(ANN, ANN._replace(**change), NICKNAMES)[trait] == level
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "level"),
+    [
+        ("louise", "margaret", "swap"),
+        ("l", "margaret", "swap"),
+        ("louise", "m", "swap"),
+        ("edna", "margaret", "no"),
+        ("", "margaret", None),
+    ],
+)
+def test_where_one_goes_by_the_middle_name_middle_names_are_compared_crosswise(
+    one, other, level
+):
+    left = ANN._replace(middle=one)
+    right = ANN._replace(given="louise", middle=other)
+
+    levels = compare(left, right, NICKNAMES)
+
+    assert (levels["given"] in {"mid", "midi"}, levels.get("middle")) == (True, level)
+
+
+def test_a_short_form_of_the_middle_name_is_going_by_it():
+    right = ANN._replace(given="louise", middle="peggy")
+
+    assert compare(ANN, right, NICKNAMES)["given"] == "mid"
+
+
+def test_another_family_name_of_a_newborn_without_a_name_is_weighed_apart():
+    levels = compare(ANN, ANN._replace(kind=Kind.UNNAMED, family="vance"), {})
+
+    assert "family" not in levels
+    assert levels["newborn"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("trait", "one", "other", "level"),
+    [
+        ("multiple", "N", "N", "single"),
+        ("multiple", "N", "Y", "one"),
+        ("multiple", "N", "", None),
+        ("mother", "HOSP|9", "HOSP|9", "eq"),
+        ("mother", "HOSP|9", "HOSP|8", "no"),
+        ("mother", "HOSP|9", "CLINIC|9", None),
+        ("minute", "0412", "0412", "eq"),
+        ("minute", "0412", "0419", "no"),
+        ("minute", "0412", "", None),
+    ],
+)
+def test_birth_facts_are_compared_where_both_records_tell(trait, one, other, level):
+    left, right = ANN._replace(**{trait: one}), ANN._replace(**{trait: other})
+
+    assert compare(left, right, {}).get(trait) == level
+
+
+def test_the_minute_of_another_day_says_nothing():
+    left = ANN._replace(minute="0412")
+
+    assert "minute" not in compare(left, left._replace(birth="19620305"), {})
+
+
+def test_every_level_that_is_compared_has_weights_and_a_sentence():
+    child = ANN._replace(kind=Kind.UNNAMED, mother="H|9", minute="0412", multiple="N")
+    other = child._replace(mother="H|8", minute="0413", family="vance")
+
+    for right in (child, other):
+        found = match(child, SourceRecord(1, "P", "HOSP", right), COMMON, model())
+        lines = explain(child, found, model())
+
+        assert all(line.sentence for line in lines)
+        for trait, level in found.levels.items():
+            assert level in model().weights[trait]
 
 
 @pytest.mark.parametrize(("order", "level"), [("1", "eq"), ("2", "no")])

@@ -141,3 +141,41 @@ def test_packed_traits_are_read_again():
     found = read(ssn="123456780", phone="5415550123")
 
     assert unpacked(found.packed()) == found
+
+
+@pytest.mark.parametrize(
+    ("birth", "minute"),
+    [
+        ("202912300412", "0412"),
+        ("20291230041259", "0412"),
+        ("20291230", ""),
+        ("202912300000", ""),
+        ("202912301200", ""),
+        ("202912302560", ""),
+        ("202912300460", ""),
+        ("190001010412", ""),
+    ],
+)
+def test_the_minute_of_birth_is_kept_where_somebody_looked_at_the_clock(birth, minute):
+    assert read(birth=birth).minute == minute
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [("Y", "Y"), ("n", "N"), ("U", ""), ("", "")]
+)
+def test_born_alone_is_told_from_nothing_being_said(said, kept):
+    assert read(multiple=said).multiple == kept
+
+
+def test_another_date_of_birth_ends_what_was_known_of_the_minute():
+    known = Traits(birth="20291230", minute="0412")
+
+    assert updated(known, Traits(birth="20291231")).minute == ""
+    assert updated(known, Traits(birth="20291230")).minute == "0412"
+
+
+def test_packed_traits_without_a_minute_are_read_by_the_release_before():
+    found = Traits(given="ann", minute="0412")
+
+    assert unpacked(found.packed()) == found
+    assert len(found._replace(minute="").packed().split("\x1f")) == 20
