@@ -7,7 +7,7 @@ from itertools import count
 from nicknames import NickNamer
 
 from engine.hl7 import parse
-from engine.identity import Reading, decide, registration_of
+from engine.identity import Category, Reading, decide, registration_of
 from engine.identity.blocking import CANDIDATES, ROWS_PER_KEY
 from engine.identity.index import SourceRecord
 from engine.identity.weights import Frequencies, Mode, shipped_model
@@ -75,6 +75,14 @@ class MemoryIndex:
             for other, then in self.apart[record].items()
             if then == {traits.identifying, self.records[other].traits.identifying}
         )
+
+    def doubted(self, record):
+        asked = (
+            {number, *(each.record.number for each in doubt.matches)}
+            for number, doubt in self.tasks
+            if doubt.category in {Category.DUPLICATE, Category.OVERLAP}
+        )
+        return frozenset().union(*(of for of in asked if record in of)) - {record}
 
     def ruling(self, message):
         return self.rulings.get(message, "")

@@ -72,6 +72,10 @@ class PatientIndex(Protocol):
         """
         ...
 
+    def doubted(self, record: int) -> frozenset[int]:
+        """Return the records an open doubt about likeness names together with one."""
+        ...
+
     def ruling(self, message: int) -> str:
         """Return what a person said about the doubt of this message, or ``""``."""
         ...

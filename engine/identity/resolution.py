@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from engine.identity.answering import answered
 from engine.identity.decision import (
     Decision,
     Doubt,
@@ -81,7 +82,7 @@ def decide_unknown(
         return _new(registration, keys, Reason.PLACEHOLDER_DATA)
     ranking = rank(traits, keys, index, model)
     if ranking.linkable:
-        return _joined(registration, keys, ranking, index)
+        return _joined(registration, keys, ranking, index, model)
     doubt = _question(registration, traits, ranking)
     if doubt is None:
         return _new(registration, keys, Reason.NO_CANDIDATE)
@@ -107,8 +108,9 @@ def _joined(
     keys: list[int],
     ranking: Ranking,
     index: PatientIndex,
+    model: Model,
 ) -> Decision:
-    """Link to the best; ask whether the other persons are the same, too."""
+    """Link to the best; settle or ask whether the other persons are the same, too."""
     best = ranking.linkable[0]
     person = best.record.person
     decision = Decision(
@@ -120,14 +122,21 @@ def _joined(
         change=_registered(registration, person, keys),
     )
     decision = _with_death(decision, best.record)
-    if len(ranking.linkable) == 1:
-        return decision
-    apart = index.told_apart(best.record.number, best.record.traits)
-    rivals = tuple(r for r in ranking.linkable[1:] if r.record.number not in apart)
+    rivals = (*ranking.linkable[1:], *ranking.doubtful)
     if not rivals:
         return decision
-    doubt = _asked(registration, rivals, best.record.authority)
-    return _with_doubt(decision, doubt)
+    apart = index.told_apart(best.record.number, best.record.traits)
+    rivals = tuple(r for r in rivals if r.record.number not in apart)
+    news = replace(best.record, number=0, traits=registration.traits)
+    settled = answered(news, rivals, index, model)
+    moves = (
+        Move("merge", (), each.record.person, person, Reason.MATCH) for each in settled
+    )
+    decision = replace(decision, moves=tuple(moves))
+    rest = tuple(r for r in rivals if r in ranking.linkable and r not in settled)
+    if not rest:
+        return decision
+    return _with_doubt(decision, _asked(registration, rest, best.record.authority))
 
 
 def _registered(

@@ -12,11 +12,12 @@ from importlib.resources import files
 from typing import Any, Final, Self
 
 from nicknames import NickNamer
-from sqlalchemy import Connection, bindparam, or_, select, text
+from sqlalchemy import Connection, bindparam, or_, select, text, union
 
 from engine.identity.blocking import CANDIDATES, ROWS_PER_KEY
 from engine.identity.decision import Ruling
 from engine.identity.index import Identifier, SourceRecord
+from engine.identity.registration import Category
 from engine.identity.traits import Traits, unpacked
 from engine.identity.weights import Frequencies, Mode, Model, shipped_model
 from engine.store import family_names
@@ -29,6 +30,7 @@ from engine.store.patient_tables import (
     different,
     record,
     task,
+    task_candidate,
 )
 from engine.store.plain_sql import fetcher
 from engine.store.seal import Sealer
@@ -87,6 +89,19 @@ _APART: Final = select(different).where(
 )
 _IDENTIFYING: Final = select(record.c.id, record.c.identifying).where(
     record.c.id.in_(bindparam("ids", expanding=True))
+)
+_NAMING: Final = union(
+    select(task.c.id).where(task.c.record == bindparam("record")),
+    select(task_candidate.c.task).where(task_candidate.c.record == bindparam("record")),
+)
+_DOUBTED: Final = (
+    select(task.c.record, task_candidate.c.record.label("candidate"))
+    .join(task_candidate, task_candidate.c.task == task.c.id)
+    .where(
+        task.c.id.in_(_NAMING),
+        task.c.state == TaskState.OPEN,
+        task.c.category.in_([Category.DUPLICATE, Category.OVERLAP]),
+    )
 )
 _RULING: Final = (
     select(task.c.decision)
@@ -261,6 +276,11 @@ class SqlPatientIndex:
         self.flush()
         others = self.connection.execute(_IDENTIFYING, {"ids": list(then)})
         return frozenset(row.id for row in others if row.identifying == then[row.id])
+
+    def doubted(self, record: int) -> frozenset[int]:
+        """Return the records an open doubt about likeness names together with one."""
+        found = self.connection.execute(_DOUBTED, {"record": record}).all()
+        return frozenset(number for row in found for number in row) - {record}
 
     def ruling(self, message: int) -> str:
         """Return what a person said about the doubt of this message, or ``""``."""

@@ -293,3 +293,26 @@ def test_a_task_is_given_to_somebody(hospital):
         worklist.assign(connection, task.id, "bea")
 
     assert tasks(hospital)[0].assignee == "bea"
+
+
+def test_M03_a_message_that_fits_both_sides_of_a_doubt_settles_it(hospital):
+    mary = {"family": "Johnson", "given": "Mary"}
+    thin = {**mary, "birth": "19620304", "address": "12 Elm St^^Salem^OR^97301"}
+    bare = {**mary, "birth": "", "phone": "5415550123"}
+    hospital.send("1", **thin)
+    hospital.send("2", authority="CLINIC", **bare)
+    one, two = hospital.record("1"), hospital.record("2", "CLINIC")
+    [task] = tasks(hospital)
+    doubted = [
+        hospital.ask(lambda index, of=each.number: index.doubted(of))
+        for each in (one, two)
+    ]
+
+    hospital.send("3", authority="LAB", **{**bare, **thin})
+
+    assert doubted == [{two.number}, {one.number}]
+    assert tasks(hospital) == []
+    assert hospital.ask(worklist.shown, task.id).decision == "answered"
+    assert hospital.person("1") == hospital.person("2", "CLINIC")
+    assert hospital.ask(lambda index: index.doubted(two.number)) == frozenset()
+    assert hospital.faults() == ()

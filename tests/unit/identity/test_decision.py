@@ -203,6 +203,66 @@ def test_M12_an_unnamed_newborn_may_have_a_twin_whom_nobody_marked(given):
     assert decision.reasons == (Reason.NEWBORN_UNNAMED,)
 
 
+BORN = {"given": "Baby Girl", "birth": "202912300412", "sex": "F", "address": HOME}
+
+
+@pytest.mark.parametrize("given", ["Baby Girl", "Rosalind"])
+def test_M12_a_newborn_both_systems_call_born_alone_may_link(given):
+    feed = Feed()
+    alone = {
+        "birth": "20291230",
+        "multiple": "N",
+        "address": HOME,
+        "mother": "9^^^HOSP",
+    }
+    feed.send("1", given="Baby Girl", **alone)
+
+    decision = feed.send("2", authority="CLINIC", given=given, **alone)
+
+    assert decision.reasons == (Reason.MATCH,)
+
+
+def test_M12_newborns_of_one_home_born_at_the_same_minute_may_link():
+    feed = Feed()
+    feed.send("1", phone="5415550123", **BORN)
+
+    decision = feed.send("2", authority="CLINIC", phone="5415550123", **BORN)
+
+    assert decision.reasons == (Reason.MATCH,)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"birth": "202912300419"},
+        {"sex": "M"},
+        {"mother": "8^^^HOSP"},
+        {"multiple": "Y"},
+        {"address": "77 Oak St^^Salem^OR^97301"},
+    ],
+)
+def test_M12_a_newborn_is_asked_about_where_one_birth_fact_says_otherwise(told):
+    feed = Feed()
+    alone = {"mother": "9^^^HOSP", "multiple": "N", "phone": "5415550123", **BORN}
+    if "address" in told:
+        alone = {**alone, "mother": ""}
+    feed.send("1", **alone)
+
+    decision = feed.send("2", authority="CLINIC", **{**alone, **told})
+
+    assert decision.outcome is not Outcome.LINKED
+
+
+def test_M12_twins_of_one_home_are_not_one_child_for_being_marked_born_alone():
+    feed = Feed()
+    alone = {"birth": "20290301", "multiple": "N", "address": HOME}
+    feed.send("1", given="Rosalind", **alone)
+
+    decision = feed.send("2", authority="CLINIC", given="Beatrix", **alone)
+
+    assert decision.outcome is not Outcome.LINKED
+
+
 def test_M13_an_unnamed_newborn_is_found_again_under_the_name_it_got():
     feed = Feed()
     born = {"birth": "20291230", "mother": "9^^^HOSP", "order": "1", "address": HOME}
@@ -415,6 +475,56 @@ def test_several_persons_that_fit_are_asked_about():
 
     assert decision.outcome is Outcome.LINKED
     assert Reason.POTENTIAL_OVERLAP in decision.reasons
+
+
+# Two registrations too thin for each other, and one that knows what both know.
+ANN = {"family": "Johnson", "given": "Mary"}
+THIN = {**ANN, "birth": "19620304", "address": HOME}
+BARE = {**ANN, "birth": "", "phone": "5415550123"}
+FULL = {**THIN, **BARE, "birth": "19620304"}
+
+
+def in_doubt(feed):
+    """Return two persons a doubt is open about."""
+    feed.send("1", **THIN)
+    feed.send("2", authority="CLINIC", **BARE)
+    assert feed.person("1") != feed.person("2", "CLINIC")
+    assert feed.index.doubted(2) == {1}
+
+
+def test_M03_an_open_doubt_is_settled_by_a_message_that_fits_both():
+    feed = Feed()
+    in_doubt(feed)
+
+    decision = feed.send("3", authority="LAB", **FULL)
+
+    assert decision.reasons == (Reason.MATCH,)
+    [move] = decision.moves
+    assert (move.kind, move.reason) == ("merge", Reason.MATCH)
+    people = {("1", "HOSP"), ("2", "CLINIC"), ("3", "LAB")}
+    assert len({feed.person(*each) for each in people}) == 1
+
+
+def test_M05_a_doubt_a_person_answered_is_not_settled_by_a_message():
+    feed = Feed()
+    in_doubt(feed)
+    then = {feed.index.records[number].traits.identifying for number in (1, 2)}
+    feed.index.apart[1][2] = feed.index.apart[2][1] = then
+
+    feed.send("3", authority="LAB", **FULL)
+
+    assert feed.person("1") != feed.person("2", "CLINIC")
+
+
+def test_a_person_of_several_records_is_asked_about_and_joined_by_nobody():
+    feed = Feed()
+    in_doubt(feed)
+    two = feed.index.records[2]
+    feed.index.records[9] = two.__class__(9, two.person, "LAB", two.traits)
+
+    feed.send("3", authority="LAB", **FULL)
+
+    assert feed.person("1") != feed.person("2", "CLINIC")
 
 
 def test_an_identifier_claimed_by_two_persons_is_held():
