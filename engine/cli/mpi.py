@@ -271,7 +271,7 @@ def export() -> None:
 )
 @click.option(
     "--mode",
-    type=click.Choice(["safe", "balanced"]),
+    type=click.Choice(["safe", "balanced", "deterministic"]),
     default="safe",
     show_default=True,
     help="Thresholds for --feed.",

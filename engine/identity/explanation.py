@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from engine.identity.deterministic import verdict
 from engine.identity.matching import Match
 from engine.identity.traits import Traits
 from engine.identity.weights import (
@@ -100,6 +101,8 @@ def explain(traits: Traits, found: Match, model: Model) -> tuple[Line, ...]:
     Each trait's bits are measured against the likeliest of household member,
     stranger and twin; the prior holds the rest, so that the lines add up to the score.
     """
+    if model.rules:
+        return _by_rule(traits, found, model)
     whole = classes(found.levels, found.counts, model)
     against = max(range(1, 4), key=lambda place: whole[place])
     rare = {
@@ -123,6 +126,19 @@ def explain(traits: Traits, found: Match, model: Model) -> tuple[Line, ...]:
     prior = whole.same - log2_sum(*whole[1:]) - sum(line.bits for line in lines)
     sentence = _AGAINST[against].format(records=max(people - 2, SMALLEST_INDEX))
     return (*lines, Line("prior", "", "", "", sentence, prior))
+
+
+def _by_rule(traits: Traits, found: Match, model: Model) -> tuple[Line, ...]:
+    """Return how the traits compare, and the combination that decides."""
+    other = found.record.traits
+    lines = [_line(*each, traits, other, 0.0, "") for each in found.levels.items()]
+    records = found.counts.records
+    rule = verdict(traits, other, found.levels, model.nicknames, records).rule
+    sentence = "no approved combination of traits agrees"
+    if rule is not None:
+        fields = ", ".join(rule.fields)
+        sentence = f"approved combination {rule.number} agrees: {fields}"
+    return (*lines, Line("rule", "", "", "", sentence, found.bits))
 
 
 _STRANGER: Final = 2

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.identity.blocking import block_keys
+from engine.identity.deterministic import verdict
 from engine.identity.index import PatientIndex, SourceRecord
 from engine.identity.similarity import Levels, compare
 from engine.identity.traits import Kind, Traits
@@ -153,8 +154,12 @@ def _matched(
     counts: Frequencies,
     model: Model,
 ) -> Match:
-    bits, guard = score(levels, counts, model), model.thresholds.guard
-    one, other = traits, record.traits
+    one, other, guard = traits, record.traits, model.thresholds.guard
+    bits = (
+        verdict(one, other, levels, model.nicknames, counts.records).bits
+        if model.rules
+        else score(levels, counts, model)
+    )
     thin = guard is not None and (
         bits < guard or _of_one_mother(one, other) or _is_unnamed(one, other)
     )
@@ -187,6 +192,8 @@ def ranked(traits: Traits, matches: Iterable[Match], model: Model) -> Ranking:
         elif best.bits >= low:
             doubtful.append(best)
         shared.extend(each for each in group if _only_ssn(each.levels))
+    if model.rules and len(linkable) > 1:  # a combination has to name one person
+        doubtful, linkable = linkable + doubtful, []
     return Ranking(
         tuple(sorted(linkable, key=_strength, reverse=True)[:_SHOWN]),
         tuple(sorted(doubtful, key=_strength, reverse=True)[:_SHOWN]),

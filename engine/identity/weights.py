@@ -42,6 +42,7 @@ class Mode(StrEnum):
 
     SAFE = "safe"
     BALANCED = "balanced"
+    DETERMINISTIC = "deterministic"
 
 
 class Thresholds(NamedTuple):
@@ -56,7 +57,11 @@ class Thresholds(NamedTuple):
 
 
 THRESHOLDS: Final[Mapping[Mode, Thresholds]] = MappingProxyType(
-    {Mode.SAFE: Thresholds(6, -6, 10), Mode.BALANCED: Thresholds(3, -1, None)}
+    {
+        Mode.SAFE: Thresholds(6, -6, 10),
+        Mode.BALANCED: Thresholds(3, -1, None),
+        Mode.DETERMINISTIC: Thresholds(6, -6, 10),
+    }
 )
 
 
@@ -65,7 +70,8 @@ class Model:
     """Everything a decision depends on besides the index.
 
     ``names`` counts given and family names of the records the weights come from,
-    ``trained_on`` those records; the counts of the index are added.
+    ``trained_on`` those records; the counts of the index are added. Where
+    ``rules`` stands, approved combinations of traits decide and nothing is weighed.
     """
 
     version: str = "shipped"
@@ -75,6 +81,7 @@ class Model:
     formal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     names: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     trained_on: int = 0
+    rules: bool = False
 
 
 class Frequencies(NamedTuple):
@@ -202,4 +209,5 @@ def shipped_model(
         },
         names=counts,
         trained_on=counts["records"][""],
+        rules=mode is Mode.DETERMINISTIC,
     )

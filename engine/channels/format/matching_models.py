@@ -22,7 +22,10 @@ SHIPPED: Final = "shipped"
 class Choice:
     """One matching model: named thresholds, or thresholds of its own, in bits."""
 
-    mode: Annotated[Literal["safe", "balanced"], "named thresholds"] = "safe"
+    mode: Annotated[
+        Literal["safe", "balanced", "deterministic"],
+        "named thresholds, or approved combinations of traits instead of a score",
+    ] = "safe"
     weights: Annotated[
         str, kinds.NAME, "shipped, or a file of models/ without its ending"
     ] = SHIPPED
