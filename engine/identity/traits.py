@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from anyascii import anyascii
+
 from engine.hl7.delimiters import Delimiters
 from engine.hl7.segment import Repetition, Segment
 
@@ -148,7 +150,6 @@ def updated(known: Traits, news: Traits) -> Traits:
 
 # -- names -----------------------------------------------------------------------------
 
-_FOLDED: Final = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "đ": "d"})
 _PLAIN: Final = str.maketrans(
     {chr(code): None for code in range(128) if not chr(code).isalnum()}
     | dict.fromkeys("-./,\t ", " ")
@@ -160,16 +161,18 @@ _SUFFIXES: Final = {
 
 
 def plain(text: str) -> str:
-    """Return a name as lower-case ``a-z0-9`` words.
+    """Return a name as lower-case ``a-z0-9`` words, respelled where it is not Latin.
+
+    One spelling of each letter, not one for each language: records of one script agree,
+    and those of two come near where a language has no spelling of its own.
 
     Examples:
-        >>> plain("O'Brien-Müller ")
-        'obrien muller'
+        >>> plain("O'Brien-Müller "), plain("Щербаков")
+        ('obrien muller', 'shcherbakov')
     """
     text = text.lower()
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text.translate(_FOLDED))
-        text = "".join(letter for letter in text if letter.isascii())
+        text = anyascii(unicodedata.normalize("NFKC", text)).lower()
     if text.isalnum():
         return text
     return " ".join(text.translate(_PLAIN).split())

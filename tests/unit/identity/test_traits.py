@@ -1,6 +1,8 @@
 """Traits: what is read from PID, cleaned; what counts as missing."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.hl7 import parse
 from engine.identity.traits import (
@@ -179,3 +181,29 @@ def test_packed_traits_without_a_minute_are_read_by_the_release_before():
 
     assert unpacked(found.packed()) == found
     assert len(found._replace(minute="").packed().split("\x1f")) == 20
+
+
+@pytest.mark.parametrize(
+    ("written", "respelled"),
+    [
+        ("Щербаков", "shcherbakov"),
+        ("Παπάς", "papas"),
+        ("李小龙", "lixiaolong"),
+        ("Œuvrard", "oeuvrard"),
+        ("Jose\u0301", "jose"),
+        ("Strauß-Łucka", "strauss lucka"),
+        ("O\u2019Brien", "obrien"),
+    ],
+)
+def test_names_of_every_script_are_respelled_in_latin_letters(written, respelled):
+    assert plain(written) == respelled
+
+
+@given(st.text())
+def test_a_cleaned_name_has_latin_letters_digits_and_single_blanks(text):
+    cleaned = plain(text)
+
+    assert cleaned.isascii()
+    assert cleaned == cleaned.lower()
+    assert all(word.isalnum() for word in cleaned.split(" ") if cleaned)
+    assert plain(cleaned) == cleaned
