@@ -69,7 +69,7 @@ def test_values_change_and_nobody_who_types_or_reads_is_disturbed(chromium, tmp_
         page.fill("#find", "patient:10")
         page.evaluate("document.body.style.minHeight = '4000px'; scrollTo(0, 300)")
         before = page.inner_text("#last-hour")
-        page.wait_for_function(f"document.all['last-hour'].textContent != '{before}'")
+        until(lambda: page.inner_text("#last-hour") != before)
 
         assert page.input_value("#find") == "patient:10"
         assert page.evaluate("document.activeElement.id") == "find"
