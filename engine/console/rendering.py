@@ -72,7 +72,9 @@ def plain_page(
     """Return a page for somebody we do not know yet."""
     theme = request.cookies.get(THEME_COOKIE, "")
     found = _environment().get_template(template)
-    return HTMLResponse(found.render(theme=theme, **values), int(status))
+    provider = bool(surroundings(request).settings.oidc)
+    shown = found.render(theme=theme, provider=provider, **values)
+    return HTMLResponse(shown, int(status))
 
 
 @cache

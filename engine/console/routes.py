@@ -17,6 +17,7 @@ from engine.console.pages import (
     overview,
     passkeys,
     patient,
+    provider,
     sign_in,
     system,
     users,
@@ -55,6 +56,8 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/sign-in/enrol", welcome.factor, None),
     Route("POST", "/sign-in/passkey/ask", passkeys.ask, None),
     Route("POST", "/sign-in/passkey", passkeys.enter, None),
+    Route("GET", "/sign-in/provider", provider.leave, None),
+    Route("GET", "/sign-in/provider/back", provider.back, None),
     Route("GET", "/welcome", welcome.welcome, None),
     Route("POST", "/welcome", welcome.choose, None),
     *(

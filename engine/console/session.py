@@ -11,6 +11,7 @@ from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
 from typing import Final, NamedTuple
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,15 +25,20 @@ from engine.console.permissions import (
     permitted,
 )
 from engine.console.surroundings import Surroundings, limits, surroundings
-from engine.store import sessions, tokens
+from engine.store import audit, sessions, tokens
 from engine.store.accounts import Account
+from engine.store.audit import Act
 from engine.store.sessions import Arrival, Session
 
 BEARER: Final = b"bearer "
 COOKIE: Final = "__Host-session"
+EMERGENCY: Final = "sign-in.emergency"
+"""A local account was used although there is an identity provider."""
+
 UNATTENDED: Final = "/live"
 """What a page asks by itself: it keeps nobody signed in."""
 
+_log = structlog.get_logger()
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -109,6 +115,10 @@ def sign_in(request: Request, whose: Account, means: str, answer: Response) -> R
         held = sessions.begin(
             connection, here.database.sealer, whose, limits(here), arrival
         )
+        if here.settings.oidc and not whose.external:
+            act = Act(here.now(), whose.name, EMERGENCY, f"user {whose.name}", means)
+            audit.write(connection, here.database.sealer, [act])
+            _log.warning("emergency_sign_in", user=whose.name)
     answer.set_cookie(COOKIE, held, secure=True, httponly=True, samesite="strict")
     return answer
 

@@ -50,6 +50,7 @@ class Account:
 
 _BY_NAME: Final = select(account).where(account.c.name == bindparam("asked"))
 _BY_ID: Final = select(account).where(account.c.id == bindparam("asked"))
+_BY_EXTERNAL: Final = select(account).where(account.c.external == bindparam("asked"))
 _ENABLED: Final = select(account).where(account.c.disabled_at.is_(None))
 
 
@@ -107,6 +108,12 @@ def by_name(connection: Connection, name: str) -> Account | None:
 def by_id(connection: Connection, number: int) -> Account | None:
     """Return the account of a number, or None."""
     return _one(connection.execute(_BY_ID, {"asked": number}).one_or_none())
+
+
+def by_external(connection: Connection, external: str) -> Account | None:
+    """Return the account that an identity provider calls this, or None."""
+    asked = {"asked": external}
+    return _one(connection.execute(_BY_EXTERNAL, asked).one_or_none())
 
 
 def accounts(connection: Connection) -> list[Account]:

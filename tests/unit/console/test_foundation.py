@@ -65,6 +65,7 @@ def test_S01_only_health_answers_strangers(web):
     assert open_to_all == {
         *("/livez", "/startupz", "/readyz"),
         *("/static/{name}", "/sign-in", "/sign-in/second", "/sign-in/enrol"),
+        *("/sign-in/provider", "/sign-in/provider/back"),
         *("/welcome", "/sign-in/passkey", "/sign-in/passkey/ask"),
     }
     assert web.get("/livez").status == 200
