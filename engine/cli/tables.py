@@ -1,19 +1,24 @@
 """``interop table``: code tables, their rows, and the codes nobody mapped."""
 
-import csv
-import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 import rich_click as click
 
-from engine.cli.invocation import Exit, Group, Stop, invocation, note
+from engine.cli.invocation import Exit, Group, Stop, note
 from engine.cli.output import emit, emit_one
-from engine.cli.site import site, store
+from engine.cli.site import order, settings, site, store
 
 if TYPE_CHECKING:
-    from engine.transforms.code_tables import CodeTable
+    from engine.channels.table_files import TableFile
+    from engine.channels.table_moves import Saved
+    from engine.store.database import Database
+    from engine.transforms.table_sheet import Change, Sheet
+
+NEXT = "next: interop check · interop reload · interop errors retry GROUP"
 
 
 @click.group("table", cls=Group)
@@ -38,9 +43,8 @@ def list_tables() -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """Show the rows of a table."""
-    rows = [dict(row.values) for rows in _table(name).rows.values() for row in rows]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    emit(rows, columns)
+    sheet = _file(name).sheet
+    emit(sheet.rows, list(sheet.columns))
 
 
 @table_command.command("set")
@@ -48,30 +52,25 @@ def show(name: str) -> None:
 @click.argument("code")
 @click.argument("meaning")
 @click.option("--display", default="", help="What the meaning is called.")
+@click.option("--reason", default="", help="Kept in the history of the table.")
 @click.option("--dry-run", is_flag=True)
-def set_row(name: str, code: str, meaning: str, display: str, *, dry_run: bool) -> None:
+def set_row(
+    name: str, code: str, meaning: str, display: str, reason: str, *, dry_run: bool
+) -> None:
     """Add a row, or change the meaning of a code; the file is written whole."""
-    _table(name)
-    path = invocation().folder() / "tables" / f"{name}.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.reader(file))
-    head = lines[0]
-    known = [line for line in lines[1:] if line and line[head.index("from")] == code]
+    from engine.transforms.table_sheet import DISPLAY, Change, rows_of
+
+    sheet = _file(name).sheet
+    known = rows_of(sheet, code)
     if len(known) > 1:
         sentence = f"{code} has {len(known)} rows with dates"
-        raise Stop(sentence, Exit.PROBLEMS, f"edit {path}")
-    row = known[0] if known else [""] * len(head)
-    row += [""] * (len(head) - len(row))
-    given = {"from": code, "to": meaning} | ({"display": display} if display else {})
-    for key, value in given.items():
-        if key in head:
-            row[head.index(key)] = value
-    if not known:
-        lines.append(row)
-    if not dry_run:
-        _replace(path, lines)
-        note("next: interop check · interop reload · interop errors retry GROUP")
-    emit_one({"table": name, "code": code, "to": meaning, "written": not dry_run})
+        raise Stop(sentence, Exit.PROBLEMS, f"edit tables/{name}.csv")
+    before = known[0] if known else None
+    after = {**(before or {}), "from": code, "to": meaning}
+    if display and DISPLAY in sheet.columns:
+        after[DISPLAY] = display
+    saved = _save(name, [Change(before, after)], reason, dry_run=dry_run)
+    emit_one({"table": name, "code": code, "to": meaning} | saved)
 
 
 @table_command.command("export")
@@ -80,93 +79,131 @@ def set_row(name: str, code: str, meaning: str, display: str, *, dry_run: bool) 
 def export(name: str, form: str) -> None:
     """Print a table as CSV or as FHIR ConceptMap."""
     from engine.transforms.concept_maps import concept_map
+    from engine.transforms.table_sheet import csv_of
 
-    table = _table(name)
+    sheet = _file(name).sheet
     if form == "csv":
-        path = invocation().folder() / "tables" / f"{name}.csv"
-        click.echo(path.read_text("utf-8"), nl=False)
+        click.echo(csv_of(sheet), nl=False)
         return
-    rows = [row.values for rows in table.rows.values() for row in rows]
-    made = concept_map(name, rows, site().settings.site)
+    made = concept_map(name, sheet.rows, settings().site)
     click.echo(orjson.dumps(made, option=orjson.OPT_INDENT_2).decode())
 
 
 @table_command.command("import")
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.option("--reason", default="", help="Kept in the history of the table.")
 @click.option("--dry-run", is_flag=True)
-def import_table(name: str, file: Path, *, dry_run: bool) -> None:
+def import_table(name: str, file: Path, reason: str, *, dry_run: bool) -> None:
     """Take a table from CSV or from a FHIR ConceptMap (.json); it is written whole."""
+    from engine.channels import table_files
     from engine.transforms.code_tables import read_csv
+    from engine.transforms.table_sheet import changes_between, csv_of, read_sheet
 
-    text = file.read_text("utf-8")
-    lines = _of_concept_map(text) if file.suffix == ".json" else _of_csv(text)
-    content = io.StringIO()
-    csv.writer(content, lineterminator="\n").writerows(lines)
-    table, faults = read_csv(content.getvalue(), name)
+    text = file.read_text("utf-8-sig")
+    sheet = _of_concept_map(text) if file.suffix == ".json" else read_sheet(text)
+    table, faults = read_csv(csv_of(sheet) if file.suffix == ".json" else text, name)
     if faults:
-        fault = faults[0]
-        where = f"{file}:{fault.line}: {fault.sentence}"
-        raise Stop(where, Exit.PROBLEMS, fault.hint)
-    if not dry_run:
-        _replace(invocation().folder() / "tables" / f"{name}.csv", lines)
-        note("next: interop check · interop reload")
-    emit_one({"table": name, "codes": len(table.rows), "written": not dry_run})
+        where = f"{file}:{faults[0].line}: {faults[0].sentence}"
+        raise Stop(where, Exit.PROBLEMS, faults[0].hint)
+    folder = settings().folder
+    if name not in table_files.names(folder) and not dry_run:
+        table_files.create(folder, name, sheet.columns)
+    before = _file(name).sheet
+    saved = _save(name, changes_between(before, sheet), reason, dry_run=dry_run)
+    emit_one({"table": name, "codes": len(table.rows)} | saved)
 
 
-def _of_csv(text: str) -> list[list[str]]:
-    return [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells]
-
-
-def _of_concept_map(text: str) -> list[list[str]]:
+def _of_concept_map(text: str) -> "Sheet":
     from engine.errors import TransformError
     from engine.transforms.concept_maps import COLUMNS, rows_of
+    from engine.transforms.table_sheet import Sheet
 
     try:
-        rows = rows_of(orjson.loads(text))
+        return Sheet(COLUMNS, tuple(rows_of(orjson.loads(text))))
     except (ValueError, TransformError) as error:
         raise Stop(f"the ConceptMap cannot be read: {error}", Exit.PROBLEMS) from error
-    return [list(COLUMNS), *([row[name] for name in COLUMNS] for row in rows)]
 
 
 @table_command.command("unmapped")
 @click.argument("name", required=False, default="")
 def unmapped(name: str) -> None:
     """List codes that messages had and a table did not, most often first."""
-    from engine.store import queues
+    from engine.store import table_misses
 
     with store() as database, database.reading() as connection:
-        misses = queues.table_misses(connection, database.sealer, table=name)
-    columns = ["table", "code", "sender", "channel", "count"]
+        misses = table_misses.misses(connection, database.sealer, table=name)
+    columns = ["table", "code", "sender", "channel", "count", "message_id"]
+    emit(({each: getattr(miss, each) for each in columns} for miss in misses), columns)
+
+
+@table_command.command("history")
+@click.argument("name")
+def history(name: str) -> None:
+    """List what was changed in a table, or waits for a second person."""
+    from engine.store import table_changes
+
+    with store() as database, database.reading() as connection:
+        found = table_changes.history(connection, database.sealer, name)
+    columns = ["id", "at", "actor", "state", "decided_by", "version", "reason", "rows"]
     emit(
-        (
-            {
-                "channel": channel,
-                "table": table,
-                "sender": sender,
-                "code": code,
-                "count": count,
-            }
-            for channel, table, sender, code, count in sorted(
-                misses, key=lambda miss: -miss[4]
-            )
-        ),
-        columns,
+        ({each: getattr(one, each) for each in columns} for one in found), columns[:-1]
     )
 
 
-def _table(name: str) -> "CodeTable":
-    tables = site().tables
-    if name not in tables:
-        hint = f"tables: {', '.join(sorted(tables))}"
+@table_command.command("agree")
+@click.argument("number", type=int)
+@click.option("--refuse", is_flag=True, help="Do not: the table stays as it is.")
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+def agree(number: int, reason: str, *, refuse: bool) -> None:
+    """Save a change that somebody else proposed, as the second person."""
+    from engine.channels import table_moves
+
+    with store() as database:
+        saved = table_moves.decide(
+            database, settings(), number, order(reason), agree=not refuse
+        )
+    _complain(saved)
+    emit_one({"change": number, "table": saved.file.name, "state": saved.state})
+
+
+def _file(name: str) -> "TableFile":
+    from engine.channels import table_files
+
+    folder = settings().folder
+    known = table_files.names(folder)
+    if name not in known:
+        hint = f"tables: {', '.join(known)}"
         raise Stop(f"there is no table {name}", Exit.USAGE, hint)
-    return tables[name]
+    return table_files.read_table(folder, name)
 
 
-def _replace(path: Path, lines: list[list[str]]) -> None:
-    """Write a table beside the old one, then put it in its place."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    fresh = path.with_suffix(".csv.new")
-    fresh.write_text(text.getvalue(), encoding="utf-8")
-    fresh.replace(path)
+def _save(
+    name: str, changes: "Sequence[Change]", reason: str, *, dry_run: bool
+) -> dict[str, object]:
+    """Save changes, or only look at them; return what to tell."""
+    from engine.channels import table_moves
+
+    if dry_run:
+        return {"written": False}
+    with _history() as database:
+        saved = table_moves.save(database, settings(), name, changes, order(reason))
+    _complain(saved)
+    note(f"proposed as change {saved.number}" if saved.state == "proposed" else NEXT)
+    return {"written": saved.state != "proposed"}
+
+
+def _complain(saved: "Saved") -> None:
+    if saved.clashes:
+        codes = ", ".join(each.key[0] for each in saved.clashes[:5])
+        raise Stop(f"rows changed meanwhile: {codes}; nothing was saved", Exit.PROBLEMS)
+
+
+@contextmanager
+def _history() -> "Iterator[Database | None]":
+    """Open the store where there is one: a checkout of the configuration has none."""
+    if not settings().key_file.exists():
+        yield None
+        return
+    with store() as database:
+        yield database

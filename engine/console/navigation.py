@@ -29,6 +29,7 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
     "Patients": (("Patient search", "/patients", Permission.VIEW_PHI),),
     "Build": (
         ("Test bench", "/bench", Permission.EDIT),
+        ("Code tables", "/tables", _SEE),
         ("Alerts", "/alerts", _SEE),
     ),
     "Admin": (

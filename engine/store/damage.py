@@ -38,6 +38,7 @@ from engine.store.patient_tables import (
 )
 from engine.store.resources import fingerprint_of, opened
 from engine.store.seal import Sealer, fingerprint
+from engine.store.table_tables import table_change
 from engine.store.tables import (
     attempt,
     comment,
@@ -142,6 +143,7 @@ _SEALED: Final = (
     _sealed(task, "note", lambda row: f"note|{row.id}"),
     _sealed(task_comment, "content", lambda row: f"comment|{row.task}|{row.number}"),
     _sealed(family_name, "name", lambda row: f"family|{row.key.hex()}"),
+    _sealed(table_change, "content", lambda row: f"table_change|{row.id}|"),
     _sealed(saved_query, "content", lambda row: f"saved_query|{row.key}|"),
 )
 

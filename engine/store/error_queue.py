@@ -281,17 +281,18 @@ def entries(
         statement = statement.where(error_entry.c.group_key == group)
     if not include_closed:
         statement = statement.where(_OPEN)
-    return [_entry(row) for row in connection.execute(statement)]
+    return [entry_of(row) for row in connection.execute(statement)]
 
 
 def entry(connection: Connection, entry_id: int) -> Entry | None:
     """Return one entry, open or closed."""
     statement = select(error_entry).where(error_entry.c.id == entry_id)
     row = connection.execute(statement).one_or_none()
-    return None if row is None else _entry(row)
+    return None if row is None else entry_of(row)
 
 
-def _entry(row: Found) -> Entry:
+def entry_of(row: Found) -> Entry:
+    """Return a row of `error_entry` as it is shown."""
     return read(Entry, Entry.__slots__, row, kind=EntryKind(row.kind))
 
 

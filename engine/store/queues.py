@@ -10,13 +10,11 @@ from engine.store.counters import DELIVERY, GATE, MESSAGE, RENDERED, VALIDATED
 from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
 from engine.store.schema import Found, is_word, read
-from engine.store.seal import Sealer
 from engine.store.tables import (
     counter,
     journal_message,
     lane,
     progress,
-    table_miss,
 )
 from engine.store.tables import delivery as delivery_rows
 from engine.store.tables import intake as intake_rows
@@ -319,22 +317,3 @@ def _waiting(
         oldest=None if oldest is None else oldest.queued_at,
         next_due=None if ready is None else ready.next_at,
     )
-
-
-def table_misses(
-    connection: Connection, sealer: Sealer, *, table: str = "", limit: int = 1000
-) -> list[tuple[str, str, str, str, int]]:
-    """Return (channel, table, sender, code, count) of codes without a row."""
-    statement = select(table_miss).order_by(table_miss.c["count"].desc()).limit(limit)
-    if table:
-        statement = statement.where(table_miss.c.table_name == table)
-    return [
-        (
-            row.channel,
-            row.table_name,
-            row.sender,
-            sealer.open(row.code, f"table_miss|{row.key.hex()}|").decode(),
-            row._mapping["count"],  # noqa: SLF001 - SQLAlchemy's documented accessor
-        )
-        for row in connection.execute(statement)
-    ]

@@ -1,7 +1,7 @@
 """The processing transaction: everything a batch of messages led to, at once."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from engine.errors import IllegalTransitionError
 from engine.failpoint import reach
-from engine.store import audit, error_queue, leases, resources
+from engine.store import audit, error_queue, leases, resources, table_misses
 from engine.store.audit import Act, Order
 from engine.store.counters import Move, at_the_gate, of_messages, tally
 from engine.store.deliveries import NewDelivery, enqueue
@@ -22,6 +22,7 @@ from engine.store.leases import Lease
 from engine.store.message_state import MessageEvent, MessageState, advance_message
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.seal import Sealer
+from engine.store.table_misses import NewMiss
 from engine.store.tables import attempt as attempts
 from engine.store.tables import (
     held_person,
@@ -29,7 +30,6 @@ from engine.store.tables import (
     progress,
     redo,
     search_key,
-    table_miss,
 )
 from engine.store.words import EntryKind
 
@@ -172,7 +172,7 @@ def record(
     reach("results.cursor-moved")
     outcomes = batch.outcomes
     _write_keys(connection, sealer, outcomes)
-    _write_misses(connection, sealer, batch, now)
+    table_misses.record(connection, sealer, batch.channel, _misses(outcomes), now)
     reach("results.keys-written")
     numbers = _write_deliveries(connection, sealer, outcomes, now)
     known = [one for outcome in outcomes for one in outcome.resources]
@@ -310,33 +310,12 @@ def key_number(sealer: Sealer, key: SearchKey) -> int:
     return sealer.blind_number(f"{key.kind}|{key.value.strip().casefold()}")
 
 
-def _write_misses(
-    connection: Connection, sealer: Sealer, batch: Batch, now: datetime
-) -> None:
-    rows: dict[bytes, dict[str, object]] = {}
-    for outcome in batch.outcomes:
+def _misses(outcomes: Sequence[Outcome]) -> Iterator[NewMiss]:
+    for outcome in outcomes:
+        stopped = outcome.state is MessageState.ERROR
         for miss in outcome.misses:
-            place = (batch.channel, miss.table, miss.sender, miss.code)
-            key = sealer.blind("|".join(("miss", *place)))
-            counted = rows.get(key)
-            rows[key] = {
-                "key": key,
-                "channel": batch.channel,
-                "table_name": miss.table,
-                "sender": miss.sender,
-                "code": sealer.seal(miss.code.encode(), f"table_miss|{key.hex()}|"),
-                "count": 1 + (int(str(counted["count"])) if counted else 0),
-                "message_id": outcome.message_id,
-                "last_at": now,
-            }
-    ordered = [rows[key] for key in sorted(rows)]
-    put(
-        connection,
-        table_miss,
-        ordered,
-        replace=("message_id", "last_at"),
-        add=("count",),
-    )
+            place = (miss.table, miss.sender, miss.code)
+            yield NewMiss(*place, outcome.message_id, stopped)
 
 
 def _write_deliveries(

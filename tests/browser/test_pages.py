@@ -23,7 +23,8 @@ PAGES = (
     *("/work?kind=parked", "/work?kind=waiting", "/work/errors/{group}"),
     *("/alerts", "/alerts?kind=rules", "/alerts?kind=history"),
     "/alerts?kind=maintenance",
-    *("/bench", "/bench?sample=Admit"),
+    *("/bench", "/bench?sample=Admit", "/tables", "/tables/sex?edit=F"),
+    *("/tables/sex?tab=unmapped", "/tables/sex?tab=history"),
     *("/channels", "/channels/adt?tab=messages", "/channels/adt", "/?tv=1"),
     *("/system", "/system?tab=store", "/system?tab=settings"),
 )

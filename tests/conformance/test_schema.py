@@ -15,6 +15,7 @@ from engine.store import (
     schema_version,
     search,
     settlement,
+    table_tables,
     tables,
     watch_tables,
 )
@@ -68,6 +69,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store, schema, metad
     assert patient_tables.__doc__
     assert access_tables.__doc__
     assert document_tables.__doc__
+    assert table_tables.__doc__
     assert watch_tables.__doc__
 
     with store.reading() as connection:

@@ -22,6 +22,7 @@ from engine.store import (
     messages,
     queues,
     search,
+    table_misses,
     worklist,
 )
 from engine.store.audit import Order
@@ -342,17 +343,17 @@ def test_losses_and_unknown_code_systems_can_be_counted_by_sender(site):
     site.process(visit("MED", "1") + lines, visit("MED", "2") + lines)
 
     with site.database.reading() as connection:
-        misses = queues.table_misses(connection, site.sealer, table="systems")
+        misses = table_misses.misses(connection, site.sealer, table="systems")
         told = [
             (channel, json.loads(content))
             for channel, content in search.reports(connection, site.sealer, last=9)
         ]
         other = list(search.reports(connection, site.sealer, channel="none"))
 
-    assert [(row[1], row[3]) for row in misses] == [("systems", "99LOCAL")]
+    assert [(miss.table, miss.code) for miss in misses] == [("systems", "99LOCAL")]
     assert [channel for channel, _ in told] == ["adt", "adt"]
     assert all(["ZPD-2", "z-segment"] in report["losses"] for _, report in told)
-    assert {report["sender"] for _, report in told} == {misses[0][2]}
+    assert {report["sender"] for _, report in told} == {misses[0].sender}
     assert other == []
 
 

@@ -3,7 +3,7 @@
 
 const PLACES = {
   o: "/", c: "/channels", m: "/messages", w: "/work", i: "/work?kind=mismatch",
-  p: "/patients", t: "/bench", a: "/alerts",
+  p: "/patients", t: "/bench", a: "/alerts", k: "/tables",
 };
 let going = false;
 
