@@ -91,6 +91,7 @@ class Settings:
     console_address: str = ""
     console_second_factor: tuple[str, ...] = ("administrator", "administer")
     console_mask_lists: bool = True
+    console_tour: bool = False
     console_small_cells: int = 10
     metrics_bind: str = "127.0.0.1:9464"
     metrics_token: str = ""

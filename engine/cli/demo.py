@@ -125,6 +125,7 @@ class Demo:
             "HIS_PORT": his,
             "FHIR_BASE_URL": f"http://127.0.0.1:{fhir}/fhir",
             "INTEROP_CONSOLE__BIND": f"127.0.0.1:{console}",
+            "INTEROP_CONSOLE__TOUR": "true",
         }
 
     def _door(self) -> str:

@@ -27,6 +27,8 @@ from engine.store.sessions import Session
 
 THEMES: Final = ("light", "dark")
 THEME_COOKIE: Final = "theme"
+TOUR_COOKIE: Final = "tour"
+TOUR_CLOSED: Final = "closed"
 
 
 def page(
@@ -48,6 +50,8 @@ def page(
         "idle_seconds": int(here.settings.console_session_idle.total_seconds()),
         "live": "",
         "tv": False,
+        "tour": here.settings.console_tour
+        and request.cookies.get(TOUR_COOKIE) != TOUR_CLOSED,
         **values,
     }
     found = _environment().get_template(template)
