@@ -80,7 +80,8 @@ def run_tests(
 ) -> Response:
     """Run the channel's own tests, by the rules on the bench."""
     sheet = _sheet(request, channel, text, draft)
-    found = surroundings(request).trials.test(channel, sheet.rules.draft)
+    rules = sheet.rules
+    found = surroundings(request).trials.test(rules.channel, rules.draft)
     return _page(request, sheet, None, tests=found)
 
 
@@ -92,14 +93,17 @@ def what_if(
     if not sheet.rules.draft:
         sentence = "Change a rule first: the draft is the channel as it runs."
         return _page(request, replace(sheet, complaint=sentence), None)
-    wanted = MessageFilter(channel=channel)
+    wanted = MessageFilter(channel=sheet.rules.channel)
     sealer = here.database.sealer
+    act = Act(here.now(), caller(request).name, "what-if", f"channel {channel}")
+    with here.database.engine() as connection:
+        audit.write(connection, sealer, [act])
     with here.database.reading() as connection:
         found = search.messages(connection, sealer, wanted, limit=WHAT_IF)
         ids = sorted(each.id for each in found)
         stored = [(n, journal.content(connection, sealer, n)) for n in ids]
     kept = [(number, data) for number, data in stored if data is not None]
-    answer = here.trials.compare(channel, sheet.rules.draft, kept)
+    answer = here.trials.compare(sheet.rules.channel, sheet.rules.draft, kept)
     return _page(request, sheet, None, compared=answer)
 
 
@@ -122,12 +126,19 @@ def share(
 def _rules(request: Request, channel: str) -> Rules:
     """Return the rules of a channel; of the first where none is named."""
     folder = surroundings(request).settings.folder
-    files = drafts.channel_files(folder)
-    name = channel or next(iter(files), "")
+    name = channel or next(iter(_channels(request)), "")
+    if name and not caller(request).sees(name):
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no channel {name!r}")
     try:
         return drafts.rules_of(folder, name) if name else Rules("")
     except ConfigurationError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+
+
+def _channels(request: Request) -> list[str]:
+    """Return the channels that the caller may see."""
+    files = drafts.channel_files(surroundings(request).settings.folder)
+    return [name for name in files if caller(request).sees(name)]
 
 
 def _sheet(request: Request, channel: str, text: str, draft: str) -> Sheet:
@@ -159,7 +170,7 @@ def _stored(request: Request, number: int) -> Sheet:
         raise HTTPException(HTTPStatus.FORBIDDEN, _SEES_PATIENTS)
     with here.database.reading() as connection:
         found = search.message(connection, number)
-    if found is None:
+    if found is None or not who.sees(found.channel):
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {number}")
     act = Act(here.now(), who.name, "view", f"message {number}", "on the test bench")
     with here.database.engine() as connection:
@@ -210,7 +221,7 @@ def _page(
         "bench.html",
         status,
         sheet=sheet,
-        channels=list(drafts.channel_files(folder)),
+        channels=_channels(request),
         invented=list(samples.INVENTED),
         files=list(samples.of_site(folder)),
         lines=drafts.bytes_of(sheet.text).decode("utf-8", "replace").split("\r"),

@@ -232,3 +232,13 @@ def test_a_site_without_channels_says_what_to_do(tmp_path):
     known = Web(empty_database("sqlite", tmp_path), settings).signed_in(*ANALYST)
 
     assert "interop init" in known.browse("/bench").text
+
+
+def test_S10_a_channel_of_others_is_not_there_for_the_bench(web):
+    stored(web, adt_a01())
+    other = web.signed_in(*ANALYST, Permission.VIEW_PHI, tags=("elsewhere",))
+
+    assert other.browse("/bench", "message=1").status == 404
+    assert other.browse("/bench", "channel=laboratory").status == 404
+    assert other.submit("/bench/what-if", channel="laboratory").status == 404
+    assert "hospital-adt" not in other.browse("/bench").text
