@@ -88,6 +88,8 @@ REACH: Final[Mapping[str, Question]] = {
     "/channels/{name}": _of_channel,
     "/channels/{name}/release": _of_channel,
     "/channels/{name}/{what}": _of_channel,
+    **dict.fromkeys(("/bench", "/bench/test", "/bench/what-if"), _leaves_out),
+    "/bench/share": _leaves_out,
     _MESSAGE: _of_message,
     _MESSAGE + "/{what}": _of_message,
     _MESSAGE + "/documents/{delivery_id}": _of_delivery,

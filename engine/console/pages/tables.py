@@ -58,8 +58,7 @@ def tables(request: Request) -> Response:
     channels = drafts.channel_files(here.settings.folder)
     with here.database.reading() as connection:
         sealer = here.database.sealer
-        found = table_misses.misses(connection, sealer)
-        missed = [each for each in found if caller(request).sees(each.channel)]
+        missed = table_misses.misses(connection, sealer)
         waiting = table_changes.waiting(connection, sealer)
     lacking = unmapped.counted(missed, files, here.now())
     rows = [
@@ -172,7 +171,7 @@ def give(
         return _refused(request, saved.file, "Somebody gave this code a row meanwhile.")
     told = _in_use(here, saved)
     if again and saved.state != table_changes.PROPOSED:
-        told += f"; {_retry(request, name, code, order)} messages go again"
+        told += f"; {_retry(here, name, code, order)} messages go again"
     return _page(request, saved.file, tab="unmapped", told=told)
 
 
@@ -236,12 +235,11 @@ def _like(file: TableFile, meaning: str) -> dict[str, str]:
     return {name: known[name] for name in own if known.get(name)}
 
 
-def _retry(request: Request, name: str, code: str, order: Order) -> int:
-    here, who = surroundings(request), caller(request)
+def _retry(here: Surroundings, name: str, code: str, order: Order) -> int:
     sealer = here.database.sealer
     with here.database.engine() as connection:
         found = table_misses.misses(connection, sealer, table=name)
-        ours = [m for m in found if m.code == code and who.sees(m.channel)]
+        ours = [miss for miss in found if miss.code == code]
         entries = table_misses.stopped_for(connection, sealer, ours)
         return error_queue.retry(connection, sealer, entries, order) if entries else 0
 
@@ -333,10 +331,9 @@ def _page(
         if not words or any(words in value.casefold() for value in row.values())
     ]
     after = int(str(view["after"]))
-    sealer, who = here.database.sealer, caller(request)
+    sealer = here.database.sealer
     with here.database.reading() as connection:
         lacking = unmapped.unmapped(connection, sealer, file, here.now())
-        lacking = [each for each in lacking if who.sees(each.miss.channel)]
         past = table_changes.history(connection, sealer, name)
     channels = drafts.channel_files(here.settings.folder)
     return page(

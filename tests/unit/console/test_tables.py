@@ -354,15 +354,3 @@ def test_an_empty_table_and_a_search_without_hits_say_so(web, config):
     assert (
         "Nothing was changed here" in known.browse("/tables/ward", "tab=history").text
     )
-
-
-def test_S10_codes_of_a_channel_of_others_are_neither_shown_nor_retried(web, config):
-    stopped_results(web, config, "ZGL^Glucose")
-    other = web.signed_in(*ANALYST, Permission.REPLAY, tags=("elsewhere",))
-
-    shown = other.browse(f"/tables/{LOINC}", "tab=unmapped")
-    given = post(other, f"/tables/{LOINC}/give", code="ZGL", to="1", again="1")
-
-    assert "ZGL" not in shown.text
-    assert "0 messages go again" in given.text
-    assert entries(web) == [1]
