@@ -140,7 +140,8 @@ class Demo:
             code = invitations.invite(
                 connection, sealer, "demo", until, asked, enrols=False
             )
-        return f"console: http://127.0.0.1:{self.ports[3]}/sign-in  code: {code}"
+        place = f"http://127.0.0.1:{self.ports[3]}/sign-in?with=code"
+        return f"console: {place}  code: {code}"
 
     def _first_delivered(self) -> float | None:
         """Return after how many seconds the first Bundle had arrived."""

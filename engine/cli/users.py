@@ -111,7 +111,8 @@ def code(name: str, minutes: int, reason: str) -> None:
         made = invitations.invite(
             connection, database.sealer, name, ends, order(reason), enrols=False
         )
-    note(f"type it at http://{settings().console_bind}/sign-in; it works once")
+    place = f"http://{settings().console_bind}/sign-in?with=code"
+    note(f"type it at {place}; it works once")
     emit_one({"code": made, "expires_at": ends.isoformat()})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from engine.console.permissions import Caller, Permission
+from engine.console.reach import REACH
 
 
 class Item(NamedTuple):
@@ -26,7 +27,10 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
         ("Messages", "/messages", _SEE),
         ("Work", "/work", _SEE),
     ),
-    "Patients": (("Patient search", "/patients", Permission.VIEW_PHI),),
+    "Patients": (
+        ("Mismatch queue", "/work/mismatch", Permission.WORK_IDENTITY),
+        ("Patient search", "/patients", Permission.VIEW_PHI),
+    ),
     "Build": (
         ("Test bench", "/bench", Permission.EDIT),
         ("Code tables", "/tables", _SEE),
@@ -40,14 +44,18 @@ _ITEMS: Final[Mapping[str, Sequence[tuple[str, str, Permission]]]] = {
 }
 
 
+_PLACES: Final = tuple(href for items in _ITEMS.values() for _, href, _ in items)
+
+
 def groups(who: Caller, path: str) -> list[tuple[str, list[Item]]]:
     """Return the groups with what this caller may open."""
     found = []
+    here = max((h for h in _PLACES if _is_at(h, path)), key=len, default="")
     for title, items in _ITEMS.items():
         seen = [
-            Item(words, href, _is_at(href, path))
+            Item(words, href, href == here)
             for words, href, permission in items
-            if who.may(permission)
+            if who.may(permission) and (who.channels is None or href in REACH)
         ]
         if seen:
             found.append((title, seen))

@@ -28,6 +28,11 @@ def _is_ones_own(_: Request, __: Caller) -> bool:
     return True
 
 
+def _is_sent_on(_: Request, __: Caller) -> bool:
+    """Hold for the overview, which sends such a caller on to the list of channels."""
+    return True
+
+
 def _leaves_out(_: Request, __: Caller) -> bool:
     """Hold for lists, whose pages leave out what is of other channels."""
     return True
@@ -85,6 +90,7 @@ _MESSAGE: Final = "/messages/{message_id}"
 _INCIDENT: Final = "/alerts/incidents/{number}"
 REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/sign-out", "/preferences", "/fhir/metadata"), _is_ones_own),
+    "/": _is_sent_on,
     **dict.fromkeys(("/messages", "/messages.{form}"), _leaves_out),
     **dict.fromkeys(("/alerts", "/alerts.{form}"), _leaves_out),
     **dict.fromkeys((_INCIDENT + "/acknowledge", _INCIDENT + "/snooze"), _of_incident),

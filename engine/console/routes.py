@@ -142,6 +142,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/system/bundle", system.bundle, _ADMINISTER),
     Route("GET", "/work", work.work, _SEE),
     Route("GET", "/work.{form}", work.work, _SEE),
+    Route("GET", "/work/mismatch", work.mismatches, Permission.WORK_IDENTITY),
     Route("GET", "/work/mismatch/{number}", mismatch.task, Permission.WORK_IDENTITY),
     Route(
         "POST",

@@ -88,8 +88,7 @@ class Watched:
         return self.page
 
     def sign_in(self, code):
-        page = self.visit("/sign-in")
-        page.click("summary")
+        page = self.visit("/sign-in?with=code")
         page.fill("#code", code)
         page.press("#code", "Enter")
         page.wait_for_url(f"{self.address}/")

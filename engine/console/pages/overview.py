@@ -5,10 +5,11 @@ Spec:
 """
 
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from engine.console import cells
 from engine.console.listing import Listing, answer
@@ -26,6 +27,8 @@ COLUMNS: Final = (
 
 def overview(request: Request, show: str = "all", tv: int = 0) -> Response:
     """Show what needs a person, then every channel; ``tv`` for a display on a wall."""
+    if caller(request).channels is not None:  # its figures span all channels
+        return RedirectResponse("/channels", HTTPStatus.SEE_OTHER)
     here = surroundings(request)
     now = here.now()
     with here.database.reading() as connection:

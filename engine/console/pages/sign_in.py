@@ -24,8 +24,9 @@ PAGE = "sign_in.html"
 
 
 def form(request: Request) -> Response:
-    """Show the ways in."""
-    return plain_page(request, PAGE, complaint="", name="")
+    """Show the ways in; ``with=code`` opens the one for who has a one-time code."""
+    coded = request.query_params.get("with") == "code"
+    return plain_page(request, PAGE, complaint="", name="", coded=coded)
 
 
 def enter(

@@ -45,6 +45,11 @@ Act = Callable[[Connection, Sealer, Sequence[Entry], Order], int]
 ACTS: Final[Mapping[str, Act]] = {"retry": queries.retry, "discard": queries.discard}
 
 
+def mismatches(request: Request) -> Response:
+    """List the mismatch queue, as the tab of that name does."""
+    return work(request, "mismatch")
+
+
 def work(request: Request, kind: str = "errors") -> Response:
     """List what needs a person; what heals by itself has a tab of its own."""
     here = surroundings(request)

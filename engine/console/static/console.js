@@ -2,7 +2,7 @@
 "use strict";
 
 const PLACES = {
-  o: "/", c: "/channels", m: "/messages", w: "/work", i: "/work?kind=mismatch",
+  o: "/", c: "/channels", m: "/messages", w: "/work", i: "/work/mismatch",
   p: "/patients", t: "/bench", a: "/alerts", k: "/tables",
 };
 let going = false;

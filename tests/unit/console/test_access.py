@@ -128,6 +128,21 @@ def test_S10_a_list_holds_what_is_of_ones_own_channels(callers):
     assert len(everything) == 4
 
 
+def test_S10_who_sees_some_channels_begins_with_their_list_and_is_led_nowhere_else(
+    callers,
+):
+    lab = callers(Role.OPERATOR, "lab")
+    every = callers(Role.STEWARD, "*")
+
+    sent_on, page = lab.browse("/"), lab.browse("/channels").text
+
+    assert (sent_on.status, sent_on.headers["location"]) == (303, "/channels")
+    assert 'href="/messages"' in page
+    assert 'href="/work"' not in page
+    assert 'href="/work/mismatch"' in every.browse("/").text
+    assert every.browse("/work/mismatch").status == 200
+
+
 def test_S10_a_delivery_is_not_reached_through_a_message_of_ones_own(callers):
     lab = callers(Role.OPERATOR, "lab")
 
