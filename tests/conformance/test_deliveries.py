@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from engine.errors import IllegalTransitionError
-from engine.store import delivery_moves, queues, reports
+from engine.store import delivery_moves, lanes, queues, reports
 from engine.store.contents import SMALL_BYTES
 from engine.store.deliveries import MAX_BYTES, next_due
 from engine.store.delivery_moves import discard, resend
@@ -202,6 +202,15 @@ def test_more_leases_than_fit_into_one_statement_end_together(store):
         assert expire(connection, NOON, owner="node-1") == count
 
     assert len(lease(store, limit=count)) == count
+
+
+def test_a_lane_that_damage_keeps_leased_does_not_hold_up_the_start(store, monkeypatch):
+    queue(store, ANN)
+    lease(store)
+    monkeypatch.setattr(lanes, "refresh", lambda *_: None)  # finds no such lane
+
+    with store.engine() as connection:
+        assert expire(connection, NOON, owner="node-1") == 1
 
 
 def test_a_lease_can_be_lengthened_with_a_note(store):
