@@ -316,7 +316,7 @@ def quantile(points: Iterable[Point], share: float) -> float | None:
     Examples:
         >>> at = EPOCH
         >>> points = [Point(at, "latency", "adt", "his", "0.1", 10, at)]
-        >>> quantile(points, 0.5)
+        >>> round(quantile(points, 0.5), 3)
         0.075
     """
     counted: Counter[str] = Counter()

@@ -185,8 +185,8 @@ def test_once_a_day_everybody_heard_of_since_gets_a_summary(tmp_path, kind):
 def test_a_time_of_day_came_last_today_or_yesterday(hour, day):
     now = datetime(2030, 1, 1, hour, tzinfo=UTC)
 
-    assert last_at(120, now).day == day
-    assert last_at(120, now).hour == 2
+    assert last_at("02:00", now).day == day
+    assert last_at("02:00", now).hour == 2
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ class Delivery(NamedTuple):
     state: str
     attempts: int
     sha256: str
+    event: int
 
     @property
     def place(self) -> str:
@@ -169,7 +170,7 @@ LEFT JOIN engine.redo AS r ON r.message_id = j.id
 """
 _DELIVERIES = """
 SELECT id, message_id, attempt, ordinal, channel, destination, lane_id, state,
-       attempts, lower(hex(sha256))
+       attempts, lower(hex(sha256)), event
 FROM engine.delivery
 """
 _UNDONE = """

@@ -91,9 +91,14 @@ def _passed_over(books: Books) -> Iterator[str]:
 def _documents(
     books: Books, message: Message, deliveries: list[Delivery]
 ) -> Iterator[str]:
-    """One document for each destination of the channel, from the latest processing."""
+    """One document for each destination of the channel, from the latest processing.
+
+    What a change of persons sends again comes on top: it names its link event.
+    """
     latest = Counter(
-        each.destination for each in deliveries if each.attempt == message.attempt
+        each.destination
+        for each in deliveries
+        if each.attempt == message.attempt and not each.event
     )
     for name in books.plan.channels.get(message.channel, {}):
         if latest[name] != 1:
@@ -212,8 +217,12 @@ def _derived(key: bytes, purpose: bytes) -> bytes:
 
 
 def i7_counters(books: Books) -> Iterator[str]:
-    """The counters that the console shows are the tables' own counts."""
-    kept = {row[:4]: row[4] for row in books.ask("SELECT * FROM engine.counter")}
+    """The counters of states that the console shows are the tables' own counts.
+
+    How many Bundles were looked at is counted too; that is no state of anything.
+    """
+    states = "SELECT * FROM engine.counter WHERE subject <> 'gate'"
+    kept = {row[:4]: row[4] for row in books.ask(states)}
     rows = books.ask(
         "SELECT 'message', channel, '', state, count(*) FROM engine.message "
         "GROUP BY channel, state UNION ALL "

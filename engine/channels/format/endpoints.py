@@ -148,7 +148,7 @@ class CdaDestination:
     make: Annotated[
         Literal["with-message", "on-order", "daily"], "what causes a summary"
     ] = "with-message"
-    at: Annotated[int, kinds.TIME_OF_DAY, "time of the daily round"] = 120
+    at: Annotated[str, kinds.TIME_OF_DAY, "time of the daily round"] = "02:00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,8 +87,7 @@ def _rounds(line: Line, now: datetime) -> Iterator[tuple[Destination, datetime]]
             yield each, last_at(each.cda.at, now.astimezone(line.feed.zone))
 
 
-def last_at(minute: int, now: datetime) -> datetime:
-    """Return the last moment a time of day came, a minute of the day in now's zone."""
-    at = time(minute // 60, minute % 60)
-    today = datetime.combine(now.date(), at, now.tzinfo)
+def last_at(at: str, now: datetime) -> datetime:
+    """Return the last moment a time of day (``02:00``) came, in now's zone."""
+    today = datetime.combine(now.date(), time.fromisoformat(at), now.tzinfo)
     return today if today <= now else today - timedelta(days=1)
