@@ -31,7 +31,8 @@ def test_the_demo_shows_a_bundle_an_error_and_a_doubt_and_can_be_acted_on(tmp_pa
 
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"console: http://127.0.0.1:\d+/sign-in  code: [\w-]{43}\n", done.stderr
+        r"console: http://127.0.0.1:\d+/sign-in\?with=code  code: [\w-]{43}\n",
+        done.stderr,
     )
     seen = json.loads(done.stdout)
     assert seen["delivered"] >= 1
