@@ -19,11 +19,10 @@ from engine.store import traffic
 from engine.store.reports import Report, report
 from engine.store.traffic import Counts, Measure
 from tests.databases import empty_database
-from tests.shared_data import SHARED
+from tests.shared_data import shared
 from tests.stored import NOON, accept_some, document, queue
 from tests.web import SITE, Web
 
-SPECIFIED = SHARED / "spec" / "cli.md"
 GIVEN = "scraper"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -108,9 +107,8 @@ def test_a_site_tells_states_revisions_and_what_is_usual(store):
     assert found["interop_channel_revision_info", name, ("commit", ""), revision] == 1
 
 
-@pytest.mark.skipif(not SPECIFIED.exists(), reason="the specification is not here")
 def test_every_metric_of_the_specification_is_there_with_its_labels():
-    table = SPECIFIED.read_text()
+    table = shared("spec", "cli.md").read_text()
     rows = re.findall(r"^\| (`interop_.*?`) \|(.*)\|$", table, re.MULTILINE)
     told = {name for cell, _ in rows for name in re.findall(r"`(interop_\w+)`", cell)}
 
