@@ -47,6 +47,12 @@ def test_what_the_standard_does_not_define_is_empty():
     assert not is_known_segment("ZPI", "2.5.1")
 
 
+def test_a_version_names_its_segments():
+    assert {"MSH", "PID", "OBX"} <= dictionary.segments("2.3")
+    assert "SFT" in dictionary.segments("2.5.1")
+    assert "SFT" not in dictionary.segments("2.3")
+
+
 def test_unknown_versions_are_answered_by_a_near_one():
     assert edition("2.9") == edition("2.9.1") == "2.8.2"
     assert edition("") == edition("3.0") == "2.5.1"
