@@ -9,13 +9,14 @@ import rich_click as click
 from engine.cli.invocation import Exit, Group, Stop, note
 from engine.cli.mpi_models import COMMANDS
 from engine.cli.mpi_persons import (
-    PERSON_COLUMNS,
-    person_row,
+    admitted,
+    confidential_option,
     search_command,
+    show_command,
     unidentified_command,
 )
 from engine.cli.mpi_quality import quality_command
-from engine.cli.mpi_tasks import WORK, task_row
+from engine.cli.mpi_tasks import WORK
 from engine.cli.output import Row, emit, emit_one, masked
 from engine.cli.site import move_options, order, site, store
 
@@ -36,122 +37,8 @@ def mpi_command() -> None:
     """
 
 
-for _whole in (quality_command, search_command, unidentified_command):
+for _whole in (quality_command, search_command, show_command, unidentified_command):
     mpi_command.add_command(_whole)
-
-
-@mpi_command.command("show")
-@click.argument("person")
-def show(person: str) -> None:
-    """Show the records of a person."""
-    from engine.store import links
-    from engine.store.patients import SqlPatientIndex
-
-    with store() as database, database.reading() as connection:
-        index = SqlPatientIndex(connection, database.sealer)
-        today = links.resolved(connection, person)
-        found = index.members(today)
-    if today != person:
-        note(f"{person} was merged into {today}")
-    if not found:
-        raise Stop(f"there is no person {person}", Exit.PROBLEMS)
-    emit((person_row(each) for each in found), PERSON_COLUMNS)
-
-
-@mpi_command.command("tasks")
-@click.option("--category", default="", help="duplicate, overlap, overlay, ...")
-@click.option("--show", "number", type=int, help="One task with its evidence.")
-@click.option("--same", type=int, help="Decide: one person. Needs --reason.")
-@click.option("--different", type=int, help="Decide: different people.")
-@click.option("--unsure", type=int, help="Leave open, with a question.")
-@click.option("--ask-source", type=int, help="Leave open until the source merges.")
-@click.option("--comment", type=int, help="Add --reason as a comment.")
-@click.option("--undo", type=int, help="Take a decision back.")
-@click.option("--reason", default="", help="Kept in the audit trail.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
-def tasks(
-    category: str,
-    number: int | None,
-    same: int | None,
-    different: int | None,
-    reason: str,
-    limit: int,
-    **others: int | None,
-) -> None:
-    """List the open tasks of the mismatch queue, most urgent first, or decide one."""
-    from engine.identity.registration import Category
-    from engine.store import task_work
-
-    words = {"same": same, "different": different, **others}
-    act = next(((word, each) for word, each in words.items() if each), None)
-    if act:
-        _decide(*act, reason=reason)
-        return
-    if number:
-        _showtask_row(number)
-        return
-    if category and category not in set(Category):
-        hint = "categories: " + ", ".join(Category)
-        raise Stop(f"{category!r} is not a category", Exit.USAGE, hint)
-    wanted = Category(category) if category else None
-    with store() as database, database.reading() as connection:
-        found = task_work.by_priority(connection, wanted, limit)
-    columns = [
-        "id", "category", "reason", "waiting", "asked", "assignee", "due_at",
-        "opened_at", "person", "candidates",
-    ]  # fmt: skip
-    emit(({**task_row(each), "waiting": held} for each, held in found), columns)
-    if found:
-        first = found[0][0].id
-        note(f"next: interop mpi tasks --show {first}")
-        note(f"      interop mpi tasks --same {first} --reason TEXT (or --different)")
-
-
-def _decide(word: str, number: int, *, reason: str) -> None:
-    """Carry out or take back a decision about one task, or leave a word about it."""
-    from engine.identity.decision import Ruling
-    from engine.store import task_work, worklist
-    from engine.store.patients import SqlPatientIndex
-    from engine.store.task_work import Asked
-
-    if not reason:
-        raise Stop("a decision needs a reason", Exit.USAGE, "add --reason TEXT")
-    asked = {"unsure": Asked.UNSURE, "ask_source": Asked.SOURCE}
-    with store() as database, database.engine() as connection:
-        index, why = SqlPatientIndex(connection, database.sealer), order(reason)
-        if word == "undo":
-            worklist.undo_task(index, number, why)
-        elif word == "comment":
-            task_work.comment(index, number, why)
-        elif word in asked:
-            task_work.ask(index, number, asked[word], why)
-        else:
-            worklist.decide_task(index, number, Ruling(word), why)
-        done = worklist.shown(index, number)
-    emit_one(task_row(done))
-
-
-def _showtask_row(number: int) -> None:
-    from engine.store import patient_views, task_work, worklist
-    from engine.store.patients import SqlPatientIndex, shipped
-
-    with store() as database, database.reading() as connection:
-        index = SqlPatientIndex(connection, database.sealer)
-        found = worklist.shown(index, number)
-        explained = patient_views.explained(found, shipped())
-        written = task_work.comments(index, number)
-        persons = dict.fromkeys([found.person, *(c.person for c in found.candidates)])
-        records = [r for person in persons if person for r in index.members(person)]
-    bits = {each.record: round(each.bits, 1) for each in found.candidates}
-    note(f"task {found.id}: {found.category}, {found.reason}, {found.state}")
-    for candidate in explained:
-        note(f"record {candidate.record}: {masked(candidate.headline)}")
-        for line in candidate.lines:
-            note(f"  {line.bits:+6.1f} {line.trait} {line.level}")
-    for each in written:
-        note(f"{each.at:%Y-%m-%d %H:%M} {each.author}: {masked(each.text)}")
-    rows = ({**person_row(r), "bits": bits.get(r.number)} for r in records)
-    emit(rows, [*PERSON_COLUMNS, "bits"])
 
 
 def _move_command(kind: str, does: str, names: tuple[str, ...]) -> None:
@@ -247,14 +134,16 @@ def undo_event(event: int, reason: str) -> None:
 
 
 @mpi_command.command("export")
-def export() -> None:
+@confidential_option
+def export(confidential: str) -> None:
     """Print one line for each person that a message touched; -o csv for evaluation.
 
     Identifiers are shown with --reveal only.
     """
     columns = [*EXPORT, "assigning_authority", "identifier"]
     with store() as database:
-        emit(_exported(database), columns)
+        sees = admitted(database, confidential)
+        emit(_exported(database, confidential=sees), columns)
 
 
 @mpi_command.command("evaluate")
@@ -281,18 +170,21 @@ def evaluate(truth: Path, feed: Path | None, mode: str) -> None:
     from engine.cli.evaluation import fed, score
 
     with fed(feed, mode) if feed else store() as database:
-        rows = list(_exported(database))
+        rows = list(_exported(database, confidential=True))
     emit_one(score(truth, rows))
 
 
-def _exported(database: "Database") -> Iterator[Row]:
+def _exported(database: "Database", *, confidential: bool) -> Iterator[Row]:
     """Yield what each message decided, page by page."""
-    from engine.store import person_lists
+    from engine.store import links, person_lists
 
     after = 0
     while True:
         with database.reading() as connection:
             page = person_lists.touched(connection, after=after)
+            hidden = frozenset[str]()
+            if not confidential:
+                hidden = links.confidential(connection, {each.person for each in page})
             numbers = [
                 masked(person_lists.number_of(connection, database.sealer, each.key))
                 if each.key
@@ -300,6 +192,8 @@ def _exported(database: "Database") -> Iterator[Row]:
                 for each in page
             ]
         for each, number in zip(page, numbers, strict=True):
+            if each.person in hidden:
+                continue
             yield {
                 "control_id": each.control_id,
                 "enterprise_id": each.person,

@@ -1,7 +1,7 @@
-"""``interop mpi search`` and ``unidentified``: persons by what is known of them."""
+"""``interop mpi show``, ``search``, ``unidentified``: who is known."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
@@ -12,10 +12,32 @@ from engine.cli.site import order, store
 if TYPE_CHECKING:
     from engine.identity.criteria import Criteria
     from engine.identity.index import SourceRecord
+    from engine.store.database import Database
     from engine.store.person_search import Found, Search
 
 PERSON_COLUMNS = ["person", "record", "authority", "name", "birth", "sex"]
 _NARROWER = "add a given name, --birth, --phone or --ssn"
+
+
+confidential_option: Final = click.option(
+    "--confidential",
+    default="",
+    metavar="REASON",
+    help="Show confidential persons too; the reason is kept in the audit trail.",
+)
+
+
+def admitted(database: "Database", reason: str) -> bool:
+    """Whether confidential persons may be shown: with a reason, once it is kept."""
+    from engine.store.audit import Act, write
+
+    if not reason:
+        return False
+    why = order(reason)
+    act = Act(why.now, why.actor, "view", "confidential persons", reason)
+    with database.engine() as connection:
+        write(connection, database.sealer, [act])
+    return True
 
 
 def person_row(record: "SourceRecord") -> Row:
@@ -32,6 +54,30 @@ def person_row(record: "SourceRecord") -> Row:
     }
 
 
+@click.command("show", cls=Command)
+@click.argument("person")
+@confidential_option
+def show_command(person: str, confidential: str) -> None:
+    """Show the records of a person."""
+    from engine.store import links
+    from engine.store.patients import SqlPatientIndex
+
+    with store() as database:
+        sees = admitted(database, confidential)
+        with database.reading() as connection:
+            index = SqlPatientIndex(connection, database.sealer)
+            today = links.resolved(connection, person)
+            found = index.members(today)
+            if not sees and links.confidential(connection, [today]):
+                found = []
+    if not found:
+        hint = "a confidential one needs --confidential REASON"
+        raise Stop(f"there is no person {person}", Exit.PROBLEMS, hint)
+    if today != person:
+        note(f"{person} was merged into {today}")
+    emit((person_row(each) for each in found), PERSON_COLUMNS)
+
+
 @click.command("search", cls=Command)
 @click.argument("family", required=False, default="")
 @click.argument("given", required=False, default="")
@@ -39,22 +85,15 @@ def person_row(record: "SourceRecord") -> Row:
 @click.option("--sex", default="")
 @click.option("--phone", default="")
 @click.option("--ssn", default="")
-@click.option(
-    "--confidential",
-    "reason",
-    default="",
-    metavar="REASON",
-    help="Show confidential persons too; the reason is kept in the audit trail.",
-)
+@confidential_option
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-def search_command(reason: str, limit: int, **wanted: str) -> None:
+def search_command(confidential: str, limit: int, **wanted: str) -> None:
     """Find persons who may be meant, the likeliest first.
 
     Names may be misspelt; one with * stands for whatever begins or ends so. The score
     is the probability that the person is meant.
     """
     from engine.identity.criteria import Criteria, cleaned
-    from engine.store.audit import Act, write
     from engine.store.family_names import FamilyNames
     from engine.store.patients import SqlPatientIndex, shipped
     from engine.store.person_search import Search
@@ -65,14 +104,10 @@ def search_command(reason: str, limit: int, **wanted: str) -> None:
         if not text.strip("*"):
             raise Stop(f"{given[trait]!r} is no {trait} to search for", Exit.USAGE)
     with store() as database:
-        if reason:
-            why = order(reason)
-            act = Act(why.now, why.actor, "view", "confidential persons", reason)
-            with database.engine() as connection:
-                write(connection, database.sealer, [act])
+        sees = admitted(database, confidential)
         with database.reading() as connection:
             index = SqlPatientIndex(connection, database.sealer, reads_only=True)
-            asked = Search(index, shipped(), FamilyNames(), bool(reason))
+            asked = Search(index, shipped(), FamilyNames(), sees)
             found = _likeliest(asked, criteria, limit)
     rows = ({**person_row(f.record), "score": round(f.score, 4)} for f in found)
     emit(rows, [*PERSON_COLUMNS, "score"])

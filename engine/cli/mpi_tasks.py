@@ -1,17 +1,131 @@
-"""Work on the mismatch queue: who has a task, until when, many decisions at once."""
+"""Work on the mismatch queue: its tasks, who has them until when, decisions."""
 
 import json
 from typing import TYPE_CHECKING, Final, TextIO
 
 import rich_click as click
 
-from engine.cli.invocation import Command, Exit, Stop
+from engine.cli.invocation import Command, Exit, Stop, note
+from engine.cli.mpi_persons import (
+    PERSON_COLUMNS,
+    admitted,
+    confidential_option,
+    person_row,
+)
 from engine.cli.mpi_quality import day_of
-from engine.cli.output import Row, emit, emit_one
+from engine.cli.output import Row, emit, emit_one, masked
 from engine.cli.site import order, store
 
 if TYPE_CHECKING:
+    from engine.store.database import Database
     from engine.store.worklist import Staged, Task
+
+
+@click.command("tasks", cls=Command)
+@click.option("--category", default="", help="duplicate, overlap, overlay, ...")
+@click.option("--show", "number", type=int, help="One task with its evidence.")
+@click.option("--same", type=int, help="Decide: one person. Needs --reason.")
+@click.option("--different", type=int, help="Decide: different people.")
+@click.option("--unsure", type=int, help="Leave open, with a question.")
+@click.option("--ask-source", type=int, help="Leave open until the source merges.")
+@click.option("--comment", type=int, help="Add --reason as a comment.")
+@click.option("--undo", type=int, help="Take a decision back.")
+@click.option("--reason", default="", help="Kept in the audit trail.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@confidential_option
+def tasks(
+    category: str,
+    number: int | None,
+    reason: str,
+    limit: int,
+    confidential: str,
+    **acts: int | None,
+) -> None:
+    """List the open tasks of the mismatch queue, most urgent first, or decide one."""
+    act = next(((word, each) for word, each in acts.items() if each), None)
+    if act and not reason:
+        raise Stop("a decision needs a reason", Exit.USAGE, "add --reason TEXT")
+    with store() as database:
+        sees = admitted(database, confidential)
+        if act:
+            _decide(database, *act, reason=reason, confidential=sees)
+        elif number:
+            _show(database, number, confidential=sees)
+        else:
+            _list(database, category, limit, confidential=sees)
+
+
+def _list(
+    database: "Database", category: str, limit: int, *, confidential: bool
+) -> None:
+    from engine.identity.registration import Category
+    from engine.store import task_work
+
+    if category and category not in set(Category):
+        hint = "categories: " + ", ".join(Category)
+        raise Stop(f"{category!r} is not a category", Exit.USAGE, hint)
+    wanted = Category(category) if category else None
+    with database.reading() as connection:
+        found = task_work.by_priority(
+            connection, wanted, limit, confidential=confidential
+        )
+    columns = [
+        "id", "category", "reason", "waiting", "asked", "assignee", "due_at",
+        "opened_at", "person", "candidates",
+    ]  # fmt: skip
+    emit(({**task_row(each), "waiting": held} for each, held in found), columns)
+    if found:
+        first = found[0][0].id
+        note(f"next: interop mpi tasks --show {first}")
+        note(f"      interop mpi tasks --same {first} --reason TEXT (or --different)")
+
+
+def _decide(
+    database: "Database", word: str, number: int, *, reason: str, confidential: bool
+) -> None:
+    """Carry out or take back a decision about one task, or leave a word about it."""
+    from engine.identity.decision import Ruling
+    from engine.store import task_work, worklist
+    from engine.store.patients import SqlPatientIndex
+    from engine.store.task_work import Asked
+
+    asked = {"unsure": Asked.UNSURE, "ask_source": Asked.SOURCE}
+    with database.engine() as connection:
+        index, why = SqlPatientIndex(connection, database.sealer), order(reason)
+        task_work.seen(index, number, confidential=confidential)
+        if word == "undo":
+            worklist.undo_task(index, number, why)
+        elif word == "comment":
+            task_work.comment(index, number, why)
+        elif word in asked:
+            task_work.ask(index, number, asked[word], why)
+        else:
+            worklist.decide_task(index, number, Ruling(word), why)
+        done = worklist.shown(index, number)
+    emit_one(task_row(done))
+
+
+def _show(database: "Database", number: int, *, confidential: bool) -> None:
+    from engine.store import patient_views, task_work
+    from engine.store.patients import SqlPatientIndex, shipped
+
+    with database.reading() as connection:
+        index = SqlPatientIndex(connection, database.sealer)
+        found = task_work.seen(index, number, confidential=confidential)
+        explained = patient_views.explained(found, shipped())
+        written = task_work.comments(index, number)
+        persons = dict.fromkeys([found.person, *(c.person for c in found.candidates)])
+        records = [r for person in persons if person for r in index.members(person)]
+    bits = {each.record: round(each.bits, 1) for each in found.candidates}
+    note(f"task {found.id}: {found.category}, {found.reason}, {found.state}")
+    for candidate in explained:
+        note(f"record {candidate.record}: {masked(candidate.headline)}")
+        for line in candidate.lines:
+            note(f"  {line.bits:+6.1f} {line.trait} {line.level}")
+    for each in written:
+        note(f"{each.at:%Y-%m-%d %H:%M} {each.author}: {masked(each.text)}")
+    rows = ({**person_row(r), "bits": bits.get(r.number)} for r in records)
+    emit(rows, [*PERSON_COLUMNS, "bits"])
 
 
 @click.command("assign", cls=Command)
@@ -103,4 +217,4 @@ def task_row(task: "Task") -> Row:
     }
 
 
-WORK: Final = (assign, due, decide)
+WORK: Final = (tasks, assign, due, decide)

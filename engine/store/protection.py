@@ -1,21 +1,33 @@
-"""Who is confidential, as their sources say.
+"""Who is confidential, as their sources say, and which doubts are about them.
 
 Spec:
     identity.md 14, M20.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from engine.identity.decision import Decision
 from engine.store import links
 from engine.store.audit import Act, write
-from engine.store.patient_tables import record
+from engine.store.patient_tables import person, record, task, task_candidate
 from engine.store.patients import SqlPatientIndex
 
 ENGINE: Final = "engine"
+_ABOUT_PROTECTED: Final = (
+    select(task.c.id)
+    .distinct()
+    .outerjoin(task_candidate, task_candidate.c.task == task.c.id)
+    .join(
+        record,
+        or_(record.c.id == task.c.record, record.c.id == task_candidate.c.record),
+    )
+    .join(person, person.c.eid == record.c.person)
+    .where(task.c.id.in_(bindparam("tasks", expanding=True)), person.c.confidential > 0)
+)
 _PROTECT: Final = (
     update(record)
     .where(record.c.id == bindparam("number"))
@@ -44,6 +56,17 @@ def keep(patients: SqlPatientIndex, decision: Decision, now: datetime) -> None:
     word = "confidential" if told else "no longer confidential"
     act = Act(now, ENGINE, "protect", f"record {record.number}", word)
     write(patients.connection, patients.sealer, [act])
+
+
+def shielded(connection: Connection, tasks: Collection[int]) -> frozenset[int]:
+    """Return which of some tasks of the mismatch queue are about somebody confidential.
+
+    One such person among those that a doubt is about is enough.
+    """
+    if not tasks:
+        return frozenset()
+    found = connection.execute(_ABOUT_PROTECTED, {"tasks": list(tasks)})
+    return frozenset(found.scalars())
 
 
 def _shield(patients: SqlPatientIndex, person: str) -> None:

@@ -1,4 +1,4 @@
-"""What people do with a doubt before they decide it: ask, comment, set a day.
+"""What people do with a doubt before they decide it: see, ask, comment, set a day.
 
 Functions take an index on a write transaction and never commit.
 
@@ -20,6 +20,7 @@ from engine.store.audit import Order
 from engine.store.moves import written
 from engine.store.patient_tables import TaskState, task, task_comment
 from engine.store.patients import SqlPatientIndex
+from engine.store.protection import shielded
 from engine.store.tables import message
 from engine.store.worklist import Task
 
@@ -39,6 +40,21 @@ class Comment:
     at: datetime
     author: str
     text: str
+
+
+def seen(patients: SqlPatientIndex, number: int, *, confidential: bool) -> Task:
+    """Return a task with its evidence to somebody who may or may not see all persons.
+
+    Raises:
+        IllegalTransitionError: there is no such task, or none that they may see: that
+            a confidential person is in doubt is not for them either.
+    """
+    found = worklist.shown(patients, number)
+    if confidential:
+        return found
+    if found.evidence.get("confidential") or shielded(patients.connection, [number]):
+        raise IllegalTransitionError(f"there is no task {number}")
+    return found
 
 
 def ask(patients: SqlPatientIndex, number: int, asked: Asked, order: Order) -> Task:
@@ -130,14 +146,22 @@ def held_behind(connection: Connection, tasks: Collection[Task]) -> dict[int, in
 
 
 def by_priority(
-    connection: Connection, category: Category | None = None, limit: int = 1000
+    connection: Connection,
+    category: Category | None = None,
+    limit: int = 1000,
+    *,
+    confidential: bool = False,
 ) -> list[tuple[Task, int]]:
     """Return open tasks, the most urgent first, with the messages that wait for each.
 
     What holds more messages goes before what holds fewer, what is due before what is
-    not, the old before the new.
+    not, the old before the new. Doubts about confidential persons are left out, unless
+    these may be seen.
     """
     found = worklist.listed(connection, category=category, limit=limit)
+    if not confidential:
+        hidden = shielded(connection, [each.id for each in found])
+        found = [each for each in found if each.id not in hidden]
     behind = held_behind(connection, found)
     far = datetime.max.replace(tzinfo=UTC)
     ranked = sorted(

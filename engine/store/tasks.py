@@ -247,6 +247,7 @@ def _evidence(decision: Decision, doubt: Doubt) -> bytes:
             "identifiers": [list(each) for each in registration.identifiers],
             "traits": registration.traits.packed(),
             "before": before,
+            "confidential": bool(registration.confidential),
             "candidates": [_candidate(each) for each in doubt.matches],
         }
     ).encode()

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import product
 from typing import Final
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from engine.errors import IllegalTransitionError
 from engine.identity.decision import Reason, Ruling
@@ -126,6 +126,21 @@ def listed(
     )
     if category is not None:
         statement = statement.where(task.c.category == category)
+    return [_task(connection, row) for row in connection.execute(statement).all()]
+
+
+def about(connection: Connection, records: Collection[int]) -> list[Task]:
+    """Return the open tasks that name one of these records, the oldest first."""
+    statement = (
+        select(task)
+        .distinct()
+        .outerjoin(task_candidate, task_candidate.c.task == task.c.id)
+        .where(
+            task.c.state == TaskState.OPEN,
+            or_(task.c.record.in_(records), task_candidate.c.record.in_(records)),
+        )
+        .order_by(task.c.id)
+    )
     return [_task(connection, row) for row in connection.execute(statement).all()]
 
 

@@ -2,12 +2,14 @@
 
 import pytest
 
+from engine.errors import IllegalTransitionError
 from engine.hl7 import parse
 from engine.identity import Reading
 from engine.identity.confidentiality import is_alias, is_confidential
 from engine.identity.person import LinkKind
+from engine.identity.registration import Category, Policy
 from engine.identity.traits import Kind
-from engine.store import audit
+from engine.store import audit, task_work, worklist
 from engine.store.family_names import FamilyNames
 from engine.store.patients import shipped
 from engine.store.person_search import Search
@@ -149,3 +151,20 @@ def test_M20_an_alias_of_a_confidential_person_is_linked_to_nobody(hospital):
     assert hospital.record("2").traits.kind == Kind.UNIDENTIFIED
     assert hospital.person("2") != hospital.person("1")
     assert decision.doubts == ()
+
+
+def test_M20_a_held_doubt_whose_message_asks_for_protection_is_hidden(tmp_path):
+    policy = Policy(holds=frozenset({Category.DUPLICATE}))
+    database = empty_database("sqlite", tmp_path, role="worker")
+    hospital = Hospital(database, Reading(policy=policy))
+    hospital.send("1", birth="19800229")
+
+    hospital.send("2", birth="19800301", about=[PROTECTED])
+
+    with database.reading() as connection:
+        [found] = worklist.listed(connection)
+    assert found.held
+    assert hospital.ask(task_work.seen, found.id, confidential=True).id == found.id
+    with pytest.raises(IllegalTransitionError, match="there is no task"):
+        hospital.ask(task_work.seen, found.id, confidential=False)
+    database.close()

@@ -75,7 +75,7 @@ def task(request: Request, number: int, preview: str = "") -> Response:
     act = Act(here.now(), caller(request).name, "view", f"task {number}")
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        found = _found(index, number)
+        found = _found(request, index, number)
         audit.write(connection, here.database.sealer, [act])
         shown = _preview(request, index, found, preview) if preview in RULINGS else None
     with here.database.reading() as connection:
@@ -83,7 +83,7 @@ def task(request: Request, number: int, preview: str = "") -> Response:
         sides = _sides(index, found)
         evidence = patient_views.explained(found, here.directory.model)
         said = task_work.comments(index, number)
-        following = _next(connection, number)
+        following = _next(request, connection, number)
     return page(
         request,
         "mismatch.html",
@@ -98,15 +98,19 @@ def task(request: Request, number: int, preview: str = "") -> Response:
     )
 
 
-def _found(index: SqlPatientIndex, number: int) -> Task:
+def _found(request: Request, index: SqlPatientIndex, number: int) -> Task:
     try:
-        return worklist.shown(index, number)
+        return task_work.seen(index, number, confidential=_sees(request))
     except IllegalTransitionError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
 
 
-def _next(connection: Connection, number: int) -> int | None:
-    ranked = task_work.by_priority(connection)
+def _sees(request: Request) -> bool:
+    return caller(request).may(Permission.VIEW_CONFIDENTIAL)
+
+
+def _next(request: Request, connection: Connection, number: int) -> int | None:
+    ranked = task_work.by_priority(connection, confidential=_sees(request))
     return next((each.id for each, _ in ranked if each.id != number), None)
 
 
@@ -163,6 +167,8 @@ def decide(
         sentence = "a decision needs a reason; nothing was changed"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
     order = Order(caller(request).name, here.now(), reason.strip())
+    with here.database.reading() as connection:
+        _found(request, SqlPatientIndex(connection, here.database.sealer), number)
     try:
         _carry_out(here, number, what, order)
     except IllegalTransitionError as error:

@@ -54,11 +54,10 @@ def patients(request: Request) -> Response:
     if kept is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "this search is kept no more")
     asked |= orjson.loads(kept)
-    sees = caller(request).may(Permission.VIEW_CONFIDENTIAL)
     act = Act(here.now(), caller(request).name, "search", "persons", kept)
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])
-    with here.directory.open(here.database, confidential=sees) as lookup:
+    with here.directory.open(here.database, confidential=_sees(request)) as lookup:
         try:
             found, complaint = _fitting(lookup, asked), ""
         except Refusal as error:
@@ -127,7 +126,7 @@ def patient(request: Request, eid: str, tab: str = "identity") -> Response:
         numbers = queries.numbers(index, found.eid)
         events = links.history(connection, [each.record for each in found.records])
         parked = queues.parked(connection, person=found.eid)
-        tasks = queries.open_tasks(connection, found)
+        tasks = queries.open_tasks(connection, found, confidential=_sees(request))
     told = queries.disclosures(past, acts)
     listing = Listing("disclosures", COLUMNS, [asdict(each) for each in told])
     if form:
@@ -156,10 +155,13 @@ def patient(request: Request, eid: str, tab: str = "identity") -> Response:
     )
 
 
+def _sees(request: Request) -> bool:
+    return caller(request).may(Permission.VIEW_CONFIDENTIAL)
+
+
 def _expect(request: Request, here: Surroundings, eid: str) -> None:
     """Refuse whom there is not; a confidential person is nobody to most."""
-    sees = caller(request).may(Permission.VIEW_CONFIDENTIAL)
-    with here.directory.open(here.database, confidential=sees) as lookup:
+    with here.directory.open(here.database, confidential=_sees(request)) as lookup:
         if not lookup.today(eid):
             sentence = "there is no such person; search by name or number instead"
             raise HTTPException(HTTPStatus.NOT_FOUND, sentence)

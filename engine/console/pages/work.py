@@ -52,10 +52,11 @@ def mismatches(request: Request) -> Response:
 
 def work(request: Request, kind: str = "errors") -> Response:
     """List what needs a person; what heals by itself has a tab of its own."""
-    here = surroundings(request)
+    here, who = surroundings(request), caller(request)
+    sees = who.may(Permission.VIEW_CONFIDENTIAL)
     with here.database.reading() as connection:
         groups = error_queue.groups(connection)
-        tasks = [each for each, _ in task_work.by_priority(connection, limit=PAGE)]
+        ranked = task_work.by_priority(connection, limit=PAGE, confidential=sees)
         parked = queues.parked(connection)
         waiting = [each for each in queues.waiting(connection) if each.ready]
         figures = overview.figures(connection, here.now())
@@ -74,7 +75,7 @@ def work(request: Request, kind: str = "errors") -> Response:
                 "parked": int(each.held),
                 "assignee": each.assignee,
             }
-            for each in tasks
+            for each, _ in ranked
         ),
     ]
     return answer(
@@ -84,10 +85,10 @@ def work(request: Request, kind: str = "errors") -> Response:
         kind=kind if kind in TABS else TABS[0],
         tabs=TABS,
         groups=groups,
-        tasks=tasks,
+        tasks=[each for each, _ in ranked],
         parked=parked,
         waiting=waiting,
-        may_decide=caller(request).permissions >= _DECIDING,
+        may_decide=who.permissions >= _DECIDING,
         cells=cells.work(figures),
         live="/live/work",
     )

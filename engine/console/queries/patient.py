@@ -21,6 +21,7 @@ from engine.store.database import Connection
 from engine.store.patient_views import PersonView
 from engine.store.patients import SqlPatientIndex
 from engine.store.person_numbers import Number
+from engine.store.protection import shielded
 from engine.store.queues import DeliveryRow
 from engine.store.seal import Sealer
 from engine.store.search import MessageFilter, MessageRow
@@ -201,10 +202,13 @@ def acts_of(
     return sorted(found, key=lambda row: -row.id)
 
 
-def open_tasks(connection: Connection, found: PersonView) -> list[Task]:
-    """Return the open doubts about a person."""
-    numbers = {each.record for each in found.records}
-    return [each for each in worklist.listed(connection) if each.record in numbers]
+def open_tasks(
+    connection: Connection, found: PersonView, *, confidential: bool
+) -> list[Task]:
+    """Return the open doubts about a person, none that names somebody hidden."""
+    tasks = worklist.about(connection, [each.record for each in found.records])
+    hidden = [] if confidential else shielded(connection, [each.id for each in tasks])
+    return [each for each in tasks if each.id not in hidden]
 
 
 def find(patients: SqlPatientIndex, hidden: Sequence[str], number: str) -> list[str]:

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from sqlalchemy import update
 
 from engine.cli.invocation import Exit
-from engine.store import audit
+from engine.store import audit, links, patient_tables
+from engine.store.moves import person_of
 from tests.sites import site_with_doubt
 
 
@@ -283,3 +285,36 @@ def test_a_link_event_is_taken_back_by_its_number(site, task):
 
     assert undone["kind"] == "unmerge"
     assert undone["records"] == [task["record"]]
+
+
+def test_confidential_persons_are_nowhere_without_a_reason(site, task):
+    protected(site, task["candidates"][0]["record"])
+    person, hidden = task["person"], task["candidates"][0]["person"]
+    why = ("--confidential", "a complaint")
+    shown = ("mpi", "tasks", "--show", task["id"])
+    decided = ("mpi", "tasks", "--different", task["id"], "--reason", "two charts")
+
+    for words in (("mpi", "show", hidden), shown, decided):
+        assert "there is no" in site.run(*words).stderr
+    assert not site.run("mpi", "tasks").stdout
+    seen = {row["enterprise_id"] for row in rows(site.run("mpi", "export"))}
+    assert seen == {person}
+
+    assert [row["person"] for row in rows(site.run("mpi", "show", hidden, *why))]
+    assert rows(site.run("mpi", "tasks", *why)) == [task]
+    assert {row["person"] for row in rows(site.run(*shown, *why))} == {person, hidden}
+    seen = {row["enterprise_id"] for row in rows(site.run("mpi", "export", *why))}
+    assert seen == {person, hidden}
+    assert rows(site.run(*decided, *why))[0]["state"] == "decided"
+
+
+def protected(site, record):
+    """Make the person of a record confidential, as its source would."""
+    database = site.database()
+    with database.engine() as connection:
+        where = update(patient_tables.record).where(
+            patient_tables.record.c.id == record
+        )
+        connection.execute(where.values(confidential=1))
+        links.shield(connection, [person_of(connection, record)])
+    database.close()

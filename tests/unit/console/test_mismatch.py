@@ -61,6 +61,20 @@ def test_opening_a_doubt_is_written_down_and_needs_the_right_to_see_patients(web
     )
 
 
+def test_a_doubt_about_a_confidential_person_is_for_those_who_may_see_them(web):
+    with web.database.engine() as connection:
+        connection.exec_driver_sql("UPDATE person SET confidential = 1")
+    few, all_of_them = web.signed_in(*DECIDES), web.signed_in()
+
+    assert few.browse("/work/mismatch/1").status == 404
+    assert few.submit("/work/mismatch/1/different", reason="x").status == 404
+    for form in ("", ".csv", ".json"):
+        assert "POTENTIAL" not in few.browse(f"/work{form}", "kind=mismatch").text
+        assert "POTENTIAL" in all_of_them.browse(f"/work{form}", "kind=mismatch").text
+    assert all_of_them.browse("/work/mismatch/1").status == 200
+    assert state_of(web) == "open"
+
+
 def test_a_preview_says_who_would_hold_what_and_what_would_be_sent(web):
     known = web.signed_in(*DECIDES)
 

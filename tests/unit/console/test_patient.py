@@ -88,6 +88,18 @@ def test_a_confidential_person_is_nobody_to_who_may_not_see_them(web):
     assert web.signed_in().browse(f"/patients/{eid}").status == 200
 
 
+def test_a_doubt_that_names_somebody_confidential_is_not_told_of_the_other(web):
+    open_one, hidden = persons(web)
+    with web.database.engine() as connection:
+        connection.exec_driver_sql(
+            "UPDATE person SET confidential = 1 WHERE eid = ?", (hidden,)
+        )
+    few, all_of_them = web.signed_in(SEE, PHI), web.signed_in()
+
+    assert "Open doubt" not in few.browse(f"/patients/{open_one}").text
+    assert "Open doubt" in all_of_them.browse(f"/patients/{open_one}").text
+
+
 @pytest.mark.parametrize("by", ["family", "number", "eid", "nothing"])
 def test_a_person_is_found_and_the_question_stands_in_no_address(web, by):
     known, eid = web.signed_in(), persons(web)[0]
