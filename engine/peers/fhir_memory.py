@@ -1,12 +1,13 @@
 """A FHIR server that only remembers: for demos, tests and measurements.
 
-It takes transactions with conditional creates and updates, answers each entry as a
-real server would, and keeps everything in memory. It checks nothing.
+It takes transactions, batches and single requests, with conditional creates and
+updates, If-Match and searches by identifier; it answers as a real server would, and
+keeps everything in memory. It checks nothing and resolves no references.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -37,47 +38,93 @@ class Memory:
     last_file: Path | None = None
     _index: dict[str, set[str]] = field(default_factory=dict)
 
-    def answer(self, method: str, target: str, body: Json) -> Reply:
-        """Return what a server would answer to one request below its base."""
+    def ask(
+        self, method: str, target: str, raw: bytes, headers: Mapping[str, str]
+    ) -> Reply:
+        """Return the answer to one request as it comes off the wire.
+
+        Args:
+            method: GET, PUT or POST.
+            target: what follows the base, without a slash before it.
+            raw: the body; a form for ``Type/_search``, else JSON or nothing.
+            headers: by their names in lower case.
+        """
+        kind, _, rest = target.partition("/")
+        if method == "POST" and rest == "_search":
+            return self._read(f"{kind}?{raw.decode('latin-1')}")
+        try:
+            body = orjson.loads(raw) if raw else {}
+        except orjson.JSONDecodeError:
+            return Reply(400, _outcome("the body is not JSON"))
+        unless = headers.get("if-none-exist", "")
+        return self.answer(method, target, body, unless, headers.get("if-match", ""))
+
+    def answer(
+        self, method: str, target: str, body: Json, unless: str = "", match: str = ""
+    ) -> Reply:
+        """Return what a server would answer to one request below its base.
+
+        ``unless`` and ``match`` are the request's If-None-Exist and If-Match.
+        """
         if method == "POST" and not target.strip("/"):
             return self._bundle(body)
         if method in {"PUT", "POST"}:
-            return self._write(method, target.strip("/"), body, "")
+            return self._write(method, target.strip("/"), body, unless, match)
         if method == "GET":
             return self._read(target.strip("/"))
         return Reply(405, _outcome("not supported"))
 
     def _bundle(self, bundle: Json) -> Reply:
-        """Take a transaction or a batch; all of it or nothing is not attempted."""
+        """Take a transaction or a batch; all or nothing holds for If-Match alone."""
         self.bundles += 1
         if self.save is not None:
             self.last_file = self.save / f"bundle-{self.bundles:06d}.json"
             self.last_file.write_bytes(orjson.dumps(bundle, option=orjson.OPT_INDENT_2))
-        answers = [self._entry(entry) for entry in _list(bundle.get("entry"))]
+        entries = list(_list(bundle.get("entry")))
+        if bundle.get("type") == "transaction" and any(map(self._is_stale, entries)):
+            return Reply(412, _outcome("another version is there"))
+        answers = [self._entry(entry) for entry in entries]
         kind = f"{bundle.get('type', 'batch')}-response"
         return Reply(200, {"resourceType": "Bundle", "type": kind, "entry": answers})
+
+    def _is_stale(self, entry: Json) -> bool:
+        request = _object(entry.get("request"))
+        match = request.get("ifMatch")
+        return bool(match) and match != self._etag(str(request["url"]))
+
+    def _etag(self, place: str) -> str:
+        return f'W/"{self.versions[place]}"'
 
     def _entry(self, entry: Json) -> Json:
         request = _object(entry.get("request"))
         resource = _object(entry.get("resource"))
-        reply = self._write(
-            str(request.get("method", "POST")),
+        method = str(request.get("method", "POST"))
+        reply = self.answer(
+            method,
             str(request.get("url", resource.get("resourceType", ""))),
             resource,
             str(request.get("ifNoneExist", "")),
+            str(request.get("ifMatch", "")),
         )
+        if method == "GET":
+            status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
+            return {"response": {"status": status}, "resource": reply.body}
         place = f"{reply.body.get('resourceType')}/{reply.body.get('id')}"
         version = self.versions[place]
         return {
             "response": {
                 "status": f"{reply.status} {HTTPStatus(reply.status).phrase}",
                 "location": f"{place}/_history/{version}",
-                "etag": f'W/"{version}"',
+                "etag": self._etag(place),
             }
         }
 
-    def _write(self, method: str, target: str, resource: Json, unless: str) -> Reply:
+    def _write(
+        self, method: str, target: str, resource: Json, unless: str, match: str
+    ) -> Reply:
         """Create or update one resource, by id, by criteria, or new."""
+        if match and match != self._etag(target):
+            return Reply(412, _outcome("another version is there"))
         path, _, query = target.partition("?")
         kind, _, key = path.partition("/")
         kept = self.resources.setdefault(kind, {})
@@ -114,10 +161,17 @@ class Memory:
         kept = self.resources.get(kind, {})
         if key:
             missing = _outcome(f"{kind}/{key} is not known")
-            return Reply(200, kept[key]) if key in kept else Reply(404, missing)
-        found: list[Json] = [{"resource": kept[k]} for k in self.matching(kind, query)]
+            there = key in kept
+            return Reply(200, self._shown(kind, key)) if there else Reply(404, missing)
+        found: list[Json] = [
+            {"resource": self._shown(kind, k)} for k in self.matching(kind, query)
+        ]
         answer: Json = {"resourceType": "Bundle", "type": "searchset", "entry": found}
         return Reply(200, {**answer, "total": len(found)})
+
+    def _shown(self, kind: str, key: str) -> Json:
+        meta: Json = {"versionId": str(self.versions[f"{kind}/{key}"])}
+        return {**self.resources[kind][key], "meta": meta}
 
 
 async def serve(memory: Memory, host: str, port: int) -> asyncio.Server:
@@ -145,11 +199,7 @@ async def _exchange(
     method, target, _ = head[0].split(" ", 2)
     headers = dict(_header(line) for line in head[1:] if line)
     raw = await _body(headers, reader)
-    try:
-        body = orjson.loads(raw) if raw else {}
-        reply = memory.answer(method, _below_base(target), body)
-    except orjson.JSONDecodeError:
-        reply = Reply(400, _outcome("the body is not JSON"))
+    reply = memory.ask(method, _below_base(target), raw, headers)
     content = orjson.dumps(reply.body)
     keep = headers.get("connection", "").lower() != "close"
     writer.write(

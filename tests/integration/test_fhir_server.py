@@ -7,12 +7,17 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from engine.channels.destinations import Document, Receipt
+from engine.channels.destinations.fhir import FhirSender
+from engine.channels.http_client import HttpAnswer
 from engine.hl7 import parse
 from engine.transforms.fhir import (
     MapContext,
@@ -23,6 +28,7 @@ from engine.transforms.fhir import (
 )
 from tests.builders import adt_patient, er7
 from tests.edge_ledger import free_port
+from tests.fakes import ends_of
 from tests.fhir_messages import msh, obr, obx, pid, pv1, segment
 from tests.processing import bundles
 
@@ -146,10 +152,12 @@ STORY = [
 
 def state(address, transactions):
     """Send transactions; return what the server then holds, by what it is known by."""
-    places = set()
-    for each in transactions:
-        answer = post(address, each)
-        places |= {row["response"]["location"] for row in answer["entry"]}
+    return holding(address, [post(address, each) for each in transactions])
+
+
+def holding(address, answers):
+    """Return what a server holds of what it said it wrote."""
+    places = {row["response"]["location"] for each in answers for row in each["entry"]}
     held = {}
     for place in {place.partition("/_history")[0] for place in places}:
         path = "/".join(place.rstrip("/").split("/")[-2:])
@@ -182,3 +190,110 @@ def test_T31_messages_in_any_order_and_again_leave_one_state(  # noqa: N802 - th
 
     assert len(in_order) > len(STORY)
     assert in_any_order == in_order
+
+
+# ---- parts of resources, and resources one by one
+
+
+class Poster:
+    """What a sender posts with, straight to a real server."""
+
+    def __init__(self, address):
+        self.address = address
+        self.asked = []
+
+    async def send(self, content, kind, may_leave, *, method="POST", below="", headers):
+        may_leave()
+        self.asked.append((method, below))
+        head = {"Content-Type": kind, **headers}
+        request = urllib.request.Request(  # noqa: S310 - our own loopback server
+            self.address + below, content, head, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: ASYNC210, S310
+                found = {name.lower(): value for name, value in answer.headers.items()}
+                return HttpAnswer(answer.status, found, answer.read())
+        except urllib.error.HTTPError as error:
+            return HttpAnswer(error.code, {}, error.read())
+
+
+def sent(address, found, mode="transaction"):
+    """Send Bundles as a destination does; return what each sending came to."""
+    poster: Any = Poster(address)
+    receipts = []
+    for each in found:
+        [end] = ends_of(FhirSender(poster, mode).send(Document(write_json(each))))
+        assert isinstance(end, Receipt), end
+        receipts.append(end)
+    return receipts
+
+
+def held(address, kind, number):
+    """Return what the server has of a type under a number."""
+    query = f"{address}/{kind}?identifier={number}"
+    with urllib.request.urlopen(query, timeout=30) as answer:  # noqa: S310
+        return [row["resource"] for row in json.load(answer).get("entry", [])]
+
+
+def rewritten(address, found, **changed):
+    """Let another system write a resource."""
+    request = urllib.request.Request(  # noqa: S310 - our own loopback server
+        f"{address}/{found['resourceType']}/{found['id']}",
+        json.dumps({**found, **changed}).encode(),
+        {"Content-Type": "application/fhir+json"},
+        method="PUT",
+    )
+    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+
+
+@pytest.mark.slow
+def test_T19_a_feed_in_partial_mode_removes_nulls_and_leaves_the_words_of_others(  # noqa: N802 - the rule
+    tmp_path, tmp_path_factory
+):
+    who = {"f3": "P19^^^HOSP^MR"}
+    story = [
+        told(1, "A01", pid(f13="5550001", f16="S", **who), pv1(f19="V19", f3="W1^1^1")),
+        told(2, "A08", pid(f13='""', f16="", **who), pv1(f19="V19", f3="")),
+        told(3, "A02", pid(**who), pv1(f19="V19", f3="W2^7^1", f6="W1^1^1")),
+    ]
+    first, *later = bundles(tmp_path, story, "update: partial")
+    with serving(tmp_path_factory.mktemp("partial")) as server:
+        sent(server, [first])
+        [patient], [visit] = (
+            held(server, "Patient", "P19"),
+            held(server, "Encounter", "V19"),
+        )
+        assert patient["telecom"]
+        rewritten(server, patient, maritalStatus={"text": "of another system"})
+        rewritten(server, visit, language="de")
+        receipts = sent(server, later)
+        again = sent(server, later[-1:])
+        [patient], [visit] = (
+            held(server, "Patient", "P19"),
+            held(server, "Encounter", "V19"),
+        )
+
+    assert patient["maritalStatus"] == {"text": "of another system"}
+    assert "telecom" not in patient
+    assert visit["language"] == "de"
+    places = [one["status"] for one in visit["location"]]
+    assert sorted(places) == ["active", "completed"]
+    assert [each.note for each in (*receipts, *again)] == ["HTTP 200"] * 3
+
+
+@pytest.mark.slow
+def test_T31_resources_sent_one_by_one_leave_what_transactions_leave(  # noqa: N802 - the rule
+    tmp_path, tmp_path_factory
+):
+    story = [STORY[1], STORY[3], STORY[4]]
+    whole = bundles(tmp_path / "whole", story)
+    parts = bundles(tmp_path / "parts", story, "update: partial")
+    with (
+        serving(tmp_path_factory.mktemp("one")) as one,
+        serving(tmp_path_factory.mktemp("other")) as other,
+    ):
+        together = state(one, whole)
+        receipts = sent(other, [*parts, parts[-1]], "single")
+        one_by_one = holding(other, [json.loads(each.answer) for each in receipts])
+
+    assert one_by_one == together

@@ -301,9 +301,10 @@ class ZElement:
 class MapSwitches:
     """``map-options``: switches of the built-in map for this feed."""
 
-    update: Annotated[Literal["snapshot", "partial"], "what an update says"] = (
-        "snapshot"
-    )
+    update: Annotated[
+        Literal["snapshot", "partial"],
+        "a server gets the whole resource as known, or what the message says of it",
+    ] = "snapshot"
     snapshot: Annotated[
         tuple[Literal["AL1", "DG1", "IN1", "NK1", "PR1"], ...],
         "segments whose lists an event replaces",

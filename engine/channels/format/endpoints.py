@@ -114,7 +114,8 @@ class FhirDestination:
 
     url: Annotated[str, kinds.URL, "base of the server"]
     mode: Annotated[
-        Literal["transaction", "batch", "single", "message"], "what is sent"
+        Literal["transaction", "batch", "single", "message"],
+        "one Bundle for all, or the resources one by one",
     ] = "transaction"
     credential: Annotated[str, kinds.CREDENTIAL, "credentials of interop.toml"] = ""
     tls: Annotated[str, kinds.TLS_PROFILE, "profile of interop.toml"] = "system"

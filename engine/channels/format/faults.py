@@ -38,6 +38,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "CH330": "something is exposed",
         "CH340": "a file or folder is not allowed",
         "CH350": "a rule or step has no effect",
+        "CH351": "update: partial where nothing can be merged",
         "CH360": "a test of the channel is wrong or missing",
         "CH370": "a FHIR path is wrong",
         "CH380": "what a test's message becomes is not R4",

@@ -23,6 +23,7 @@ def one(written: Written, node: Node) -> Iterator[Fault]:
     for number, destination in enumerate(written.channel.destinations):
         yield from _on_error(written, number, destination)
         yield from _output(written, number, destination, node)
+        yield from _partial(written, number, destination)
 
 
 def _twice(written: Written, key: str) -> Iterator[Fault]:
@@ -79,6 +80,28 @@ def _output(
             yield written.fault(
                 (*path, destination.kind), "; ".join(faults), "CH400", hint
             )
+
+
+def _partial(
+    written: Written, number: int, destination: Destination
+) -> Iterator[Fault]:
+    """Return destinations that cannot be asked what they have before they are told."""
+    if written.channel.map_options.update != "partial":
+        return
+    server, place = destination.fhir, destination.file or destination.http
+    path: tuple[str | int, ...] = ("destinations", number, destination.kind)
+    if server is not None and server.mode == "message":
+        hint = "write mode: transaction, batch or single; or a channel of its own"
+        yield written.fault((*path, "mode"), _NOT_ASKED, "CH351", hint)
+    elif place is not None and place.format != "hl7":
+        hint = "write format: hl7, or give this destination a channel of its own"
+        yield written.fault((*path, "format"), _NOT_ASKED, "CH351", hint)
+
+
+_NOT_ASKED: Final = (
+    "map-options: update: partial changes what a server already has; "
+    "this destination cannot be asked for it"
+)
 
 
 def _ordered(

@@ -141,7 +141,6 @@ def _found(
 
 def _options(switches: MapSwitches) -> MapOptions:
     return MapOptions(
-        update=switches.update,
         snapshot=switches.snapshot,
         text_lines=switches.text_lines,
         a04_status=switches.a04_status,

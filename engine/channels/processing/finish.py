@@ -103,9 +103,9 @@ def _rendered(
     }
     resources: tuple[KnownResource, ...] = ()
     if prepared.mapped is not None:
-        lists = desk.channel.map_options.snapshot
+        switches = desk.channel.map_options
         resources = latest(
-            prepared, prepared.mapped, decision, view, desk.persons, lists
+            prepared, prepared.mapped, decision, view, desk.persons, switches
         )
     prepared.enter(Stage.RENDER)
     work = work_of(prepared, desk, view, person)

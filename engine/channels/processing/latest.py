@@ -4,10 +4,11 @@ Resources are kept by source record. The Patient that is sent is the person's: w
 their records say, by the rules of the golden record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from engine.channels.format.channel import MapSwitches
 from engine.channels.processing.known import (
     Kept,
     Subject,
@@ -43,8 +44,10 @@ from engine.transforms.fhir.bundle import (
     write_json,
 )
 from engine.transforms.fhir.mapped import Element, Entry, Mapped, Told
+from engine.transforms.fhir.partial import identity_of, said_by
 from engine.transforms.fhir.update import Update, merge_same
 
+PLAIN: Final = MapSwitches()
 _LATE: Final = Finding(
     "late_message",
     "",
@@ -58,13 +61,15 @@ def latest(
     decision: Decision | None,
     view: View,
     persons: Persons,
-    snapshot: Sequence[str] = (),
+    switches: MapSwitches = PLAIN,
 ) -> tuple[KnownResource, ...]:
     """Apply each update to what is known, and return the new latest versions.
 
     Parties that a message only refers to are kept beside, by full URL, so that later
-    documents can name them. ``snapshot`` are segments whose lists are always whole.
+    documents can name them. ``switches`` tell which lists of the feed are always whole,
+    and whether a server is to change only what the message says.
     """
+    snapshot = switches.snapshot
     owners: dict[str, Owner] = {}
     taken_out: list[tuple[Entry, Owner]] = []
     if decision is not None:
@@ -88,6 +93,7 @@ def latest(
         others_numbers(mapped, owners, taken_out, persons),
         retiring(decision),
         lists.overruled,
+        switches.update == "partial",
     )
     others = [pair for pair in found if not _is_patient(*pair)]
     known = view.known({(e.kind, e.criteria): owner.subject for e, owner in others})
@@ -157,8 +163,8 @@ class _Work:
 
     ``here`` finds what its Bundle holds, ``foreign`` are numbers of other records that
     it names and ``retiring`` those it merges away. ``overruled`` says what lists newer
-    than the message do not have. ``beside`` is, by person, what the message says of
-    further records of theirs.
+    than the message do not have. With ``partly`` entries note the parts the message
+    says. ``beside`` is, by person, what the message says of further records of theirs.
     """
 
     prepared: Prepared
@@ -169,7 +175,8 @@ class _Work:
     foreign: frozenset[tuple[object, object]]
     retiring: frozenset[Identifier]
     overruled: Mapping[str, Update]
-    beside: dict[str, list[tuple[Owner, Kept]]] = field(default_factory=dict)
+    partly: bool = False
+    beside: dict[str, list[tuple[Owner, Kept, Entry]]] = field(default_factory=dict)
 
     def applied(
         self, entry: Entry, owner: Owner, known: Mapping[tuple[str, str], Kept]
@@ -184,7 +191,8 @@ class _Work:
         if (newer := self.overruled.get(entry.full_url)) is not None:
             whose = owner.subject, owner.record
             version = updated(entry.full_url, newer, version, self.here, whose)
-        entry.resource = outward(version.resource, [version], self.here)
+            self._mark(entry, said_by(newer))
+        self._send(entry, version.resource, [version])
         return self._keep(key, version)
 
     def further(self, entry: Entry, owner: Owner) -> KnownResource:
@@ -196,7 +204,7 @@ class _Work:
         before = self.view.known({key: owner.subject}).get(key)
         own = self._own_words(entry.resource, owner)
         version = self._merged(entry, own, before, owner)
-        self.beside.setdefault(owner.person, []).append((owner, version))
+        self.beside.setdefault(owner.person, []).append((owner, version, entry))
         return self._keep(key, version)
 
     def patient(self, entry: Entry, owner: Owner) -> KnownResource | None:
@@ -220,8 +228,10 @@ class _Work:
             kept = self._keep(patient_key(owner.record), version)
         members = {each.record: each for each in standing.members}
         beside = self.beside.get(owner.person, [])
-        said |= {one.record: version for one, version in beside}
-        sources = (owner.source, *(one.source for one, _ in beside))
+        said |= {one.record: version for one, version, _ in beside}
+        for _, _, further in beside:
+            self._mark(entry, further.said or frozenset())
+        sources = (owner.source, *(one.source for one, _, _ in beside))
         members |= {each.record: each for each in sources if each is not None}
         patient: Element = stated
         if said:
@@ -229,6 +239,7 @@ class _Work:
             patient = combined(said, list(members.values()), old, ranks)
             if owner.retired:
                 patient = merge_same(patient, stated)
+                self._mark(entry, said_by(Update(stated)))
             patient = self.persons.stamped(patient, owner.person)
         stated_links = _links_to_others(stated, owner.subject)
         links = [one for one in stated_links if one not in _links(patient)]
@@ -237,8 +248,18 @@ class _Work:
         links += [one for one in absorbed if str(one["other"]) not in linked]
         if links:
             patient = {**patient, "link": [*links, *_links(patient)]}
-        entry.resource = outward(patient, said.values(), self.here)
+        self._send(entry, patient, said.values())
         return kept
+
+    def _send(self, entry: Entry, resource: Element, versions: Iterable[Kept]) -> None:
+        """Put into an entry what its receivers are told."""
+        entry.resource = outward(resource, versions, self.here)
+        self._mark(entry, identity_of(entry.resource))
+
+    def _mark(self, entry: Entry, parts: frozenset[str]) -> None:
+        """Note parts that a server is to change, where it is to change no others."""
+        if self.partly:
+            entry.said = (entry.said or frozenset()) | parts
 
     def _own_words(self, stated: Element, owner: Owner) -> Element:
         """Return what the source itself says of its patient's record.
@@ -260,6 +281,7 @@ class _Work:
     ) -> Kept:
         """Return the latest version of a resource after one update."""
         update = update_of(entry, resource, self.told, before)
+        self._mark(entry, said_by(update))
         if before is not None and update.stamp < before.version.latest:
             self._note_late()
         return updated(

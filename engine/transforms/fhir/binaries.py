@@ -38,6 +38,7 @@ def by_reference(entries: Iterable[Entry], site: str) -> list[Entry]:
         moved = Entry(
             resource, entry.full_url, entry.method, entry.criteria, entry.segment
         )
+        moved.said = entry.said
         found += [moved, *binaries.entries.values()]
     return found
 

@@ -6,7 +6,7 @@ Spec:
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import orjson
@@ -14,6 +14,9 @@ import orjson
 from engine.transforms.fhir.keys import criteria, key
 from engine.transforms.fhir.mapped import ENTERPRISE, Digits, Element, Entry, Mapped
 from engine.transforms.fhir.systems import IDENTIFIER_TYPE
+
+SAID: Final = "urn:interop:said"
+"""Extension of an entry's request: the name of a part that the server is to change."""
 
 
 def write_json(document: Element, *, indented: bool = False) -> bytes:
@@ -72,9 +75,13 @@ def request(entry: Entry) -> Element:
         if entry.criteria:
             found["ifNoneExist"] = entry.criteria
         return found
-    if entry.criteria:
-        return {"method": "PUT", "url": f"{kind}?{entry.criteria}"}
-    return {"method": "PUT", "url": f"{kind}/{entry.resource['id']}"}
+    if not entry.criteria:
+        return {"method": "PUT", "url": f"{kind}/{entry.resource['id']}"}
+    found = {"method": "PUT", "url": f"{kind}?{entry.criteria}"}
+    if entry.said is not None:
+        marks = [{"url": SAID, "valueString": name} for name in sorted(entry.said)]
+        found["extension"] = marks
+    return found
 
 
 def queries(entries: Iterable[Entry]) -> dict[str, str]:
@@ -104,12 +111,14 @@ def references_in(value: object) -> list[Element]:
 _NESTED: Final = (dict, list)
 
 
-def refer_outside(resource: Element, known: Mapping[str, str], here: set[str]) -> None:
-    """Make references to what an earlier message spoke of conditional, in place.
+def refer_outside(
+    resource: Element, known: Mapping[str, str], here: Collection[str] = ()
+) -> None:
+    """Let references name what is not in the Bundle as its receiver knows it, in place.
 
     Args:
-        resource: a resource merged from a known version and an update.
-        known: full URL to conditional reference, of all that either one refers to.
+        resource: a resource of our own copy.
+        known: full URL to conditional reference, or to the place on the receiver.
         here: full URLs of the Bundle the resource goes into; these stay as they are.
     """
     for reference in references_in(resource):

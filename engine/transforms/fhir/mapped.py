@@ -40,7 +40,6 @@ class MapOptions:
     ``z`` names extensions: ``{"ZPV-4": {"url": "https://...", "type": "code"}}``.
     """
 
-    update: str = "snapshot"
     snapshot: tuple[str, ...] = ()
     text_lines: str = "join"
     a04_status: str = "auto"
@@ -86,6 +85,7 @@ class Entry:
     message takes away, ``presumed`` the elements it does not say itself. ``as_of`` is
     the instant from which a result is in this state, where the source tells one.
     ``renamed`` is the query by which later messages know what has a new number.
+    ``said`` names the parts that a server is to change, None where it takes the whole.
     ``segment`` is the index of the segment that made it, -1 for none.
     """
 
@@ -99,6 +99,7 @@ class Entry:
     presumed: tuple[str, ...]
     as_of: str
     renamed: str
+    said: frozenset[str] | None
     reference: Element
     kind: str
     owned: bool
@@ -121,6 +122,7 @@ class Entry:
         self.presumed = ()
         self.as_of = ""
         self.renamed = ""
+        self.said = None
         self.owned = False
         self.reference = {"reference": full_url}
         self.kind = str(resource["resourceType"])

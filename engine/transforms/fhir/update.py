@@ -27,6 +27,8 @@ that several fields fill (``period.start``).
 """
 Name: TypeAlias = Callable[[Element], str]
 
+_NO_PAST: Final[Mapping[str, tuple[Fact, ...]]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
@@ -67,8 +69,8 @@ class Version:
 def first(update: Update) -> Version:
     """Return what is known after the first message about a resource."""
     stamp = update.stamp
-    others = dict.fromkeys(_removed(update), stamp)
-    others |= dict.fromkeys(_presumed(update), stamp._replace(rank=PRESUMED))
+    others = dict.fromkeys(removed_by(update), stamp)
+    others |= dict.fromkeys(presumed_by(update), stamp._replace(rank=PRESUMED))
     return Version(update.resource, stamp, others, _facts(update))
 
 
@@ -87,7 +89,7 @@ def merge_same(one: Element, other: Element) -> Element:
 
 def join(one: Version, other: Version) -> Version:
     """Return what two versions know together; of equal stamps the second one counts."""
-    have, new = _parts(one.resource), _parts(other.resource)
+    have, new = parts_of(one.resource), parts_of(other.resource)
     stamps = {**dict.fromkeys(have, one.latest), **one.others}
     told = {**dict.fromkeys(new, other.latest), **other.others}
     for name, stamp in told.items():
@@ -95,7 +97,7 @@ def join(one: Version, other: Version) -> Version:
             _remove(name, stamp, have, stamps)
     said: Parts = {}
     for name, value in new.items():
-        stamp, above = told[name], stamps.get(_list_of(name), OLDEST)
+        stamp, above = told[name], stamps.get(list_of(name), OLDEST)
         if stamp >= stamps.get(name, OLDEST) and stamp >= above:
             said[name], stamps[name] = value, stamp
     latest = max(one.latest, other.latest)
@@ -105,14 +107,14 @@ def join(one: Version, other: Version) -> Version:
         for fact in facts:
             past[element] = recorded(past.get(element, ()), fact)
     return Version(
-        _whole(one.resource, parts, stamps, past),
+        whole_of(one.resource, parts, stamps, past),
         latest,
         {n: at for n, at in stamps.items() if at != latest or n not in parts},
         past,
     )
 
 
-def _presumed(update: Update) -> set[str]:
+def presumed_by(update: Update) -> set[str]:
     """Return the parts an update holds only because FHIR wants them."""
     found = set(update.presumed)
     if update.resource.get("status") == "unknown":
@@ -120,7 +122,7 @@ def _presumed(update: Update) -> set[str]:
     return found
 
 
-def _removed(update: Update) -> Iterator[str]:
+def removed_by(update: Update) -> Iterator[str]:
     """Yield the names of the parts and lists that an update takes away."""
     kind = str(update.resource["resourceType"])
     for element in update.nulls:
@@ -143,7 +145,7 @@ def _remove(name: str, stamp: Stamp, have: Parts, stamps: dict[str, Stamp]) -> N
     stamps[name] = max(stamp, stamps.get(name, OLDEST))
 
 
-def _list_of(name: str) -> str:
+def list_of(name: str) -> str:
     """Return the name of the whole list a member belongs to, ``""`` for other parts."""
     element, mark, _ = name.partition("#")
     return element + mark if mark else ""
@@ -173,7 +175,8 @@ def _shape(kind: str, element: str) -> _Shape:
     return _Shape(stem, None, name in _SPREAD)
 
 
-def _parts(resource: Element) -> Parts:
+def parts_of(resource: Element) -> Parts:
+    """Return what a resource says, part by part; what it says of its past is none."""
     kind = str(resource["resourceType"])
     found: Parts = {}
     for element, value in resource.items():
@@ -194,13 +197,16 @@ def _parts(resource: Element) -> Parts:
     return found
 
 
-def _whole(
+def whole_of(
     known: Element,
     parts: Parts,
     stamps: Mapping[str, Stamp],
-    past: Mapping[str, tuple[Fact, ...]],
+    past: Mapping[str, tuple[Fact, ...]] = _NO_PAST,
 ) -> Element:
-    """Put a resource together; of a gathered list the latest members come first."""
+    """Put a resource together; of a gathered list the latest members come first.
+
+    Its histories are those of ``past``, else the ones that ``known`` has.
+    """
     resource: Element = {"resourceType": known["resourceType"]}
     lists: dict[str, list[tuple[Stamp, list[Element]]]] = {}
     for name, value in parts.items():
@@ -231,7 +237,7 @@ def _facts(update: Update) -> Mapping[str, tuple[Fact, ...]]:
     """Return what an update plainly says of a visit's status and class."""
     if update.resource["resourceType"] != "Encounter":
         return _NO_PAST
-    presumed = _presumed(update)
+    presumed = presumed_by(update)
     return {
         element: (Fact(update.stamp, update.when, update.resource[element]),)
         for element in HISTORIES
@@ -264,8 +270,15 @@ def _telecom(part: Element) -> str:
 
 
 def _participant(part: Element) -> str:
+    """Return the codes of the first type, in words that any JSON writer agrees on."""
     kinds = part.get("type")
-    return str(kinds[0].get("coding")) if isinstance(kinds, list) and kinds else ""
+    kind = kinds[0] if isinstance(kinds, list) and kinds else {}
+    codings = kind.get("coding")
+    return " ".join(map(_identity, codings if isinstance(codings, list) else ()))
+
+
+def _identity(coding: Element) -> str:
+    return f"{coding.get('system')}|{coding.get('code')}"
 
 
 _MEMBERS: Final[Mapping[str, Name]] = MappingProxyType(
@@ -303,5 +316,3 @@ _ALTERNATIVES: Final = (
 """Choice elements: a new kind of value replaces the old kind."""
 
 _DERIVED: Final = frozenset(("resourceType", *HISTORIES.values()))
-
-_NO_PAST: Final[Mapping[str, tuple[Fact, ...]]] = MappingProxyType({})

@@ -316,18 +316,42 @@ def test_loopback_is_this_machine(host, local):
 
 
 def test_a_key_that_changes_nothing_yet_is_told_and_not_passed_over(tmp_path):
-    parts = {"destinations:\n": "map-options: {update: partial}\ndestinations:\n"}
+    rule = "    on-error: [{label: x, retry-every: 1h}]\n"
+
+    fault = one(tmp_path, parts={HIS: HIS + rule})
+
+    assert (fault.level, fault.code) == ("warning", "CH350")
+    assert fault.source.strip() == rule.strip()
+
+
+@pytest.mark.parametrize(
+    ("way", "key"),
+    [
+        ("fhir: {url: 'http://127.0.0.1:1/r4', mode: message}", "mode"),
+        ("http: {url: 'http://127.0.0.1:1/in', format: fhir-json}", "format"),
+    ],
+)
+def test_what_cannot_be_asked_what_it_has_takes_no_updates_of_parts(tmp_path, way, key):
+    parts = {
+        "destinations:\n": "map-options: {update: partial}\ndestinations:\n",
+        HIS: f"    {way}\n",
+    }
 
     fault = one(tmp_path, parts=parts)
 
-    assert (fault.level, fault.code) == ("warning", "CH350")
-    assert fault.place.line == 4
+    assert (fault.level, fault.code) == ("error", "CH351")
+    assert key in fault.hint
 
 
-def test_a_mode_that_would_send_something_wrong_is_refused(tmp_path):
-    web = "    fhir: {url: 'http://127.0.0.1:1/r4', mode: single}\n"
+@pytest.mark.parametrize("mode", ["transaction", "batch", "single"])
+def test_a_server_takes_updates_of_parts_in_every_other_mode(tmp_path, mode):
+    parts = {
+        "destinations:\n": "map-options: {update: partial}\ndestinations:\n",
+        HIS: f"    fhir: {{url: 'http://127.0.0.1:1/r4', mode: {mode}}}\n",
+    }
 
-    fault = one(tmp_path, parts={HIS: web})
+    text = CHANNEL
+    for old, new in parts.items():
+        text = text.replace(old, new)
 
-    assert (fault.level, fault.code) == ("error", "CH350")
-    assert "one by one" in fault.sentence
+    assert sentences(checked(tmp_path, adt=text)) == []
