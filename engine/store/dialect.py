@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from engine.errors import ConfigurationError
 from engine.store.folders import make_folder, sync_folder
@@ -124,7 +124,8 @@ class SqliteFiles:
             hide_parameters=True,
         )
         event.listen(self.engine, "connect", self._attach)
-        event.listen(self.engine, "begin", _begin)
+        # not an event: with a listener SQLAlchemy asks for events at every statement
+        self.engine.dialect.do_begin = _begin  # type: ignore[method-assign]
 
     def _make_files(self) -> bool:
         """Have missing files there, with their names on disk, before SQLite makes them.
@@ -238,8 +239,8 @@ def _raw(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+def _begin(dbapi_connection: PoolProxiedConnection) -> None:
+    dbapi_connection.cursor().execute("BEGIN")
 
 
 class PostgresSchemas:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, and_, func, select, text
+from sqlalchemy import Connection, and_, func, or_, select, text
 
 from engine.store.counters import DELIVERY, GATE, MESSAGE, RENDERED, VALIDATED
 from engine.store.delivery_state import State
@@ -234,12 +234,17 @@ def counts(connection: Connection) -> list[Count]:
 
     New messages that no worker has finished are not among them: see `intake`.
     """
-    statement = (
-        select(counter)
-        .where(counter.c["count"] != 0, counter.c.subject.in_((MESSAGE, DELIVERY)))
-        .order_by(*counter.primary_key)
+    return [Count(*row) for row in connection.execute(_COUNTS)]
+
+
+_COUNTS: Final = (
+    select(counter)
+    .where(
+        counter.c["count"] != 0,
+        or_(counter.c.subject == MESSAGE, counter.c.subject == DELIVERY),
     )
-    return [Count(*row) for row in connection.execute(statement)]
+    .order_by(*counter.primary_key)
+)
 
 
 def gates(connection: Connection) -> list[Gate]:
