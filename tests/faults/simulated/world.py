@@ -91,7 +91,8 @@ class World:
     def __init__(self, chance, *, nodes=1, crashes=0.03, full_disk=0.01):
         self.chance, self.seconds = chance, 0.0
         self.crashes = self.full_disk = 0.0
-        self.store = empty_store()
+        files = empty_store()
+        self.store, self.query = files.database, files.rows
         self.lines = lines_of(site())
         [self.channel] = site().channels
         self.fence = Fence(self)
@@ -348,10 +349,6 @@ class World:
         for peer in self.peers:
             if peer.line is not None:
                 peer.hear()
-
-    def query(self, sql, *values):
-        with self.store.reading() as connection:
-            return connection.exec_driver_sql(sql, values).all()
 
     def deliveries(self):
         return {row.id: row for row in self.query("SELECT * FROM engine.delivery")}
