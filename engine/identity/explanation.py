@@ -74,7 +74,6 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "middle": {
             "eq": "same middle name", "init": "middle initial agrees",
             "jw": "middle names similar", "no": "middle name differs",
-            "swap": "given and middle names exchanged",
         },
         "newborn": {
             "eq": "the newborn is written under the same family name",

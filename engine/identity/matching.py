@@ -161,7 +161,10 @@ def _matched(
         else score(levels, counts, model)
     )
     thin = guard is not None and (
-        bits < guard or _of_one_mother(one, other) or _is_unnamed(one, other)
+        bits < guard
+        or _of_one_mother(one, other)
+        or _is_unnamed(one, other)
+        or _are_namesakes(one, other, levels)
     )
     return Match(
         record,
@@ -233,11 +236,13 @@ def _of_one_mother(one: Traits, other: Traits) -> bool:
 
 
 def _needs_guard(traits: Traits, other: Traits, levels: Levels) -> bool:
-    """Whether the pair may be twins, or strangers born on one day.
+    """Whether the pair may be twins, namesakes, or strangers born on one day.
 
     Not every site marks the placeholder names of twins, so two unnamed newborns who
     agree in everything may still be two people: only birth facts tell.
     """
+    if _are_namesakes(traits, other, levels):
+        return True
     if levels.get("birth") != "eq" or _same_birth(traits, other):
         return False
     if _is_unnamed(traits, other):
@@ -247,6 +252,18 @@ def _needs_guard(traits: Traits, other: Traits, levels: Levels) -> bool:
     return levels.get("family") in {"no", "new"} and not any(
         levels.get(trait) in agrees for trait, agrees in _BACKING.items()
     )
+
+
+def _are_namesakes(one: Traits, other: Traits, levels: Levels) -> bool:
+    """Whether name and home are all there is: a father and his son share both.
+
+    However rare the name is, it says nothing there. Daughters are seldom named so.
+    """
+    own = {"birth", "ssn", "suffix"} & levels.keys()
+    own |= {t for t in ("middle", "email") if levels.get(t, "no") != "no"}
+    at_home = levels.get("address") in {"eq", "near"} or levels.get("phone") == "eq"
+    named = levels.get("given") in {"eq", "nick"} and levels.get("family") == "eq"
+    return not own and at_home and named and "F" not in one.sex + other.sex
 
 
 def _same_birth(one: Traits, other: Traits) -> bool:

@@ -70,12 +70,16 @@ def _call_by_parents(levels: Levels) -> None:
 
 
 def _middles(one: Traits, other: Traits, given: str) -> str:
-    """Return the level of the middle names; where one stands as given, crosswise."""
-    if given in {"mid", "midi"}:
-        crossed = ((one.given, other.middle), (other.given, one.middle))
-        known = [_middle(*pair) for pair in crossed if all(pair)]
-        return ("no" if "no" in known else "swap") if len(known) > 1 else ""
-    return _middle(one.middle, other.middle) if one.middle and other.middle else ""
+    """Return the level of the middle names.
+
+    Where one stands as given name they are compared crosswise, and only speak against.
+    """
+    if given not in {"mid", "midi"}:
+        return _middle(one.middle, other.middle) if one.middle and other.middle else ""
+    if not (one.middle and other.middle):
+        return ""
+    crossed = (_middle(one.given, other.middle), _middle(other.given, one.middle))
+    return "no" if "no" in crossed else ""
 
 
 def _given(one: Traits, other: Traits, nicknames: Nicknames) -> str:
