@@ -32,6 +32,7 @@ class Link:
             lane = lanes[number - 1] if lanes else "ann"
             whole = None if number in damaged else content
             self.outbox.put(number, lane=lane, content=whole)
+        self.routes = [route]
         self.loop.follow({route.place: route})
 
     def refuse(self, error):

@@ -106,6 +106,7 @@ class Web:
     routes: Sequence[Route] = ROUTES
     model: Model = field(default_factory=shipped)
     site: Site | None = None
+    trials: Trials | None = None
 
     def __post_init__(self):
         system, site = self.settings.identity_system, self.settings.site
@@ -116,7 +117,7 @@ class Web:
             directory,
             lambda: self.now,
             self.forms,
-            trials=Trials(self.settings.folder),
+            trials=self.trials or Trials(self.settings.folder),
             tags=self.tags,
             site=self.site,
         )

@@ -40,6 +40,9 @@ Fault = tuple[str, AckFault]
 UNFINISHED: Final = "frame-unfinished"
 """The cause of a block whose end is missing."""
 
+SEVERAL: Final = "several-messages"
+"""The cause of a block that holds more than one message."""
+
 
 def remarks_on(body: bytes, header: Header, *, missing_cr: bool) -> tuple[str, ...]:
     """Return the remarks that only the bytes themselves allow."""
@@ -85,7 +88,7 @@ def _faults(
     yield from _flagged(flags, rules)
     if begins_again(body):
         fault = AckFault("100", text="one block holds several MSH segments")
-        yield "several-messages", fault
+        yield SEVERAL, fault
     yield from _beyond_limits(body, header, rules)
     if rules.quarantine_mismatch and not body.isascii():
         declared = [rules.charset] if rules.charset else header.charsets

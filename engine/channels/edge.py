@@ -32,9 +32,9 @@ from engine.channels.clock import Ulids, utc_now
 from engine.channels.collector import collect_rarely
 from engine.channels.counting import EdgeCounts
 from engine.channels.deliver import DeliverLoop
-from engine.channels.destinations.mllp import MllpSender
 from engine.channels.dial import Dialer
 from engine.channels.disk import DiskGuard, is_broken, not_started, protect_data
+from engine.channels.edited import EditedCopies
 from engine.channels.format.channel import Channel
 from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
@@ -45,7 +45,7 @@ from engine.channels.opening import open_when_there
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.queries.answering import Answering
 from engine.channels.reporting import Reporter, Wishes, wishes_of
-from engine.channels.route import Route
+from engine.channels.route import Route, heard_by_one
 from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
 from engine.channels.site_files import SiteFiles
 from engine.channels.sources.http import web_of
@@ -113,6 +113,9 @@ class Edge:
             self._guard,
         )
         self._outbox = Outbox(database, settings.node_name, utc_now)
+        self._edited = EditedCopies(
+            database, settings.node_name, self._in_store, self._writer
+        )
         self.intakes = self._make_intakes()
         self.deliveries = DeliverLoop(
             self, reactor, utc_now, random.random, self._counts.note_delivery
@@ -145,14 +148,7 @@ class Edge:
 
     def _unsolicited(self, answer: bytes) -> bool:
         """Show an acknowledgment that came to a listener to whoever waits for it."""
-        ours = [route.destination for route in self._routes.values()]
-        waiting = [
-            sender
-            for sender in ours
-            if isinstance(sender, MllpSender) and sender.awaits(answer) is not None
-        ]
-        # One message may go to two receivers: an answer that could be either's is none.
-        return len(waiting) == 1 and waiting[0].hear_application(answer)
+        return heard_by_one(self._routes.values(), answer)
 
     def _roots(self) -> tuple[str, ...]:
         return tuple(map(str, self._settings.allowed_folders))
@@ -325,6 +321,7 @@ class Edge:
         changed = wishes.silenced != self._wishes.silenced
         self._wishes = wishes
         self.deliveries.pause(wishes.paused)
+        self._edited.look(self._channels)
         if changed or self.intakes.problems:
             self._follow()
 

@@ -1,10 +1,12 @@
 """One destination of one channel, and the deliveries that are on their way to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from engine.channels.destinations import Destination
+from engine.channels.destinations.mllp import MllpSender
 from engine.channels.format.channel import Destination as Settings
 from engine.channels.labels import Label
 from engine.channels.retry import Consequence, Scope, is_alarming
@@ -144,3 +146,17 @@ def failed(
         label=label.name,
         assignee=label.assignee,
     )
+
+
+def heard_by_one(routes: Iterable[Route], answer: bytes) -> bool:
+    """Show an acknowledgment that came in by itself to the one sender that awaits it.
+
+    One message may go to two receivers: an answer that could be either's is none.
+    """
+    senders = [route.destination for route in routes]
+    waiting = [
+        sender
+        for sender in senders
+        if isinstance(sender, MllpSender) and sender.awaits(answer) is not None
+    ]
+    return len(waiting) == 1 and waiting[0].hear_application(answer)

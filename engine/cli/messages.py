@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -15,6 +16,7 @@ from engine.errors import ParseError
 
 if TYPE_CHECKING:
     from engine.store.database import Database
+    from engine.store.edited_copies import EditedCopy
     from engine.store.search import MessageFilter, MessageRow
 
 PAGE: Final = 100
@@ -47,7 +49,7 @@ def search(query: tuple[str, ...], limit: int) -> None:
 @click.argument("message_id", type=int)
 def show(message_id: int) -> None:
     """Show one message: its life, its deliveries, its content masked."""
-    from engine.store import batches, journal, queues, search
+    from engine.store import batches, edited_copies, journal, queues, search
 
     with store() as database, database.reading() as connection:
         found = search.message(connection, message_id)
@@ -57,6 +59,7 @@ def show(message_id: int) -> None:
         batch = batches.batch(connection, row.batch) if row and row.batch else None
         wanted = queues.DeliveryFilter(message_id=message_id)
         sent = queues.deliveries(connection, wanted)
+        edited = edited_copies.copies(connection, database.sealer, message_id)
     if found is None:
         raise Stop(f"there is no message {message_id}", Exit.PROBLEMS)
     deliveries = [
@@ -66,9 +69,19 @@ def show(message_id: int) -> None:
     text = "" if data is None else shown(data)
     content = text if output_format() != "table" else "\n" + text.replace("\r", "\n")
     more = {"attempts": attempts, "deliveries": deliveries, "hl7": content}
+    if edited:
+        more["edited"] = [_relation(each, message_id) for each in edited]
     if batch is not None:
         more["batch"] = f"{batch.control_id} {batch.file_control_id}".strip()
     emit_one({**_row(found), **more})
+
+
+def _relation(copy: "EditedCopy", message_id: int) -> str:
+    """Return what an edited copy and this message are to each other."""
+    if copy.message_id == message_id:
+        return f"copy of message {copy.origin}, by {copy.actor}"
+    became = f"message {copy.message_id}" if copy.message_id else "waits for the edge"
+    return f"copied by {copy.actor}: {copy.refusal or became}"
 
 
 def shown(data: bytes) -> str:
@@ -151,6 +164,51 @@ def release(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> N
 def discard(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
     """Give up held or failed messages; they become filtered, with the reason."""
     _move("discard", ids, reason, yes=yes, dry_run=dry_run)
+
+
+@messages_command.command("resend")
+@click.argument("message_id", type=int)
+@click.option(
+    "--edited",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The edited copy; interop messages show ID --reveal gives the original.",
+)
+@click.option(
+    "--give-up-original",
+    is_flag=True,
+    help="Take the original off the error queue once the copy is stored.",
+)
+@move_options
+def resend(
+    message_id: int,
+    edited: Path,
+    reason: str,
+    *,
+    give_up_original: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Send an edited copy of a message: a new one that names the old.
+
+    The original stays. The edge stores the copy within seconds, and its channel
+    processes it after what came before; see what it would become with interop try.
+    """
+    from engine.store import edited_copies
+
+    what = f"send an edited copy of message {message_id}"
+    if not confirm(1, what, yes=yes, dry_run=dry_run):
+        return
+    with store() as database, database.engine() as connection:
+        number = edited_copies.ask(
+            connection,
+            database.sealer,
+            message_id,
+            edited.read_bytes(),
+            order(reason),
+            gives_up=give_up_original,
+        )
+    emit_one({"order": number, "message": message_id, "state": "waits for the edge"})
 
 
 def _move(

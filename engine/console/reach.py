@@ -103,6 +103,7 @@ REACH: Final[Mapping[str, Question]] = {
     "/bench/share": _asks_there,
     _MESSAGE: _of_message,
     _MESSAGE + "/{what}": _of_message,
+    **dict.fromkeys((_MESSAGE + "/edit", _MESSAGE + "/edit/send"), _of_message),
     _MESSAGE + "/documents/{delivery_id}": _of_delivery,
     _MESSAGE + "/deliveries/{delivery_id}/{what}": _of_delivery,
     "/work/errors/{key}": _of_group,

@@ -11,6 +11,7 @@ from engine.console.pages import (
     audit,
     bench,
     channel,
+    edit,
     message,
     messages,
     mismatch,
@@ -116,6 +117,9 @@ ROUTES: Final[Sequence[Route]] = (
         message.document,
         Permission.VIEW_PHI,
     ),
+    Route("GET", "/messages/{message_id}/edit", edit.form, _REPLAY),
+    Route("POST", "/messages/{message_id}/edit", edit.look, _REPLAY),
+    Route("POST", "/messages/{message_id}/edit/send", edit.send, _REPLAY),
     Route("POST", "/messages/{message_id}/{what}", message.move, _REPLAY),
     Route(
         "POST",

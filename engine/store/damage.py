@@ -28,6 +28,8 @@ from engine.store.contexts import (
     of_name,
 )
 from engine.store.dialect import SCHEMAS
+from engine.store.edited_copies import content_context, reason_context
+from engine.store.edited_tables import edited_copy
 from engine.store.patient_tables import (
     family_name,
     identifier,
@@ -144,6 +146,12 @@ _SEALED: Final = (
     _sealed(task_comment, "content", lambda row: f"comment|{row.task}|{row.number}"),
     _sealed(family_name, "name", lambda row: f"family|{row.key.hex()}"),
     _sealed(table_change, "content", lambda row: f"table_change|{row.id}|"),
+    _sealed(edited_copy, "reason", lambda row: reason_context(row.id)),
+    _sealed(
+        edited_copy,
+        "content",
+        lambda row: content_context(row.id, row.origin, row.channel),
+    ),
     _sealed(saved_query, "content", lambda row: f"saved_query|{row.key}|"),
 )
 

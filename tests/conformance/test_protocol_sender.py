@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from engine.channels.route import heard_by_one
 from engine.hl7.framing import enclose
 from engine.store.delivery_state import Event
 from tests.link import Link, ack
@@ -119,6 +120,17 @@ def test_E85_the_answer_may_come_on_another_connection():
     assert link.sender.hear_application(ack("AA"))
 
     assert link.settled == [(1, Event.ACCEPT)]
+
+
+def test_E85_an_answer_that_two_senders_await_is_neither_s():
+    link, twin = Link(adt(**ENHANCED)), Link(adt(**ENHANCED))
+    routes = [*link.routes, *twin.routes]
+    link.hear(enclose(ack("CA")))
+    twin.hear(enclose(ack("CA")))
+
+    assert not heard_by_one(routes, ack("AA"))
+    assert heard_by_one(link.routes, ack("AA"))
+    assert heard_by_one(routes, ack("AA"))  # the other one alone awaits it now
 
 
 def test_E85_a_second_accept_answer_is_no_application_answer():

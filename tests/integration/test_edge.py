@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 from typing_extensions import override
 
+from engine.store import edited_copies
 from engine.store.audit import Order
 from engine.store.database import open_database
 from engine.store.deliveries import NewDelivery, enqueue
@@ -38,6 +39,7 @@ from tests.receiver import Receiver
 from tests.stored import accept, arrival
 
 QUEUED_AT = datetime(2020, 1, 1, tzinfo=UTC)
+ORDER = Order("kim", QUEUED_AT, "the sex was wrong")
 
 
 @contextmanager
@@ -64,6 +66,22 @@ def test_an_answered_message_is_in_the_journal_as_it_came(edge):
     [(sha256, control_id, verdict)] = edge.journal()
     assert (bytes(sha256), control_id) == (hashlib.sha256(body).digest(), name)
     assert verdict == "accepted"
+
+
+def test_an_edited_copy_that_somebody_ordered_is_journaled(edge, tmp_path):
+    _, body = adt(1)
+    edited = body.replace(b"ADT^A01", b"ADT^A08")
+    exchange(edge.address, body)
+    console = open_database(f"sqlite:///{tmp_path}/store", KEY, role="console")
+    with console.engine() as connection:
+        edited_copies.ask(connection, console.sealer, 1, edited, ORDER)
+
+    deadline = time.monotonic() + 20
+    while len(edge.journal()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    console.close()
+
+    assert bytes(edge.journal()[1][0]) == hashlib.sha256(edited).digest()
 
 
 def test_a_resend_is_answered_again_and_journalled_once_even_across_a_crash(edge):

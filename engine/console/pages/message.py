@@ -28,7 +28,15 @@ from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError, ParseError, TransformError
 from engine.hl7 import Message, parse
 from engine.hl7.masking import mask
-from engine.store import audit, delivery_moves, journal, messages, queues, search
+from engine.store import (
+    audit,
+    delivery_moves,
+    edited_copies,
+    journal,
+    messages,
+    queues,
+    search,
+)
 from engine.store.audit import Act, Order
 from engine.store.database import Connection
 from engine.store.queues import DeliveryRow
@@ -112,6 +120,7 @@ def message(
         behind = search.behind(connection, message_id)
         near = story.neighbours(connection, sealer, found)
         acts = audit.rows(connection, sealer, subject=f"message {message_id}")
+        edited = edited_copies.copies(connection, sealer, message_id)
         told = Story()
         if reveal and tab == "why" and at:
             told = story.origin(here.site, connection, found, data, at)
@@ -130,6 +139,8 @@ def message(
         tabs=TABS,
         moves=OFFERED[found.state] if who.may(Permission.REPLAY) else (),
         may_send=who.may(Permission.REPLAY),
+        may_edit=reveal and data is not None and who.may(Permission.REPLAY),
+        edited=edited,
         reveal=reveal,
         near=near,
         newer=near.newer_delivered,

@@ -6,8 +6,10 @@ from contextlib import closing
 import pytest
 
 from engine.cli.invocation import Exit
+from engine.store import edited_copies
 from engine.store.counters import RENDERED, VALIDATED, of_gate, tally
-from tests.sites import busy_site, site_with_doubt
+from tests.builders import adt_a01
+from tests.sites import NOON, busy_site, site_with_doubt
 
 
 @pytest.fixture
@@ -86,6 +88,27 @@ def test_a_message_is_shown_masked_unless_revealed(site):
     assert "Doe" not in masked
     assert "100482" not in masked
     assert "Doe" in revealed
+
+
+def test_an_edited_copy_is_ordered_and_both_messages_say_so(site, tmp_path):
+    file, words = tmp_path / "edited.hl7", ("messages", "resend", 2, "--edited")
+    file.write_bytes(adt_a01(family="Roe"))
+
+    tried = site.run(*words, file, "--reason", "name", "--dry-run")
+    (done,) = rows(site.run(*words, file, "--reason", "name", "--give-up-original"))
+    again = site.run(*words, file, "--reason", "name")
+    shown = site.run("messages", "show", 2).stdout
+
+    assert "nothing was changed" in tried.stderr
+    assert done["state"] == "waits for the edge"
+    assert again.exit_code != Exit.DONE
+    assert "waits already" in again.stderr
+    assert "waits for the edge" in shown
+    with closing(site.database("edge")) as edge, edge.engine() as connection:
+        edited_copies.journaled(connection, edge.sealer, done["order"], 3, NOON)
+    assert "message 3" in site.run("messages", "show", 2).stdout
+    assert "copy of message 2" in site.run("messages", "show", 3).stdout
+    assert not rows(site.run("messages", "search", "state:error"))
 
 
 def test_the_error_queue_is_grouped_by_cause(site):

@@ -47,9 +47,8 @@ def trials(project):
 
 @pytest.fixture
 def web(tmp_path, project, trials):
-    made = Web(empty_database("sqlite", tmp_path), replace(SITE, folder=project))
-    made.app.state.surroundings = replace(made.app.state.surroundings, trials=trials)
-    return made
+    store = empty_database("sqlite", tmp_path)
+    return Web(store, replace(SITE, folder=project), trials=trials)
 
 
 def rules(project, channel="laboratory"):
