@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 
 from engine.hl7 import parse
 from engine.identity import Identifier, Reading, decide, registration_of
-from engine.store import patient_tables, patient_views, worklist
+from engine.store import patient_tables, worklist
 from engine.store.audit import Order
+from engine.store.index_checks import faults
 from engine.store.moves import Request, move
 from engine.store.patient_changes import apply
 from engine.store.patients import PatientCache, SqlPatientIndex, mint, shipped
@@ -59,7 +60,7 @@ class Hospital:
             return [each.reason for each in worklist.listed(connection)]
 
     def faults(self):
-        return self.ask(patient_views.verify, shipped()).sentences
+        return tuple(self.ask(lambda index: list(faults(index, shipped()))))
 
     def rows(self, name):
         table = getattr(patient_tables, name)

@@ -24,6 +24,10 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 Formal = Mapping[str, tuple[str, ...]]
 """Nickname to the formal names it may stand for."""
 
+Key = tuple[str, str]
+"""A key in plain text, and what it shares with others of its record: ``""``, nothing.
+"""
+
 
 @lru_cache(maxsize=50_000)
 def phonetic(name: str) -> str:
@@ -41,10 +45,10 @@ def block_keys(traits: Traits, formal: Formal, secret: bytes) -> list[int]:
     """
     if traits.isolated:
         return []
-    return [hashed(text, secret) for text in dict.fromkeys(key_texts(traits, formal))]
+    return hashed(dict(key_texts(traits, formal)), secret)
 
 
-def key_texts(traits: Traits, formal: Formal) -> Iterator[str]:
+def key_texts(traits: Traits, formal: Formal) -> Iterator[Key]:
     """Return the keys in plain text, letter first; `asked_texts` reads them."""
     yield from _number_keys(traits)
     if traits.birth:
@@ -53,7 +57,7 @@ def key_texts(traits: Traits, formal: Formal) -> Iterator[str]:
     yield from _place_keys(traits)
 
 
-def asked_texts(criteria: Criteria) -> list[str]:
+def asked_texts(criteria: Criteria) -> dict[str, str]:
     """Return keys, in plain text, of which whoever fits has one; none if none serves.
 
     It is the reading side of `key_texts`: they change together.
@@ -61,67 +65,74 @@ def asked_texts(criteria: Criteria) -> list[str]:
     given, family = criteria.exact("given"), criteria.exact("family")
     birth = criteria.exact("birth")
     if criteria.exact("ssn"):
-        return [f"S|{criteria.exact('ssn')}"]
+        return {f"S|{criteria.exact('ssn')}": ""}
     if criteria.exact("phone"):
-        return [f"P|{criteria.exact('phone')}"]
+        return {f"P|{criteria.exact('phone')}": ""}
     if birth and family:
-        return [f"L|{birth}|{phonetic(family.split()[0])[:2]}"]
+        key = f"L|{birth}|{phonetic(family.split()[0])[:2]}"
+        return {key: _any_order(birth)}
     if birth:
-        return _born(birth, criteria.wanted.get("given", "")[:1])
+        born = _born(birth, criteria.wanted.get("given", "")[:1])
+        return dict.fromkeys(born, _any_order(birth))
     if given and family:
-        whole = _whole_name(given, family)
-        return [whole + middle for middle in ("", *_LETTERS)]
-    return []
+        pair = _pair(given, family)
+        whole = _whole_name(pair, given, family)
+        return {whole + middle: pair for middle in ("", *_LETTERS)}
+    return {}
 
 
 def _born(birth: str, initial: str) -> list[str]:
     """Return the keys of everybody born on a day, their given name begun if known."""
     if initial in _LETTERS and initial:
         return [f"F|{birth}|{initial}"]
-    day = f"D|{birth[:4]}|{''.join(sorted(birth[4:]))}|"
+    day = f"D|{_any_order(birth)}|"
     named = [f"F|{birth}|{each}" for each in _LETTERS]
     return [*named, *(day + each for each in ("", *_LETTERS))]
 
 
-def hashed(text: str, secret: bytes) -> int:
-    """Return a key as it is kept: a signed 64-bit number.
+def hashed(texts: Mapping[str, str], secret: bytes) -> list[int]:
+    """Return keys as they are kept: signed 64-bit numbers.
 
     Keys of a record that share a birth date, a pair of names or a house share their
     upper half too, and so lie together where they are kept: a new record then touches
     half as many places of the index.
+
+    Args:
+        texts: each key in plain text, with what it shares (`Key`).
+        secret: key of the hash.
     """
-    digest = blake2b(text.encode(), digest_size=8, key=secret).digest()
-    own = int.from_bytes(digest, "big", signed=True)
-    near = _neighbourhood(text)
-    return _upper(near, secret) | own & _LOWER if near else own
+    whole, half = _begun(secret, _KEY_BYTES), _begun(secret, _HALF_BYTES)
+    uppers = {near: _number(half, near) << _HALF_BITS for near in {*texts.values()}}
+    return [
+        uppers[near] | _number(whole, text) & _LOWER if near else _number(whole, text)
+        for text, near in texts.items()
+    ]
 
 
-_LOWER: Final = 0xFFFF_FFFF
-_DAY: Final = len("YYYYMMDD")
+_KEY_BYTES, _HALF_BYTES, _HALF_BITS, _LOWER = 8, 4, 32, 0xFFFF_FFFF
 
 
-@lru_cache(maxsize=50_000)
-def _upper(near: str, secret: bytes) -> int:
-    """Return the upper half of the keys of one neighbourhood."""
-    digest = blake2b(near.encode(), digest_size=4, key=secret).digest()
-    return int.from_bytes(digest, "big", signed=True) << 32
+@lru_cache(maxsize=4)
+def _begun(secret: bytes, size: int) -> "blake2b":
+    """Return a hash that has taken the secret and nothing else yet."""
+    return blake2b(digest_size=size, key=secret)
 
 
-def _neighbourhood(text: str) -> str:
-    """Return what a key shares with others of its record, ``""`` for nothing."""
-    letter = text[0]
-    if letter in "FLZ":
-        return text[2 : 2 + _DAY]
-    if letter in "YMNACB":
-        return text[2 : text.rindex("|")]
-    if letter == "X":
-        return text[2 : text.index("|", text.index("|", 2) + 1)]
-    return text[-_DAY:] if letter == "4" else ""
+def _number(begun: "blake2b", text: str) -> int:
+    """Return the hash of a text as a signed number."""
+    own = begun.copy()
+    own.update(text.encode())
+    return int.from_bytes(own.digest(), "big", signed=True)
 
 
-def _whole_name(given: str, family: str) -> str:
+def _any_order(birth: str) -> str:
+    """Return what birth dates share whose day and month are exchanged."""
+    return f"{birth[:4]}|{''.join(sorted(birth[4:]))}"
+
+
+def _whole_name(pair: str, given: str, family: str) -> str:
     """Return the key of a whole name but for the middle initial, which follows."""
-    return f"X|{_pair(given, family)}|{given}|{family}|"
+    return f"X|{pair}|{given}|{family}|"
 
 
 def _pair(given: str, family: str) -> str:
@@ -129,32 +140,34 @@ def _pair(given: str, family: str) -> str:
     return "|".join(sorted((phonetic(given)[:3], phonetic(family)[:4])))
 
 
-def _number_keys(traits: Traits) -> Iterator[str]:
-    if traits.ssn:
-        yield f"S|{traits.ssn}"
-    if traits.last_four and traits.birth:
-        yield f"4|{traits.last_four}|{traits.birth}"
-    if traits.last_four and traits.family:
-        yield f"5|{traits.last_four}|{phonetic(traits.family)}"
-    if traits.phone:
-        yield f"P|{traits.phone}"
-
-
-def _birth_keys(traits: Traits) -> Iterator[str]:
+def _number_keys(traits: Traits) -> Iterator[Key]:
     birth = traits.birth
+    if traits.ssn:
+        yield f"S|{traits.ssn}", ""
+    if traits.last_four and birth:
+        yield f"4|{traits.last_four}|{birth}", _any_order(birth)
+    if traits.last_four and traits.family:
+        yield f"5|{traits.last_four}|{phonetic(traits.family)}", ""
+    if traits.phone:
+        yield f"P|{traits.phone}", ""
+
+
+def _birth_keys(traits: Traits) -> Iterator[Key]:
+    birth = traits.birth
+    near = _any_order(birth)
     if traits.given:
-        yield f"F|{birth}|{traits.given[0]}"
+        yield f"F|{birth}|{traits.given[0]}", near
     if traits.family:
         tokens = traits.family.split()
         for token in (tokens[0], tokens[-1]):
-            yield f"L|{birth}|{phonetic(token)[:2]}"
+            yield f"L|{birth}|{phonetic(token)[:2]}", near
     initials = "".join(sorted(traits.given[:1] + traits.family[:1]))
-    yield f"D|{birth[:4]}|{''.join(sorted(birth[4:]))}|{initials}"
+    yield f"D|{near}|{initials}", near
     if traits.zip5 and not traits.given and not traits.family:
-        yield f"Z|{birth}|{traits.zip5}"
+        yield f"Z|{birth}|{traits.zip5}", near
 
 
-def _name_keys(traits: Traits, formal: Formal) -> Iterator[str]:
+def _name_keys(traits: Traits, formal: Formal) -> Iterator[Key]:
     if not traits.given or not traits.family:
         return
     birth = traits.birth
@@ -163,20 +176,22 @@ def _name_keys(traits: Traits, formal: Formal) -> Iterator[str]:
     for given, family in product(givens, families):
         pair = _pair(given, family)
         if birth:
-            yield f"Y|{pair}|{birth[:4]}"
-            yield f"M|{pair}|{birth[4:]}"
+            yield f"Y|{pair}|{birth[:4]}", pair
+            yield f"M|{pair}|{birth[4:]}", pair
         if traits.zip5:
-            yield f"N|{pair}|{traits.zip5}"
-    yield _whole_name(traits.given, traits.family) + traits.middle[:1]
+            yield f"N|{pair}|{traits.zip5}", pair
+    pair = _pair(traits.given, traits.family)
+    whole = _whole_name(pair, traits.given, traits.family)
+    yield whole + traits.middle[:1], pair
 
 
-def _place_keys(traits: Traits) -> Iterator[str]:
+def _place_keys(traits: Traits) -> Iterator[Key]:
     if not traits.number or not traits.street:
         return
     place = f"{traits.number}|{traits.street[:6]}"
     if traits.given:
-        yield f"A|{place}|{traits.given[0]}"
+        yield f"A|{place}|{traits.given[0]}", place
     if traits.family:
-        yield f"C|{place}|{phonetic(traits.family)[:3]}"
+        yield f"C|{place}|{phonetic(traits.family)[:3]}", place
     if traits.birth:
-        yield f"B|{place}|{traits.birth[:4]}"
+        yield f"B|{place}|{traits.birth[:4]}", place

@@ -72,27 +72,24 @@ class Membership:
         return person
 
 
-def fold(events: Iterable[LinkEvent]) -> Membership:
-    """Return the state that the events lead to."""
-    state = Membership()
+_NOBODY = Membership()
+
+
+def fold(events: Iterable[LinkEvent], state: Membership = _NOBODY) -> Membership:
+    """Return the state that events lead to, from another one on."""
+    people, survivors = dict(state.person_of), dict(state.survivor_of)
+    different = set(state.different)
     for event in events:
-        state = advance(state, event)
-    return state
-
-
-def advance(state: Membership, event: LinkEvent) -> Membership:
-    """Return the state after one more event."""
-    if event.kind in _PAIRS:
-        pair = frozenset({pair_of(*event.records)})
-        known = state.different
-        told = known | pair if event.kind is LinkKind.DIFFERENT else known - pair
-        return replace(state, different=told)
-    survivors = dict(state.survivor_of)
-    survivors.pop(event.target, None)
-    if event.kind is LinkKind.MERGE and event.source != event.target:
-        survivors[event.source] = event.target
-    people = {**state.person_of, **dict.fromkeys(event.records, event.target)}
-    return replace(state, person_of=people, survivor_of=survivors)
+        if event.kind is LinkKind.DIFFERENT:
+            different.add(pair_of(*event.records))
+        elif event.kind is LinkKind.WITHDRAW:
+            different.discard(pair_of(*event.records))
+        else:
+            survivors.pop(event.target, None)
+            if event.kind is LinkKind.MERGE and event.source != event.target:
+                survivors[event.source] = event.target
+            people |= dict.fromkeys(event.records, event.target)
+    return Membership(people, survivors, frozenset(different))
 
 
 def pair_of(one: int, other: int) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 Sealed content proves itself and the plain columns it is bound to; everything else is
 held against what repeats it: SQLite's own structure and indexes, hashes, counters, the
-last attempt, the audit chain. What stands in one place only and in plain text cannot be
-checked: small tables, such as leases, and what was bound to content that is purged.
+last attempt, the audit chain, and what the patient index follows from. What stands in
+one place only and in plain text cannot be checked: small tables, such as leases, and
+what was bound to content that is purged.
 
 Spec:
     faults.md F12.
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.errors import EngineError
 from engine.store import audit as audits
+from engine.store import index_checks
 from engine.store.access_tables import saved_query
 from engine.store.contexts import (
     BOUND,
@@ -38,6 +40,7 @@ from engine.store.patient_tables import (
     task,
     task_comment,
 )
+from engine.store.patients import SqlPatientIndex, shipped
 from engine.store.resources import fingerprint_of, opened
 from engine.store.seal import Sealer, fingerprint
 from engine.store.table_tables import table_change
@@ -71,7 +74,7 @@ def damages(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
         for schema in SCHEMAS:
             yield from _structure(connection, schema)
     looks = (_messages, _resources, _documents, _chain, _counters, _attempts, _skipped)
-    for look in (*_SEALED, *looks):
+    for look in (*_SEALED, *looks, _index):
         yield from _guarded(look, connection, sealer)
 
 
@@ -266,3 +269,10 @@ def _skipped(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
     for (number,) in connection.exec_driver_sql(_SKIPPED):
         says = "it was passed over: it has no state, or its channel's cursor is wrong"
         yield Damage(f"engine.db, message {number}", says)
+
+
+def _index(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+    """The tables of the patient index follow from its link events and records."""
+    patients = SqlPatientIndex(connection, sealer, reads_only=True)
+    for says in index_checks.faults(patients, shipped()):
+        yield Damage("engine.db, patient index", says)

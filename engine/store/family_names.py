@@ -5,7 +5,7 @@ people. A process opens it once and then only what came since.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from engine.identity.criteria import WILD, pattern_of
 from engine.identity.traits import Traits
+from engine.store.counters import chunks
 from engine.store.dialect import put
 from engine.store.patient_tables import family_name, family_record
 from engine.store.plain_sql import fetcher
@@ -32,6 +33,7 @@ _NEW: Final = (
 _GONE: Final = delete(family_record).where(
     family_record.c.key == bindparam("old"), family_record.c.record == bindparam("who")
 )
+_THERE: Final = "SELECT key FROM engine.family_name WHERE key IN"
 _HOLDERS: Final = (
     "SELECT record FROM engine.family_record "
     "WHERE key = ? AND record > ? ORDER BY record LIMIT ?"
@@ -39,9 +41,20 @@ _HOLDERS: Final = (
 
 
 @lru_cache(maxsize=65_536)
+def name_key(sealer: Sealer, trait: str, name: str) -> int:
+    """Return the keyed hash a name is counted under; never that of all records."""
+    return sealer.blind_number(f"{trait}|{name}") | 1
+
+
 def key_of(sealer: Sealer, family: str) -> int:
     """Return the keyed hash a family name is found under."""
-    return sealer.blind_number(f"family|{family}") | 1
+    return name_key(sealer, "family", family)
+
+
+@lru_cache(maxsize=65_536)
+def _digest(sealer: Sealer, family: str) -> bytes:
+    """Return the keyed hash a family name is kept under."""
+    return sealer.blind(f"family|{family}")
 
 
 def keep(
@@ -55,13 +68,29 @@ def keep(
             rows.append({"key": key_of(sealer, traits.family), "record": number})
             names.setdefault(traits.family, number)
     put(connection, family_record, rows)
-    put(connection, family_name, [_row(sealer, *each) for each in names.items()])
+    _add_names(connection, sealer, names)
 
 
-def _row(sealer: Sealer, family: str, number: int) -> dict[str, object]:
-    key = sealer.blind(f"family|{family}")
-    name = sealer.seal(family.encode(), f"family|{key.hex()}")
-    return {"key": key, "record": number, "name": name}
+def _add_names(
+    connection: Connection, sealer: Sealer, names: Mapping[str, int]
+) -> None:
+    """Add the names that nobody had yet; each costs a sealing, most are there."""
+    keys = {_digest(sealer, name): name for name in names}
+    fetch = fetcher(connection)
+    for some in chunks(keys):
+        marks = ", ".join("?" * len(some))
+        there = fetch(f"{_THERE} ({marks})", some)
+        for (key,) in there:
+            del keys[bytes(key)]
+    rows: list[dict[str, object]] = [
+        {
+            "key": key,
+            "record": names[name],
+            "name": sealer.seal(name.encode(), f"family|{key.hex()}"),
+        }
+        for key, name in keys.items()
+    ]
+    put(connection, family_name, rows)
 
 
 def change(

@@ -54,9 +54,9 @@ class PatientBuffer:
     def sharing(self, keys: Sequence[int]) -> Counter[int]:
         """Return how many of the keys each new record shares."""
         shared: Counter[int] = Counter()
-        if self.records:
-            for key in keys:
-                shared.update(self.blocks.get(key, ()))
+        for key in keys:
+            for number in self.blocks.get(key, ()):
+                shared[number] += 1
         return shared
 
     def write(self, connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """The tables of the patient index, in the schema ``engine``.
 
 Traits and numbers of patients are sealed; what they are found by is a keyed hash.
+Tables without a second copy follow from the others: see `engine.store.index_checks`.
 
 Spec:
     identity.md 12.
@@ -89,10 +90,10 @@ identifier = Table(
     word("state"),
     sealed("value"),
     is_one_of("state", NumberState, "identifier_state"),
-    Index("identifier_by_record", "record"),
-    second_copy("identifier_copy", "authority", "type", "state"),
+    Index("identifier_by_record", "record", "state"),
     sqlite_with_rowid=False,
 )
+"""``key`` is the keyed hash of authority, type and value."""
 
 record_version = Table(
     "record_version",
@@ -114,7 +115,6 @@ person = Table(
     number("confidential"),
     is_one_of("state", PersonState, "person_state"),
     partial_index("person_by_survivor", "survivor", where="survivor <> ''"),
-    second_copy("person_copy", "state", "survivor", "confidential"),
     sqlite_with_rowid=False,
 )
 """``confidential`` while one of the person's records is."""
@@ -124,7 +124,6 @@ block = Table(
     ENGINE,
     number("key", primary_key=True),
     number("record", primary_key=True),
-    second_copy("block_copy", "record"),
     sqlite_with_rowid=False,
 )
 
@@ -147,7 +146,6 @@ family_record = Table(
     ENGINE,
     number("key", primary_key=True),
     number("record", primary_key=True),
-    second_copy("family_record_copy", "record"),
     sqlite_with_rowid=False,
 )
 """Who has a family name; ``key`` is the one that `name_count` counts it under."""

@@ -1,29 +1,24 @@
-"""What people and the command line ask the index: persons, comparisons, checks.
+"""What people and the command line ask the index: persons and comparisons.
 
 Spec:
-    identity.md 9, 10 and 12; cli.md, ``interop mpi``.
+    identity.md 9 and 10; cli.md, ``interop mpi``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from engine.errors import IllegalTransitionError
-from engine.identity.blocking import block_keys
 from engine.identity.explanation import Line, explain, headline
-from engine.identity.index import Identifier, SourceRecord
+from engine.identity.index import Identifier
 from engine.identity.matching import Match, counted, match
-from engine.identity.person import fold
 from engine.identity.survivorship import GoldenRecord, SourceValues, golden
 from engine.identity.weights import Model
 from engine.store import links
 from engine.store.patient_tables import (
-    PersonState,
     authority,
-    block,
     identifier,
     person,
     record,
@@ -41,13 +36,6 @@ class PersonView:
     retired: tuple[str, ...]
     golden: GoldenRecord
     records: tuple[SourceValues, ...]
-
-
-class Faults(NamedTuple):
-    """What `verify` found: records checked, and what is wrong, by record or person."""
-
-    records: int
-    sentences: tuple[str, ...]
 
 
 # -- persons ---------------------------------------------------------------------------
@@ -164,48 +152,3 @@ def explained(found: Task, model: Model) -> list[Explained]:
         )
         for each in evidence.matches
     ]
-
-
-# -- verify ----------------------------------------------------------------------------
-
-
-def verify(patients: SqlPatientIndex, model: Model) -> Faults:
-    """Return whether the tables are the fold of the events and every key is there."""
-    state = fold(links.everything(patients.connection))
-    sentences: list[str] = []
-    survivors = {row.eid: row for row in patients.connection.execute(select(person))}
-    count = 0
-    for each in patients.everyone():
-        count += 1
-        sentences += _faults_of(patients, each, state.person_of, model)
-        holder = survivors.get(each.person)
-        if holder is None or holder.state != PersonState.ACTIVE:
-            sentences.append(f"Record {each.number} belongs to nobody in use.")
-    sentences += [
-        f"Person {eid} should resolve to {state.survivor_of.get(eid, 'itself')}."
-        for eid, row in survivors.items()
-        if row.survivor != state.survivor_of.get(eid, "")
-    ]
-    if count != len(state.person_of):
-        sentences.append(
-            f"{len(state.person_of)} records are in the list, not {count}."
-        )
-    return Faults(count, tuple(sentences))
-
-
-def _faults_of(
-    patients: SqlPatientIndex,
-    each: SourceRecord,
-    person_of: Mapping[int, str],
-    model: Model,
-) -> list[str]:
-    sentences = []
-    if person_of.get(each.number) != each.person:
-        sentences.append(f"Record {each.number} is not where its link events put it.")
-    wanted = set(block_keys(each.traits, model.formal, patients.secret))
-    statement = select(func.count()).where(
-        block.c.record == each.number, block.c.key.in_(wanted)
-    )
-    if patients.connection.execute(statement).scalar() != len(wanted):
-        sentences.append(f"Record {each.number} lacks block keys.")
-    return sentences

@@ -169,6 +169,7 @@ class SqlPatientIndex:
         self._own: dict[str, int] = {}
         self._numbers: Iterable[int] = iter(())
         self._promised: dict[bytes, int] = {}
+        self._keys: dict[Identifier, bytes] = {}
         self._serial = reads_only or connection.dialect.name == "sqlite"
         self._secret = sealer.blind("block keys")
         self.buffer = PatientBuffer()
@@ -300,11 +301,15 @@ class SqlPatientIndex:
 
     def key_of(self, number: Identifier) -> bytes:
         """Return the keyed hash an identifier is found by."""
-        return self.sealer.blind("identifier|" + "|".join(number))
+        key = self._keys.get(number)
+        if key is None:
+            key = self.sealer.blind("identifier|" + "|".join(number))
+            self._keys[number] = key
+        return key
 
     def name_key(self, trait: str, name: str) -> int:
         """Return the keyed hash a name is counted under; never that of all records."""
-        return self.sealer.blind_number(f"{trait}|{name}") | 1
+        return family_names.name_key(self.sealer, trait, name)
 
     def identifying(self, traits: Traits) -> bytes:
         """Return the keyed hash of the identifying traits."""

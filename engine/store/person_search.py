@@ -166,8 +166,7 @@ class Search:
     def _numbers(self, criteria: Criteria) -> Iterator[list[int]] | None:
         """Return the records worth opening; None where nothing narrows them down."""
         if texts := asked_texts(criteria):
-            secret = self.patients.secret
-            return self._sharing([hashed(text, secret) for text in texts])
+            return self._sharing(hashed(texts, self.patients.secret))
         family = criteria.wanted.get("family", "")
         if family.strip(WILD):
             return self._named(family)

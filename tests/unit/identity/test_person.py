@@ -11,7 +11,6 @@ from engine.identity.person import (
     LinkEvent,
     LinkKind,
     Membership,
-    advance,
     fold,
     inverse,
     merged,
@@ -118,10 +117,10 @@ def test_a_split_taken_back_restores_membership(events, data):
     except IllegalTransitionError:
         return
 
-    after = advance(before, split)
+    after = fold([split], before)
     back = inverse(after, split, [], event(100))
 
-    assert advance(after, back).person_of == before.person_of
+    assert fold([back], after).person_of == before.person_of
 
 
 def test_M07_records_that_followed_a_returned_one_return_with_it():
@@ -173,7 +172,7 @@ def test_moving_the_last_record_is_a_merge():
     planned = moved(state, [2], "A", event(3))
 
     assert planned.kind is LinkKind.MERGE
-    assert advance(state, planned).resolved("B") == "A"
+    assert fold([planned], state).resolved("B") == "A"
 
 
 @pytest.mark.parametrize(

@@ -1,56 +1,8 @@
-"""Block keys of one record lie together. Pre-deploy; every record is read once."""
-
-import sqlalchemy as sa
-from alembic import op
-
-from engine.identity.blocking import block_keys
-from engine.identity.traits import unpacked
-from engine.store.patients import shipped
-from engine.store.seal import Sealer
+"""Block keys of one record lie together. Pre-deploy; 0021 writes them."""
 
 revision = "0013"
 down_revision = "0012"
 
-_PAGE = 20_000
-_record = sa.table(
-    "record", sa.column("id"), sa.column("kind"), sa.column("traits"), schema="engine"
-)
-_block = sa.table("block", sa.column("key"), sa.column("record"), schema="engine")
-
 
 def upgrade() -> None:
-    """Write all keys anew, as this release asks for them."""
-    connection, config = op.get_bind(), op.get_context().config
-    assert config is not None
-    connection.execute(sa.delete(_block))
-    after = 0
-    while rows := _page(connection, after):
-        _write(connection, config.attributes["sealer"], rows)
-        after = rows[-1].id
-
-
-def _page(connection: sa.Connection, after: int) -> "list[sa.Row[tuple[object, ...]]]":
-    wanted = sa.select(_record).where(_record.c.id > after).order_by(_record.c.id)
-    return list(connection.execute(wanted.limit(_PAGE)).all())
-
-
-def _write(
-    connection: sa.Connection,
-    sealer: Sealer,
-    rows: "list[sa.Row[tuple[object, ...]]]",
-) -> None:
-    secret, formal = sealer.blind("block keys"), shipped().formal
-    keys = sorted(
-        (key, row.id)
-        for row in rows
-        if row.traits is not None
-        for key in block_keys(
-            unpacked(sealer.open(bytes(row.traits), f"record|{row.id}").decode()),
-            formal,
-            secret,
-        )
-    )
-    if keys:
-        connection.execute(
-            sa.insert(_block), [{"key": key, "record": number} for key, number in keys]
-        )
+    """Do nothing: every record would be read twice."""
