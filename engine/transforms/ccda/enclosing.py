@@ -10,30 +10,19 @@ Spec:
 
 import base64
 import hashlib
-import re
 from datetime import datetime
 from typing import Final
 
 from engine.errors import TransformError
 from engine.transforms.ccda.unpacking import Package, is_package
+from engine.transforms.document_forms import HEAD_BYTES, looks_like_document
 
-START_BYTES: Final = 16
-HEAD_BYTES: Final = 65_536
-_OPENING: Final = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?ClinicalDocument[\s>/]")
 MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
 TOO_MANY: Final = 0
 """OBX-4 of a package that would grow too large as a message for each document."""
 
 CONTROL_ID_DIGITS: Final = 20
 """MSH-10 holds no more in the versions most receivers know."""
-
-
-def looks_like_document(data: bytes) -> bool:
-    """Whether bytes may be a C-CDA document: a bounded scan, no parser."""
-    if b"<" not in data[:START_BYTES]:
-        return False
-    head = data[:HEAD_BYTES].replace(b"\0", b"")  # UTF-16 has one in every second place
-    return _OPENING.search(head) is not None
 
 
 def control_id_of(document: bytes) -> str:

@@ -16,10 +16,11 @@ from engine.hl7.message import Message
 from engine.hl7.path import parse_path
 from engine.hl7.segment import Segment
 from engine.transforms.ccda.elements import HL7, NAMESPACES
-from engine.transforms.ccda.enclosing import TOO_MANY, documents_of, looks_like_document
+from engine.transforms.ccda.enclosing import TOO_MANY, documents_of
 from engine.transforms.ccda.linkage import Node
 from engine.transforms.ccda.reading import read_document
 from engine.transforms.ccda.unpacking import Package, is_package
+from engine.transforms.document_forms import looks_like_document
 
 _H: Final = {"h": HL7, "s": NAMESPACES["xmlns:sdtc"]}
 _HEADER: Final = "/h:ClinicalDocument"

@@ -21,6 +21,7 @@ from engine.transforms.ccda.linkage import Node
 from engine.transforms.ccda.rendering import NAMESPACE
 from engine.transforms.ccda.versions import OWN_DOCUMENTS
 from engine.transforms.ccda.viewing import header_facts
+from engine.transforms.document_forms import format_of
 
 FOLDER: Final = "IHE_XDM/SUBSET01"
 DOCUMENT: Final = "DOC0001.XML"
@@ -48,8 +49,6 @@ _IDS: Final = {
     "XDSSubmissionSet.uniqueId": "urn:uuid:96fdda7c-d067-4183-912e-bf5ee74998a8",
 }
 _FORMATS: Final = "1.3.6.1.4.1.19376.1.2.3"
-STRUCTURED: Final = "urn:hl7-org:sdwg:ccda-structuredBody:2.1"
-UNSTRUCTURED: Final = "urn:hl7-org:sdwg:ccda-nonXMLBody:2.1"
 _README: Final = (
     "This package holds a clinical document (C-CDA) for exchange between systems.\r\n"
     "IHE_XDM/SUBSET01/METADATA.XML tells what it is and whom it is about.\r\n"
@@ -97,6 +96,7 @@ class _Told:
 
     def __init__(self, root: Node, document: bytes) -> None:
         self.root = root
+        self.format = format_of(document)
         self.size = str(len(document))
         self.hash = hashlib.sha1(document, usedforsecurity=False).hexdigest()
         self.id = self._joined(_find(root, "id"))
@@ -184,13 +184,11 @@ def _entry(listed: Node, told: _Told) -> None:
     for slot, value in slots.items():
         _slot(entry, slot, value)
     _named(entry, told.title())
-    body = _find(told.root, "component/structuredBody")
-    form = (STRUCTURED if body is not None else UNSTRUCTURED, _FORMATS, "")
     _author(entry, told, "author", name)
     for kind, code in (
         ("class", told.code("code")),
         ("confidentiality", told.code("confidentialityCode")),
-        ("format", form),
+        ("format", (told.format, _FORMATS, "")),
         ("type", told.code("code")),
     ):
         _classify(entry, told, kind, code, name)

@@ -5,9 +5,11 @@ Spec:
     NTE[DocumentReference]; fhir.md T09 and D19.
 """
 
+from binascii import a2b_base64
 from typing import Final
 
 from engine.hl7.datatypes import Ei
+from engine.transforms.document_forms import FORMATS, format_of
 from engine.transforms.fhir.attachments import (
     content_type,
     encapsulated,
@@ -31,6 +33,7 @@ from engine.transforms.fhir.parties import practitioners
 from engine.transforms.fhir.systems import HL7, local_system
 from engine.transforms.fhir.vocabulary import DOCUMENT_COMPLETION, DOCUMENT_STATUS
 
+_XML: Final = frozenset(("application/xml", "text/xml"))
 _DEFAULT_TYPE: Final = "application/octet-stream"
 _ORDER_NUMBERS: Final = ((14, "PLAC"), (15, "FILL"))
 
@@ -153,7 +156,16 @@ def _content(conversion: Conversion, txa: Node, resource: Element) -> list[Eleme
         found = [_empty(txa)]
     for attachment in found:
         put(attachment, "title", attachment.get("title") or resource.get("description"))
-    return [{"attachment": attachment} for attachment in found]
+    return [{"attachment": attachment} | _format(attachment) for attachment in found]
+
+
+def _format(attachment: Element) -> Element:
+    """Return the format of a C-CDA document, by which a reader knows it is one."""
+    if attachment.get("contentType") not in _XML or "data" not in attachment:
+        return {}
+    document = a2b_base64(str(attachment["data"]))
+    urn = format_of(document)
+    return {"format": {"system": FORMATS, "code": urn}} if urn else {}
 
 
 def _empty(txa: Node) -> Element:

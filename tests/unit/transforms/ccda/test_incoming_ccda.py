@@ -8,9 +8,10 @@ import pytest
 
 from engine.errors import TransformError
 from engine.hl7 import parse
-from engine.transforms.ccda.enclosing import enclosed, looks_like_document
+from engine.transforms.ccda.enclosing import enclosed
 from engine.transforms.ccda.incoming import opened
 from engine.transforms.ccda.reading import MAX_BYTES, MAX_TAGS, read_document
+from engine.transforms.document_forms import looks_like_document
 from tests.builders import er7, msh
 from tests.ccda_facts import document, note
 from tests.ccda_person import ann, visit

@@ -1,6 +1,6 @@
 """MDM: documents, their status, content and relations (T09, D19)."""
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 
 import pytest
 
@@ -122,3 +122,18 @@ def test_an_order_beside_a_document_makes_no_report():
 
 def test_data_that_cannot_be_read_is_listed():
     assert losses(mdm("T02", obx("ED", "^a^b^Base64^")))["OBX-5"] == "unreadable"
+
+
+def encoded(text):
+    return f"^application^xml^Base64^{b64encode(text.encode()).decode()}"
+
+
+def test_a_consolidated_document_is_named_by_its_format_and_other_xml_is_not():
+    realm = 'root="2.16.840.1.113883.10.20.22.1.1" extension="2015-08-01"'
+    inside = f"<templateId {realm}/><component><structuredBody/></component>"
+    ccda = f"<ClinicalDocument>{inside}</ClinicalDocument>"
+
+    found = document("T02", obx("ED", encoded(ccda)), obx("ED", encoded("<a/>")))
+
+    formats = [one.get("format", {}).get("code") for one in found["content"]]
+    assert formats == ["urn:hl7-org:sdwg:ccda-structuredBody:2.1", None]
