@@ -6,6 +6,7 @@ the standard, and the document is read with XPath alone.
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import NamedTuple
 
 import hl7
@@ -204,15 +205,23 @@ class Reader:
             for word in (text, *re.split(r"[\s,;:()\[\]-]+", text))
         }
         self.flat = squeezed(" ".join((*texts, *values)))
+        self.numbers = set(map(number, self.words)) - {None}
 
     def tells(self, fact):
         return any(self._has(" ".join(form.split())) for form in fact.forms)
 
     def _has(self, form):
-        if form.casefold() in self.words:
+        if form.casefold() in self.words or number(form) in self.numbers:
             return True
         flat = squeezed(form)
         return len(flat) > 2 and flat in self.flat
+
+
+def number(text):
+    """What a text tells as a number, however it is written: 07 is 7, .2 is 0.2."""
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", text):
+        return None
+    return Decimal(text).normalize()
 
 
 def squeezed(text):

@@ -42,6 +42,7 @@ GENDERS: Final = {
     "female": Code("F", GENDER, "Female"),
     "other": Code("UN", GENDER, "Undifferentiated"),
 }
+UNKNOWN_GENDERS: Final = frozenset({"U", ""})
 MARITAL_CODES: Final = frozenset("ADILMPSTWC")
 SECRECY: Final = {"N": "Normal", "R": "Restricted", "V": "Very restricted"}
 
@@ -136,15 +137,12 @@ def _patient_ids(patient: Resource, rendering: Rendering) -> list[Element]:
 
 
 def _patient(patient: Resource, rendering: Rendering) -> Element:
-    gender = GENDERS.get(text(patient, "gender"))
     race, more_races = race_elements(patient, rendering)
     return element(
         "patient",
         None,
         names(patient, rendering, fielded=True),
-        gender.element("administrativeGenderCode")
-        if gender
-        else null("administrativeGenderCode"),
+        _gender(patient, rendering),
         _birth_time(patient, rendering),
         _deceased(patient, rendering),
         _marital_status(patient, rendering),
@@ -155,6 +153,16 @@ def _patient(patient: Resource, rendering: Rendering) -> Element:
         guardians(rendering),
         _languages(patient),
     )
+
+
+def _gender(patient: Resource, rendering: Rendering) -> Element:
+    """Return the gender; a code of the sender's that means none of them is a loss."""
+    if known_code := GENDERS.get(text(patient, "gender")):
+        return known_code.element("administrativeGenderCode")
+    sent = extension(child(patient, "_gender"), "alternate-codes")
+    for code in sorted(codes(child(sent, "valueCodeableConcept")) - UNKNOWN_GENDERS):
+        rendering.lose("Patient.gender", "no-cda-home", code)
+    return null("administrativeGenderCode")
 
 
 def _birth_time(patient: Resource, rendering: Rendering) -> Element:

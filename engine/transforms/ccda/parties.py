@@ -42,13 +42,15 @@ RELATION_CLASSES: Final = {
 
 def _relatives(rendering: Rendering) -> list[Resource]:
     """Return related persons that have a name; others cannot be shown."""
-    named: list[Resource] = []
+    relatives = (relative for _, relative in rendering.facts.of("RelatedPerson"))
+    return [relative for relative in relatives if name_words(relative)]
+
+
+def _lose_nameless(rendering: Rendering) -> None:
     for _, relative in rendering.facts.of("RelatedPerson"):
-        if name_words(relative):
-            named.append(relative)
-        else:
-            rendering.lose("RelatedPerson", "no-cda-home")
-    return named
+        if not name_words(relative):
+            said = " ".join(sorted(filter(None, _relations(relative))))
+            rendering.lose("RelatedPerson", "no-cda-home", said)
 
 
 def _relations(relative: Resource) -> set[str]:
@@ -74,6 +76,7 @@ def guardians(rendering: Rendering) -> list[Element]:
 
 def participants(rendering: Rendering) -> list[Element]:
     """Return next of kin, contacts and the like; guardians stand with the patient."""
+    _lose_nameless(rendering)
     made = []
     for relative in _relatives(rendering):
         relations = _relations(relative)
@@ -146,6 +149,10 @@ def note_authors(rendering: Rendering, note: Resource) -> list[Resource]:
         writer = _party({"author": reference}, "author", rendering, note)
         if writer.get("resourceType") != "Organization" and name_words(writer):
             found.append(writer)
+            continue
+        for identifier in children(writer, "identifier"):
+            number = text(identifier, "value")
+            rendering.lose("DocumentReference.author", "no-cda-home", number)
     return found
 
 

@@ -126,3 +126,15 @@ def test_a_large_message_is_not_looked_at_beyond_its_header():
     data = adt_a01() + b"OBX|1|ED|||" + b"x" * 10_000_000
 
     assert read_header(data).control_id == b"MSG1"
+
+
+def test_a_header_takes_another_control_id_and_nothing_else():
+    header = read_header(er7(msh(f10="OLD")))
+
+    named = header.named(b"NEW")
+
+    assert (header.control_id, named.control_id) == (b"OLD", b"NEW")
+    assert [*named.fields[:9], *named.fields[10:]] == [
+        *header.fields[:9],
+        *header.fields[10:],
+    ]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, parse, parse_path
+from engine.hl7.charsets import codec_for
 from engine.hl7.delimiters import Delimiters
 from tests.builders import adt_a01, er7, msh
 
@@ -346,3 +347,9 @@ def test_a_whole_segment_can_be_written_anew():
 
     assert (message["PID-3"], message["PID-5"]) == ("7", "")
     assert b"\rPID|1||7\r" in message.encode()
+
+
+def test_a_segment_knows_the_charset_it_was_read_in():
+    message = parse(er7(msh(f18="8859/1"), encoding="latin-1"))
+
+    assert message.segments[0].codec == codec_for("8859/1")

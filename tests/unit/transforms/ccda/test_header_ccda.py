@@ -292,3 +292,28 @@ def test_a_discharge_summary_writes_what_is_not_known_of_the_discharge():
     visit = one(root, "//h:encompassingEncounter")
     assert one(visit, "h:effectiveTime/h:high").get("nullFlavor") == "UNK"
     assert one(visit, "h:dischargeDispositionCode").get("nullFlavor") == "UNK"
+
+
+def lost(rendered, path):
+    return [loss.value for loss in rendered.losses if loss.path == path]
+
+
+def test_a_gender_of_the_senders_own_is_reported_and_unknown_is_none():
+    own = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
+    said = {"coding": [{"code": "X"}, {"code": "U"}]}
+    sent = {"extension": [{"url": own, "valueCodeableConcept": said}]}
+
+    rendered = document("ccd", person=patient(gender="unknown", _gender=sent))
+
+    assert lost(rendered, "Patient.gender") == ["X"]
+
+
+def test_who_has_no_name_is_reported_once_with_what_was_said():
+    brother = about("RelatedPerson", relationship=[coded("urn:x", "BRO")])
+    writer = {"resourceType": "Practitioner", "identifier": [{"value": "77"}]}
+    written = note(author=[{"reference": "#w"}], contained=[{**writer, "id": "w"}])
+
+    rendered = document("unstructured", written, brother)
+
+    assert lost(rendered, "RelatedPerson") == ["BRO"]
+    assert lost(rendered, "DocumentReference.author") == ["77"]
