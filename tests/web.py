@@ -13,7 +13,8 @@ from engine.channels.format.load import Site
 from engine.channels.queries.directory import Directory
 from engine.channels.trials import Trials
 from engine.console.permissions import Permission
-from engine.console.routes import ROUTES, Route
+from engine.console.route import Route
+from engine.console.routes import ROUTES
 from engine.console.session import COOKIE, csrf_of
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings

@@ -1,7 +1,7 @@
 """Every route of the console in one table: what it answers, and who may ask."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 from engine.console import assets, health, live, preferences, scrape
 from engine.console.fhir_api import capability, match, patients, pixm
@@ -28,16 +28,7 @@ from engine.console.pages import (
     work,
 )
 from engine.console.permissions import Permission
-
-
-class Route(NamedTuple):
-    """One route; ``permission`` None is open to everybody."""
-
-    method: str
-    path: str
-    endpoint: Callable[..., Any]
-    permission: Permission | None
-
+from engine.console.route import Route
 
 _SEE: Final = Permission.VIEW_METADATA
 _REPLAY: Final = Permission.REPLAY

@@ -1,11 +1,13 @@
 """The application: its layers, its routes, and what it answers when a route fails."""
 
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -17,7 +19,8 @@ from engine.console.gate import Gate, guarded
 from engine.console.live import pulse_of
 from engine.console.problems import problem
 from engine.console.rendering import page
-from engine.console.routes import ROUTES, Route
+from engine.console.route import Route
+from engine.console.routes import ROUTES
 from engine.console.surroundings import Surroundings, is_known
 from engine.console.throttle import Throttle
 
@@ -49,19 +52,19 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(Refusal, refused)
-    for route in routes:
-        _add(app, route)
+    app.router.routes.extend(built(tuple(routes)))
     return app
 
 
-def _add(app: FastAPI, route: Route) -> None:
-    app.router.add_api_route(
-        route.path,
-        route.endpoint,
-        methods=[route.method],
-        route_class_override=guarded(route.permission),
-        response_model=None,
-    )
+@cache
+def built(routes: tuple[Route, ...]) -> Sequence[APIRoute]:
+    """Return routes that answer; they know no application, so every one shares them."""
+    return [
+        guarded(each.permission)(
+            each.path, each.endpoint, methods=[each.method], response_model=None
+        )
+        for each in routes
+    ]
 
 
 def _refused(request: Request, error: Exception) -> Response:
