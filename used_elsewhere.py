@@ -14,6 +14,9 @@ _.retry_every
 _.on_identity_change
 _.z
 _.defaults
+# read by pydantic; and what the API answers with
+_.model_config
+_.used_by
 # columns that templates show
 _.acknowledged_at
 _.sent_at

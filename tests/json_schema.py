@@ -9,6 +9,7 @@ TYPES = {
     "boolean": bool,
     "null": type(None),
 }
+NUMBERS = ("number", "integer")
 
 
 def faults(schema, value, root=None, path="$"):
@@ -66,5 +67,5 @@ def fits_type(wanted, value):
     names = wanted if isinstance(wanted, list) else [wanted]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return any(
-        number if name == "number" else isinstance(value, TYPES[name]) for name in names
+        number if name in NUMBERS else isinstance(value, TYPES[name]) for name in names
     )

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.channels.clock import Ulids
 from engine.console.problems import problem
+from engine.errors import StoreError
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -33,6 +34,15 @@ _UNLESS_SAID: Final = {
 
 _STRICT_TRANSPORT: Final = {b"strict-transport-security": b"max-age=31536000"}
 _log = structlog.get_logger()
+
+
+_AWAY: Final = "the store is away at the moment; nothing was done: try again"
+
+
+def _said_of(error: Exception) -> tuple[HTTPStatus, str]:
+    if isinstance(error, StoreError):
+        return HTTPStatus.SERVICE_UNAVAILABLE, _AWAY
+    return HTTPStatus.INTERNAL_SERVER_ERROR, ""
 
 
 class Exchange:
@@ -71,8 +81,7 @@ class Exchange:
             kind = type(error).__name__
             _log.error("request_failed", request_id=request_id, error=kind)
             if not status:
-                failed = HTTPStatus.INTERNAL_SERVER_ERROR
-                told = problem(scope["path"], failed, request_id=request_id)
+                told = problem(scope["path"], *_said_of(error), request_id)
                 await told(scope, receive, answer)
         _log.info(
             "request",

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from engine.console.permissions import Permission
-from engine.console.problems import problem
+from engine.console.problems import PROGRAMS, problem
 from engine.console.reach import expect_reach
 from engine.console.session import known_by
 from engine.console.surroundings import (
@@ -96,9 +96,15 @@ class Gate:
 def _turned_away(scope: Scope) -> Response:
     """Return a browser's way to the sign-in page, a program's problem."""
     headers = Headers(scope=scope)
-    if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+    asks_page = "text/html" in headers.get("accept", "")
+    if scope["method"] == "GET" and asks_page and not _is_for_programs(scope):
         return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
     return problem(scope["path"], HTTPStatus.UNAUTHORIZED, UNKNOWN)
+
+
+def _is_for_programs(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.startswith(PROGRAMS)
 
 
 def guarded(permission: Permission | None) -> type[APIRoute]:

@@ -12,6 +12,9 @@ from starlette.responses import Response
 PROBLEM: Final = "application/problem+json"
 FHIR: Final = "application/fhir+json"
 FHIR_PATH: Final = "/fhir/"
+API_PATH: Final = "/api/v1/"
+PROGRAMS: Final = (FHIR_PATH, API_PATH)
+"""Where nobody is answered with a page."""
 
 _ISSUE_CODES: Final = {401: "login", 403: "forbidden", 404: "not-found"}
 

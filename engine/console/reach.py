@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from engine.console.permissions import Caller
+from engine.console.problems import API_PATH
 from engine.console.surroundings import caller, surroundings
 from engine.store import error_queue, incidents, queues, search
 from engine.store.queues import DeliveryFilter
@@ -39,7 +40,7 @@ def _leaves_out(_: Request, __: Caller) -> bool:
 
 
 def _asks_there(_: Request, __: Caller) -> bool:
-    """Hold for the bench, which knows no channel but those that one may see."""
+    """Hold for bench and searches, which know no channel but those one may see."""
     return True
 
 
@@ -86,7 +87,15 @@ def _number(request: Request, name: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
+def _of_sent(request: Request, who: Caller) -> bool:
+    with surroundings(request).database.reading() as connection:
+        found = queues.delivery(connection, _number(request, "delivery_id"))
+    return found is None or who.sees(found.channel)
+
+
 _MESSAGE: Final = "/messages/{message_id}"
+_V1: Final = API_PATH
+_SENT: Final = _V1 + "deliveries/{delivery_id}"
 _INCIDENT: Final = "/alerts/incidents/{number}"
 REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/sign-out", "/preferences", "/fhir/metadata"), _is_ones_own),
@@ -110,6 +119,24 @@ REACH: Final[Mapping[str, Question]] = {
     "/work/errors/{key}/assign": _of_group,
     "/work/errors/{key}/comment": _of_group,
     "/work/errors/{key}/{what}": _of_group,
+    _V1 + "openapi.json": _is_ones_own,
+    **dict.fromkeys((_V1 + "channels", _V1 + "messages"), _leaves_out),
+    _V1 + "messages/search": _asks_there,
+    _V1 + "deliveries": _leaves_out,
+    **dict.fromkeys((_V1 + "parked", _V1 + "errors", _V1 + "alerts"), _leaves_out),
+    **dict.fromkeys(
+        (_V1 + "channels/{name}", _V1 + "channels/{name}/try"), _of_channel
+    ),
+    _V1 + "channels/{name}/{what}": _of_channel,
+    _V1 + "messages/{message_id}": _of_message,
+    _V1 + "messages/{message_id}/{what}": _of_message,
+    **dict.fromkeys((_SENT, _SENT + "/document", _SENT + "/{what}"), _of_sent),
+    _V1 + "errors/{key}": _of_group,
+    _V1 + "errors/{key}/assign": _of_group,
+    _V1 + "errors/{key}/comment": _of_group,
+    _V1 + "errors/{key}/{what}": _of_group,
+    _V1 + "alerts/{number}/acknowledge": _of_incident,
+    _V1 + "alerts/{number}/snooze": _of_incident,
 }
 _OWN: Final = "/account"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.console import assets, health, live, preferences, scrape
+from engine.console.api.routes import API
 from engine.console.fhir_api import capability, match, patients, pixm
 from engine.console.pages import (
     account,
@@ -173,4 +174,5 @@ ROUTES: Final[Sequence[Route]] = (
         "POST", "/fhir/Patient/_search", patients.search_by_form, Permission.VIEW_PHI
     ),
     Route("GET", "/fhir/Patient/{id}", patients.read, Permission.VIEW_PHI),
+    *API,
 )

@@ -13,16 +13,18 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine.console.api.description import told_of
 from engine.console.exchange import Exchange
 from engine.console.fhir_api.answers import Refusal, refused
 from engine.console.gate import Gate, guarded
 from engine.console.live import pulse_of
-from engine.console.problems import problem
+from engine.console.problems import PROGRAMS, problem
 from engine.console.rendering import page
 from engine.console.route import Route
 from engine.console.routes import ROUTES
 from engine.console.surroundings import Surroundings, is_known
 from engine.console.throttle import Throttle
+from engine.errors import IllegalTransitionError
 
 MOST_BODY_BYTES: Final = 1 << 20
 
@@ -52,6 +54,7 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(IllegalTransitionError, _too_late)
     app.router.routes.extend(built(tuple(routes)))
     return app
 
@@ -61,7 +64,12 @@ def built(routes: tuple[Route, ...]) -> Sequence[APIRoute]:
     """Return routes that answer; they know no application, so every one shares them."""
     return [
         guarded(each.permission)(
-            each.path, each.endpoint, methods=[each.method], response_model=None
+            each.path,
+            each.endpoint,
+            methods=[each.method],
+            response_model=each.model,
+            include_in_schema=each.model is not None,
+            **(told_of(each) if each.model else {}),
         )
         for each in routes
     ]
@@ -70,7 +78,7 @@ def built(routes: tuple[Route, ...]) -> Sequence[APIRoute]:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
-    if "text/html" in request.headers.get("accept", "") and is_known(request):
+    if _wants_a_page(request):
         return page(
             request,
             "refused.html",
@@ -90,10 +98,29 @@ def _refused(request: Request, error: Exception) -> Response:
     return told
 
 
+def _wants_a_page(request: Request) -> bool:
+    asked = "text/html" in request.headers.get("accept", "")
+    return asked and not request.url.path.startswith(PROGRAMS) and is_known(request)
+
+
+def _too_late(request: Request, error: Exception) -> Response:
+    """Say that somebody was faster; nothing was written."""
+    sentence = f"nothing was changed: {error}"
+    status, number = HTTPStatus.CONFLICT, request.state.request_id
+    return problem(request.url.path, status, sentence, number)
+
+
 def _not_understood(request: Request, error: Exception) -> Response:
     """Name the places that are wrong, without the values: they may be a patient's."""
     assert isinstance(error, RequestValidationError)
-    places = {".".join(map(str, each["loc"])) for each in error.errors()}
+    places = {_place(each["type"], each["loc"]) for each in error.errors()}
     sentence = "not as expected: " + ", ".join(sorted(places))
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     return problem(request.url.path, status, sentence, request.state.request_id)
+
+
+def _place(kind: str, at: Sequence[object]) -> str:
+    """Return where something is wrong; a name that is not ours may be a patient's."""
+    if kind == "extra_forbidden":
+        at = (*at[:-1], "(a name that is not known)")
+    return ".".join(map(str, at))

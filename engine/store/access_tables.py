@@ -104,3 +104,14 @@ saved_query = Table(
     when("kept_at"),
 )
 """Searches that may name a patient, so that addresses hold a key alone."""
+
+kept_answer = Table(
+    "kept_answer",
+    ENGINE,
+    digest("key", primary_key=True),
+    digest("digest"),
+    sealed("content"),
+    when("kept_at"),
+    Index("kept_answer_by_age", "kept_at"),
+)
+"""What programs were answered: ``key`` is theirs, ``digest`` of what they ordered."""

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from engine.errors import EngineError
 from engine.store import audit as audits
 from engine.store import index_checks
-from engine.store.access_tables import saved_query
+from engine.store.access_tables import kept_answer, saved_query
 from engine.store.contexts import (
     BOUND,
     MESSAGE_COLUMNS,
@@ -156,6 +156,7 @@ _SEALED: Final = (
         lambda row: content_context(row.id, row.origin, row.channel),
     ),
     _sealed(saved_query, "content", lambda row: f"saved_query|{row.key}|"),
+    _sealed(kept_answer, "content", lambda row: f"kept_answer|{row.key.hex()}|"),
 )
 
 

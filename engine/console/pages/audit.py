@@ -4,7 +4,6 @@ Spec:
     console.md S13; security.md S18 and S19.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final
@@ -43,12 +42,10 @@ def trail(request: Request, before: int = 0) -> Response:
         _exported(request, form, asked)
     with here.database.reading() as connection:
         sealer = here.database.sealer
-        if "person" in asked:
-            found = queries.viewed(
-                connection, sealer, asked["person"], wanted, before, limit
-            )
-        else:
-            found = audit.search(connection, sealer, wanted, before=before, limit=limit)
+        person = asked.get("person", "")
+        found = queries.found(
+            connection, sealer, wanted, person, before=before, limit=limit
+        )
         head = audit.head(connection)
     if form == "fhir":
         return told(bundle(found, here.settings.site))
@@ -85,11 +82,7 @@ def _wanted(asked: dict[str, str], now: datetime) -> Wanted:
 
 
 def _row(request: Request, found: AuditRow) -> dict[str, object]:
-    """Return a row as it is shown: what names patients only to who may see them."""
-    act = found.act
-    if act.action in queries.NAMES_PATIENTS:
-        hidden = not caller(request).may(Permission.VIEW_PHI)
-        act = replace(act, detail="(names patients)") if hidden else act
+    act = queries.shown(found, reveal=caller(request).may(Permission.VIEW_PHI))
     return {
         "id": found.id,
         "at": act.at,

@@ -75,12 +75,12 @@ def task(request: Request, number: int, preview: str = "") -> Response:
     act = Act(here.now(), caller(request).name, "view", f"task {number}")
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        found = _found(request, index, number)
+        found = task_of(request, index, number)
         audit.write(connection, here.database.sealer, [act])
         shown = _preview(request, index, found, preview) if preview in RULINGS else None
     with here.database.reading() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        sides = _sides(index, found)
+        sides = sides_of(index, found)
         evidence = patient_views.explained(found, here.directory.model)
         said = task_work.comments(index, number)
         following = _next(request, connection, number)
@@ -98,7 +98,12 @@ def task(request: Request, number: int, preview: str = "") -> Response:
     )
 
 
-def _found(request: Request, index: SqlPatientIndex, number: int) -> Task:
+def task_of(request: Request, index: SqlPatientIndex, number: int) -> Task:
+    """Return one doubt that the caller may see.
+
+    Raises:
+        HTTPException: 404.
+    """
     try:
         return task_work.seen(index, number, confidential=_sees(request))
     except IllegalTransitionError as error:
@@ -130,7 +135,8 @@ def _preview(
         return None  # it was decided meanwhile: the page says so
 
 
-def _sides(index: SqlPatientIndex, found: Task) -> Sequence[Side]:
+def sides_of(index: SqlPatientIndex, found: Task) -> Sequence[Side]:
+    """Return the records that a doubt is about, the one that raised it first."""
     asked = [found.record, *(each.record for each in found.candidates)]
     persons = dict.fromkeys([found.person, *(c.person for c in found.candidates)])
     members = [r for person in persons if person for r in index.members(person)]
@@ -168,7 +174,7 @@ def decide(
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
     order = Order(caller(request).name, here.now(), reason.strip())
     with here.database.reading() as connection:
-        _found(request, SqlPatientIndex(connection, here.database.sealer), number)
+        task_of(request, SqlPatientIndex(connection, here.database.sealer), number)
     try:
         _carry_out(here, number, what, order)
     except IllegalTransitionError as error:

@@ -59,14 +59,18 @@ def patients(request: Request) -> Response:
         audit.write(connection, here.database.sealer, [act])
     with here.directory.open(here.database, confidential=_sees(request)) as lookup:
         try:
-            found, complaint = _fitting(lookup, asked), ""
+            found, complaint = fitting(lookup, asked), ""
         except Refusal as error:
             found, complaint = [], str(error)
     return page(request, "patients.html", asked=asked, found=found, complaint=complaint)
 
 
-def _fitting(lookup: Lookup, asked: dict[str, str]) -> list[PersonView]:
-    """Return who fits, at most a page of them."""
+def fitting(lookup: Lookup, asked: dict[str, str]) -> list[PersonView]:
+    """Return who fits, at most a page of them.
+
+    Raises:
+        Refusal: too many would fit, or what was asked cannot be understood.
+    """
     index = lookup.search.patients
     among = None
     if asked["number"]:
@@ -110,7 +114,7 @@ def patient(request: Request, eid: str, tab: str = "identity") -> Response:
     """Show one person, the part of them that the address asks for."""
     here = surroundings(request)
     form = request.path_params.get("form", "")
-    _expect(request, here, eid)
+    expect_person(request, here, eid)
     act = Act(here.now(), caller(request).name, "view", queries.subject(eid))
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])
@@ -159,8 +163,12 @@ def _sees(request: Request) -> bool:
     return caller(request).may(Permission.VIEW_CONFIDENTIAL)
 
 
-def _expect(request: Request, here: Surroundings, eid: str) -> None:
-    """Refuse whom there is not; a confidential person is nobody to most."""
+def expect_person(request: Request, here: Surroundings, eid: str) -> None:
+    """Refuse whom there is not; a confidential person is nobody to most.
+
+    Raises:
+        HTTPException: 404.
+    """
     with here.directory.open(here.database, confidential=_sees(request)) as lookup:
         if not lookup.today(eid):
             sentence = "there is no such person; search by name or number instead"
@@ -177,7 +185,7 @@ def disclose(
 ) -> Response:
     """Note that something of a person was given to somebody."""
     here = surroundings(request)
-    _expect(request, here, eid)
+    expect_person(request, here, eid)
     values = [each.strip() for each in (to, what, purpose, basis)]
     if not all(values[:3]):
         sentence = "say to whom, what and for what purpose; nothing was noted"
@@ -195,7 +203,7 @@ def release(
 ) -> Response:
     """Send again what parks a person: their lane goes on in order."""
     here = surroundings(request)
-    _expect(request, here, eid)
+    expect_person(request, here, eid)
     order = Order(caller(request).name, here.now(), reason or "released")
     try:
         with here.database.engine() as connection:

@@ -51,7 +51,12 @@ Text = Annotated[str, Form()]
 
 def tables(request: Request) -> Response:
     """List the code tables: who uses them, and what they lack."""
-    here = surroundings(request)
+    rows = listed(surroundings(request))
+    return answer(request, Listing("tables", COLUMNS, rows), "tables.html")
+
+
+def listed(here: Surroundings) -> list[dict[str, object]]:
+    """Return one row for each code table."""
     files = {
         name: _file(here, name) for name in table_files.names(here.settings.folder)
     }
@@ -61,7 +66,7 @@ def tables(request: Request) -> Response:
         missed = table_misses.misses(connection, sealer)
         waiting = table_changes.waiting(connection, sealer)
     lacking = unmapped.counted(missed, files, here.now())
-    rows = [
+    return [
         {
             "table": name,
             "rows": len(file.sheet.rows),
@@ -73,7 +78,6 @@ def tables(request: Request) -> Response:
         }
         for name, file in files.items()
     ]
-    return answer(request, Listing("tables", COLUMNS, rows), "tables.html")
 
 
 def table(  # noqa: PLR0913, PLR0917 - a view has so many sides
@@ -169,7 +173,7 @@ def give(
         return _refused(request, file, str(error), "unmapped")
     if saved.state == CLASH:
         return _refused(request, saved.file, "Somebody gave this code a row meanwhile.")
-    told = _in_use(here, saved)
+    told = in_use(here, saved)
     if again and saved.state != table_changes.PROPOSED:
         told += f"; {_retry(here, name, code, order)} messages go again"
     return _page(request, saved.file, tab="unmapped", told=told)
@@ -192,7 +196,7 @@ def settle(request: Request, number: int, what: str, reason: Text = "") -> Respo
     if saved.state == CLASH:
         return _clashed(request, saved)
     if agree:
-        _in_use(here, saved)
+        in_use(here, saved)
     return RedirectResponse(
         f"/tables/{saved.file.name}?tab=history", HTTPStatus.SEE_OTHER
     )
@@ -214,10 +218,10 @@ def _saved(
         return _refused(request, file, str(error))
     if saved.state == CLASH:
         return _clashed(request, saved)
-    return _page(request, saved.file, told=_in_use(here, saved))
+    return _page(request, saved.file, told=in_use(here, saved))
 
 
-def _in_use(here: Surroundings, saved: Saved) -> str:
+def in_use(here: Surroundings, saved: Saved) -> str:
     """Let the engine read a saved table; return what a person should know of it."""
     if saved.state == table_changes.PROPOSED:
         return f"Proposed as change {saved.number}: a second person must agree"

@@ -4,12 +4,13 @@ Spec:
     console.md S13.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import orjson
 
 from engine.store import audit, search
-from engine.store.audit import AuditRow, Wanted
+from engine.store.audit import Act, AuditRow, Wanted
 from engine.store.database import Connection
 from engine.store.seal import Sealer
 from engine.store.search import MessageFilter
@@ -23,6 +24,28 @@ NAMES_PATIENTS: Final = frozenset(
 _MESSAGES: Final = 1_000
 _ANSWERS: Final = 5_000
 """So many of the latest answers of the index are looked through for one person."""
+
+
+def found(
+    connection: Connection,
+    sealer: Sealer,
+    wanted: Wanted,
+    person: str = "",
+    *,
+    before: int = 0,
+    limit: int = 100,
+) -> list[AuditRow]:
+    """Return the acts that fit, newest first; of a person, who saw them."""
+    if person:
+        return viewed(connection, sealer, person, wanted, before, limit)
+    return audit.search(connection, sealer, wanted, before=before, limit=limit)
+
+
+def shown(row: AuditRow, *, reveal: bool) -> Act:
+    """Return an act as it is shown: what names patients only to who may see them."""
+    if reveal or row.act.action not in NAMES_PATIENTS:
+        return row.act
+    return replace(row.act, detail="(names patients)")
 
 
 def viewed(

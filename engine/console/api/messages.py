@@ -1,0 +1,254 @@
+"""Messages and their deliveries: find, open, and move them.
+
+Opening what names a patient writes an audit row first, as the pages do.
+
+Spec:
+    console.md S3 and S4; security.md S11 and S18.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+from fastapi import Query
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.console.api import models
+from engine.console.api.lists import Paged, page
+from engine.console.api.orders import Reasoned, carried_out
+from engine.console.pages.message import DELIVERY_MOVES, MOVES
+from engine.console.permissions import Permission
+from engine.console.queries import message_query
+from engine.console.queries.message_query import QueryFault
+from engine.console.surroundings import caller, surroundings
+from engine.errors import ParseError
+from engine.hl7 import parse
+from engine.hl7.masking import mask
+from engine.store import audit, delivery_moves, journal, queues, search
+from engine.store.audit import Act
+from engine.store.delivery_state import State
+from engine.store.message_state import MessageState
+from engine.store.queues import DeliveryFilter
+from engine.store.search import MessageFilter
+
+Rows = models.Listed[models.MessageRow]
+Deliveries = models.Listed[models.Delivery]
+Move = Literal["reprocess", "release", "discard"]
+DeliveryMove = Literal["resend", "discard"]
+_MAY_NOT_NAME: Final = "searching for a patient needs the permission view-phi"
+_PURGED: Final = "the content was removed by retention; what is shown remains"
+
+
+class MessageQuery(Paged):
+    """Which messages; ``type`` is ``ADT`` or ``ADT^A01``, ``person`` a person's eid."""
+
+    channel: str = ""
+    state: MessageState | None = None
+    type: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    person: str = ""
+
+
+class MessageSearch(Paged):
+    """A search in words: ``patient:100482 type:ADT^A01 since:2h``.
+
+    It comes in a body, because a patient's number stands in no address.
+    """
+
+    query: str
+
+
+class DeliveryQuery(Paged):
+    """Which deliveries."""
+
+    channel: str = ""
+    destination: str = ""
+    state: State | None = None
+    message: int = 0
+
+
+def messages(request: Request, asked: Annotated[MessageQuery, Query()]) -> Rows:
+    """List messages, newest first."""
+    kind, _, trigger = asked.type.partition("^")
+    wanted = MessageFilter(
+        asked.channel,
+        caller(request).channels,
+        asked.state,
+        kind,
+        trigger,
+        asked.since,
+        asked.until,
+        asked.person,
+    )
+    return _rows(request, wanted, asked)
+
+
+def find(request: Request, asked: MessageSearch) -> Rows:
+    """Search for messages in words, newest first."""
+    here, who = surroundings(request), caller(request)
+    wanted = message_query.read(asked.query, here.now())
+    if isinstance(wanted, QueryFault):
+        # its words stand in the query, which may name a patient
+        sentence = f"character {wanted.at} of the query: {wanted.hint}"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    if any(each.kind != "control" for each in wanted.keys):
+        if not who.may(Permission.VIEW_PHI):
+            raise HTTPException(HTTPStatus.FORBIDDEN, _MAY_NOT_NAME)
+        _write(request, Act(here.now(), who.name, "search", "messages", asked.query))
+    return _rows(request, replace(wanted, channels=who.channels), asked)
+
+
+def _rows(request: Request, wanted: MessageFilter, asked: Paged) -> Rows:
+    database = surroundings(request).database
+    with database.reading() as connection:
+        found = search.messages(
+            connection, database.sealer, wanted, before=asked.cursor, limit=asked.limit
+        )
+    rows = [models.MessageRow.model_validate(each) for each in found]
+    return page(rows, [each.id for each in found], asked.limit)
+
+
+def message(request: Request, message_id: int) -> models.Message:
+    """Show one message; its content is masked without the permission view-phi."""
+    here, who = surroundings(request), caller(request)
+    reveal = who.may(Permission.VIEW_PHI)
+    with here.database.reading() as connection:
+        found = search.message(connection, message_id)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {message_id}")
+    if reveal:
+        _write(request, Act(here.now(), who.name, "view", f"message {message_id}"))
+    sealer, its = here.database.sealer, DeliveryFilter(message_id=message_id)
+    with here.database.reading() as connection:
+        data = journal.content(connection, sealer, message_id)
+        sent = queues.deliveries(connection, its)
+        past = search.attempts(connection, sealer, message_id)
+    content, complaint = _content(data, reveal=reveal)
+    return models.Message(
+        message=models.MessageRow.model_validate(found),
+        content=content,
+        masked=not reveal,
+        complaint=complaint,
+        attempts=[models.Attempt.model_validate(each) for each in past],
+        deliveries=[models.Delivery.model_validate(each) for each in sent],
+    )
+
+
+def _content(data: bytes | None, *, reveal: bool) -> tuple[str, str]:
+    """Return a message as text, and what is to be said about it."""
+    if data is None:
+        return "", _PURGED
+    shown = data.decode("utf-8", "backslashreplace") if reveal else ""
+    try:
+        return shown or mask(parse(data)), ""
+    except ParseError as error:
+        return "", f"this cannot be read as a message: {error}"
+
+
+def move(request: Request, message_id: int, what: Move, asked: Reasoned) -> Response:
+    """Reprocess, release or discard one message."""
+    return carried_out(
+        request,
+        asked,
+        lambda connection, sealer, order: models.Done(
+            what=what, count=MOVES[what](connection, sealer, [message_id], order)
+        ),
+    )
+
+
+def deliveries(
+    request: Request, asked: Annotated[DeliveryQuery, Query()]
+) -> Deliveries:
+    """List deliveries by number."""
+    here, sees = surroundings(request), caller(request).sees
+    wanted = DeliveryFilter(
+        asked.channel, asked.destination, asked.state, asked.message
+    )
+    with here.database.reading() as connection:
+        found = queues.deliveries(
+            connection, wanted, after=asked.cursor, limit=asked.limit
+        )
+    rows = [
+        models.Delivery.model_validate(each) for each in found if sees(each.channel)
+    ]
+    return page(rows, [each.id for each in found], asked.limit)
+
+
+def delivery(request: Request, delivery_id: int) -> models.Delivery:
+    """Show one delivery, without what was sent."""
+    with surroundings(request).database.reading() as connection:
+        found = queues.delivery(connection, delivery_id)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no delivery {delivery_id}")
+    return models.Delivery.model_validate(found)
+
+
+def document(request: Request, delivery_id: int) -> models.Document:
+    """Show what was sent: patient data."""
+    here = surroundings(request)
+    with here.database.reading() as connection:
+        row = queues.delivery(connection, delivery_id)
+    if row is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no delivery {delivery_id}")
+    _write(
+        request,
+        Act(here.now(), caller(request).name, "view", f"message {row.message_id}"),
+    )
+    with here.database.reading() as connection:
+        found = delivery_moves.content(connection, here.database.sealer, delivery_id)
+    if found is None:
+        sentence = "its document was removed by retention"
+        raise HTTPException(HTTPStatus.NOT_FOUND, sentence)
+    text = found[0].decode("utf-8", "backslashreplace")
+    return models.Document(content_type=row.content_type, content=text)
+
+
+def move_delivery(
+    request: Request, delivery_id: int, what: DeliveryMove, asked: Reasoned
+) -> Response:
+    """Send one delivery again, or give it up."""
+    return carried_out(
+        request,
+        asked,
+        lambda connection, sealer, order: models.Done(
+            what=what,
+            count=DELIVERY_MOVES[what](connection, sealer, [delivery_id], order),
+        ),
+    )
+
+
+def parked(request: Request) -> models.Listed[models.Parked]:
+    """List the persons whose deliveries wait behind a failure, longest first."""
+    with surroundings(request).database.reading() as connection:
+        found = queues.parked(connection)
+    sees = caller(request).sees
+    rows = [models.Parked.model_validate(each) for each in found if sees(each.channel)]
+    return models.Listed(items=rows)
+
+
+def release(request: Request, eid: str, asked: Reasoned) -> Response:
+    """Send again what parks a person: their lanes go on in order."""
+    return carried_out(
+        request,
+        asked,
+        lambda connection, sealer, order: models.Done(
+            what="release",
+            count=delivery_moves.resend(
+                connection,
+                sealer,
+                [e.delivery_id for e in queues.parked(connection, person=eid)],
+                order,
+            ),
+        ),
+    )
+
+
+def _write(request: Request, act: Act) -> None:
+    """Keep who looked, before anything is shown."""
+    database = surroundings(request).database
+    with database.engine() as connection:
+        audit.write(connection, database.sealer, [act])

@@ -1,0 +1,97 @@
+"""How an order of a program is carried out: once, with a reason, or not at all.
+
+With an ``Idempotency-Key`` the act, its audit row and its answer are one transaction;
+the same key again gets the same answer, and nothing is done.
+
+Spec:
+    console.md 2 (actions) and 6 (Idempotency-Key).
+"""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.console.surroundings import caller, surroundings
+from engine.store import kept_answers
+from engine.store.audit import Order
+from engine.store.database import Connection
+from engine.store.seal import Sealer
+
+KEY: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
+_KEY: Final = re.compile(r"[!-~]{1,255}")
+_OTHER: Final = f"this {KEY} was sent with another order; nothing was done"
+
+Act = Callable[[Connection, Sealer, Order], BaseModel]
+"""Carries an order out within a transaction, and says what it did."""
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Asked(BaseModel):
+    """The body of an order; what it does not know it refuses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Ordered(Asked):
+    """An order and why, where somebody says so."""
+
+    reason: str = ""
+
+
+class Reasoned(Ordered):
+    """An order that needs a reason: it is kept in the audit trail."""
+
+    reason: Reason
+
+
+def carried_out(request: Request, asked: Ordered, act: Act) -> Response:
+    """Carry an order out, or return what it was answered before.
+
+    Raises:
+        HTTPException: the key is none, or was for another order.
+        IllegalTransitionError: it cannot be done (any more); nothing was.
+    """
+    here, who = surroundings(request), caller(request).name
+    order = Order(who, here.now(), asked.reason)
+    sealer, sent = here.database.sealer, request.headers.get(KEY)
+    if sent is not None and not _KEY.fullmatch(sent):
+        sentence = f"{KEY} is 1 to 255 visible ASCII characters"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    with here.database.engine() as connection:
+        if sent is None:
+            return _told(act(connection, sealer, order).model_dump_json().encode())
+        key = kept_answers.key_of(who, sent)
+        wanted = f"{request.method} {request.url.path} {asked.model_dump_json()}"
+        kept = kept_answers.take(connection, sealer, key, wanted.encode(), order.now)
+        if kept is None:
+            answer = act(connection, sealer, order).model_dump_json().encode()
+            kept_answers.keep(connection, sealer, key, answer)
+            return _told(answer)
+    if not kept.same:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER)
+    return _told(kept.answer, {REPLAYED: "true"})
+
+
+def _told(answer: bytes, headers: dict[str, str] | None = None) -> Response:
+    return Response(answer, headers=headers, media_type="application/json")
+
+
+def expect_version(request: Request, version: str) -> None:
+    """Refuse an order that was given for something as it is no more.
+
+    Raises:
+        HTTPException: 412; without ``If-Match`` nothing is asked.
+    """
+    asked = request.headers.get("if-match", "*")
+    if "*" in asked or version in [each.strip() for each in asked.split(",")]:
+        return
+    sentence = "it was changed meanwhile: read it again; nothing was done"
+    raise HTTPException(HTTPStatus.PRECONDITION_FAILED, sentence)

@@ -1,0 +1,188 @@
+"""Persons, and doubts about who is who: search, evidence, decisions.
+
+Spec:
+    console.md S6 and S7; identity.md 11.
+"""
+
+import hashlib
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+import orjson
+from fastapi import Query
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.console.api import models, person_models
+from engine.console.api.lists import MOST, PAGE
+from engine.console.api.orders import Asked, Reasoned, carried_out, expect_version
+from engine.console.fhir_api.answers import Refusal
+from engine.console.pages.mismatch import DEEDS, ROWS, sides_of, task_of
+from engine.console.pages.patient import ASKED, expect_person, fitting
+from engine.console.permissions import Permission
+from engine.console.queries import patient as queries
+from engine.console.surroundings import caller, surroundings
+from engine.identity.registration import Category
+from engine.store import audit, patient_views, task_work, worklist
+from engine.store.audit import Act, Order
+from engine.store.database import Connection
+from engine.store.patient_views import PersonView
+from engine.store.patients import SqlPatientIndex
+from engine.store.seal import Sealer
+from engine.store.worklist import Task
+
+Tasks = models.Listed[person_models.TaskRow]
+Persons = models.Listed[person_models.Person]
+Deed = Literal["same", "different", "unsure", "source", "comment", "undo"]
+_NEEDS: Final = "deciding about persons needs the permission view-phi too"
+
+
+class TaskQuery(Asked):
+    """Which open tasks, the most urgent first."""
+
+    category: Category | None = None
+    limit: int = Field(PAGE, ge=1, le=MOST)
+
+
+class PersonSearch(Asked):
+    """Whom to look for; it comes in a body, because no name stands in an address."""
+
+    number: str = ""
+    family: str = ""
+    given: str = ""
+    birthdate: str = ""
+
+
+def tasks(request: Request, asked: Annotated[TaskQuery, Query()]) -> Tasks:
+    """List the open tasks of the mismatch queue."""
+    sees = caller(request).may(Permission.VIEW_CONFIDENTIAL)
+    with surroundings(request).database.reading() as connection:
+        found = task_work.by_priority(
+            connection, asked.category, asked.limit, confidential=sees
+        )
+    return models.Listed(
+        items=[person_models.TaskRow.model_validate(each) for each, _ in found]
+    )
+
+
+def task(request: Request, response: Response, number: int) -> person_models.Task:
+    """Show one doubt with its evidence; its ETag goes with a decision as If-Match."""
+    _expect_phi(request)
+    here = surroundings(request)
+    sealer = here.database.sealer
+    with here.database.reading() as connection:
+        found = task_of(request, SqlPatientIndex(connection, sealer), number)
+    _write(request, Act(here.now(), caller(request).name, "view", f"task {number}"))
+    with here.database.reading() as connection:
+        index = SqlPatientIndex(connection, sealer)
+        sides = sides_of(index, found)
+        said = task_work.comments(index, number)
+    evidence = patient_views.explained(found, here.directory.model)
+    response.headers["ETag"] = _version(found)
+    return person_models.Task(
+        task=person_models.TaskRow.model_validate(found),
+        candidates=[person_models.Candidate.model_validate(each) for each in evidence],
+        records=[
+            person_models.Record(
+                record=each.record,
+                person=each.person,
+                authority=each.authority,
+                values=dict(zip(ROWS, each.values, strict=True)),
+            )
+            for each in sides
+        ],
+        comments=[person_models.Comment.model_validate(each) for each in said],
+    )
+
+
+def decide(request: Request, number: int, what: Deed, asked: Reasoned) -> Response:
+    """Decide a doubt, ask or comment, or take a decision back."""
+    _expect_phi(request)
+
+    def done(connection: Connection, sealer: Sealer, order: Order) -> BaseModel:
+        index = SqlPatientIndex(connection, sealer)
+        expect_version(request, _version(task_of(request, index, number)))
+        DEEDS[what](index, number, order)
+        index.flush()
+        return person_models.TaskRow.model_validate(worklist.shown(index, number))
+
+    return carried_out(request, asked, done)
+
+
+def _version(found: Task) -> str:
+    """Return what changes with a task; it tells nothing of who it is about."""
+    parts = (
+        *(found.id, found.state, found.decision, found.asked, found.assignee),
+        *((each.record, each.person) for each in found.candidates),
+    )
+    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+
+
+def find(request: Request, asked: PersonSearch) -> Persons:
+    """Search for persons by number, or by names and birth date."""
+    here = surroundings(request)
+    wanted = {name: getattr(asked, name).strip() for name in ASKED}
+    given = orjson.dumps({n: v for n, v in wanted.items() if v}).decode()
+    _write(request, Act(here.now(), caller(request).name, "search", "persons", given))
+    sees = caller(request).may(Permission.VIEW_CONFIDENTIAL)
+    with here.directory.open(here.database, confidential=sees) as lookup:
+        try:
+            found = fitting(lookup, wanted)
+        except Refusal as error:
+            raise HTTPException(error.status, str(error)) from error
+    return models.Listed(items=[_person(each) for each in found])
+
+
+def person(request: Request, eid: str) -> person_models.Person:
+    """Show one person with the records behind them; a retired one's survivor."""
+    here = surroundings(request)
+    expect_person(request, here, eid)
+    subject = queries.subject(eid)
+    _write(request, Act(here.now(), caller(request).name, "view", subject))
+    with here.directory.open(here.database, confidential=True) as lookup:
+        index = lookup.search.patients
+        found = patient_views.view(index, eid, here.directory.ranks)
+    assert found is not None  # expected above
+    return _person(found)
+
+
+def _person(found: PersonView) -> person_models.Person:
+    groups = list(found.golden.chosen)
+    return person_models.Person(
+        eid=found.eid,
+        retired=list(found.retired),
+        golden=[
+            person_models.Golden(
+                name=group, value=queries.said(group, found.golden.traits), rule=c.rule
+            )
+            for group, c in found.golden.chosen.items()
+        ],
+        records=[
+            person_models.Record(
+                record=each.record,
+                person=found.eid,
+                authority=each.authority,
+                values={group: queries.said(group, each.traits) for group in groups},
+            )
+            for each in found.records
+        ],
+        identifiers=[
+            person_models.Identifier.model_validate(one)
+            for each in found.records
+            for one in each.identifiers
+        ],
+    )
+
+
+def _expect_phi(request: Request) -> None:
+    if not caller(request).may(Permission.VIEW_PHI):
+        raise HTTPException(HTTPStatus.FORBIDDEN, _NEEDS)
+
+
+def _write(request: Request, act: Act) -> None:
+    """Keep who looked, before anything is shown."""
+    database = surroundings(request).database
+    with database.engine() as connection:
+        audit.write(connection, database.sealer, [act])

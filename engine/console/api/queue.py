@@ -1,0 +1,117 @@
+"""The error queue by cause: what failed, and what is done about it.
+
+Spec:
+    console.md S5.
+"""
+
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+from fastapi import Query
+from pydantic import Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.console.api import models
+from engine.console.api.lists import Paged, page
+from engine.console.api.orders import Ordered, Reason, Reasoned, carried_out
+from engine.console.pages.work import ACTS, MANY
+from engine.console.queries.error_queue import ALL
+from engine.console.surroundings import caller, surroundings
+from engine.store import error_queue
+from engine.store.audit import Order
+from engine.store.database import Connection
+from engine.store.error_queue import Comment, Entry
+from engine.store.seal import Sealer
+
+Deed = Literal["retry", "discard"]
+Entries = models.Listed[models.Entry]
+_GONE: Final = "this group has no open entries: somebody has seen to it"
+
+
+class Some(Reasoned):
+    """Which entries of a group: the oldest ``sample`` of them, or all.
+
+    More than 20 at once are confirmed by their number, as ``expected``.
+    """
+
+    sample: int = Field(0, ge=0)
+    expected: int = Field(0, ge=0)
+
+
+class Assigned(Ordered):
+    """Who sees to a group; empty for nobody."""
+
+    assignee: str
+
+
+class Said(Ordered):
+    """What is to be noted beside a group."""
+
+    text: Reason
+
+
+def groups(request: Request) -> models.Listed[models.Group]:
+    """List the causes with open entries, most first."""
+    sees = caller(request).sees
+    with surroundings(request).database.reading() as connection:
+        found = error_queue.groups(connection)
+    rows = [models.Group.model_validate(each) for each in found if sees(each.channel)]
+    return models.Listed(items=rows)
+
+
+def entries(request: Request, key: str, asked: Annotated[Paged, Query()]) -> Entries:
+    """List the open entries of one cause, oldest first."""
+    with surroundings(request).database.reading() as connection:
+        found = error_queue.entries(
+            connection, group=key, after=asked.cursor, limit=asked.limit
+        )
+    if not found and not asked.cursor:
+        raise HTTPException(HTTPStatus.NOT_FOUND, _GONE)
+    rows = [models.Entry.model_validate(each) for each in found]
+    return page(rows, [each.id for each in found], asked.limit)
+
+
+def act(request: Request, key: str, what: Deed, asked: Some) -> Response:
+    """Retry or discard the entries of a group, or the oldest few of them."""
+
+    def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
+        found = _open(connection, key, asked.sample or ALL)
+        if len(found) > MANY and asked.expected != len(found):
+            sentence = f"send expected: {len(found)} to confirm; nothing was changed"
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+        count = ACTS[what](connection, sealer, found, order)
+        return models.Done(what=what, count=count)
+
+    return carried_out(request, asked, done)
+
+
+def assign(request: Request, key: str, asked: Assigned) -> Response:
+    """Give the open entries of a group to a person or a team."""
+
+    def done(connection: Connection, _: Sealer, __: Order) -> models.Done:
+        ids = [each.id for each in _open(connection, key, ALL)]
+        count = error_queue.assign(connection, ids, asked.assignee)
+        return models.Done(what="assign", count=count)
+
+    return carried_out(request, asked, done)
+
+
+def comment(request: Request, key: str, asked: Said) -> Response:
+    """Note something beside the oldest entry of a group."""
+
+    def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
+        [first] = _open(connection, key, 1)
+        said = Comment(order.now, order.actor, asked.text)
+        error_queue.add_comment(connection, sealer, first.id, said)
+        return models.Done(what="comment", count=1)
+
+    return carried_out(request, asked, done)
+
+
+def _open(connection: Connection, key: str, limit: int) -> list[Entry]:
+    found = error_queue.entries(connection, group=key, limit=limit)
+    if not found:
+        raise HTTPException(HTTPStatus.NOT_FOUND, _GONE)
+    return found

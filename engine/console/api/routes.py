@@ -1,0 +1,78 @@
+"""Every route of the API in one table: what it answers, with what, and who may ask."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from engine.console.api import (
+    alerts,
+    codes,
+    description,
+    messages,
+    models,
+    node,
+    node_models,
+    person_models,
+    persons,
+    queue,
+    trail,
+)
+from engine.console.permissions import Permission
+from engine.console.problems import API_PATH
+from engine.console.route import Route
+
+_SEE: Final = Permission.VIEW_METADATA
+_REPLAY: Final = Permission.REPLAY
+_EDIT: Final = Permission.EDIT
+_PHI: Final = Permission.VIEW_PHI
+_WORK: Final = Permission.WORK_IDENTITY
+_AUDIT: Final = Permission.READ_AUDIT
+_DONE: Final = models.Done
+
+API: Final[Sequence[Route]] = tuple(
+    Route(method, API_PATH + path, endpoint, permission, model)
+    for method, path, endpoint, permission, model in (
+        ("GET", "openapi.json", description.openapi, _SEE, None),
+        ("GET", "status", node.status, _SEE, node_models.Status),
+        ("GET", "channels", node.channels, _SEE, models.Listed[node_models.Channel]),
+        ("GET", "channels/{name}", node.channel, _SEE, node_models.Channel),
+        ("POST", "channels/{name}/try", node.attempt, _EDIT, node_models.Trial),
+        ("POST", "channels/{name}/{what}", node.ask, _REPLAY, _DONE),
+        ("GET", "messages", messages.messages, _SEE, messages.Rows),
+        ("POST", "messages/search", messages.find, _SEE, messages.Rows),
+        ("GET", "messages/{message_id}", messages.message, _SEE, models.Message),
+        ("POST", "messages/{message_id}/{what}", messages.move, _REPLAY, _DONE),
+        ("GET", "deliveries", messages.deliveries, _SEE, messages.Deliveries),
+        ("GET", "deliveries/{delivery_id}", messages.delivery, _SEE, models.Delivery),
+        (
+            *("GET", "deliveries/{delivery_id}/document"),
+            *(messages.document, _PHI, models.Document),
+        ),
+        (
+            *("POST", "deliveries/{delivery_id}/{what}"),
+            *(messages.move_delivery, _REPLAY, _DONE),
+        ),
+        ("GET", "parked", messages.parked, _SEE, models.Listed[models.Parked]),
+        ("POST", "parked/{eid}/release", messages.release, _REPLAY, _DONE),
+        ("GET", "errors", queue.groups, _SEE, models.Listed[models.Group]),
+        ("GET", "errors/{key}", queue.entries, _SEE, queue.Entries),
+        ("POST", "errors/{key}/assign", queue.assign, _REPLAY, _DONE),
+        ("POST", "errors/{key}/comment", queue.comment, _REPLAY, _DONE),
+        ("POST", "errors/{key}/{what}", queue.act, _REPLAY, _DONE),
+        ("GET", "tasks", persons.tasks, _WORK, persons.Tasks),
+        ("GET", "tasks/{number}", persons.task, _WORK, person_models.Task),
+        ("POST", "tasks/{number}/{what}", persons.decide, _WORK, person_models.TaskRow),
+        ("POST", "persons/search", persons.find, _PHI, persons.Persons),
+        ("GET", "persons/{eid}", persons.person, _PHI, person_models.Person),
+        ("GET", "tables", codes.tables, _SEE, models.Listed[models.TableRow]),
+        ("GET", "tables/{name}", codes.table, _SEE, models.Table),
+        (
+            *("PUT", "tables/{name}/rows/{code}"),
+            *(codes.give, _EDIT, models.Saved),
+        ),
+        ("GET", "alerts", alerts.alerts, _SEE, models.Listed[models.Incident]),
+        ("POST", "alerts/{number}/acknowledge", alerts.acknowledge, _REPLAY, _DONE),
+        ("POST", "alerts/{number}/snooze", alerts.snooze, _REPLAY, _DONE),
+        ("GET", "audit", trail.trail, _AUDIT, trail.Acts),
+        ("POST", "audit/verify", trail.verify, _AUDIT, models.Verified),
+    )
+)

@@ -1,0 +1,82 @@
+"""The audit trail: who did or saw what; reading it is written down itself.
+
+Spec:
+    console.md S13; security.md S18 and S19.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+import orjson
+from fastapi import Query
+from starlette.requests import Request
+
+from engine.console.api import models
+from engine.console.api.lists import Paged, page
+from engine.console.permissions import Permission
+from engine.console.queries import audit as queries
+from engine.console.surroundings import caller, surroundings
+from engine.store import audit
+from engine.store.audit import Act, Wanted
+
+Acts = models.Listed[models.Act]
+
+
+class AuditQuery(Paged):
+    """Which acts; with ``person``, an enterprise identifier, who saw that person."""
+
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    person: str = ""
+
+
+def trail(request: Request, asked: Annotated[AuditQuery, Query()]) -> Acts:
+    """List acts, newest first."""
+    subjects = (asked.subject,) if asked.subject else ()
+    wanted = Wanted(asked.actor, asked.action, subjects, asked.since, asked.until)
+    of = asked.model_dump(mode="json", exclude_defaults=True)
+    _write(request, "audit.export", orjson.dumps({"as": "api", "of": of}).decode())
+    database = surroundings(request).database
+    with database.reading() as connection:
+        found = queries.found(
+            connection,
+            database.sealer,
+            wanted,
+            asked.person,
+            before=asked.cursor,
+            limit=asked.limit,
+        )
+    reveal = caller(request).may(Permission.VIEW_PHI)
+    rows = []
+    for each in found:
+        act = queries.shown(each, reveal=reveal)
+        rows.append(
+            models.Act(
+                id=each.id,
+                at=act.at,
+                actor=act.actor,
+                action=act.action,
+                subject=act.subject,
+                detail=act.detail,
+            )
+        )
+    return page(rows, [each.id for each in found], asked.limit)
+
+
+def verify(request: Request) -> models.Verified:
+    """Walk the whole chain; a fault names the first bad row."""
+    database = surroundings(request).database
+    with database.reading() as connection:
+        found = audit.verify(connection, database.sealer)
+    _write(request, "audit.verify", found.fault)
+    return models.Verified.model_validate(found)
+
+
+def _write(request: Request, action: str, detail: str) -> None:
+    here = surroundings(request)
+    act = Act(here.now(), caller(request).name, action, "audit", detail)
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
