@@ -32,6 +32,7 @@ TABLES = {
         row("PID-5", "name[1]", datatype="XPN[HumanName]"),
         row("PID-8", "gender", datatype="CWE[Code]", vocabulary="Administrative Sex"),
         row("PID-7", "birthDate"),
+        row("PID-16", "maritalStatus", datatype="CWE[CodeableConcept]"),
         row("PID-30", "deceasedBoolean", when="IF PID-29 NOT VALUED"),
         row("PID-24", "multipleBirthBoolean", when="IF the feed says so"),
         row("PID-31", "extension[1].url", constant='"urn:id:constant"'),
@@ -57,6 +58,7 @@ TABLES = {
         row("XPN.2", "[1].given[1]"),
     ],
     ("datatypes", "FN[HumanName]"): [row("FN.1", "$this")],
+    ("datatypes", "CWE[CodeableConcept]"): [row("CWE.1", "coding[1].code")],
     ("datatypes", "CWE[code]"): [row("CWE.1", "$this")],
     ("datatypes", "XCN[Practitioner]"): [
         row("XCN.1", "identifier[1].value"),

@@ -28,6 +28,7 @@ __all__ = ["COMPLAINTS", "Result", "Verdict"]
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GAPS: Final = re.compile(r"[\s/,<>=-]+|\\\.br\\")
 _LONG: Final = 5
+_CODING: Final = re.compile(r"(.+)\.coding\[\d+\]\.code")
 
 _BY_NUMBER: Final = 8
 """How much more a number tells who somebody is than a name that others share."""
@@ -262,15 +263,46 @@ def _unexplained(
     With ``own``, what this product writes of itself is a setting or a constant too.
     """
     squashes = {squashed(value) for value in by.values}
+    astray = _astray(by.wanted, leaves)
     for leaf in leaves:
         place = f"{leaf.kind}.{leaf.path}"
         if own and (leaf.value in CONSTANTS or SETTINGS.fullmatch(place)):
             continue
         known = leaf.value in by.codes or squashed(leaf.value) in squashes
         known = known or leaf.value in bound(Place(leaf.kind, leaf.path))
-        if known or _is_key(leaf) or _is_made_of(leaf.value, by.values):
+        known = known or _is_key(leaf) or _is_made_of(leaf.value, by.values)
+        if known and (leaf.resource, leaf.numbered) not in astray:
             continue
         yield Result(Verdict.UNEXPLAINED, value=leaf.value, found=(leaf.numbered,))
+
+
+def _astray(
+    wanted: Sequence[Expectation], leaves: Sequence[Leaf]
+) -> set[tuple[object, str]]:
+    """Return the one-letter codes that say otherwise than their concept.
+
+    That some field has the same letter explains nothing, where the guide wants another
+    code in this concept and finds it beside.
+    """
+    said: dict[str, list[Expectation]] = {}
+    for each in wanted:
+        said.setdefault(each.place.text, []).append(each)
+    concepts: dict[tuple[object, str], dict[str, bool]] = {}
+    for leaf in leaves:
+        concept = _CODING.fullmatch(leaf.numbered)
+        if concept and (here := said.get(f"{leaf.kind}.{leaf.path}")):
+            is_said = len(leaf.value) > 1 or any(
+                is_image(each.value, leaf.value, each.codes) for each in here
+            )
+            found = concepts.setdefault((leaf.resource, concept[1]), {})
+            found[leaf.numbered] = is_said
+    return {
+        (resource, place)
+        for (resource, _), found in concepts.items()
+        if any(found.values())
+        for place, is_said in found.items()
+        if not is_said
+    }
 
 
 def _is_key(leaf: Leaf) -> bool:

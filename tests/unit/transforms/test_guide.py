@@ -138,6 +138,19 @@ def test_a_value_that_nothing_explains_is_told_with_its_place():
     assert found["Patient.maritalStatus.text"].verdict is Verdict.UNEXPLAINED
 
 
+def test_a_letter_of_another_field_explains_no_code_beside_the_right_one():
+    message = MESSAGE.replace(b"|F", b"|F||||||||M", 1)
+    codes = [{"system": "urn:id:a", "code": each} for each in "MF"]
+
+    found = verdicts(
+        changed(maritalStatus={"coding": codes}), PRACTITIONER, message=message
+    )
+
+    assert found["PID-16.1"].verdict is Verdict.PLACED
+    place = "Patient.maritalStatus.coding[1].code"
+    assert found[place].verdict is Verdict.UNEXPLAINED
+
+
 def test_a_copy_of_the_message_explains_nothing():
     attachment = {"contentType": "x-application/hl7-v2+er7", "title": "Doe 77 Ann"}
     copy_ = {
