@@ -59,6 +59,7 @@ def test_every_row_of_the_protocol_has_a_test_that_carries_its_id():
 
 
 RULES = [f"T{number:02}" for number in range(1, 37)]
+DECISIONS = [f"D{number:02}" for number in range(1, 22)]
 DEFENCES = [f"S{number:02}" for number in range(1, 53)]
 DEFENCES_WITHOUT_A_TEST = {
     "S02", "S04", "S05", "S07", "S10", "S12", "S25",
@@ -81,6 +82,10 @@ def test_every_rule_of_the_fhir_map_has_a_test_that_carries_its_number():
     assert carried("t") == set(RULES)
 
 
+def test_every_decision_of_the_fhir_map_has_a_test_that_carries_its_number():
+    assert carried("d") == set(DECISIONS)
+
+
 def test_a_row_of_the_security_page_that_has_a_test_keeps_one():
     assert set(DEFENCES) - carried("s") <= DEFENCES_WITHOUT_A_TEST
 
@@ -90,6 +95,7 @@ def test_the_pages_have_the_rules_and_rows_that_are_looked_for():
     defences = shared("spec", "security.md").read_text(encoding="utf-8")
 
     assert re.findall(r"^\*\*(T\d\d) ", rules, re.MULTILINE) == RULES
+    assert re.findall(r"^\| (D\d\d) \|", rules, re.MULTILINE) == DECISIONS
     assert re.findall(r"^\| (S\d\d) \|", defences, re.MULTILINE) == DEFENCES
 
 

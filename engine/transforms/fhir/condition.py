@@ -99,7 +99,10 @@ def _add(
 
 
 def _code(conversion: Conversion, dg1: Node) -> Element:
-    """Return DG1-3, in the method of DG1-2 where it names no system, said as DG1-4."""
+    """Return DG1-3, in the method of DG1-2 where it names no system, said as DG1-4.
+
+    A name without a code keeps its place beside other words in DG1-4.
+    """
     found = {**conversion.concept(dg1, 3)}
     codings = found.get("coding")
     method = dg1.text(2).strip()
@@ -107,6 +110,8 @@ def _code(conversion: Conversion, dg1: Node) -> Element:
         system = conversion.feed.code_system(method)
         found["coding"] = [{**codings[0], "system": system}, *codings[1:]]
     if words := conversion.string(dg1, 4):
+        if "coding" not in found and (name := found.get("text")) not in (None, words):
+            found["coding"] = [{"display": name}]
         found["text"] = words
     return found
 

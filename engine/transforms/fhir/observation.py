@@ -50,8 +50,11 @@ ABSENT: Final = HL7 + "data-absent-reason"
 _STATUS_TABLE: Final = HL7 + "v2-0085"
 _INTERPRETATION_CODES: Final = {code: code for code in INTERPRETATION}
 _MEASURED: Final = frozenset(
-    ("valueQuantity", "valueRange", "valueRatio", "valueSampledData")
+    ("valueQuantity", "valueRange", "valueRatio", "valueSampledData", "low", "high")
 )
+_OF_A_LINE: Final = frozenset((1, 2, 5))
+"""Fields that each line of a text has of its own: number, TX or FT, the text."""
+
 _ABSENT_BY_STATUS: Final = {"N": "not-asked", "X": "error"}
 
 
@@ -122,13 +125,13 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
     if not _add_value(conversion, lines, resource, units):
         reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
         resource["dataAbsentReason"] = coded(ABSENT, reason)
-    if units and not reason and not _has_unit(resource):
-        conversion.lose(node, 6, "no-fhir-home")
     _add_judgement(conversion, node, resource, units)
+    if node.has(6) and not (units and _has_unit(resource)):
+        conversion.lose(node, 6, "no-fhir-home")
     _add_circumstances(conversion, node, resource, order)
     put(resource, "note", [one for line in lines for one in notes_of(conversion, line)])
     for line in lines[1:]:
-        line.taken |= node.taken
+        _join(conversion, node, line)
     entry = _add(conversion, node, resource, order)
     if reason == "unknown":
         entry.presumed = ("value",)
@@ -224,10 +227,23 @@ def _add_value(
 
 
 def _has_unit(resource: Element) -> bool:
-    """Whether the value of a result has a place for its unit."""
-    parts = resource.get("component")
-    values = [resource, *(parts if isinstance(parts, list) else ())]
+    """Whether a value of a result, or its normal range, has a place for its unit."""
+    values: list[Element] = [resource]
+    for name in ("component", "referenceRange"):
+        parts = resource.get(name)
+        values += parts if isinstance(parts, list) else ()
     return not all(_MEASURED.isdisjoint(each) for each in values)
+
+
+def _join(conversion: Conversion, first: Node, line: Node) -> None:
+    """Account for a further line of text: what it says otherwise than the first."""
+    for place in line.segment.populated():
+        if not first.taken >> place & 1:
+            continue  # nobody reads it in the first line either
+        line.take(place)
+        raw = line.segment.raw(place)
+        if place not in _OF_A_LINE and raw != first.segment.raw(place):
+            conversion.lose(line, place, "not-mapped-by-choice")
 
 
 def _add_components(
@@ -283,6 +299,8 @@ def _add_circumstances(
     device = device_of_entity(conversion, node, source) if source else None
     if device is not None:
         resource["device"] = device.reference
+    elif source is not None:
+        node.leave(18)
 
 
 def _specimen(node: Node, order: Order) -> Entry:

@@ -318,6 +318,9 @@ def plan_for(message_type: str, event: str, *, nearest: bool = False) -> Plan:
     plan = PLANS.get(f"{message_type}^{event}") or ANY_EVENT.get(message_type)
     if plan is None and nearest:
         plan = NEAREST.get(message_type)
+    if plan is None and not message_type:
+        sentence = "MSH-9 is empty: the message does not say what it is"
+        raise TransformError(sentence, "trigger-not-mapped")
     if plan is None:
         raise TransformError(
             f"no map makes FHIR resources from {message_type}^{event}",

@@ -49,13 +49,23 @@ def timings_below(nodes: list[Node]) -> list[Node]:
 
 
 def old_fields(nodes: list[Node]) -> list[Repetition]:
-    """Return the first repetition of each TQ field of an order."""
-    return [
-        tq
-        for node in nodes
-        for field, segment_id in _OLD
-        if node.id == segment_id and node.has(field) and (tq := node.first(field))
-    ]
+    """Return the first repetition of each TQ field of an order that says something."""
+    found: list[Repetition] = []
+    for node in nodes:
+        for field, segment_id in _OLD:
+            if node.id == segment_id and node.has(field) and (tq := node.first(field)):
+                if _says_something(tq):
+                    found.append(tq)
+                else:
+                    node.leave(field)
+    return found
+
+
+def _says_something(tq: Repetition) -> bool:
+    """Whether a TQ says more than a priority that nobody knows."""
+    known = tq.text(_PRIORITY).strip() in PRIORITY
+    count = tq.component_count
+    return known or any(tq.text(n) for n in range(1, count + 1) if n != _PRIORITY)
 
 
 def texts(tq1: Node, field: int) -> list[str]:

@@ -53,7 +53,7 @@ def appointment(*arguments, **fields):
         ("S12", "Scheduled", "booked"),
     ],
 )
-def test_the_filler_status_wins_over_the_event(event, sent, status):
+def test_d18_the_filler_status_wins_over_the_event(event, sent, status):
     assert appointment(event, f25=sent)["status"] == status
 
 

@@ -29,7 +29,7 @@ def charge(*more, **fields):
     return resource(dft(*more, **fields), "ChargeItem")
 
 
-def test_a_charge_says_what_for_when_how_many_and_how_much():
+def test_d14_a_charge_says_what_for_when_how_many_and_how_much():
     found = charge(f13="RAD^Radiology^L", f24="9^Clerk^Clea", f29="0182^Drug^NDC")
 
     assert (found["status"], found["occurrenceDateTime"]) == ("billable", "2024-01-02")
@@ -44,12 +44,12 @@ def test_a_charge_says_what_for_when_how_many_and_how_much():
     ("kind", "status"),
     [("CG", "billable"), ("CD", "aborted"), ("CO", "not-billable"), ("", "unknown")],
 )
-def test_the_kind_of_transaction_is_the_status(kind, status):
+def test_d14_the_kind_of_transaction_is_the_status(kind, status):
     assert charge(f6=kind)["status"] == status
 
 
 @pytest.mark.parametrize("kind", ["PY", "AJ"])
-def test_a_payment_is_no_charge(kind):
+def test_d14_a_payment_is_no_charge(kind):
     data = dft(f6=kind)
 
     assert not mapped(data).all("ChargeItem")

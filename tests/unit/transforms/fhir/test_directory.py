@@ -19,7 +19,7 @@ def mfn(event="MAD", *segments, kind="M02"):
     return er7(msh(f"MFN^{kind}^MFN_{kind}"), "MFI|STF||UPD|||NE", mfe, *segments)
 
 
-def test_staff_is_a_practitioner_and_his_practice_a_role():
+def test_d16_staff_is_a_practitioner_and_his_practice_a_role():
     found = mapped(mfn("MAD", STF, PRA))
 
     [person], [role] = found.all("Practitioner"), found.all("PractitionerRole")
@@ -39,7 +39,7 @@ def test_staff_is_a_practitioner_and_his_practice_a_role():
     ("event", "active"), [("MAD", True), ("MUP", True), ("MDC", False), ("MDL", False),
                           ("MAC", True)],
 )  # fmt: skip
-def test_a_record_is_deactivated_and_never_deleted(event, active):
+def test_d16_a_record_is_deactivated_and_never_deleted(event, active):
     found = mapped(mfn(event, STF, PRA))
 
     for kind in ("Practitioner", "PractitionerRole"):
@@ -63,7 +63,7 @@ def test_staff_without_a_number_is_known_by_name():
 @pytest.mark.parametrize(
     ("event", "status"), [("MAD", "active"), ("MDL", "inactive"), ("MAC", "active")]
 )
-def test_a_place_of_a_master_file(event, status):
+def test_d16_a_place_of_a_master_file(event, status):
     loc = line("LOC", f1="W^1^2^HOSP", f2="By the window", f3="B",
                f4="Clinic^^^^^X^XX^^^C1", f5="1 Way^^Town", f6="^WPN^PH")  # fmt: skip
     found = mapped(mfn(event, loc, kind="M05"))
@@ -93,13 +93,13 @@ def ack(code, *errors, number="C77", words="", kind="ACK^A01^ACK"):
     [("AA", "ok"), ("CA", "ok"), ("AE", "transient-error"), ("CE", "transient-error"),
      ("AR", "fatal-error"), ("CR", "fatal-error"), ("??", "fatal-error")],
 )  # fmt: skip
-def test_an_answer_says_how_it_went(sent, code):
+def test_d17_an_answer_says_how_it_went(sent, code):
     header = resource(ack(sent), "MessageHeader")
 
     assert header["response"] == {"identifier": "C77", "code": code}
 
 
-def test_an_error_says_where_what_and_how_bad():
+def test_d17_an_error_says_where_what_and_how_bad():
     err = line("ERR", f2="PID^1^3^2^1~OBX^2^5", f3="101^Required field missing^HL70357",
                f4="W", f7="No number", f8="Send a number")  # fmt: skip
 

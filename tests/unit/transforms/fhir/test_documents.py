@@ -45,7 +45,7 @@ def document(*arguments, **fields):
     return next(one for one in found if "hl7-v2" not in str(one["content"]))
 
 
-def test_a_document_says_what_it_is_and_who_wrote_it():
+def test_d19_a_document_says_what_it_is_and_who_wrote_it():
     found = document("T02", obx("TX", "Text"))
 
     assert found["masterIdentifier"]["value"] == "DOC1"
@@ -103,7 +103,7 @@ def test_a_document_relates_to_the_one_before(event, code):
         ("T02", "", "current"),
     ],
 )
-def test_status_of_a_document(event, sent, status):
+def test_d19_status_of_a_document(event, sent, status):
     assert document(event, f19=sent)["status"] == status
 
 

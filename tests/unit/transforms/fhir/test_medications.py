@@ -36,7 +36,7 @@ def ordered(segment, *below, kind="OMP^O09^OMP_O09", **more):
         ("RDE^O01", rxe(), "order"),
     ],
 )
-def test_an_order_for_a_medicine_is_a_medication_request(kind, segment, intent):
+def test_d13_an_order_for_a_medicine_is_a_medication_request(kind, segment, intent):
     found = ordered(segment, kind=kind)
 
     assert found["intent"] == intent
@@ -127,7 +127,7 @@ def test_what_became_of_the_order(control, state, status):
     assert ordered(rxo(), orc=orc)["status"] == status
 
 
-def test_what_the_pharmacy_understood_wins_and_differences_are_listed():
+def test_d13_what_the_pharmacy_understood_wins_and_differences_are_listed():
     data = rx("RDE^O11", rxo(f2="1", f4="tab", f13="9"), rxe(f12="2"))
 
     assert len(mapped(data).all("MedicationRequest")) == 1
@@ -161,7 +161,7 @@ def dispensed(*before, orc=ORC, **fields):
     return rx("RDS^O13^RDS_O13", *before, rxd, "RXR|PO^Oral^HL70162", orc=orc)
 
 
-def test_a_dispense_says_what_was_handed_over_when_and_by_whom():
+def test_d13_a_dispense_says_what_was_handed_over_when_and_by_whom():
     found = resource(
         dispensed(f9="Keep cold", f10="5^Pharm^Phil", f11="G", f13="W^1",
                   f15="^Shake", f18="LOT", f19="20250101"),

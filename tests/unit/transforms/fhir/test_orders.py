@@ -283,3 +283,49 @@ def test_a_unit_whose_value_has_no_place_for_it_is_listed():
 
     assert losses(words)["OBX-6"] == "no-fhir-home"
     assert "OBX-6" not in losses(number)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_lost"),
+    [
+        ({"f5": ""}, True),  # no value at all
+        ({"f5": "", "f7": "70-99"}, False),  # the normal range has it
+        ({"f2": "ST", "f5": "high", "f7": "70-99"}, False),
+        ({"f2": "SN", "f5": "^1^-^2"}, False),
+        ({"f2": "ST", "f5": "a~b"}, True),
+        ({"f2": "NM", "f5": "1~2"}, False),  # each component has it
+        ({"f6": "^^UCUM"}, True),  # nothing that could be read as one
+    ],
+)
+def test_a_unit_is_in_the_resource_or_listed(fields, is_lost):
+    found = losses(
+        oru(obx(**{"kind": fields.pop("f2", "NM"), "f6": "mg/dL", **fields}))
+    )
+
+    assert ("OBX-6" in found) is is_lost
+
+
+def test_what_a_further_line_of_text_says_otherwise_is_listed():
+    lines = oru(
+        obx("TX", "one", f14="20240101", f8="A"),
+        obx("TX", "two", f14="20240102", f8="A", f6="mg/dL", f1="2"),
+    )
+
+    found = losses(lines)
+
+    assert found["OBX[2]-14"] == "not-mapped-by-choice"
+    assert found["OBX[2]-6"] == "no-fhir-home"
+    assert "OBX[2]-8" not in found
+
+
+def test_a_device_nobody_can_name_is_listed():
+    assert losses(oru(obx(f18="^^MNI")))["OBX-18"] == "no-fhir-home"
+
+
+@pytest.mark.parametrize(
+    ("timing", "is_lost"), [("^^^^^ROUTINE", True), ("^^^^^S", False), ("1", False)]
+)
+def test_an_old_timing_of_which_nothing_came_is_listed(timing, is_lost):
+    found = losses(oru(obx(), order=obr(f27=timing)))
+
+    assert ("OBR-27" in found) is is_lost

@@ -378,7 +378,7 @@ def test_next_of_kin_is_a_person_and_a_contact_where_marked():
     assert contacts[0]["name"]["family"] == "Doe"
 
 
-def test_a_guarantor_is_on_the_account():
+def test_d12_a_guarantor_is_on_the_account():
     gt1 = segment(
         "GT1", f1="1", f2="G1", f3="Doe^Alex", f6="555-2", f11="SPO", f13="20240101"
     )

@@ -21,7 +21,7 @@ def coded_as(concept):
     return codes(concept)[0][1]
 
 
-def test_a_problem_is_a_condition_with_its_times_and_notes():
+def test_d15_a_problem_is_a_condition_with_its_times_and_notes():
     found = problem("NTE|1||Watch it", f7="20240103", f10="C^Chronic^L", f16="2019")
 
     assert codes(found["code"])[0] == ("http://hl7.org/fhir/sid/icd-10", "I35.0")
@@ -89,5 +89,5 @@ def test_a_problem_without_a_patient_still_stands():
     assert resource(data, "Condition")["subject"] == {"display": "unknown"}
 
 
-def test_goals_are_listed():
+def test_d15_goals_are_listed():
     assert losses(ppr("GOL|AD|20240102|G1^Walk^L"))["GOL-3"] == "not-mapped-by-choice"

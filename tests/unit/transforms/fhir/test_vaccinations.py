@@ -77,7 +77,7 @@ def test_a_refusal_keeps_its_reason():
 
 
 @pytest.mark.parametrize(("origin", "own"), [("00", True), ("01", False)])
-def test_a_historical_dose_is_no_primary_source(origin, own):
+def test_d20_a_historical_dose_is_no_primary_source(origin, own):
     assert dose(f9=f"{origin}^Word^NIP001")["primarySource"] is own
 
 
@@ -92,7 +92,7 @@ def test_t07_an_amount_that_is_no_number_is_listed():
     assert losses(vxu(f6="half"))["RXA-6"] == "unreadable"
 
 
-def test_funding_eligibility_and_statements_fill_their_elements():
+def test_d20_funding_eligibility_and_statements_fill_their_elements():
     found = dose(
         obx("CE", "PHC70^Private^CDCPHINVS", f3="30963-3^Funding^LN", f4="1"),
         obx("CE", "V01^Not VFC^HL70064", f3="64994-7^Eligibility^LN", f4="2"),
@@ -120,7 +120,7 @@ def test_a_dose_number_in_words_stays_words():
     assert found["protocolApplied"] == [{"doseNumberString": "booster"}]
 
 
-def test_what_was_observed_is_part_of_the_vaccination():
+def test_d20_what_was_observed_is_part_of_the_vaccination():
     found = mapped(vxu(obx("CE", "VXC9^Fever^CDCPHINVS", f3="31044-1^Reaction^LN")))
 
     [seen], [given] = found.all("Observation"), found.all("Immunization")

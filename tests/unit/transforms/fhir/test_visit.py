@@ -166,6 +166,14 @@ def test_a_diagnosis_is_a_condition_and_one_of_the_visits():
     assert codes(diagnosis["use"])[0][1] == "AD"
 
 
+def test_the_name_of_a_diagnosis_keeps_its_place_beside_other_words():
+    dg1 = segment("DG1", f1="1", f3="^Ovarian cancer", f4="Staging")
+
+    found = resource(adt("A01", pid(), pv1(), dg1), "Condition")["code"]
+
+    assert found == {"coding": [{"display": "Ovarian cancer"}], "text": "Staging"}
+
+
 def test_a_procedure_with_minutes_has_an_end():
     pr1 = segment("PR1", f1="1", f3="80146002^Appendectomy^SCT", f5="202401011200-0500",
                   f7="90", f8="1^A^A", f11="2^S^S", f16="50", f19="PR77")  # fmt: skip
@@ -200,7 +208,7 @@ def test_an_insurance_is_a_coverage_of_the_patient():
     assert len(resources(data, "Coverage")) == 1
 
 
-def test_somebody_else_insured_is_a_related_person():
+def test_d12_somebody_else_insured_is_a_related_person():
     in1 = segment("IN1", f1="1", **IN1, f16="Doe^Alex", f17="SPO", f18="19790101")
     in2 = segment("IN2", f2="111223333", f6="MC1", f61="M7", f63="555-3")
     data = adt("A01", pid(), pv1(), in1, in2)
@@ -260,6 +268,15 @@ def test_an_event_the_map_does_not_know_is_refused():
         mapped(adt("A99"))
 
     assert refusal.value.code == "trigger-not-mapped"
+
+
+def test_a_message_that_does_not_say_what_it_is_is_refused():
+    data = adt("A01").replace(b"ADT^A01^ADT_A01", b"")
+
+    with pytest.raises(TransformError, match="MSH-9 is empty") as caught:
+        mapped(data)
+
+    assert caught.value.code == "trigger-not-mapped"
 
 
 def test_a_feed_may_have_unknown_events_read_as_their_nearest():
