@@ -151,7 +151,8 @@ HEAD = """# What the fault runs have shown
 Written by `python -m tests.faults.evidence` from `faults-evidence.csv`, to which a run
 with `--evidence` adds its rows. What each run does is told in [faults.md](faults.md).
 
-Zero violations in *n* trials means less than 3/*n* for each trial, at 95 %.
+Zero violations in *n* trials means less than 3/*n* for each trial, at 95 %; *n* are the
+trials since the last violation, which was mended.
 
 """
 SUMS = """\
@@ -178,7 +179,9 @@ def _sum(rows):
     whole = rows[0]
     for row in rows[1:]:
         whole += row
-    bound = "none" if whole.violations else f"< {300 / whole.count:.2g} %"
+    found = max((at for at, row in enumerate(rows) if row.violations), default=-1)
+    since = sum(row.count for row in rows[found + 1 :])
+    bound = f"< {300 / since:.2g} %" if since else "none"
     commits = len({row.commit for row in rows})
     return (
         f"| {whole.fault} | {whole.count:,} {whole.unit} | {_shown(whole.answered)} "

@@ -59,5 +59,11 @@ def test_a_fault_with_a_violation_has_no_bound(tmp_path):
     assert "| F03 | 10 seeds | 50 | 1 | none | 1 |" in told
 
 
+def test_only_trials_since_the_last_violation_count_for_the_bound(tmp_path):
+    rows = added(tmp_path / "seen.csv", (1, 10, 50, 1), (11, 300, 1500, 0))
+
+    assert "| F16 | 310 seeds | 1,550 | 1 | < 1 % | 1 |" in page(rows)
+
+
 def test_the_page_shows_the_rows_that_are_kept():
     assert PAGE.read_text("utf-8") == page(read())

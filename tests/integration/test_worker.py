@@ -241,6 +241,19 @@ def test_a_retry_that_fails_again_keeps_the_others_waiting(site):
     assert [group.open for group in site.groups()] == [1]
 
 
+def test_a_retry_that_fails_again_keeps_the_others_waiting_before_a_later_failure(
+    site,
+):
+    [first, *_] = site.process(
+        visit("XYZ", "1", "A"), visit("MED", "1", "B"), visit("XYZ", "1", "C")
+    )
+
+    order(site, first)
+    site.run()
+
+    assert site.states() == ["error", "held", "error"]
+
+
 def test_a_discarded_failure_lets_the_person_go_on(site):
     [first, *_] = site.process(visit("XYZ", "1", "A"), visit("MED", "1", "B"))
 

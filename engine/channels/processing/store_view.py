@@ -113,8 +113,9 @@ class StoreView:
         for document in outcome.documents:
             self._documents[document.set_id] = document
         if outcome.state in (MessageState.HELD, MessageState.ERROR):
-            for person in outcome.holds:
-                self._held.setdefault(person, outcome.message_id)
+            for person in outcome.holds:  # the first one counts, as in the store
+                others = self._held.get(person, outcome.message_id)
+                self._held[person] = min(others, outcome.message_id)
 
     def blocked(self, keys: Sequence[str]) -> int | None:
         """Return the held message that one of the person keys waits for."""
