@@ -17,8 +17,15 @@ class SiteFiles:
     def __init__(self, folder: Path, environment: str | None) -> None:
         self._place = folder, environment
         self.site: Site = load_site(folder, environment)
+        self._is_new = True
 
     def read(self) -> Sequence[Channel]:
-        """Read everything again, and return the channels; a fault changes nothing."""
-        self.site = load_site(*self._place)
+        """Return the channels, read again but the first time; a fault changes nothing.
+
+        Reading takes most of a start: whoever starts is given what was read for its
+        settings.
+        """
+        if not self._is_new:
+            self.site = load_site(*self._place)
+        self._is_new = False
         return self.site.channels

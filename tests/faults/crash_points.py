@@ -1,21 +1,27 @@
 """F02: crash at every named failpoint, at its first and a later time; then judge.
 
-    python -m tests.faults.crash_points [--only NAME] [--nth 3]
+    python -m tests.faults.crash_points [--only NAME] [--nth 3] [--jobs 2]
 
-One store lives through all crashes: each life is armed with the next point, works until
-it dies there, and the next life has to recover. The ledger judges at the end and every
-so many crashes. A point that is not reached is a failure: it proves nothing.
-Prints the ledger's object with the number of points and crashes.
+One store lives through all crashes of a job: each life is armed with the next point,
+works until it dies there, and the next life has to recover. The ledger judges at the
+end and every so many crashes. A point that is not reached is a failure: it proves
+nothing. Prints the ledger's object with the number of points and crashes, its counts
+summed over the jobs.
 """
 
 import argparse
 import asyncio
+import json
+import multiprocessing
+import os
 import signal
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 from engine.channels.clock import utc_now
@@ -29,9 +35,8 @@ from engine.store.words import RunState
 from tests.faults import points
 from tests.faults.forked import ForkedNode, fork
 from tests.faults.ledger import wait_until_settled
-from tests.faults.node import await_ports
 from tests.faults.sending import Sender
-from tests.faults.site import CHANNELS, FOLDER, Run, site, with_shape
+from tests.faults.site import CHANNELS, FOLDER, Run, read_told, site, sums
 
 REACH_SECONDS = 30.0
 SETTLE_SECONDS = 120.0
@@ -109,9 +114,7 @@ class Crashes:
     def _told(self, point, variables, number):
         """Send a signal in the middle of the work."""
         life = self._armed(point, variables)
-        await_ports(self.node)
-        time.sleep(0.3)  # the worker has set its signal handlers by now
-        life.send(number)
+        life.ask(number)
         asyncio.run(self._send_until(life))
         return life
 
@@ -168,10 +171,9 @@ def plan(nth):
 def crash_everywhere(crashes, wanted):
     """Crash at every point; return the last verdict as soon as one is not clean."""
     begun, verdict = time.monotonic(), (0, "")
-    left = [(name, hit) for name, hits in wanted.items() for hit in hits]
-    for at, (name, hit) in enumerate(left, start=1):
+    for at, (name, hit) in enumerate(wanted, start=1):
         crashes.crash(name, hit)
-        if at % JUDGED_EVERY == 0 or at == len(left) or name == points.LOAD[-1]:
+        if at % JUDGED_EVERY == 0 or at == len(wanted):
             verdict = crashes.settle()
             seconds = time.monotonic() - begun
             print(f"{at} crashes, {seconds:.0f} s, ends {verdict[0]}", file=sys.stderr)
@@ -180,21 +182,34 @@ def crash_everywhere(crashes, wanted):
     return verdict
 
 
-def main():
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--only", default="")
-    options.add_argument("--nth", type=int, default=3)
-    asked = options.parse_args()
-    chosen = {k: v for k, v in plan(asked.nth).items() if k.startswith(asked.only)}
+def one_job(least, wanted):
+    """Crash a site of its own at these points; return the exit code and the figures."""
     with (
         tempfile.TemporaryDirectory(prefix="interop-F02-") as folder,
         site(Path(folder), (*CHANNELS, FOLDER)) as run,
     ):
-        run.plan(least=0 if asked.only else 10, fault="F02")
+        run.plan(least=least, fault="F02")
         sender = Sender(run.folder, run.ports, width=8, pause=0.05)
         crashes = Crashes(run, ForkedNode(run), sender)
-        code, told = crash_everywhere(crashes, chosen)
-    print(with_shape(told, {"points": len(chosen), "crashes": crashes.crashes}))
+        code, told = crash_everywhere(crashes, wanted)
+    return code, read_told(told) | {"crashes": crashes.crashes}
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--only", default="")
+    options.add_argument("--nth", type=int, default=3)
+    options.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    asked = options.parse_args()
+    chosen = {k: v for k, v in plan(asked.nth).items() if k.startswith(asked.only)}
+    wanted = [(name, hit) for name, hits in chosen.items() for hit in hits]
+    parts = [wanted[at :: asked.jobs] for at in range(min(asked.jobs, len(wanted)))]
+    # forks of this process, which has imported everything and has no threads yet
+    with multiprocessing.get_context("fork").Pool(len(parts)) as pool:
+        ends = pool.map(partial(one_job, 0 if asked.only else 10), parts, chunksize=1)
+    code, told = max(ends, key=itemgetter(0))
+    total = sums(each for _, each in ends)
+    print(json.dumps(told | total | {"points": len(chosen)}, indent=1))
     return code
 
 

@@ -12,6 +12,7 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engine.channels import edge, worker
 from engine.channels.format.load import load_site
@@ -47,6 +48,22 @@ class Life:
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def ask(self, number, limit=20.0):
+        """Send a signal once there is something that hears it."""
+        end = time.monotonic() + limit
+        while self.poll() is None and not self._hears(number):
+            if time.monotonic() > end:
+                raise TimeoutError(f"process {self.pid} does not hear {number}")
+            time.sleep(0.002)
+        self.send(number)
+
+    def _hears(self, number):
+        with suppress(FileNotFoundError):
+            told = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+            caught = told.partition("SigCgt:")[2].split(maxsplit=1)[0]
+            return bool(int(caught, 16) >> (number - 1) & 1)
+        return False
 
 
 def fork(call, log, variables=None):
@@ -119,7 +136,7 @@ class ForkedNode:
         """Ask both to end, the edge first; return the worst code and the seconds."""
         begun, codes = time.monotonic(), []
         for life in self.lives.values():
-            life.send(signal.SIGTERM)
+            life.ask(signal.SIGTERM)
             codes.append(life.wait())
         return max(codes, key=abs), time.monotonic() - begun
 

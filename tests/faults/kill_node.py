@@ -21,7 +21,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from tests.faults.forked import ForkedNode
 from tests.faults.ledger import HOLDS, NO_POWER
 from tests.faults.node import Node
 from tests.faults.sending import Sender
-from tests.faults.site import site
+from tests.faults.site import read_told, site, sums
 
 SETTLE_SECONDS = 900.0
 EARLY = 5
@@ -102,7 +101,7 @@ def one_site(asked, first, count, evidence):
     code, before, answered = HOLDS, 0, 0
     with site(folder, delay=asked.delay) as run:
         for cycle, printed, code in cycles(run, asked, first, count):
-            told = read(printed)
+            told = read_told(printed)
             new = told.get("answered", 0) - answered
             found = sum(map(len, told.get("broken", {}).values()))
             if code != NO_POWER:
@@ -114,14 +113,6 @@ def one_site(asked, first, count, evidence):
     else:
         print(f"kept in {folder}", file=sys.stderr)
     return {**told, "cycles": before}, code
-
-
-def read(printed):
-    """Return the ledger's object, or what was printed instead of it."""
-    try:
-        return json.loads(printed)
-    except json.JSONDecodeError:
-        return {"printed": printed}
 
 
 def main():
@@ -138,17 +129,17 @@ def main():
     asked = parser.parse_args()
     evidence = Evidence("F01", "cycles", asked.evidence)
     first = asked.seed or evidence.next_seed()
-    sums: Counter[str] = Counter()
+    total: dict[str, int] = {"cycles": 0}
     begun, told, code = time.monotonic(), {}, HOLDS
-    while sums["cycles"] < asked.cycles and code == HOLDS:
+    while total["cycles"] < asked.cycles and code == HOLDS:
         if time.monotonic() - begun > asked.minutes * 60:
             break
-        count = min(asked.site, asked.cycles - sums["cycles"])
-        told, code = one_site(asked, first + sums["cycles"], count, evidence)
-        sums += Counter({k: v for k, v in told.items() if isinstance(v, int)})
+        count = min(asked.site, asked.cycles - total["cycles"])
+        told, code = one_site(asked, first + total["cycles"], count, evidence)
+        total = sums((total, told))
     shape = {"seed": first, "forked": asked.forked, "in_flight": asked.in_flight}
     shape["seconds"] = round(time.monotonic() - begun)
-    print(json.dumps({**told, **sums, **shape}, indent=1))
+    print(json.dumps({**told, **total, **shape}, indent=1))
     return code
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,22 @@ def with_shape(told, shape):
         return json.dumps(json.loads(told) | shape, indent=1)
     except json.JSONDecodeError:
         return told
+
+
+def read_told(printed):
+    """Return the ledger's object, or what was printed instead of it."""
+    try:
+        return json.loads(printed)
+    except json.JSONDecodeError:
+        return {"printed": printed}
+
+
+def sums(tellings):
+    """Return every count of some ledgers' objects, added up."""
+    total: Counter[str] = Counter()
+    for told in tellings:
+        total.update({k: v for k, v in told.items() if isinstance(v, int)})
+    return dict(total)
 
 
 @contextmanager
