@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "Hold a Bundle against HL7's v2-to-FHIR guide.",
         ),
         "explain": ("explain", "Tell in words what is in a message."),
+        "scrub": ("scrubbing", "Take the person out of a message; make a test of it."),
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
         "schema": ("project", "Print the JSON Schema of channel files, for editors."),

@@ -155,6 +155,8 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/bench/test", bench.run_tests, _EDIT),
     Route("POST", "/bench/what-if", bench.what_if, _EDIT),
     Route("POST", "/bench/share", bench.share, _EDIT),
+    Route("POST", "/bench/scrub", bench.scrubbed, _EDIT),
+    Route("POST", "/bench/save", bench.save, _EDIT),
     Route("GET", "/tour", tour.tour, _SEE),
     Route("POST", "/tour", tour.close, _SEE),
     Route("GET", "/tables", tables.tables, _SEE),

@@ -7,9 +7,10 @@ round.
 """
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.hl7.dictionary import DEFAULT_VERSION, components, fields
 from engine.hl7.message import Message
@@ -48,13 +49,65 @@ _FIELDS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
 """Fields whose data type says too little about what they carry."""
 
 
+class Place(NamedTuple):
+    """Where a value stands that may not be seen; numbers are 0 where there is none.
+
+    ``field_type`` is the dictionary's, empty for a field it does not know.
+    """
+
+    segment: str
+    nth: int
+    field: int
+    field_type: str
+    repetition: int = 1
+    component: int = 0
+    subcomponent: int = 0
+
+    def inside(self, number: int) -> "Place":
+        """Return the place of a component, or below one of a subcomponent."""
+        if self.component:
+            return self._replace(subcomponent=number)
+        return self._replace(component=number)
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether a value that was measured may stand here."""
+        return (self.segment, self.field) == ("OBX", 5)
+
+    @property
+    def path(self) -> str:
+        """The path as people write it: ``OBX[2]-5.1``."""
+        place = f"{self.segment}[{self.nth}]" if self.nth > 1 else self.segment
+        place += f"-{self.field}"
+        place += f"[{self.repetition}]" if self.repetition > 1 else ""
+        place += f".{self.component}" if self.component else ""
+        return place + (f".{self.subcomponent}" if self.subcomponent else "")
+
+
+Change = Callable[[str, Place], str]
+
+
 def mask(message: Message) -> str:
     """Return the message, segments ended by CR, with patient data covered.
 
     Delimiters stay where they are, so that it parses like the original.
     """
+    return changed(message, lambda raw, _: mask_value(raw))
+
+
+def changed(message: Message, change: Change) -> str:
+    """Return the message with every value changed that may not be seen.
+
+    ``change`` is given each as it is encoded, and its place. A line that is no segment
+    is covered whole.
+    """
     version = message.version or DEFAULT_VERSION
-    return "".join(f"{_segment(each, version)}\r" for each in message.segments)
+    seen: Counter[str] = Counter()
+    lines = []
+    for segment in message.segments:
+        seen[segment.id] += 1
+        lines.append(_segment(segment, seen[segment.id], version, change))
+    return "".join(f"{line}\r" for line in lines)
 
 
 def mask_value(text: str) -> str:
@@ -62,45 +115,59 @@ def mask_value(text: str) -> str:
     return COVER * len(text)
 
 
-def _segment(segment: Segment, version: str) -> str:
+def _segment(segment: Segment, nth: int, version: str, change: Change) -> str:
     if not _SEGMENT_ID.fullmatch(segment.id):  # a broken line may begin with anything
         return mask_value(segment.encoded)
     mark = segment.delimiters.field
     known, special = fields(segment.id, version), _FIELDS.get(segment.id, {})
     parts = [segment.id]
     for number in range(1, segment.field_count + 1):
-        definition = known.get(number)
-        data_type = definition.data_type if definition else _COVERED
-        parts.append(_field(segment, number, special.get(number, data_type), version))
+        found = known.get(number)
+        place = Place(segment.id, nth, number, found.data_type if found else "")
+        wanted = special.get(number, place.field_type or _COVERED)
+        parts.append(_field(segment, place, wanted, version, change))
     if segment.id in HEADERS:
         del parts[1]
     return mark.join(parts)
 
 
-def _field(segment: Segment, number: int, data_type: str, version: str) -> str:
-    raw, marks = segment.raw(number), segment.delimiters
+def _field(
+    segment: Segment, place: Place, data_type: str, version: str, change: Change
+) -> str:
+    raw, marks = segment.raw(place.field), segment.delimiters
     if data_type == _KEEP or not raw:
         return raw
     levels = marks.component + marks.subcomponent
     parts = raw.split(marks.repetition) if marks.repetition else [raw]
-    masked = (_value(part, data_type, levels, version) for part in parts)
-    return marks.repetition.join(masked)
+    return marks.repetition.join(
+        _value(part, data_type, levels, version, place._replace(repetition=at), change)
+        for at, part in enumerate(parts, 1)
+    )
 
 
-def _value(raw: str, data_type: str, levels: str, version: str) -> str:
+def _value(
+    raw: str, data_type: str, levels: str, version: str, place: Place, change: Change
+) -> str:
     """Return one repetition, component or leaf; ``levels`` separate what is in it."""
     if not raw or raw == NULL or data_type == _KEEP:
         return raw
     if levels:
         parts = raw.split(levels[0])
-        types = (_type(data_type, i, version) for i in range(1, len(parts) + 1))
+        inside = place.inside if len(parts) > 1 or not place.component else None
         return levels[0].join(
-            _value(part, part_type, levels[1:], version)
-            for part, part_type in zip(parts, types, strict=True)
+            _value(
+                part,
+                _type(data_type, at, version),
+                levels[1:],
+                version,
+                inside(at) if inside else place,
+                change,
+            )
+            for at, part in enumerate(parts, 1)
         )
     if data_type in _CODES and _LOOKS_LIKE_A_CODE.fullmatch(raw):
         return raw
-    return mask_value(raw)
+    return change(raw, place)
 
 
 def _type(data_type: str, number: int, version: str) -> str:

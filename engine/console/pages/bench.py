@@ -18,12 +18,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.channels.saved_tests import NewTest, add_test, expectation
 from engine.console.permissions import Permission
 from engine.console.queries import drafts, samples
 from engine.console.queries.drafts import Rules
 from engine.console.rendering import page
 from engine.console.surroundings import caller, surroundings
-from engine.errors import ConfigurationError
+from engine.errors import ConfigurationError, ParseError
+from engine.hl7 import parse
+from engine.hl7.scrubbing import scrub
 from engine.store import audit, journal, saved_queries, search
 from engine.store.audit import Act
 from engine.store.search import MessageFilter
@@ -118,6 +121,71 @@ def share(
             connection, here.database.sealer, content, caller(request).name, here.now()
         )
     return RedirectResponse(f"/bench?s={key}", HTTPStatus.SEE_OTHER)
+
+
+def scrubbed(
+    request: Request, channel: Text = "", text: Text = "", draft: Text = "",
+    original: Text = "", keep: Annotated[list[str] | None, Form()] = None,
+) -> Response:  # fmt: skip
+    """Put the message on the bench without its person, and tell each replacement.
+
+    ``original`` is the message that was scrubbed before, for another choice of what
+    text to ``keep``.
+    """
+    sealer = surroundings(request).database.sealer
+    before = original or text
+    sheet = _sheet(request, channel, before, draft)
+    try:
+        message = parse(drafts.bytes_of(before))
+    except ParseError as error:
+        told = replace(sheet, complaint=f"This cannot be scrubbed: {error}")
+        return _page(request, told, None, HTTPStatus.UNPROCESSABLE_ENTITY)
+    after, replaced = scrub(message, sealer.pseudonym, keep or ())
+    shown = replace(sheet, text=after.replace("\r", "\n").strip(), source="scrubbed")
+    flow, kept = _run(request, shown), keep or ()
+    return _page(request, shown, flow, replaced=replaced, original=before, kept=kept)
+
+
+def save(
+    request: Request, channel: Text = "", text: Text = "", draft: Text = "",
+    name: Text = "", *, harmless: Annotated[bool, Form()] = False,
+) -> Response:  # fmt: skip
+    """Write the message on the bench beside its channel, as a test that passes now."""
+    here, sheet = surroundings(request), _sheet(request, channel, text, draft)
+    try:
+        file = _saved(request, sheet, name.strip(), harmless=harmless)
+    except ConfigurationError as error:
+        told = replace(sheet, complaint=str(error))
+        return _page(request, told, None, HTTPStatus.UNPROCESSABLE_ENTITY)
+    subject = f"channel {sheet.rules.channel}"
+    act = Act(here.now(), caller(request).name, "test.save", subject, file)
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    found = here.trials.test(sheet.rules.channel)
+    return _page(request, sheet, None, tests=found, saved=file)
+
+
+def _saved(request: Request, sheet: Sheet, name: str, *, harmless: bool) -> str:
+    """Return the file of the new test.
+
+    Raises:
+        ConfigurationError: it was not saved, and why.
+    """
+    here, channel = surroundings(request), sheet.rules.channel
+    if sheet.complaint:
+        raise ConfigurationError(sheet.complaint)
+    if sheet.rules.draft:
+        raise ConfigurationError(
+            "a test holds for the channel as it runs: save it first"
+        )
+    if not harmless:
+        raise ConfigurationError("say that the message names no real patient")
+    flow = _run(request, sheet)
+    if "state" not in flow:
+        raise ConfigurationError("the message did not go through: nothing was saved")
+    test = NewTest(name, drafts.bytes_of(sheet.text), expectation(flow))
+    folder = here.settings.folder
+    return add_test(folder, channel, test, lambda text: here.trials.test(channel, text))
 
 
 # ---- what stands on the bench ----
@@ -215,7 +283,8 @@ def _page(
     **found: object,
 ) -> Response:
     folder = surroundings(request).settings.folder
-    shown = {"flow": flow, "tests": None, "compared": None} | found
+    nothing = dict.fromkeys(("tests", "compared", "replaced", "original", "saved"))
+    shown = {"flow": flow, "kept": (), **nothing, **found}
     return page(
         request,
         "bench.html",

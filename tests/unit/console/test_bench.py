@@ -14,7 +14,7 @@ from engine.store.journal import Arrival
 from engine.store.search import MessageFilter, messages
 from tests.builders import adt_a01
 from tests.databases import empty_database
-from tests.stored import NOON
+from tests.stored import NOON, ask
 from tests.web import SITE, Web
 
 PORTS = {
@@ -241,3 +241,52 @@ def test_S10_a_channel_of_others_is_not_there_for_the_bench(web):
     assert other.browse("/bench", "channel=laboratory").status == 404
     assert other.submit("/bench/what-if", channel="laboratory").status == 404
     assert "hospital-adt" not in other.browse("/bench").text
+
+
+def test_S45_a_message_is_scrubbed_on_the_bench_and_each_replacement_told(web):
+    text = adt_a01("NTE|1||quite well", family="Canary").decode().replace("\r", "\n")
+    known = web.signed_in(*ANALYST)
+
+    once = known.submit("/bench/scrub", channel="hospital-adt", text=text)
+    kept = known.submit(
+        "/bench/scrub", channel="hospital-adt", original=text, keep="NTE-3.1"
+    )
+    broken = known.submit("/bench/scrub", channel="hospital-adt", text="hello")
+
+    sheet = once.text.partition('id="text"')[2].partition("</textarea>")[0]
+    assert "Canary" not in sheet
+    assert "XXXXX XXXX" in sheet
+    assert "<del>Canary</del>" in once.text
+    assert "quite well" in kept.text.partition('id="text"')[2].partition("</text")[0]
+    assert broken.status == 422
+
+
+def test_a_message_becomes_a_test_that_passes_or_nothing_is_written(tmp_path):
+    write_project(tmp_path)
+    folder = tmp_path / "config"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in PORTS.items():
+            patch.setenv(name, value)
+        trials = Trials(folder)
+        store = empty_database("sqlite", tmp_path)
+        made = Web(store, replace(SITE, folder=folder), trials=trials)
+        known, before = made.signed_in(*ANALYST), rules(folder)
+        asked = {"channel": "laboratory", "text": INVENTED["Result"]}
+
+        named = {**asked, "name": "a glucose is coded", "harmless": "true"}
+        saved = known.submit("/bench/save", **named)
+        twice = known.submit("/bench/save", **named)
+        unsure = known.submit("/bench/save", **asked, name="another")
+        changed = known.submit("/bench/save", **named, draft=before + "# mine\n")
+        trials.close()
+
+    after = rules(folder)
+    assert "Saved as <code>tests/laboratory-a-glucose-is-coded.hl7</code>" in saved.text
+    assert "✓ passed" in saved.text
+    assert after.startswith(before.rstrip())
+    assert '- name: "a glucose is coded"' in after
+    assert "exists already" in twice.text
+    assert "names no real patient" in unsure.text
+    assert "as it runs" in changed.text
+    assert rules(folder) == after
+    assert ask(store, audit.rows, store.sealer)[0].act.action == "test.save"
