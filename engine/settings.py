@@ -81,6 +81,7 @@ class Settings:
     environment: str = "default"
     store_url: str = "sqlite:////var/lib/interop"
     store_key: str = ""
+    store_backups: str = "../backups"
     node_name: str = ""
     node_workers: int = 1
     console_bind: str = "127.0.0.1:8080"
@@ -134,6 +135,11 @@ class Settings:
         base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
         name = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
         return Path(base, "interop-engine", f"{name}.key")
+
+    @property
+    def backups(self) -> Path:
+        """The folder that backups are made in; better on another disk."""
+        return (self.folder / self.store_backups).resolve()
 
     @property
     def allowed_folders(self) -> tuple[Path, ...]:

@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "mpi": ("mpi", "The master patient index and the mismatch queue."),
     },
     "Administration": {
+        "backup": ("backups", "Copy the store, look at a copy, put one back."),
         "metrics": ("metrics", "Print what Prometheus reads."),
         "token": ("tokens", "Tokens of programs that call the API."),
         "user": ("users", "People who use the console."),

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, Literal
 
 from sqlalchemy import Connection, make_url, select
@@ -45,6 +46,11 @@ class Database:
         """What keeps the store, and its version: ``sqlite 3.45.1``."""
         numbers = self._backend.engine.dialect.server_version_info or ()
         return f"{self.kind} {'.'.join(map(str, numbers))}"
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files are; None for a server."""
+        return self._backend.folder
 
     def size(self) -> int | None:
         """Return how many bytes the store takes on disk; None where a server has it."""

@@ -7,20 +7,26 @@ Spec:
 import os
 import shutil
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from engine.channels.format.load import load_site
+from engine.channels.table_moves import use
 from engine.console.queries import overview
 from engine.console.queries import system as queries
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, surroundings
+from engine.errors import ConfigurationError
 from engine.settings import masked, origins
-from engine.store import audit
-from engine.store.audit import Act
+from engine.store import audit, backup
+from engine.store.audit import Act, Order
+from engine.store.seal import load_or_create_key
 
 TABS: Final = ("health", "nodes", "store", "certificates", "settings")
 
@@ -47,6 +53,9 @@ def system(request: Request, tab: str = "health") -> Response:
             for each in queries.certificates_of(process, found.at)
         ],
         settings=_settings(here),
+        backups=backup.listed(here.settings.backups),
+        place=here.settings.backups,
+        embedded=here.database.kind == "sqlite",
         retention={
             "message content": here.settings.retention_content,
             "search data": here.settings.retention_metadata,
@@ -71,6 +80,50 @@ def _settings(here: Surroundings) -> list[tuple[str, object, str]]:
     known = origins(here.settings.folder, os.environ)
     shown = masked(here.settings)
     return [(key, value, known.get(key, "")) for key, value in shown.items()]
+
+
+def back_up(request: Request) -> Response:
+    """Copy the store as it is now."""
+    here = surroundings(request)
+    order = Order(caller(request).name, here.now(), "from the console")
+    try:
+        backup.create(here.database, here.settings.backups, order)
+    except (ConfigurationError, OSError) as error:
+        sentence = f"No backup was made: {error}"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    return RedirectResponse("/system?tab=store", HTTPStatus.SEE_OTHER)
+
+
+def look_at_backup(request: Request, name: str) -> Response:
+    """Open a copy of a backup, look at every row, and say what is wrong."""
+    here = surroundings(request)
+    known = {each.name: each for each in backup.listed(here.settings.backups)}
+    if name not in known:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such backup")
+    key = load_or_create_key(here.settings.key_file)
+    wrong = backup.verify(known[name].folder, key, here.now())
+    act = Act(here.now(), caller(request).name, "backup.verify", f"backup {name}")
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    if wrong:
+        sentence = f"The backup {name} is damaged: {'; '.join(wrong)}"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence)
+    return RedirectResponse("/system?tab=store", HTTPStatus.SEE_OTHER)
+
+
+def reload(request: Request) -> Response:
+    """Check the configuration, then let the processes of this node take it."""
+    here = surroundings(request)
+    try:
+        load_site(here.settings.folder, here.settings.environment)
+    except ConfigurationError as error:
+        sentence = f"Nothing was changed: {error}. {' '.join(error.faults[:5])}"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    told = use(here.database, here.settings.node_name, here.now())
+    act = Act(here.now(), caller(request).name, "reload", f"{told} processes")
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    return RedirectResponse("/system?tab=nodes", HTTPStatus.SEE_OTHER)
 
 
 def bundle(request: Request) -> Response:

@@ -169,3 +169,37 @@ def test_a_wall_display_shows_the_figures_alone(web):
 
     assert '<body class="tv"' in page
     assert "Leave the wall display" in page
+
+
+def test_a_backup_is_made_and_opened_from_the_page(web):
+    known = web.signed_in()
+
+    made = known.submit("/system/backup")
+    again = known.submit("/system/backup")
+    shown = known.browse("/system", "tab=store").text
+    looked = known.submit("/system/backup/20300101T120000Z/verify")
+    after = known.browse("/system", "tab=store").text
+
+    assert (made.status, again.status, looked.status) == (303, 409, 303)
+    assert "20300101T120000Z" in shown
+    assert "never" in shown
+    assert "never" not in after
+    assert known.submit("/system/backup/other/verify").status == 404
+    file = web.settings.backups / "20300101T120000Z" / "journal.db"
+    file.write_bytes(b"")
+    broken = known.submit("/system/backup/20300101T120000Z/verify")
+    assert broken.status == 409
+    assert "journal.db is not as it was written" in broken.text
+
+
+def test_the_configuration_is_checked_before_anybody_reloads_it(web):
+    known = web.signed_in()
+    tell(web, pid=0)
+    assert known.submit("/system/reload").status == 303
+
+    (web.settings.folder / "channels").mkdir(exist_ok=True)
+    (web.settings.folder / "channels" / "bad.yaml").write_text("name: [")
+    refused = known.submit("/system/reload")
+
+    assert refused.status == 409
+    assert "Nothing was changed" in refused.text
