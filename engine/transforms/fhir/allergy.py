@@ -15,6 +15,7 @@ from engine.transforms.fhir.datatypes import (
     append,
     coded,
     entity_identifier,
+    listed,
     put,
 )
 from engine.transforms.fhir.groups import Node
@@ -53,30 +54,37 @@ IAM: Final = Fields(
 
 def map_allergy(conversion: Conversion, node: Node) -> None:
     """Add the AllergyIntolerance of an AL1 or IAM."""
+    resource = conversion.said(node, _read)
+    if not resource:
+        conversion.lose_all(node, "unreadable")
+        return
+    subject = conversion.about(node, resource, "patient")
+    put(resource, "note", notes_of(conversion, node))
+    if numbers := listed(resource, "identifier"):
+        system, value = str(numbers[0]["system"]), str(numbers[0]["value"])
+        conversion.upsert(node, resource, system, value)
+        return
+    substance = node.segment.raw(3) or node.segment.raw(2)
+    conversion.upsert_own(node, resource, subject.key, substance)
+
+
+def _read(conversion: Conversion, node: Node) -> Element:
+    """Return the allergy, whoever has it; ``{}`` where the segment names none."""
     fields = IAM if node.id == "IAM" else AL1
     node.take(1)
     what = conversion.concept(node, 3)
     if not what and not node.has(2):
-        conversion.lose_all(node, "unreadable")
-        return
+        return {}
     resource: Element = {"resourceType": "AllergyIntolerance"}
     number = _identifier(conversion, node, fields)
     put(resource, "identifier", [number] if number else [])
     _add_status(conversion, node, resource, fields)
     _add_kind(conversion, node, resource)
     put(resource, "code", what)
-    subject = conversion.about(node, resource, "patient")
-    if "patient" not in resource:
-        resource["patient"] = {"display": "unknown"}
+    resource["patient"] = {"display": "unknown"}
     _add_times(conversion, node, resource, fields)
     _add_severity(conversion, node, resource)
-    put(resource, "note", notes_of(conversion, node))
-    if number:
-        system, value = str(number["system"]), str(number["value"])
-        conversion.upsert(node, resource, system, value)
-        return
-    substance = node.segment.raw(3) or node.segment.raw(2)
-    conversion.upsert_own(node, resource, subject.key, substance)
+    return resource
 
 
 def _identifier(conversion: Conversion, node: Node, fields: Fields) -> Element:

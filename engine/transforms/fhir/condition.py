@@ -14,12 +14,14 @@ from engine.transforms.fhir.datatypes import (
     coded,
     entity_identifier,
     extension,
+    listed,
     put,
     translated,
 )
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import practitioners
+from engine.transforms.fhir.said import BLANK, filled
 from engine.transforms.fhir.systems import HL7
 
 _VERIFICATION: Final = HL7 + "condition-ver-status"
@@ -30,33 +32,42 @@ _ROLES: Final = {"A": "AD"}
 
 def map_diagnosis(conversion: Conversion, dg1: Node) -> None:
     """Add the Condition of a DG1 and its place among the visit's diagnoses."""
+    resource = conversion.said(dg1, _read)
+    if not resource:
+        conversion.lose_all(dg1, "unreadable")
+        return
+    subject = conversion.about(dg1, resource)
+    if subject.encounter is not None:
+        resource["encounter"] = subject.encounter.reference
+    resource = filled(resource)
+    entry = _add(conversion, dg1, resource, subject)
+    if dg1.has(21) and "verificationStatus" not in resource:
+        entry.nulls.append("verificationStatus")
+    _place(conversion, dg1, subject, entry)
+
+
+def _read(conversion: Conversion, dg1: Node) -> Element:
+    """Return the diagnosis, whoever has it; ``{}`` where the segment names none."""
     dg1.take(1)
     concept = _code(conversion, dg1)
     if not concept:
-        conversion.lose_all(dg1, "unreadable")
-        return
+        return {}
     resource: Element = {"resourceType": "Condition"}
     number = _identifier(conversion, dg1, 20)
     put(resource, "identifier", [number] if number else [])
     if dg1.text(21) == "D":
         resource["verificationStatus"] = coded(_VERIFICATION, "entered-in-error")
     resource["code"] = concept
-    subject = conversion.about(dg1, resource)
-    if "subject" not in resource:
-        resource["subject"] = {"display": "unknown"}
-    if subject.encounter is not None:
-        resource["encounter"] = subject.encounter.reference
+    resource["subject"] = {"display": "unknown"}
+    resource["encounter"] = BLANK
     _add_times(conversion, dg1, resource)
     doctors = practitioners(conversion, dg1, 16)
     if doctors:
-        resource["asserter"] = doctors[0].reference
+        resource["asserter"] = doctors[0].mention()
     if cause := _identifier(conversion, dg1, 22):
         due = {"type": "Condition", "identifier": cause}
         append(resource, "extension", extension("condition-dueTo", "Reference", due))
-    entry = _add(conversion, dg1, resource, subject, number)
-    if dg1.has(21) and "verificationStatus" not in resource:
-        entry.nulls.append("verificationStatus")
-    _place(conversion, dg1, subject, entry)
+    return resource
 
 
 def _place(
@@ -83,14 +94,10 @@ def _order_of(conversion: Conversion, dg1: Node) -> Entry | None:
 
 
 def _add(
-    conversion: Conversion,
-    dg1: Node,
-    resource: Element,
-    subject: Subject,
-    number: Element,
+    conversion: Conversion, dg1: Node, resource: Element, subject: Subject
 ) -> Entry:
-    if number:
-        system, value = str(number["system"]), str(number["value"])
+    if numbers := listed(resource, "identifier"):
+        system, value = str(numbers[0]["system"]), str(numbers[0]["value"])
         return conversion.upsert(dg1, resource, system, value)
     segment = dg1.segment
     what = segment.raw(3) or segment.raw(4)

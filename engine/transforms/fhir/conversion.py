@@ -1,6 +1,8 @@
 """One message on its way to resources: what the mappers share and fill."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from engine.hl7 import Message, Repetition
 from engine.hl7.conformance import Finding
@@ -19,6 +21,7 @@ from engine.transforms.fhir.mapped import (
     Told,
 )
 from engine.transforms.fhir.plan import Plan
+from engine.transforms.fhir.said import Place, Said, recall, remember
 from engine.transforms.fhir.times import Moment
 from engine.transforms.fhir.update import merge_same
 from engine.transforms.trace import Loss
@@ -49,8 +52,8 @@ class Conversion:
     which marks them as taken, and add entries here.
     """
 
-    __slots__ = ("_by_url", "_subjects", "context", "feed", "mapped", "message", "plan",
-                 "tree")  # fmt: skip
+    __slots__ = ("_by_url", "_referred", "_subjects", "context", "feed", "mapped",
+                 "message", "message_key", "plan", "tree")  # fmt: skip
 
     def __init__(
         self,
@@ -68,6 +71,10 @@ class Conversion:
         self.mapped = Mapped(context.site)
         self._by_url: dict[str, Entry] = {}
         self._subjects: list[Subject] = []
+        self._referred: list[tuple[Party, ...]] = []
+        header = message.segments[0]
+        self.message_key = f"{self.feed.sender}|{header.text(3)}|{header.text(10)}"
+        """Sender and control id: what names this message."""
 
     # ---- who it is about
 
@@ -117,6 +124,7 @@ class Conversion:
     def add_parties(self, node: Node, parties: tuple[Party, ...]) -> Entry | None:
         """Add what a message only refers to; return the entry of the last one."""
         entry: Entry | None = None
+        self._referred.append(parties)
         for resource, full_url, criteria_ in parties:
             entry = self._by_url.get(full_url)
             if entry is None:
@@ -154,12 +162,6 @@ class Conversion:
         known.resource = merge_same(known.resource, entry.resource)
         return known
 
-    @property
-    def message_key(self) -> str:
-        """Sender and control id: what names this message."""
-        header = self.message.segments[0]
-        return f"{self.feed.sender}|{header.text(3)}|{header.text(10)}"
-
     def recorded(self) -> str:
         """Return when this message was taken in, as an instant."""
         return self.context.received_at.astimezone(UTC).isoformat()
@@ -180,6 +182,46 @@ class Conversion:
         return Told(datetime.fromisoformat(found.text).astimezone(UTC), found.text)
 
     # ---- reading
+
+    def said(self, node: Node, read: "Reader", *apart: int) -> Element:
+        """Return what a segment says by itself, for its resource to begin with.
+
+        It is read once for all messages of a feed that have the same segment, unless
+        something of it is listed as lost or odd: that is listed for each message.
+
+        Args:
+            node: the segment, of which nothing was read before.
+            read: what it says; looks at nothing but the segment and the feed, refers to
+                parties by `Entry.mention` and adds nothing else.
+            apart: the fields that ``read`` does not look at.
+
+        Returns:
+            An element of the message's own; what is in it is shared and nobody may
+            change it.
+        """
+        place = (self.feed, read, node.words(apart))
+        known = None if node.watched else recall(place)
+        if known is None:
+            return {**self._read(node, read, place)}
+        for parties in known.parties:
+            self.add_parties(node, parties)
+        node.taken |= known.taken
+        return {**known.element}
+
+    def _read(self, node: Node, read: "Reader", place: Place) -> Element:
+        """Read a segment, and remember what it says unless that has to be remarked."""
+        before, node.taken = node.taken, 0
+        remarks, referred = self._remarks(), len(self._referred)
+        element = read(self, node)
+        if self._remarks() == remarks:
+            parties = tuple(self._referred[referred:])
+            remember(place, Said(element, node.taken, parties))
+        node.taken |= before
+        return element
+
+    def _remarks(self) -> tuple[int, int, int]:
+        mapped = self.mapped
+        return len(mapped.losses), len(mapped.findings), len(self.feed.cuts)
 
     def moment(self, node: Node, field: int) -> Moment:
         """Return a time field; what cannot be read or is cut is listed as lost."""
@@ -268,6 +310,10 @@ class Conversion:
             if node.segment.is_null(field):
                 node.take(field)
                 entry.nulls.append(element)
+
+
+Reader: TypeAlias = Callable[[Conversion, Node], Element]
+"""Reads what a segment says by itself, see `Conversion.said`."""
 
 
 def _fuller(entry: Entry, resource: Element) -> Element:

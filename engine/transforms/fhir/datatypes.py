@@ -28,13 +28,15 @@ def put(element: Element, name: str, value: object) -> None:
         element[name] = value
 
 
-def append(element: Element, name: str, value: Element) -> None:
-    """Add to a list element of a resource, made where it is not there."""
+def listed(element: Element, name: str) -> list[Element]:
+    """Return a list element of a resource, ``[]`` where it is not there; read only."""
     known = element.get(name)
-    if isinstance(known, list):
-        known.append(value)
-    else:
-        element[name] = [value]
+    return known if isinstance(known, list) else []
+
+
+def append(element: Element, name: str, value: Element) -> None:
+    """Add to a list element of a resource; the list it had may be shared."""
+    element[name] = [*listed(element, name), value]
 
 
 def plain(text: str) -> str:

@@ -39,6 +39,7 @@ def feed_of(message: Message, context: MapContext) -> "Feed":
     place = (
         context.site, sender, context.authorities, context.systems, context.time_zone,
         offset_of(header.text(7)), header.raw(1) + header.raw(2), message.charset,
+        context.options.profile,
     )  # fmt: skip
     feed = _FEEDS.get(place)
     if feed is None:

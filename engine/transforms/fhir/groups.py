@@ -1,7 +1,7 @@
 """Segments as a tree: what belongs to what, however disordered the message is."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final, TypeAlias
 
 from engine.hl7 import Message, Repetition, Segment
 from engine.hl7.segment import NULL
@@ -10,6 +10,9 @@ Memory: TypeAlias = dict[str, list[Repetition]]
 """Fields of a feed by their encoded text, split once for all messages."""
 
 _MOST: Final = 4096
+_LONG: Final = 512
+"""Characters from which on a field is a document rather than a word that comes again."""
+
 _NOTHING: Final = ("", NULL)
 
 
@@ -22,6 +25,9 @@ class Node:
 
     __slots__ = ("_count", "_fields", "_memory", "children", "id", "number", "parent",
                  "position", "segment", "taken")  # fmt: skip
+
+    watched: ClassVar[bool] = False
+    """Whether somebody wants to see each field read, not remembered."""
 
     def __init__(
         self, segment: Segment, position: int, number: int, memory: Memory
@@ -64,9 +70,10 @@ class Node:
         found = self._memory.get(raw)
         if found is None:
             found = self.segment.repetitions(field)
-            if len(self._memory) >= _MOST:
-                self._memory.clear()
-            self._memory[raw] = found
+            if len(raw) < _LONG:
+                if len(self._memory) >= _MOST:
+                    self._memory.clear()
+                self._memory[raw] = found
         return found
 
     def has(self, field: int) -> bool:
@@ -76,6 +83,16 @@ class Node:
     def reaches(self, field: int) -> bool:
         """Whether the segment was sent as far as this field."""
         return field < self._count
+
+    def words(self, apart: tuple[int, ...]) -> str:
+        """Return the text of the segment without some fields, to know it again by."""
+        fields = self._fields
+        if apart:
+            fields = fields.copy()
+            for field in apart:
+                if field < self._count:
+                    fields[field] = ""
+        return "\r".join(fields)
 
     def untaken(self) -> list[int]:
         """Return the numbers of the populated fields that nobody read."""
@@ -123,19 +140,23 @@ class Node:
 class Tree:
     """All segments of a message, in order and in groups."""
 
-    __slots__ = ("nodes", "roots")
+    __slots__ = ("_kinds", "nodes", "roots")
 
-    def __init__(self, nodes: list[Node], roots: list[Node]) -> None:
+    def __init__(
+        self, nodes: list[Node], roots: list[Node], kinds: Mapping[str, list[Node]]
+    ) -> None:
         self.nodes = nodes
         self.roots = roots
+        self._kinds = kinds
 
     def first(self, segment_id: str) -> Node | None:
         """Return the first segment of one kind, wherever it stands."""
-        return next(self.each(segment_id), None)
+        found = self._kinds.get(segment_id)
+        return found[0] if found else None
 
-    def each(self, segment_id: str) -> Iterator[Node]:
+    def each(self, segment_id: str) -> Sequence[Node]:
         """Return every segment of one kind in message order."""
-        return (node for node in self.nodes if node.id == segment_id)
+        return self._kinds.get(segment_id, ())
 
 
 def grow(
@@ -159,12 +180,13 @@ def grow(
     """
     nodes: list[Node] = []
     roots: list[Node] = []
-    numbers: dict[str, int] = {}
+    kinds: dict[str, list[Node]] = {}
     last: Node | None = None
     for position, segment in enumerate(message.segments):
         segment_id = segment.id
-        number = numbers[segment_id] = numbers.get(segment_id, 0) + 1
-        node = make(segment, position, number, memory)
+        same = kinds.setdefault(segment_id, [])
+        node = make(segment, position, len(same) + 1, memory)
+        same.append(node)
         nodes.append(node)
         wanted = parents.get(segment_id, ())
         owner = _owner(last, wanted, segment_id) if last else None
@@ -175,7 +197,7 @@ def grow(
             owner.children.append(node)
         if not wanted or wanted[0] != "*":
             last = node
-    return Tree(nodes, roots)
+    return Tree(nodes, roots, kinds)
 
 
 def _owner(last: Node, wanted: tuple[str, ...], segment_id: str) -> Node | None:

@@ -127,6 +127,10 @@ class Entry:
         self.reference = {"reference": full_url}
         self.kind = str(resource["resourceType"])
 
+    def mention(self) -> Element:
+        """Return a Reference that follows no move: for what messages share."""
+        return {"reference": self.full_url}
+
     def enrich(self, name: str, value: object) -> None:
         """Add what the resource does not say yet; the resource itself may be shared."""
         known = self.resource.get(name)

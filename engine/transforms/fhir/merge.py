@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from engine.transforms.fhir.conversion import Conversion
-from engine.transforms.fhir.datatypes import append, identifier_of, put
+from engine.transforms.fhir.datatypes import append, identifier_of, listed, put
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.merge_records import (
@@ -60,12 +60,10 @@ def _rename(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
 
 def _move_numbers(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
     """MRG-1 are this patient's numbers now; whoever MRG-4 names had them wrongly."""
-    known = survivor.resource.get("identifier")
     moved: list[Element] = []
     for source in mrg.all(1):
         add_new(moved, identifier_of(conversion.feed, source))
-    for one in moved if isinstance(known, list) else ():
-        add_new(known, one)  # type: ignore[arg-type]
+    _know_also(survivor, moved)
     source_4 = mrg.first(4) if mrg.has(4) else None
     wrong = identifier_of(conversion.feed, source_4) if source_4 else {}
     system, value = str(wrong.get("system")), str(wrong.get("value"))
@@ -110,10 +108,15 @@ def _retire(
 
 def _keep_old(survivor: Entry, prior: list[Element]) -> None:
     """Let the survivor be found by the old numbers too."""
-    known = survivor.resource.get("identifier")
-    if isinstance(known, list):
-        for one in prior:
-            add_new(known, {"use": "old", **one})
+    _know_also(survivor, [{"use": "old", **one} for one in prior])
+
+
+def _know_also(patient: Entry, numbers: list[Element]) -> None:
+    """Add numbers to a Patient that has some; its list of them may be shared."""
+    if known := [*listed(patient.resource, "identifier")]:
+        for one in numbers:
+            add_new(known, one)
+        patient.resource["identifier"] = known
 
 
 _ACTS: Final[Mapping[Merge, tuple[Act, ...]]] = MappingProxyType(

@@ -14,6 +14,7 @@ from engine.transforms.fhir.datatypes import (
     coded,
     extension,
     identifier_of,
+    listed,
     plain,
     put,
     translated,
@@ -42,32 +43,35 @@ NULLS: Final = {
 
 def map_patient(conversion: Conversion, pid: Node) -> Subject:
     """Add the Patient a PID is about and return it as subject."""
-    resource: Element = {"resourceType": "Patient"}
+    resource = conversion.said(pid, _read)
     if conversion.plan.inactive:
-        resource["active"] = False
-    identifiers = patient_identifiers(conversion, pid)
-    put(resource, "identifier", identifiers)
-    _add_names(conversion, pid, resource)
-    _add_birth(conversion, pid, resource)
-    add_gender(resource, pid.text(8))
-    _add_contact(conversion, pid, resource)
-    _add_life(conversion, pid, resource)
-    extensions = person_extensions(conversion, pid)
+        resource = {"resourceType": "Patient", "active": False, **resource}
     pd1 = pid.child("PD1")
     if pd1 is not None:
-        extensions += _add_care(conversion, pd1, resource)
-    put(resource, "extension", extensions)
-    entry = _add(conversion, pid, resource, identifiers)
+        _add_care(conversion, pd1, resource)
+    entry = _add(conversion, pid, resource)
     conversion.note_nulls(entry, pid, NULLS)
-    pid.take(1)
     subject = Subject(pid, entry)
     conversion.add_subject(subject)
     return subject
 
 
-def _add(
-    conversion: Conversion, node: Node, resource: Element, identifiers: list[Element]
-) -> Entry:
+def _read(conversion: Conversion, pid: Node) -> Element:
+    """Return the person as the PID tells of them."""
+    resource: Element = {"resourceType": "Patient"}
+    put(resource, "identifier", patient_identifiers(conversion, pid))
+    _add_names(conversion, pid, resource)
+    _add_birth(conversion, pid, resource)
+    add_gender(resource, pid.text(8))
+    _add_contact(conversion, pid, resource)
+    _add_life(conversion, pid, resource)
+    put(resource, "extension", person_extensions(conversion, pid))
+    pid.take(1)
+    return resource
+
+
+def _add(conversion: Conversion, node: Node, resource: Element) -> Entry:
+    identifiers = listed(resource, "identifier")
     best = preferred(identifiers, conversion.context.options.identifier)
     if best is None:
         parts = (conversion.message_key, str(node.position))
@@ -289,12 +293,19 @@ def flag(text: str) -> bool | None:
     return _FLAGS.get(text.strip().upper())
 
 
-def _add_care(conversion: Conversion, pd1: Node, resource: Element) -> list[Element]:
-    """PD1-3 and PD1-4: who cares for the patient; returns PD1's extensions."""
+def _add_care(conversion: Conversion, pd1: Node, resource: Element) -> None:
+    """PD1: who cares for the patient, and what else it says of the person."""
+    said = conversion.said(pd1, _read_care)
+    extensions = listed(resource, "extension") + listed(said, "extension")
+    resource.pop("extension", None)
+    put(resource, "generalPractitioner", said["generalPractitioner"])
+    put(resource, "extension", extensions)
+
+
+def _read_care(conversion: Conversion, pd1: Node) -> Element:
     firms = (organization(conversion, pd1, source) for source in pd1.all(3))
-    doctors = [entry.reference for entry in firms if entry is not None]
-    doctors += [entry.reference for entry in practitioners(conversion, pd1, 4)]
-    put(resource, "generalPractitioner", doctors)
+    doctors = [entry.mention() for entry in firms if entry is not None]
+    doctors += [entry.mention() for entry in practitioners(conversion, pd1, 4)]
     extensions: list[Element] = []
     if disability := conversion.concept(pd1, 6, "0295"):
         extensions.append(
@@ -302,7 +313,7 @@ def _add_care(conversion: Conversion, pd1: Node, resource: Element) -> list[Elem
         )
     if pd1.has(14) and (name := conversion.string(pd1, 14)):
         extensions.append(extension("patient-congregation", "String", name))
-    return extensions
+    return {"generalPractitioner": doctors, "extension": extensions}
 
 
 def map_living_will(conversion: Conversion, pd1: Node) -> None:

@@ -32,6 +32,7 @@ def readers(message: Message, context: MapContext) -> dict[str, list[str]]:
         """A segment that remembers who reads it."""
 
         __slots__ = ()
+        watched = True
 
         @override
         def text(self, field: int, component: int = 1, subcomponent: int = 1) -> str:

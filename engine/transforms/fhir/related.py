@@ -20,6 +20,7 @@ from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.names import address, contact_points, human_names
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender, spoken
+from engine.transforms.fhir.said import BLANK
 from engine.transforms.fhir.systems import IDENTIFIER_TYPE, SSN
 from engine.transforms.fhir.vocabulary import RELATIONSHIP, V3_ROLE
 
@@ -39,12 +40,24 @@ def map_next_of_kin(conversion: Conversion, nk1: Node) -> None:
         for field in (3, 7):
             nk1.leave(field)
         return
+    resource = conversion.said(nk1, _read_next_of_kin)
+    if subject.patient is None:
+        return
+    resource["patient"] = subject.patient.reference
+    if nk1.has(7) or nk1.has(13) or nk1.text(3) in CONTACTS:
+        _add_contact(conversion, nk1, subject.patient, resource)
+    if resource.keys() - {"resourceType", "patient"}:
+        segment = nk1.segment
+        parts = (segment.raw(33),) if nk1.has(33) else (segment.raw(2), segment.raw(3))
+        conversion.upsert_own(nk1, resource, subject.key, *parts)
+
+
+def _read_next_of_kin(conversion: Conversion, nk1: Node) -> Element:
+    """Return the person, whoever they are next of kin to."""
     resource: Element = {"resourceType": "RelatedPerson"}
     put(resource, "identifier", _nk1_identifiers(conversion, nk1))
-    if subject.patient:
-        resource["patient"] = subject.patient.reference
-    relations = _relations(conversion, nk1)
-    put(resource, "relationship", relations)
+    resource["patient"] = BLANK
+    put(resource, "relationship", _relations(conversion, nk1))
     put(resource, "name", names(conversion, nk1, 2, 30))
     put(resource, "telecom", phones(conversion, nk1, _NK1_PHONES))
     add_gender(resource, nk1.text(15))
@@ -55,12 +68,7 @@ def map_next_of_kin(conversion: Conversion, nk1: Node) -> None:
     put(resource, "period", _period(conversion, nk1, 8, 9))
     if nk1.has(20):
         put(resource, "communication", spoken(conversion.concept(nk1, 20, "0296")))
-    if nk1.has(7) or nk1.has(13) or nk1.text(3) in CONTACTS:
-        _add_contact(conversion, nk1, subject, resource)
-    if subject.patient and (resource.keys() - {"resourceType", "patient"}):
-        segment = nk1.segment
-        parts = (segment.raw(33),) if nk1.has(33) else (segment.raw(2), segment.raw(3))
-        conversion.upsert_own(nk1, resource, subject.key, *parts)
+    return resource
 
 
 def names(conversion: Conversion, node: Node, *fields: int) -> list[Element]:
@@ -146,11 +154,9 @@ def _relations(conversion: Conversion, nk1: Node) -> list[Element]:
 
 
 def _add_contact(
-    conversion: Conversion, nk1: Node, subject: Subject, person: Element
+    conversion: Conversion, nk1: Node, patient: Entry, person: Element
 ) -> None:
     """Add a Patient.contact that says what the RelatedPerson says."""
-    if subject.patient is None:
-        return
     contact: Element = {}
     put(contact, "relationship", person.get("relationship"))
     for name in ("name", "address"):
@@ -167,7 +173,7 @@ def _add_contact(
     if firm is not None:
         contact["organization"] = firm.reference
     if contact.keys() & {"name", "telecom", "address", "organization"}:
-        append(subject.patient.resource, "contact", contact)
+        append(patient.resource, "contact", contact)
 
 
 def map_mother(conversion: Conversion, pid: Node) -> None:

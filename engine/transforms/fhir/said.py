@@ -1,0 +1,68 @@
+"""What segments say by themselves, remembered: the same ones come again and again.
+
+A patient's allergies, insurance and next of kin are in every one of their messages, a
+test of a laboratory differs from the last one in its value only. So the mappers of such
+segments read in two steps: what a segment says, whoever it is about, is remembered here;
+whom it belongs to is worked out for each message.
+
+It is kept in the memory of the process and nowhere else, and only of the segments used
+last.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+from engine.transforms.fhir.mapped import Element, Party
+
+_MOST: Final = 4_096
+_LONG: Final = 2_000
+"""Characters from which on a segment is a document; documents do not come again."""
+
+BLANK: Final = None
+"""Stands in a remembered element where each message fills in its own."""
+
+
+class Said(NamedTuple):
+    """What was read of a segment.
+
+    ``taken`` are the fields that were read, as `Node.taken` has them, ``parties`` those
+    it refers to, in order. The element is shared between messages.
+    """
+
+    element: Element
+    taken: int
+    parties: tuple[tuple[Party, ...], ...]
+
+
+Place: TypeAlias = tuple[object, Callable[..., Element], str]
+"""The feed, how the segment is read, and its text."""
+
+_SAID: Final[OrderedDict[Place, Said]] = OrderedDict()
+"""A memory, not a state: what is in it only saves making it again."""
+
+
+def recall(place: Place) -> Said | None:
+    """Return what was read of the same segment before."""
+    known = _SAID.get(place)
+    if known is not None:
+        _SAID.move_to_end(place)
+    return known
+
+
+def remember(place: Place, said: Said) -> None:
+    """Keep what was read; the segment longest unused is forgotten for it."""
+    if len(place[2]) < _LONG:
+        _SAID[place] = said
+        if len(_SAID) > _MOST:
+            _SAID.popitem(last=False)
+
+
+def forget() -> None:
+    """Forget everything."""
+    _SAID.clear()
+
+
+def filled(element: Element) -> Element:
+    """Return an element without the blanks that nothing was filled into."""
+    return {name: value for name, value in element.items() if value is not BLANK}
