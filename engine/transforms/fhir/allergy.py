@@ -54,7 +54,7 @@ IAM: Final = Fields(
 
 def map_allergy(conversion: Conversion, node: Node) -> None:
     """Add the AllergyIntolerance of an AL1 or IAM."""
-    resource = conversion.said(node, _read)
+    resource = conversion.said(node, _read_allergy)
     if not resource:
         conversion.lose_all(node, "unreadable")
         return
@@ -68,7 +68,7 @@ def map_allergy(conversion: Conversion, node: Node) -> None:
     conversion.upsert_own(node, resource, subject.key, substance)
 
 
-def _read(conversion: Conversion, node: Node) -> Element:
+def _read_allergy(conversion: Conversion, node: Node) -> Element:
     """Return the allergy, whoever has it; ``{}`` where the segment names none."""
     fields = IAM if node.id == "IAM" else AL1
     node.take(1)

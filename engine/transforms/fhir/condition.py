@@ -32,7 +32,7 @@ _ROLES: Final = {"A": "AD"}
 
 def map_diagnosis(conversion: Conversion, dg1: Node) -> None:
     """Add the Condition of a DG1 and its place among the visit's diagnoses."""
-    resource = conversion.said(dg1, _read)
+    resource = conversion.said(dg1, _read_diagnosis)
     if not resource:
         conversion.lose_all(dg1, "unreadable")
         return
@@ -46,7 +46,7 @@ def map_diagnosis(conversion: Conversion, dg1: Node) -> None:
     _place(conversion, dg1, subject, entry)
 
 
-def _read(conversion: Conversion, dg1: Node) -> Element:
+def _read_diagnosis(conversion: Conversion, dg1: Node) -> Element:
     """Return the diagnosis, whoever has it; ``{}`` where the segment names none."""
     dg1.take(1)
     concept = _code(conversion, dg1)

@@ -219,9 +219,11 @@ class Conversion:
         node.taken |= before
         return element
 
-    def _remarks(self) -> tuple[int, int, int]:
-        mapped = self.mapped
-        return len(mapped.losses), len(mapped.findings), len(self.feed.cuts)
+    def _remarks(self) -> tuple[int, ...]:
+        """Return how much was said so far that has to be said of each message."""
+        mapped, feed = self.mapped, self.feed
+        lists = (mapped.losses, mapped.findings, feed.cuts, feed.unmapped)
+        return tuple(map(len, lists))
 
     def moment(self, node: Node, field: int) -> Moment:
         """Return a time field; what cannot be read or is cut is listed as lost."""

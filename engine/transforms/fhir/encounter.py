@@ -18,6 +18,7 @@ from engine.transforms.fhir.datatypes import (
     coding_of,
     extension,
     identifier_of,
+    listed,
     plain,
     put,
     translated,
@@ -28,6 +29,7 @@ from engine.transforms.fhir.mapped import Digits, Element, Entry
 from engine.transforms.fhir.parties import practitioners
 from engine.transforms.fhir.places import place
 from engine.transforms.fhir.plan import Visit
+from engine.transforms.fhir.said import BLANK, filled
 from engine.transforms.fhir.systems import HL7, UCUM
 from engine.transforms.fhir.vocabulary import (
     ENCOUNTER_CLASS,
@@ -68,6 +70,9 @@ _STAYS: Final = (
 )
 """PV1 fields that name a place, and the status of being there."""
 
+_OF_ONE_VISIT: Final = (2, 3, 6, 11, 19, 20, 40, 42, 43, 44, 45, 50)
+"""PV1 fields read apart: its number, times and places, and what the event decides."""
+
 _TEMPORARY: Final = (11, 43)
 _CONFIDENTIALITY: Final = HL7 + "v3-Confidentiality"
 _CLASSIFICATION: Final = "subject-locationClassification"
@@ -82,17 +87,16 @@ def map_encounter(conversion: Conversion, pv1: Node) -> None:
         if (pv2 := pv1.child("PV2")) is not None:
             conversion.lose_all(pv2, "context")
         return
-    resource: Element = {"resourceType": "Encounter"}
+    resource = conversion.said(pv1, _read_visit, *_OF_ONE_VISIT)
     _add_identifiers(conversion, pv1, resource)
     resource["status"] = status(conversion, pv1)
     resource["class"] = _class(conversion, pv1)
-    _add_kind(conversion, pv1, resource)
     if subject.patient:
         resource["subject"] = subject.patient.reference
-    _add_participants(conversion, pv1, resource)
+    _add_arrivals(conversion, resource)
     _add_period(conversion, pv1, resource)
-    _add_hospitalization(conversion, pv1, resource)
     _add_locations(conversion, pv1, resource)
+    resource = filled(resource)
     _add_importance(conversion, pv1, subject)
     pv2 = pv1.child("PV2")
     if pv2 is not None:
@@ -100,8 +104,25 @@ def map_encounter(conversion: Conversion, pv1: Node) -> None:
     entry = _add(conversion, pv1, resource, subject)
     conversion.note_nulls(entry, pv1, NULLS)
     entry.presumed = _presumed(conversion, pv1)
-    pv1.take(1)
     subject.encounter = entry
+
+
+def _read_visit(conversion: Conversion, pv1: Node) -> Element:
+    """Return what a PV1 says of a visit beside its number, times and places."""
+    resource: Element = {
+        "resourceType": "Encounter",
+        "identifier": BLANK,
+        "status": BLANK,
+        "class": BLANK,
+    }
+    _add_kind(conversion, pv1, resource)
+    resource["subject"] = BLANK
+    _add_participants(conversion, pv1, resource)
+    resource["period"] = BLANK
+    _add_hospitalization(conversion, pv1, resource)
+    resource["location"] = BLANK
+    pv1.take(1)
+    return resource
 
 
 def is_visit(conversion: Conversion, pv1: Node) -> bool:
@@ -201,21 +222,33 @@ def _add_kind(conversion: Conversion, pv1: Node, resource: Element) -> None:
     conversion.put_concept(resource, "serviceType", pv1, 10, "0069")
 
 
-def participant(entry: Entry, value: str, text: str) -> Element:
+def participant(individual: Element, value: str, text: str) -> Element:
     """Return one participant of an Encounter."""
     kind: Element = {**coded(V3_PARTICIPATION, value), "text": text}
-    return {"type": [kind], "individual": entry.reference}
+    return {"type": [kind], "individual": individual}
 
 
 def _add_participants(conversion: Conversion, pv1: Node, resource: Element) -> None:
-    found: list[Element] = []
-    for field, value, text in PARTICIPANTS:
-        since = _since(conversion) if field in conversion.plan.joins else ""
-        for entry in practitioners(conversion, pv1, field):
-            one = participant(entry, value, text)
-            put(one, "period", {"start": since} if since else {})
-            found.append(one)
+    found = [
+        participant(entry.mention(), value, text)
+        for field, value, text in PARTICIPANTS
+        for entry in practitioners(conversion, pv1, field)
+    ]
     put(resource, "participant", found)
+
+
+def _add_arrivals(conversion: Conversion, resource: Element) -> None:
+    """Add since when the doctors take part who join the visit with this event."""
+    joins = conversion.plan.joins
+    since = _since(conversion) if joins else ""
+    if since and (known := listed(resource, "participant")):
+        words = {text for field, _, text in PARTICIPANTS if field in joins}
+        resource["participant"] = [
+            {**one, "period": {"start": since}}
+            if one["type"][0]["text"] in words  # type: ignore[index]
+            else one
+            for one in known
+        ]
 
 
 def _since(conversion: Conversion) -> str:
@@ -264,7 +297,7 @@ def _destination(conversion: Conversion, pv1: Node, source: Repetition) -> Eleme
         "type": [coded(system, value, plain(parts[1]))],
     }
     party = own_party(feed.site, resource, "discharged to", value)
-    return conversion.party(pv1, party).reference
+    return conversion.party(pv1, party).mention()
 
 
 def _add_locations(conversion: Conversion, pv1: Node, resource: Element) -> None:
@@ -296,9 +329,8 @@ def _add_importance(conversion: Conversion, pv1: Node, subject: Subject) -> None
     if not value or subject.patient is None:
         return
     resource = subject.patient.resource
-    known = resource.get("extension")
     one = extension("patient-importance", "CodeableConcept", value)
-    resource["extension"] = [*(known if isinstance(known, list) else ()), one]
+    append(resource, "extension", one)
 
 
 def _add_more(conversion: Conversion, pv2: Node, resource: Element) -> None:
@@ -317,7 +349,7 @@ def _add_more(conversion: Conversion, pv2: Node, resource: Element) -> None:
             append(resource, "location", {"location": found.reference,
                                            "status": "planned"})  # fmt: skip
     for entry in practitioners(conversion, pv2, 13):
-        append(resource, "participant", participant(entry, "REF", "referrer"))
+        append(resource, "participant", participant(entry.reference, "REF", "referrer"))
     if pv2.has(25):
         priority = conversion.concept(pv2, 25, "0217")
         put(resource, "priority", translated(priority, ENCOUNTER_PRIORITY, V3_PRIORITY))

@@ -31,6 +31,7 @@ from engine.transforms.fhir.parties import (
     organization_of_designator,
     practitioners,
 )
+from engine.transforms.fhir.said import BLANK, filled
 from engine.transforms.fhir.systems import HL7
 
 ER7: Final = "x-application/hl7-v2+er7"
@@ -40,6 +41,13 @@ _TRANSFORMATION: Final = {
     "provenance-activity-type-v2-to-fhir",
     "code": "v2-fhir-transformation",
 }
+_AUTHOR: Final = coded(_PARTICIPANT, "author")
+_TRANSMITTER: Final = coded(_PARTICIPANT, "transmitter")
+_ENTERER: Final = coded(_PARTICIPANT, "enterer")
+_ASSEMBLER: Final = coded(_PARTICIPANT, "assembler")
+_OF_ONE_MESSAGE: Final = (7, 10)
+"""MSH fields that differ in every message of a feed: its time and its number."""
+
 _PRODUCT: Final = "Interop Engine"
 _FOCUS: Final = (
     "Encounter", "DiagnosticReport", "DocumentReference", "Appointment",
@@ -88,20 +96,29 @@ def _sender(conversion: Conversion, msh: Node) -> Entry | None:
 
 
 def _message_header(conversion: Conversion, msh: Node, sender: Entry | None) -> Entry:
+    resource = conversion.said(msh, _read_header, *_OF_ONE_MESSAGE)
+    if sender is not None:
+        resource["sender"] = sender.reference
+    if (software := conversion.tree.first("SFT")) is not None:
+        resource["source"] = _origin(conversion, msh, software)
+    return conversion.upsert_unnamed(msh, filled(resource), conversion.message_key)
+
+
+def _read_header(conversion: Conversion, msh: Node) -> Element:
+    """Return what the messages of a feed say alike: what of, whence and whereto."""
     resource: Element = {"resourceType": "MessageHeader"}
     put(resource, "meta", _meta(conversion, msh))
     if msh.has(19):
         put(resource, "language", msh.text(19).strip())
     resource["eventCoding"] = _event(conversion, msh)
     resource["destination"] = [_destination(conversion, msh)]
-    if sender is not None:
-        resource["sender"] = sender.reference
-    resource["source"] = _origin(conversion, msh)
+    resource["sender"] = BLANK
+    resource["source"] = _origin(conversion, msh, None)
     if msh.has(22) and (source := msh.first(22)):
         responsible = organization(conversion, msh, source)
         if responsible is not None:
-            resource["responsible"] = responsible.reference
-    return conversion.upsert_unnamed(msh, resource, conversion.message_key)
+            resource["responsible"] = responsible.mention()
+    return resource
 
 
 def _event(conversion: Conversion, msh: Node) -> Element:
@@ -144,7 +161,7 @@ def _destination(conversion: Conversion, msh: Node) -> Element:
     device = device_of_designator(conversion, msh, application) if application else None
     put(found, "name", plain(value.namespace))
     if device is not None:
-        found["target"] = device.reference
+        found["target"] = device.mention()
     found["endpoint"] = _endpoint(conversion, msh, 25, value)
     if msh.has(23) and (source := msh.first(23)):
         receiver = organization(conversion, msh, source)
@@ -155,7 +172,7 @@ def _destination(conversion: Conversion, msh: Node) -> Element:
     else:
         receiver = None
     if receiver is not None:
-        found["receiver"] = receiver.reference
+        found["receiver"] = receiver.mention()
     return found
 
 
@@ -170,12 +187,11 @@ def _endpoint(conversion: Conversion, msh: Node, field: int, value: Hd) -> str:
     return conversion.feed.identifier_system(value)
 
 
-def _origin(conversion: Conversion, msh: Node) -> Element:
+def _origin(conversion: Conversion, msh: Node, software: Node | None) -> Element:
     found: Element = {}
     source = msh.first(3)
     value = Hd.of(source) if source else Hd()
     put(found, "name", plain(value.namespace))
-    software = conversion.tree.first("SFT")
     if software is not None:
         put(found, "software", plain(software.text(3)))
         put(found, "version", plain(software.text(2)))
@@ -279,21 +295,18 @@ def _source(
 def _agents(
     conversion: Conversion, msh: Node, sender: Entry | None, evn: Node | None
 ) -> list[Element]:
-    author = coded(_PARTICIPANT, "author")
     found: list[Element] = []
     responsible = msh.first(22) if msh.has(22) else None
     named = organization(conversion, msh, responsible) if responsible else None
     who = named or sender
     if who is not None:
-        found.append({"type": author, "who": who.reference})
+        found.append({"type": _AUTHOR, "who": who.reference})
     application = msh.first(3)
     device = device_of_designator(conversion, msh, application) if application else None
     if device is not None:
-        kind = coded(_PARTICIPANT, "transmitter")
-        found.append({"type": kind, "who": device.reference})
+        found.append({"type": _TRANSMITTER, "who": device.reference})
     for operator in practitioners(conversion, evn, 5) if evn else ():
-        kind = coded(_PARTICIPANT, "enterer")
-        found.append({"type": kind, "who": operator.reference})
+        found.append({"type": _ENTERER, "who": operator.reference})
     return found or [{"who": {"display": conversion.feed.sender}}]
 
 
@@ -365,7 +378,7 @@ def _transformation(
         "target": targets,
         "recorded": conversion.recorded(),
         "activity": {"coding": [_TRANSFORMATION]},
-        "agent": [{"type": coded(_PARTICIPANT, "assembler"), "who": engine.reference}],
+        "agent": [{"type": _ASSEMBLER, "who": engine.reference}],
     }
     put(resource, "entity", entities)
     conversion.upsert_unnamed(msh, resource, conversion.message_key, "transformation")

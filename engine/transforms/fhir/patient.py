@@ -43,7 +43,7 @@ NULLS: Final = {
 
 def map_patient(conversion: Conversion, pid: Node) -> Subject:
     """Add the Patient a PID is about and return it as subject."""
-    resource = conversion.said(pid, _read)
+    resource = conversion.said(pid, _read_person)
     if conversion.plan.inactive:
         resource = {"resourceType": "Patient", "active": False, **resource}
     pd1 = pid.child("PD1")
@@ -56,7 +56,7 @@ def map_patient(conversion: Conversion, pid: Node) -> Subject:
     return subject
 
 
-def _read(conversion: Conversion, pid: Node) -> Element:
+def _read_person(conversion: Conversion, pid: Node) -> Element:
     """Return the person as the PID tells of them."""
     resource: Element = {"resourceType": "Patient"}
     put(resource, "identifier", patient_identifiers(conversion, pid))
