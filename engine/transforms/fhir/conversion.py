@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
 from engine.hl7 import Message, Repetition
 from engine.hl7.conformance import Finding
@@ -21,10 +21,12 @@ from engine.transforms.fhir.mapped import (
     Told,
 )
 from engine.transforms.fhir.plan import Plan
-from engine.transforms.fhir.said import Place, Said, recall, remember
+from engine.transforms.fhir.said import Place, Referral, Said, recall, remember
 from engine.transforms.fhir.times import Moment
 from engine.transforms.fhir.update import merge_same
 from engine.transforms.trace import Loss
+
+Value = TypeVar("Value")
 
 
 class Subject:
@@ -71,7 +73,7 @@ class Conversion:
         self.mapped = Mapped(context.site)
         self._by_url: dict[str, Entry] = {}
         self._subjects: list[Subject] = []
-        self._referred: list[tuple[Party, ...]] = []
+        self._referred: list[Referral] = []
         header = message.segments[0]
         self.message_key = f"{self.feed.sender}|{header.text(3)}|{header.text(10)}"
         """Sender and control id: what names this message."""
@@ -121,10 +123,23 @@ class Conversion:
         entry = Entry(resource, "urn:uuid:" + value, "PUT", "", node.position)
         return self._add(entry)
 
-    def add_parties(self, node: Node, parties: tuple[Party, ...]) -> Entry | None:
-        """Add what a message only refers to; return the entry of the last one."""
+    def add_parties(
+        self,
+        node: Node,
+        parties: tuple[Party, ...],
+        name: str = "",
+        value: object = None,
+    ) -> Entry | None:
+        """Add what a message only refers to; return the entry of the last one.
+
+        Args:
+            node: the segment that refers to it.
+            parties: the last one may need the ones before it.
+            name: an element the last one is to have, too; see `Entry.enrich`.
+            value: of that element.
+        """
         entry: Entry | None = None
-        self._referred.append(parties)
+        self._referred.append((parties, name, value))
         for resource, full_url, criteria_ in parties:
             entry = self._by_url.get(full_url)
             if entry is None:
@@ -137,6 +152,8 @@ class Conversion:
                     **entry.resource,
                     **_fuller(entry, resource),
                 }
+        if value and entry is not None:
+            entry.enrich(name, value)
         return entry
 
     def party(self, node: Node, party: Party) -> Entry:
@@ -183,8 +200,19 @@ class Conversion:
 
     # ---- reading
 
-    def said(self, node: Node, read: "Reader", *apart: int) -> Element:
+    def said(
+        self, node: Node, read: "Reader[Element]", apart: tuple[int, ...] = ()
+    ) -> Element:
         """Return what a segment says by itself, for its resource to begin with.
+
+        The element is the message's own, what is in it is shared; see `read_once`.
+        """
+        return {**self.read_once(node, read, apart)}
+
+    def read_once(
+        self, node: Node, read: "Reader[Value]", apart: tuple[int, ...] = ()
+    ) -> Value:
+        """Return what a segment says by itself; shared, so nobody may change it.
 
         It is read once for all messages of a feed that have the same segment, unless
         something of it is listed as lost or odd: that is listed for each message.
@@ -194,36 +222,32 @@ class Conversion:
             read: what it says; looks at nothing but the segment and the feed, refers to
                 parties by `Entry.mention` and adds nothing else.
             apart: the fields that ``read`` does not look at.
-
-        Returns:
-            An element of the message's own; what is in it is shared and nobody may
-            change it.
         """
         place = (self.feed, read, node.words(apart))
         known = None if node.watched else recall(place)
         if known is None:
-            return {**self._read(node, read, place)}
-        for parties in known.parties:
-            self.add_parties(node, parties)
+            return self._read(node, read, place)
+        for referral in known.referrals:
+            self.add_parties(node, *referral)
         node.taken |= known.taken
-        return {**known.element}
+        return cast("Value", known.value)
 
-    def _read(self, node: Node, read: "Reader", place: Place) -> Element:
+    def _read(self, node: Node, read: "Reader[Value]", place: Place) -> Value:
         """Read a segment, and remember what it says unless that has to be remarked."""
         before, node.taken = node.taken, 0
         remarks, referred = self._remarks(), len(self._referred)
-        element = read(self, node)
+        value = read(self, node)
         if self._remarks() == remarks:
-            parties = tuple(self._referred[referred:])
-            remember(place, Said(element, node.taken, parties))
+            referrals = tuple(self._referred[referred:])
+            remember(place, Said(value, node.taken, referrals))
         node.taken |= before
-        return element
+        return value
 
     def _remarks(self) -> tuple[int, ...]:
         """Return how much was said so far that has to be said of each message."""
         mapped, feed = self.mapped, self.feed
-        lists = (mapped.losses, mapped.findings, feed.cuts, feed.unmapped)
-        return tuple(map(len, lists))
+        remarks = len(mapped.losses), len(mapped.findings)
+        return *remarks, len(feed.cuts), len(feed.unmapped)
 
     def moment(self, node: Node, field: int) -> Moment:
         """Return a time field; what cannot be read or is cut is listed as lost."""
@@ -314,8 +338,8 @@ class Conversion:
                 entry.nulls.append(element)
 
 
-Reader: TypeAlias = Callable[[Conversion, Node], Element]
-"""Reads what a segment says by itself, see `Conversion.said`."""
+Reader: TypeAlias = Callable[[Conversion, Node], Value]
+"""Reads what a segment says by itself, see `Conversion.read_once`."""
 
 
 def _fuller(entry: Entry, resource: Element) -> Element:

@@ -87,7 +87,7 @@ def map_encounter(conversion: Conversion, pv1: Node) -> None:
         if (pv2 := pv1.child("PV2")) is not None:
             conversion.lose_all(pv2, "context")
         return
-    resource = conversion.said(pv1, _read_visit, *_OF_ONE_VISIT)
+    resource = conversion.said(pv1, _read_visit, _OF_ONE_VISIT)
     _add_identifiers(conversion, pv1, resource)
     resource["status"] = status(conversion, pv1)
     resource["class"] = _class(conversion, pv1)

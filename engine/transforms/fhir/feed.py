@@ -62,6 +62,11 @@ def feed_of(message: Message, context: MapContext) -> "Feed":
 _MOST_FEEDS: Final = 64
 
 
+def forget() -> None:
+    """Forget all feeds, and what was made of their words."""
+    _FEEDS.clear()
+
+
 class Feed:
     """The sender of a message, as the data types need to know it.
 

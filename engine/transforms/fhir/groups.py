@@ -11,7 +11,7 @@ Memory: TypeAlias = dict[str, list[Repetition]]
 
 _MOST: Final = 4096
 _LONG: Final = 512
-"""Characters from which on a field is a document rather than a word that comes again."""
+"""Characters from which on a field is a document; documents do not come again."""
 
 _NOTHING: Final = ("", NULL)
 

@@ -96,7 +96,7 @@ def _sender(conversion: Conversion, msh: Node) -> Entry | None:
 
 
 def _message_header(conversion: Conversion, msh: Node, sender: Entry | None) -> Entry:
-    resource = conversion.said(msh, _read_header, *_OF_ONE_MESSAGE)
+    resource = conversion.said(msh, _read_header, _OF_ONE_MESSAGE)
     if sender is not None:
         resource["sender"] = sender.reference
     if (software := conversion.tree.first("SFT")) is not None:
@@ -305,8 +305,8 @@ def _agents(
     device = device_of_designator(conversion, msh, application) if application else None
     if device is not None:
         found.append({"type": _TRANSMITTER, "who": device.reference})
-    for operator in practitioners(conversion, evn, 5) if evn else ():
-        found.append({"type": _ENTERER, "who": operator.reference})
+    operators = practitioners(conversion, evn, 5) if evn else []
+    found += [{"type": _ENTERER, "who": one.reference} for one in operators]
     return found or [{"who": {"display": conversion.feed.sender}}]
 
 

@@ -7,7 +7,7 @@ Spec:
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.hl7 import Repetition
 from engine.hl7.datatypes import Ei
@@ -20,6 +20,7 @@ from engine.transforms.fhir.datatypes import (
     entity_identifier,
     extension,
     keep,
+    listed,
     plain,
     put,
     translated,
@@ -38,6 +39,7 @@ from engine.transforms.fhir.parties import (
     practitioners,
 )
 from engine.transforms.fhir.quantities import reference_range, unit
+from engine.transforms.fhir.said import BLANK, filled
 from engine.transforms.fhir.systems import HL7, IDENTIFIER_TYPE
 from engine.transforms.fhir.vocabulary import (
     EXACT_OBSERVATION_STATUS,
@@ -54,6 +56,8 @@ _MEASURED: Final = frozenset(
 )
 _OF_A_LINE: Final = frozenset((1, 2, 5))
 """Fields that each line of a text has of its own: number, TX or FT, the text."""
+_OF_ONE_RESULT: Final = (1, 5, 14, 19, 33)
+"""OBX fields read apart: number, result, times and specimen."""
 
 _ABSENT_BY_STATUS: Final = {"N": "not-asked", "X": "error"}
 
@@ -109,26 +113,22 @@ def _statements(conversion: Conversion, nodes: list[Node]) -> list[list[Node]]:
 
 def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry | None:
     node = lines[0]
+    test, units, more = conversion.read_once(node, _read_test, _OF_ONE_RESULT)
+    resource = {**test}
     for line in lines:
         line.take(1, 2)
-    resource: Element = {"resourceType": "Observation"}
-    _add_identifier(conversion, node, resource)
-    _add_status(node, resource, order)
-    _add_category(conversion, node, resource, order)
-    resource["code"] = _code(conversion, node)
-    subject = conversion.about(node, resource)
-    if subject.encounter is not None:
-        resource["encounter"] = subject.encounter.reference
+    _add_common(conversion, node, resource, order)
     _add_effective(conversion, node, resource, order)
-    units = unit(conversion.feed, node.first(6)) if node.has(6) else {}
     reason = ""
     if not _add_value(conversion, lines, resource, units):
         reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
         resource["dataAbsentReason"] = coded(ABSENT, reason)
-    _add_judgement(conversion, node, resource, units)
+    resource.update({**more, **_both_extensions(resource, more)})
     if node.has(6) and not (units and _has_unit(resource)):
         conversion.lose(node, 6, "no-fhir-home")
-    _add_circumstances(conversion, node, resource, order)
+    if order.specimens:
+        resource["specimen"] = _specimen(node, order).reference
+    resource = filled(resource)
     put(resource, "note", [one for line in lines for one in notes_of(conversion, line)])
     for line in lines[1:]:
         _join(conversion, node, line)
@@ -136,6 +136,49 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
     if reason == "unknown":
         entry.presumed = ("value",)
     return entry
+
+
+class Test(NamedTuple):
+    """What an OBX says beside the result and its time, much the same in every message.
+
+    ``more`` are the elements that follow the value.
+    """
+
+    resource: Element
+    units: Element
+    more: Element
+
+
+def _read_test(conversion: Conversion, node: Node) -> Test:
+    resource: Element = {"resourceType": "Observation"}
+    _add_identifier(conversion, node, resource)
+    _add_status(node, resource)
+    resource["category"] = conversion.concepts(node, 29, "0936") or BLANK
+    resource["code"] = _code(conversion, node)
+    resource["subject"] = resource["encounter"] = BLANK
+    units = unit(conversion.feed, node.first(6)) if node.has(6) else {}
+    more: Element = {}
+    _add_judgement(conversion, node, more, units)
+    more["specimen"] = BLANK
+    _add_circumstances(conversion, node, more)
+    return Test(resource, units, more)
+
+
+def _add_common(
+    conversion: Conversion, node: Node, resource: Element, order: Order
+) -> None:
+    """Add what the results of one order share: status, category, patient, visit."""
+    if resource["status"] is BLANK:
+        resource["status"] = order.status or "unknown"
+    put(resource, "category", order.category + listed(resource, "category"))
+    subject = conversion.about(node, resource)
+    if subject.encounter is not None:
+        resource["encounter"] = subject.encounter.reference
+
+
+def _both_extensions(resource: Element, more: Element) -> Element:
+    both = listed(resource, "extension") + listed(more, "extension")
+    return {"extension": both} if both else {}
 
 
 def _add(conversion: Conversion, node: Node, resource: Element, order: Order) -> Entry:
@@ -162,24 +205,12 @@ def _add_identifier(conversion: Conversion, node: Node, resource: Element) -> No
         resource["identifier"] = [one]
 
 
-def _add_status(node: Node, resource: Element, order: Order) -> None:
-    """OBX-11 (T10); the report's status where it is empty."""
+def _add_status(node: Node, resource: Element) -> None:
+    """OBX-11 (T10); blank for the report's status where it is empty."""
     sent = code(node.text(11))
-    status = OBSERVATION_STATUS.get(sent)
-    if status is None:
-        status = "unknown" if sent else order.status or "unknown"
-    resource["status"] = status
+    resource["status"] = OBSERVATION_STATUS.get(sent, "unknown") if sent else BLANK
     if sent and sent not in EXACT_OBSERVATION_STATUS:
         resource["_status"] = alternate_codes(coded(_STATUS_TABLE, sent))
-
-
-def _add_category(
-    conversion: Conversion, node: Node, resource: Element, order: Order
-) -> None:
-    found = list(order.category)
-    if node.has(29):
-        found += conversion.concepts(node, 29, "0936")
-    put(resource, "category", found)
 
 
 def _code(conversion: Conversion, node: Node) -> Element:
@@ -284,12 +315,8 @@ def _add_judgement(
         append(resource, "extension", {"url": url, "extension": [inner]})
 
 
-def _add_circumstances(
-    conversion: Conversion, node: Node, resource: Element, order: Order
-) -> None:
-    """Who, how, with what, where on the body and of which specimen."""
-    if order.specimens:
-        resource["specimen"] = _specimen(node, order).reference
+def _add_circumstances(conversion: Conversion, node: Node, resource: Element) -> None:
+    """Who, how, with what and where on the body."""
     if not node.reaches(15):
         return
     put(resource, "performer", _performers(conversion, node))
@@ -298,7 +325,7 @@ def _add_circumstances(
     source = node.first(18) if node.has(18) else None
     device = device_of_entity(conversion, node, source) if source else None
     if device is not None:
-        resource["device"] = device.reference
+        resource["device"] = device.mention()
     elif source is not None:
         node.leave(18)
 
@@ -328,8 +355,8 @@ def _performers(conversion: Conversion, node: Node) -> list[Element]:
         found.append(laboratory)
     references: list[Element] = []
     for entry in found:
-        if entry.reference not in references:
-            references.append(entry.reference)
+        if (one := entry.mention()) not in references:
+            references.append(one)
     return references
 
 
@@ -338,17 +365,16 @@ def _laboratory(conversion: Conversion, node: Node) -> Entry | None:
 
     Without OBX-23 it is known by its address alone.
     """
-    source = node.first(23) if node.has(23) else None
-    entry = organization(conversion, node, source) if source else None
     place = node.first(24) if node.has(24) else None
     where = address(conversion.feed, place) if place else {}
     if not where:
         node.leave(24)
-    elif entry is None:
-        at: Element = {"resourceType": "Organization", "address": [where]}
+    source = node.first(23) if node.has(23) else None
+    more = [where] if where else []
+    entry = organization(conversion, node, source, "address", more) if source else None
+    if entry is None and where:
+        at: Element = {"resourceType": "Organization", "address": more}
         entry = conversion.add_own_party(node, at, "performing", node.segment.raw(24))
-    else:
-        entry.enrich("address", [where])
     return entry
 
 
@@ -361,11 +387,11 @@ def _director(
         return [laboratory] if laboratory else []
     resource: Element = {
         "resourceType": "PractitionerRole",
-        "practitioner": person.reference,
+        "practitioner": person.mention(),
         "code": [coded(HL7 + "v2-0912", "MDIR")],
     }
     if laboratory is not None:
-        resource["organization"] = laboratory.reference
+        resource["organization"] = laboratory.mention()
     place = laboratory.full_url if laboratory else ""
     site = conversion.context.site
     director = own_party(site, resource, person.full_url, "MDIR", place)

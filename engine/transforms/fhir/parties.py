@@ -69,11 +69,18 @@ def named_person(
 
 
 def organization(
-    conversion: Conversion, node: Node, source: Repetition
+    conversion: Conversion,
+    node: Node,
+    source: Repetition,
+    name: str = "",
+    value: object = None,
 ) -> Entry | None:
-    """Return the Organization one XON speaks of; None where it says nothing."""
+    """Return the Organization one XON speaks of; None where it says nothing.
+
+    ``name`` and ``value`` are an element it is to have, too.
+    """
     found = conversion.feed.recall("XON", source, _organization)
-    return conversion.add_parties(node, found)
+    return conversion.add_parties(node, found, name, value)
 
 
 def organization_of_code(

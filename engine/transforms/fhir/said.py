@@ -1,9 +1,9 @@
 """What segments say by themselves, remembered: the same ones come again and again.
 
-A patient's allergies, insurance and next of kin are in every one of their messages, a
-test of a laboratory differs from the last one in its value only. So the mappers of such
-segments read in two steps: what a segment says, whoever it is about, is remembered here;
-whom it belongs to is worked out for each message.
+A patient's allergies and next of kin are in every one of their messages, a result of a
+laboratory differs from the last one in its value only. So the mappers of such segments
+read in two steps: what a segment says, whoever it is about, is remembered here; whom it
+belongs to is worked out for each message.
 
 It is kept in the memory of the process and nowhere else, and only of the segments used
 last.
@@ -23,19 +23,23 @@ BLANK: Final = None
 """Stands in a remembered element where each message fills in its own."""
 
 
+Referral: TypeAlias = tuple[tuple[Party, ...], str, object]
+"""Parties a segment refers to, and an element it adds to the last one, or ``""``."""
+
+
 class Said(NamedTuple):
     """What was read of a segment.
 
-    ``taken`` are the fields that were read, as `Node.taken` has them, ``parties`` those
-    it refers to, in order. The element is shared between messages.
+    ``taken`` are the fields that were read, as `Node.taken` has them. The value is
+    shared between messages.
     """
 
-    element: Element
+    value: object
     taken: int
-    parties: tuple[tuple[Party, ...], ...]
+    referrals: tuple[Referral, ...]
 
 
-Place: TypeAlias = tuple[object, Callable[..., Element], str]
+Place: TypeAlias = tuple[object, Callable[..., object], str]
 """The feed, how the segment is read, and its text."""
 
 _SAID: Final[OrderedDict[Place, Said]] = OrderedDict()
@@ -56,6 +60,11 @@ def remember(place: Place, said: Said) -> None:
         _SAID[place] = said
         if len(_SAID) > _MOST:
             _SAID.popitem(last=False)
+
+
+def remembered() -> list[object]:
+    """Return what is remembered, the longest unused first."""
+    return [said.value for said in _SAID.values()]
 
 
 def forget() -> None:
