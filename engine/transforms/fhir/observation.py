@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from engine.hl7 import Repetition
 from engine.hl7.datatypes import Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
@@ -26,17 +25,12 @@ from engine.transforms.fhir.datatypes import (
     translated,
 )
 from engine.transforms.fhir.groups import Node
-from engine.transforms.fhir.keys import own_party
 from engine.transforms.fhir.mapped import Element, Entry
-from engine.transforms.fhir.names import address
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.observation_values import TEXT_KINDS, joined, read_value
+from engine.transforms.fhir.observers import performers
 from engine.transforms.fhir.parties import (
     device_of_entity,
-    organization,
-    organization_of_code,
-    practitioner,
-    practitioners,
 )
 from engine.transforms.fhir.quantities import reference_range, unit
 from engine.transforms.fhir.said import BLANK, filled
@@ -319,7 +313,7 @@ def _add_circumstances(conversion: Conversion, node: Node, resource: Element) ->
     """Who, how, with what and where on the body."""
     if not node.reaches(15):
         return
-    put(resource, "performer", _performers(conversion, node))
+    put(resource, "performer", performers(conversion, node))
     conversion.put_concept(resource, "method", node, 17)
     conversion.put_concept(resource, "bodySite", node, 20, "0163")
     source = node.first(18) if node.has(18) else None
@@ -340,62 +334,6 @@ def _specimen(node: Node, order: Order) -> Entry:
     if above is not None and f"#{above.position}" in order.specimens:
         return order.specimens[f"#{above.position}"]
     return next(iter(order.specimens.values()))
-
-
-def _performers(conversion: Conversion, node: Node) -> list[Element]:
-    found = practitioners(conversion, node, 16)
-    producer = node.first(15) if node.has(15) else None
-    if producer is not None:
-        firm = organization_of_code(conversion, node, producer)
-        found += [firm] if firm else []
-    laboratory = _laboratory(conversion, node) if node.reaches(23) else None
-    if node.has(25) and (source := node.first(25)):
-        found += _director(conversion, node, source, laboratory)
-    elif laboratory is not None:
-        found.append(laboratory)
-    references: list[Element] = []
-    for entry in found:
-        if (one := entry.mention()) not in references:
-            references.append(one)
-    return references
-
-
-def _laboratory(conversion: Conversion, node: Node) -> Entry | None:
-    """Return the Organization of OBX-23, at the address of OBX-24 (D09).
-
-    Without OBX-23 it is known by its address alone.
-    """
-    place = node.first(24) if node.has(24) else None
-    where = address(conversion.feed, place) if place else {}
-    if not where:
-        node.leave(24)
-    source = node.first(23) if node.has(23) else None
-    more = [where] if where else []
-    entry = organization(conversion, node, source, "address", more) if source else None
-    if entry is None and where:
-        at: Element = {"resourceType": "Organization", "address": more}
-        entry = conversion.add_own_party(node, at, "performing", node.segment.raw(24))
-    return entry
-
-
-def _director(
-    conversion: Conversion, node: Node, source: Repetition, laboratory: Entry | None
-) -> list[Entry]:
-    """Return the laboratory in the person of its medical director."""
-    person = practitioner(conversion, node, source)
-    if person is None:
-        return [laboratory] if laboratory else []
-    resource: Element = {
-        "resourceType": "PractitionerRole",
-        "practitioner": person.mention(),
-        "code": [coded(HL7 + "v2-0912", "MDIR")],
-    }
-    if laboratory is not None:
-        resource["organization"] = laboratory.mention()
-    place = laboratory.full_url if laboratory else ""
-    site = conversion.context.site
-    director = own_party(site, resource, person.full_url, "MDIR", place)
-    return [conversion.party(node, director)]
 
 
 def _group(order: Order) -> None:

@@ -1,27 +1,35 @@
-"""PRT below an OBX: with which device, where and by which organization.
+"""Who observed, in OBX and in the PRT below it: people, devices, places, laboratories.
 
 Spec:
-    HL7 v2-to-FHIR 1.0.0, segment maps PRT[Device], PRT[Observation-Location],
-    PRT[PractitionerRole].
+    HL7 v2-to-FHIR 1.0.0, segment maps OBX[Observation], PRT[Device],
+    PRT[Observation-Location], PRT[PractitionerRole]; fhir.md D09.
 """
 
 from typing import Final
 
+from engine.hl7 import Repetition
 from engine.hl7.datatypes import Ei
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     append,
+    coded,
     entity_identifier,
     extension,
     plain,
     put,
 )
 from engine.transforms.fhir.groups import Node
-from engine.transforms.fhir.keys import named_party
+from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.names import address
-from engine.transforms.fhir.parties import organization
+from engine.transforms.fhir.parties import (
+    organization,
+    organization_of_code,
+    practitioner,
+    practitioners,
+)
 from engine.transforms.fhir.places import place
+from engine.transforms.fhir.systems import HL7
 
 _DEVICE_FIELDS: Final = (10, 16, 17, 18, 19, 20, 21, 22)
 
@@ -96,3 +104,60 @@ def _where(conversion: Conversion, prt: Node) -> Entry | None:
         location["address"] = found
         entry = conversion.add_own_party(prt, location, str(found))
     return entry
+
+
+def performers(conversion: Conversion, node: Node) -> list[Element]:
+    """Return who an OBX says made the observation: people, then laboratories."""
+    found = practitioners(conversion, node, 16)
+    producer = node.first(15) if node.has(15) else None
+    if producer is not None:
+        firm = organization_of_code(conversion, node, producer)
+        found += [firm] if firm else []
+    laboratory = _laboratory(conversion, node) if node.reaches(23) else None
+    if node.has(25) and (source := node.first(25)):
+        found += _director(conversion, node, source, laboratory)
+    elif laboratory is not None:
+        found.append(laboratory)
+    references: list[Element] = []
+    for entry in found:
+        if (one := entry.mention()) not in references:
+            references.append(one)
+    return references
+
+
+def _laboratory(conversion: Conversion, node: Node) -> Entry | None:
+    """Return the Organization of OBX-23, at the address of OBX-24 (D09).
+
+    Without OBX-23 it is known by its address alone.
+    """
+    place = node.first(24) if node.has(24) else None
+    where = address(conversion.feed, place) if place else {}
+    if not where:
+        node.leave(24)
+    source = node.first(23) if node.has(23) else None
+    more = [where] if where else []
+    entry = organization(conversion, node, source, "address", more) if source else None
+    if entry is None and where:
+        at: Element = {"resourceType": "Organization", "address": more}
+        entry = conversion.add_own_party(node, at, "performing", node.segment.raw(24))
+    return entry
+
+
+def _director(
+    conversion: Conversion, node: Node, source: Repetition, laboratory: Entry | None
+) -> list[Entry]:
+    """Return the laboratory in the person of its medical director."""
+    person = practitioner(conversion, node, source)
+    if person is None:
+        return [laboratory] if laboratory else []
+    resource: Element = {
+        "resourceType": "PractitionerRole",
+        "practitioner": person.mention(),
+        "code": [coded(HL7 + "v2-0912", "MDIR")],
+    }
+    if laboratory is not None:
+        resource["organization"] = laboratory.mention()
+    place = laboratory.full_url if laboratory else ""
+    site = conversion.context.site
+    director = own_party(site, resource, person.full_url, "MDIR", place)
+    return [conversion.party(node, director)]
