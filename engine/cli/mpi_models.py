@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, note
+from engine.cli.invocation import now as moment
 from engine.cli.output import Row, emit, emit_one
 from engine.cli.site import order, site, store
 
@@ -74,7 +75,8 @@ def what_if(name: str, sample: int) -> None:
     """Show what another model would decide about records of the index; change nothing.
 
     NAME is a file of models/, or shipped. Each sampled record is decided as if it came
-    for the first time. Pairs that people decided give precision and recall.
+    for the first time. Tasks a day follow from the registrations of the last 30 days;
+    pairs that people decided give precision and recall.
     """
     emit_one(_compared(site(), name, sample))
 
@@ -125,12 +127,16 @@ def _naming(file: Path, name: str) -> str:
 def _compared(found: "Site", name: str, sample: int) -> Row:
     """Return what the model in use and another one decide about a sample."""
     from engine.identity.estimation import effect
-    from engine.store.training import labels, sampled
+    from engine.store.training import labels, registrations_a_day, sampled
 
     now, then = found.models[_MODEL], _model(found, name)
     with _index() as index:
         decided = labels(index.connection)
         shown = effect(index, now, then, sampled(index, sample))._asdict()
+        daily = registrations_a_day(index.connection, moment())
+        for when in ("before", "after"):
+            share = shown[f"doubts_{when}"] / max(shown["records"], 1)
+            shown[f"tasks_a_day_{when}"] = round(daily * share, 2)
         for when, model in (("before", now), ("after", then)):
             shown |= {
                 f"{key}_{when}": value

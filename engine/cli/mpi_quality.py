@@ -1,7 +1,8 @@
 """``interop mpi quality``: how good the data of each source are."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import rich_click as click
 
@@ -19,9 +20,27 @@ COLUMNS = [
 DAYS = ["source", "day", "registrations", "doubts", "confirmed_duplicates"]
 
 
+Options = TypeVar("Options", bound=Callable[..., None])
+
+
+def period_options(command: Options) -> Options:
+    """Give a command ``--from`` and ``--to``."""
+    for option in (
+        click.option("--to", "until", default="", help="YYYY-MM-DD, not included."),
+        click.option("--from", "since", default="", help="YYYY-MM-DD; 30 days ago."),
+    ):
+        command = option(command)
+    return command
+
+
+def period(since: str, until: str) -> tuple[datetime, datetime]:
+    """Return a period as given by two days: without them the last thirty."""
+    begin = day_of(since) if since else now() - timedelta(days=30)
+    return begin, day_of(until) if until else now() + timedelta(days=1)
+
+
 @click.command("quality", cls=Command)
-@click.option("--from", "since", default="", help="YYYY-MM-DD; 30 days ago.")
-@click.option("--to", "until", default="", help="YYYY-MM-DD, not included; tomorrow.")
+@period_options
 @click.option("--by-day", is_flag=True, help="One line for each source and day.")
 def quality_command(since: str, until: str, *, by_day: bool) -> None:
     """Print rates of duplicates, overlays and placeholders, by source.
@@ -33,10 +52,9 @@ def quality_command(since: str, until: str, *, by_day: bool) -> None:
     from engine.store.patients import SqlPatientIndex
     from engine.store.quality import quality
 
-    end = day_of(until) if until else now() + timedelta(days=1)
-    begin = day_of(since) if since else now() - timedelta(days=30)
     with store() as database, database.reading() as connection:
-        found = quality(SqlPatientIndex(connection, database.sealer), begin, end)
+        index = SqlPatientIndex(connection, database.sealer)
+        found = quality(index, *period(since, until))
     if by_day:
         emit((row for each in found for row in _days(each)), DAYS)
     else:

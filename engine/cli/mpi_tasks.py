@@ -1,6 +1,7 @@
 """Work on the mismatch queue: its tasks, who has them until when, decisions."""
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
 import rich_click as click
@@ -12,12 +13,13 @@ from engine.cli.mpi_persons import (
     confidential_option,
     person_row,
 )
-from engine.cli.mpi_quality import day_of
+from engine.cli.mpi_quality import day_of, period, period_options
 from engine.cli.output import Row, emit, emit_one, masked
-from engine.cli.site import order, store
+from engine.cli.site import order, site, store
 
 if TYPE_CHECKING:
     from engine.store.database import Database
+    from engine.store.second_looks import Practice
     from engine.store.worklist import Staged, Task
 
 
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
 @click.option("--show", "number", type=int, help="One task with its evidence.")
 @click.option("--same", type=int, help="Decide: one person. Needs --reason.")
 @click.option("--different", type=int, help="Decide: different people.")
+@click.option("--propose-same", type=int, help="One person, if somebody else agrees.")
+@click.option("--propose-different", type=int, help="Different, if somebody agrees.")
 @click.option("--unsure", type=int, help="Leave open, with a question.")
-@click.option("--ask-source", type=int, help="Leave open until the source merges.")
+@click.option(
+    "--ask-source", "source", type=int, help="Leave open until the source merges."
+)
 @click.option("--comment", type=int, help="Add --reason as a comment.")
 @click.option("--undo", type=int, help="Take a decision back.")
 @click.option("--reason", default="", help="Kept in the audit trail.")
@@ -48,7 +54,7 @@ def tasks(
     with store() as database:
         sees = admitted(database, confidential)
         if act:
-            _decide(database, *act, reason=reason, confidential=sees)
+            _act(database, *act, reason=reason, confidential=sees)
         elif number:
             _show(database, number, confidential=sees)
         else:
@@ -59,7 +65,7 @@ def _list(
     database: "Database", category: str, limit: int, *, confidential: bool
 ) -> None:
     from engine.identity.registration import Category
-    from engine.store import task_work
+    from engine.store import second_looks, task_work
 
     if category and category not in set(Category):
         hint = "categories: " + ", ".join(Category)
@@ -68,6 +74,9 @@ def _list(
     with database.reading() as connection:
         found = task_work.by_priority(
             connection, wanted, limit, confidential=confidential
+        )
+        twice = second_looks.waiting(
+            connection, order("").actor, confidential=confidential
         )
     columns = [
         "id", "category", "reason", "waiting", "asked", "assignee", "due_at",
@@ -78,42 +87,46 @@ def _list(
         first = found[0][0].id
         note(f"next: interop mpi tasks --show {first}")
         note(f"      interop mpi tasks --same {first} --reason TEXT (or --different)")
+    if twice:
+        note(f"waiting for a second person: tasks {', '.join(map(str, twice))}")
 
 
-def _decide(
+def _act(
     database: "Database", word: str, number: int, *, reason: str, confidential: bool
 ) -> None:
     """Carry out or take back a decision about one task, or leave a word about it."""
-    from engine.identity.decision import Ruling
-    from engine.store import task_work, worklist
+    from engine.store import task_acts, task_work, worklist
     from engine.store.patients import SqlPatientIndex
-    from engine.store.task_work import Asked
 
-    asked = {"unsure": Asked.UNSURE, "ask_source": Asked.SOURCE}
+    practice, act = _practice(), task_acts.ACTS[word.replace("_", "-")]
     with database.engine() as connection:
-        index, why = SqlPatientIndex(connection, database.sealer), order(reason)
+        index = SqlPatientIndex(connection, database.sealer)
         task_work.seen(index, number, confidential=confidential)
-        if word == "undo":
-            worklist.undo_task(index, number, why)
-        elif word == "comment":
-            task_work.comment(index, number, why)
-        elif word in asked:
-            task_work.ask(index, number, asked[word], why)
-        else:
-            worklist.decide_task(index, number, Ruling(word), why)
+        act(index, number, order(reason), practice)
         done = worklist.shown(index, number)
     emit_one(task_row(done))
 
 
+def _practice() -> "Practice":
+    from engine.store.second_looks import Practice
+
+    found = site()
+    return Practice(found.models["default"], found.matching.blind_share)
+
+
 def _show(database: "Database", number: int, *, confidential: bool) -> None:
-    from engine.store import patient_views, task_work
+    from engine.store import patient_views, second_looks, task_work
     from engine.store.patients import SqlPatientIndex, shipped
 
     with database.reading() as connection:
         index = SqlPatientIndex(connection, database.sealer)
         found = task_work.seen(index, number, confidential=confidential)
-        explained = patient_views.explained(found, shipped())
-        written = task_work.comments(index, number)
+        look = second_looks.of_task(connection, number)
+        if second_looks.is_blind(look, order("").actor):
+            found, explained, written = second_looks.blinded(found), [], []
+        else:
+            explained = patient_views.explained(found, shipped())
+            written = task_work.comments(index, number)
         persons = dict.fromkeys([found.person, *(c.person for c in found.candidates)])
         records = [r for person in persons if person for r in index.members(person)]
     bits = {each.record: round(each.bits, 1) for each in found.candidates}
@@ -143,6 +156,43 @@ def assign(task: int, name: str) -> None:
     emit_one(task_row(done))
 
 
+@click.command("deal", cls=Command)
+@click.argument("names", nargs=-1, required=True)
+@confidential_option
+def deal(names: tuple[str, ...], confidential: str) -> None:
+    """Give the open tasks nobody has to some people in turn, the urgent first."""
+    from engine.store import task_work
+    from engine.store.patients import SqlPatientIndex
+
+    with store() as database:
+        sees = admitted(database, confidential)
+        with database.engine() as connection:
+            index = SqlPatientIndex(connection, database.sealer)
+            given = task_work.deal(index, names, order("dealt"), confidential=sees)
+    emit_one({"given": given, "among": list(names)})
+
+
+@click.command("reviewers", cls=Command)
+@period_options
+def reviewers_command(since: str, until: str) -> None:
+    """Print how many doubts each person decided, how fast, and how far others agree."""
+    from engine.store.reviewers import reviewers
+
+    with store() as database, database.reading() as connection:
+        found = reviewers(connection, *period(since, until))
+    rows = (
+        {
+            "name": each.name,
+            "decisions": each.decisions,
+            "per_hour": round(each.per_hour, 1),
+            "read_twice": each.read_twice,
+            "agreement": None if each.agreement is None else round(each.agreement, 4),
+        }
+        for each in found
+    )
+    emit(rows, ["name", "decisions", "per_hour", "read_twice", "agreement"])
+
+
 @click.command("due", cls=Command)
 @click.argument("task", type=int)
 @click.argument("day", default="", metavar="[YYYY-MM-DD]")
@@ -168,13 +218,14 @@ def decide(staged: TextIO, reason: str) -> None:
     Each line is one, {"task": 12, "ruling": "same"} or "different", with
     "candidates": [record, ...] where it is about some of them only.
     """
-    from engine.store import worklist
+    from engine.store import second_looks, worklist
     from engine.store.patients import SqlPatientIndex
 
+    decides = partial(second_looks.decide, practice=_practice())
     wanted = [_staged(number, line) for number, line in enumerate(staged, 1)]
     with store() as database, database.engine() as connection:
         index = SqlPatientIndex(connection, database.sealer)
-        done = worklist.decide_all(index, wanted, order(reason))
+        done = worklist.decide_all(index, wanted, order(reason), decides)
     columns = ["id", "category", "state", "decision", "person", "candidates"]
     emit((task_row(each) for each in done), columns)
 
@@ -217,4 +268,4 @@ def task_row(task: "Task") -> Row:
     }
 
 
-WORK: Final = (tasks, assign, due, decide)
+WORK: Final = (tasks, assign, deal, due, decide, reviewers_command)

@@ -142,6 +142,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/work", work.work, _SEE),
     Route("GET", "/work.{form}", work.work, _SEE),
     Route("GET", "/work/mismatch", work.mismatches, Permission.WORK_IDENTITY),
+    Route("POST", "/work/mismatch/deal", mismatch.deal, Permission.WORK_IDENTITY),
     Route("GET", "/work/mismatch/{number}", mismatch.task, Permission.WORK_IDENTITY),
     Route(
         "POST",

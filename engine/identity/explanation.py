@@ -74,6 +74,7 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "middle": {
             "eq": "same middle name", "init": "middle initial agrees",
             "jw": "middle names similar", "no": "middle name differs",
+            "swap": "given and middle names exchanged",  # in doubts of former releases
         },
         "newborn": {
             "eq": "the newborn is written under the same family name",

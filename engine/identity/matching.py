@@ -176,6 +176,19 @@ def _matched(
     )
 
 
+def likeness(
+    traits: Traits,
+    records: Collection[SourceRecord],
+    counts: Frequencies,
+    model: Model,
+) -> Match:
+    """Return how a record compares with one person, by all the person's records."""
+    group = sorted(
+        (match(traits, each, counts, model) for each in records), key=_strength
+    )
+    return _with_history(traits, group, model)
+
+
 def ranked(traits: Traits, matches: Iterable[Match], model: Model) -> Ranking:
     """Return the best match of each person, sorted into what they allow."""
     persons: defaultdict[str, list[Match]] = defaultdict(list)

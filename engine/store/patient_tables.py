@@ -50,6 +50,13 @@ class TaskState(StrEnum):
     UNDONE = "undone"
 
 
+class LookKind(StrEnum):
+    """Why a second person reads a doubt: somebody asked, or it was drawn."""
+
+    FOUR_EYES = "four-eyes"
+    BLIND = "blind"
+
+
 authority = Table(
     "authority",
     ENGINE,
@@ -262,6 +269,23 @@ task_comment = Table(
     sealed("content"),
     sqlite_with_rowid=False,
 )
+
+second_look = Table(
+    "second_look",
+    ENGINE,
+    number("task", primary_key=True),
+    word("kind"),
+    when("first_at"),
+    word("first_by"),
+    word("first"),
+    when("second_at", nullable=True),
+    word("second_by"),
+    word("second"),
+    is_one_of("kind", LookKind, "second_look_kind"),
+    partial_index("second_look_waiting", "task", where="second_by = ''"),
+    sqlite_with_rowid=False,
+)
+"""What two people said of one doubt, each by themselves."""
 
 task_candidate = Table(
     "task_candidate",

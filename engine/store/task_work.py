@@ -6,10 +6,11 @@ Spec:
     identity.md 11, worklist; console.md S6.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import cycle
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -124,6 +125,25 @@ def give(patients: SqlPatientIndex, number: int, assignee: str, order: Order) ->
     worklist.shown(patients, number)
     worklist.assign(patients.connection, number, assignee)
     written(patients, order, "assign", f"task {number}")
+
+
+def deal(
+    patients: SqlPatientIndex,
+    names: Sequence[str],
+    order: Order,
+    *,
+    confidential: bool = False,
+) -> int:
+    """Give the open tasks that nobody has to some people in turn, the urgent first.
+
+    Returns:
+        how many were given.
+    """
+    ranked = by_priority(patients.connection, confidential=confidential)
+    free = [each for each, _ in ranked if not each.assignee]
+    for each, name in zip(free, cycle(names), strict=False):
+        give(patients, each.id, name, order)
+    return len(free)
 
 
 def set_due(connection: Connection, number: int, due_at: datetime | None) -> None:

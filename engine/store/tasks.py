@@ -16,7 +16,7 @@ from engine.identity.decision import Decision, Doubt
 from engine.identity.index import SourceRecord
 from engine.identity.matching import Match
 from engine.identity.registration import Category
-from engine.identity.traits import Traits, unpacked
+from engine.identity.traits import Traits, unpacked, updated
 from engine.identity.weights import Frequencies
 from engine.store.counters import reserve
 from engine.store.patient_tables import (
@@ -227,12 +227,21 @@ class Evidence:
 
     traits: Traits
     matches: tuple[Match, ...]
+    before: Traits | None = None
+
+    def at_the_time(self, number: int) -> dict[int, Traits]:
+        """Return what each record said then; ``number`` is the one in doubt."""
+        own = updated(self.before, self.traits) if self.before else self.traits
+        return {each.record.number: each.record.traits for each in self.matches} | {
+            number: own
+        }
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """Return what `_evidence` kept."""
         matches = (_read_candidate(each) for each in stored["candidates"])
-        return cls(unpacked(stored["traits"]), tuple(matches))
+        before = unpacked(stored["before"]) if stored["before"] else None
+        return cls(unpacked(stored["traits"]), tuple(matches), before)
 
 
 def _evidence(decision: Decision, doubt: Doubt) -> bytes:

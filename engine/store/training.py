@@ -5,17 +5,25 @@ Spec:
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from engine.identity.blocking import block_keys
 from engine.identity.decision import Ruling
 from engine.identity.index import SourceRecord
+from engine.identity.person import LinkKind
 from engine.identity.weights import Model
 from engine.store.dialect import put
-from engine.store.patient_tables import TaskState, block, task, task_candidate
+from engine.store.patient_tables import (
+    TaskState,
+    block,
+    link_event,
+    task,
+    task_candidate,
+)
 from engine.store.patients import SqlPatientIndex
 
 _DECIDED: Final = (
@@ -24,7 +32,13 @@ _DECIDED: Final = (
     .where(task.c.state == TaskState.DECIDED, task.c.decision.in_(list(Ruling)))
     .order_by(task.c.id)
 )
+_CAME: Final = select(func.count(), func.min(link_event.c.at)).where(
+    link_event.c.source == "",
+    link_event.c.kind == LinkKind.LINK.value,
+    link_event.c.at >= bindparam("since"),
+)
 PAGE: Final = 1_000
+PERIOD: Final = 30
 
 
 def sampled(patients: SqlPatientIndex, size: int) -> list[SourceRecord]:
@@ -41,6 +55,20 @@ def labels(connection: Connection) -> dict[tuple[int, int], bool]:
         low, high = sorted((row.record, row.candidate))
         found[low, high] = row.decision == Ruling.SAME
     return found
+
+
+def registrations_a_day(
+    connection: Connection, now: datetime, days: int = PERIOD
+) -> float:
+    """Return how many new records came each day of late, on average.
+
+    A young index counts from its first record on.
+    """
+    since = now - timedelta(days=days)
+    count, first = connection.execute(_CAME, {"since": since}).one()
+    if not count:
+        return 0.0
+    return float(count / max((now - first) / timedelta(days=1), 1))
 
 
 def rekey(

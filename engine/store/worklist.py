@@ -7,7 +7,7 @@ Spec:
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import product
@@ -255,12 +255,19 @@ class Staged:
     request: Request | None = None
 
 
+Decide = Callable[[SqlPatientIndex, int, Ruling, Order, Collection[int]], object]
+
+
 def decide_all(
-    patients: SqlPatientIndex, staged: Sequence[Staged], order: Order
+    patients: SqlPatientIndex,
+    staged: Sequence[Staged],
+    order: Order,
+    decide: Decide = decide_task,
 ) -> list[Task]:
     """Carry out decisions that were staged, in order; all of them or none.
 
-    A task that an earlier decision of the list has answered is passed over.
+    A task that an earlier decision of the list has answered is passed over. ``decide``
+    makes one decision.
 
     Raises:
         IllegalTransitionError: one of them is not possible; nothing may be committed.
@@ -273,8 +280,8 @@ def decide_all(
         if each.request is not None:
             done.append(decide_by_move(patients, each.task, each.request, order))
         elif each.ruling is not None:
-            chosen = each.candidates
-            done.append(decide_task(patients, each.task, each.ruling, order, chosen))
+            decide(patients, each.task, each.ruling, order, each.candidates)
+            done.append(shown(patients, each.task))
     return done
 
 

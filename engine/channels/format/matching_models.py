@@ -50,6 +50,9 @@ class Matching:
     vip_codes: Annotated[
         tuple[str, ...], kinds.TEXT, "values of PV1-16 that make a person confidential"
     ] = ("V", "VIP", "Y")
+    blind_share: Annotated[
+        float, kinds.PERCENT, "decisions that a second person reads blind"
+    ] = 0.05
 
 
 def read_matching(root: Entries, report: Callable[[Fault], None]) -> Matching:

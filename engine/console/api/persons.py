@@ -19,23 +19,33 @@ from engine.console.api import models, person_models
 from engine.console.api.lists import MOST, PAGE
 from engine.console.api.orders import Asked, Reasoned, carried_out, expect_version
 from engine.console.fhir_api.answers import Refusal
-from engine.console.pages.mismatch import DEEDS, ROWS, sides_of, task_of
+from engine.console.pages.mismatch import ROWS, practice_of, sides_of, task_of
 from engine.console.pages.patient import ASKED, expect_person, fitting
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.console.surroundings import caller, surroundings
 from engine.identity.registration import Category
-from engine.store import audit, patient_views, task_work, worklist
+from engine.store import audit, patient_views, second_looks, task_work, worklist
 from engine.store.audit import Act, Order
 from engine.store.database import Connection
 from engine.store.patient_views import PersonView
 from engine.store.patients import SqlPatientIndex
 from engine.store.seal import Sealer
+from engine.store.task_acts import ACTS
 from engine.store.worklist import Task
 
 Tasks = models.Listed[person_models.TaskRow]
 Persons = models.Listed[person_models.Person]
-Deed = Literal["same", "different", "unsure", "source", "comment", "undo"]
+Deed = Literal[
+    "same",
+    "different",
+    "propose-same",
+    "propose-different",
+    "unsure",
+    "source",
+    "comment",
+    "undo",
+]
 _NEEDS: Final = "deciding about persons needs the permission view-phi too"
 
 
@@ -79,15 +89,19 @@ def task(request: Request, response: Response, number: int) -> person_models.Tas
         index = SqlPatientIndex(connection, sealer)
         sides = sides_of(index, found)
         said = task_work.comments(index, number)
+        look = second_looks.of_task(connection, number)
     evidence = patient_views.explained(found, here.directory.model)
     response.headers["ETag"] = _version(found)
+    blind = second_looks.is_blind(look, caller(request).name)
+    if blind:
+        found, evidence, said = second_looks.blinded(found), [], []
     return person_models.Task(
         task=person_models.TaskRow.model_validate(found),
         candidates=[person_models.Candidate.model_validate(each) for each in evidence],
         records=[
             person_models.Record(
                 record=each.record,
-                person=each.person,
+                person="" if blind else each.person,
                 authority=each.authority,
                 values=dict(zip(ROWS, each.values, strict=True)),
             )
@@ -104,7 +118,7 @@ def decide(request: Request, number: int, what: Deed, asked: Reasoned) -> Respon
     def done(connection: Connection, sealer: Sealer, order: Order) -> BaseModel:
         index = SqlPatientIndex(connection, sealer)
         expect_version(request, _version(task_of(request, index, number)))
-        DEEDS[what](index, number, order)
+        ACTS[what](index, number, order, practice_of(surroundings(request)))
         index.flush()
         return person_models.TaskRow.model_validate(worklist.shown(index, number))
 

@@ -4,7 +4,7 @@ Spec:
     console.md S6; identity.md 10 and 11.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -18,47 +18,35 @@ from engine.console.permissions import Permission
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, surroundings
 from engine.errors import IllegalTransitionError
-from engine.identity.decision import Ruling
 from engine.identity.index import SourceRecord
-from engine.store import audit, patient_views, previews, task_work, worklist
+from engine.identity.traits import Traits
+from engine.store import audit, patient_views, previews, second_looks, task_work
 from engine.store.audit import Act, Order
 from engine.store.database import Connection
 from engine.store.patients import SqlPatientIndex
 from engine.store.previews import Preview
-from engine.store.task_work import Asked
+from engine.store.second_looks import BLIND_SHARE, Practice
+from engine.store.task_acts import ACTS, RULINGS
+from engine.store.tasks import Evidence
 from engine.store.worklist import Task
 
-Deed = Callable[[SqlPatientIndex, int, Order], object]
-DEEDS: Final[Mapping[str, Deed]] = {
-    "same": lambda index, number, order: worklist.decide_task(
-        index, number, Ruling.SAME, order
-    ),
-    "different": lambda index, number, order: worklist.decide_task(
-        index, number, Ruling.DIFFERENT, order
-    ),
-    "unsure": lambda index, number, order: task_work.ask(
-        index, number, Asked.UNSURE, order
-    ),
-    "source": lambda index, number, order: task_work.ask(
-        index, number, Asked.SOURCE, order
-    ),
-    "comment": task_work.comment,
-    "undo": worklist.undo_task,
-}
-RULINGS: Final = ("same", "different")
 _NEEDS: Final = "deciding about persons needs the permission view-phi too"
 _SSN_SHOWN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One source record beside the others; the SSN is covered but for its end."""
+    """One source record beside the others; the SSN is covered but for its end.
+
+    ``changed`` tells of each value whether it was another one when the doubt arose.
+    """
 
     record: int
     person: str
     authority: str
     is_asked: bool
     values: tuple[str, ...]
+    changed: tuple[bool, ...]
 
 
 ROWS: Final = (
@@ -84,6 +72,10 @@ def task(request: Request, number: int, preview: str = "") -> Response:
         evidence = patient_views.explained(found, here.directory.model)
         said = task_work.comments(index, number)
         following = _next(request, connection, number)
+        look = second_looks.of_task(connection, number)
+    blind = second_looks.is_blind(look, caller(request).name)
+    if blind:
+        found, evidence, said = second_looks.blinded(found), [], []
     return page(
         request,
         "mismatch.html",
@@ -95,6 +87,8 @@ def task(request: Request, number: int, preview: str = "") -> Response:
         preview=shown,
         ruling=preview,
         following=following,
+        look=look,
+        blind=blind,
     )
 
 
@@ -108,6 +102,26 @@ def task_of(request: Request, index: SqlPatientIndex, number: int) -> Task:
         return task_work.seen(index, number, confidential=_sees(request))
     except IllegalTransitionError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+
+
+def practice_of(here: Surroundings) -> Practice:
+    """Return how this site works its queue."""
+    share = here.site.matching.blind_share if here.site else BLIND_SHARE
+    return Practice(here.directory.model, share)
+
+
+def deal(request: Request, names: Annotated[str, Form()] = "") -> Response:
+    """Give the tasks nobody has to some people in turn."""
+    here = surroundings(request)
+    among = names.replace(",", " ").split()
+    if not among:
+        sentence = "name somebody to give the tasks to; nothing was changed"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    order = Order(caller(request).name, here.now(), "dealt")
+    with here.database.engine() as connection:
+        index = SqlPatientIndex(connection, here.database.sealer)
+        task_work.deal(index, among, order, confidential=_sees(request))
+    return RedirectResponse("/work/mismatch", HTTPStatus.SEE_OTHER)
 
 
 def _sees(request: Request) -> bool:
@@ -127,7 +141,7 @@ def _preview(
     try:
         return previews.preview(
             index,
-            lambda trial: DEEDS[ruling](trial, found.id, order),
+            lambda trial: ACTS[ruling](trial, found.id, order, practice_of(here)),
             here.forms,
             here.directory.ranks,
         )
@@ -141,12 +155,24 @@ def sides_of(index: SqlPatientIndex, found: Task) -> Sequence[Side]:
     persons = dict.fromkeys([found.person, *(c.person for c in found.candidates)])
     members = [r for person in persons if person for r in index.members(person)]
     known = {each.number: each for each in members}
-    return [_side(known[n], n == found.record) for n in asked if n in known]
+    then = Evidence.read(found.evidence).at_the_time(found.record)
+    return [
+        _side(known[n], n == found.record, then.get(n)) for n in asked if n in known
+    ]
 
 
-def _side(record: SourceRecord, is_asked: bool) -> Side:  # noqa: FBT001 - of a pair
-    t = record.traits
-    values = (
+def _side(record: SourceRecord, is_asked: bool, then: Traits | None) -> Side:  # noqa: FBT001 - of a pair
+    values = _values(record.traits)
+    before = values if then is None else _values(then)
+    changed = tuple(one != other for one, other in zip(values, before, strict=True))
+    return Side(
+        record.number, record.person, record.authority, is_asked, values, changed
+    )
+
+
+def _values(t: Traits) -> tuple[str, ...]:
+    """Return what a record says, by `ROWS`."""
+    return (
         " ".join(filter(None, (t.given, t.middle, t.family, t.suffix))),
         "-".join(filter(None, (t.birth[:4], t.birth[4:6], t.birth[6:]))),
         t.sex,
@@ -157,7 +183,6 @@ def _side(record: SourceRecord, is_asked: bool) -> Side:  # noqa: FBT001 - of a 
         t.mother,
         t.death,
     )
-    return Side(record.number, record.person, record.authority, is_asked, values)
 
 
 def decide(
@@ -165,7 +190,7 @@ def decide(
 ) -> Response:
     """Decide, ask, comment, or take a decision back; then show the task again."""
     here = surroundings(request)
-    if what not in DEEDS:
+    if what not in ACTS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     if not caller(request).may(Permission.VIEW_PHI):
         raise HTTPException(HTTPStatus.FORBIDDEN, _NEEDS)
@@ -186,5 +211,5 @@ def decide(
 def _carry_out(here: Surroundings, number: int, what: str, order: Order) -> None:
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        DEEDS[what](index, number, order)
+        ACTS[what](index, number, order, practice_of(here))
         index.flush()

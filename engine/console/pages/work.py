@@ -21,7 +21,7 @@ from engine.console.queries import error_queue as queries
 from engine.console.queries import overview
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
-from engine.store import error_queue, queues, task_work
+from engine.store import error_queue, queues, second_looks, task_work
 from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.error_queue import Comment, Entry, Group
@@ -58,6 +58,7 @@ def work(request: Request, kind: str = "errors") -> Response:
         groups = error_queue.groups(connection)
         ranked = task_work.by_priority(connection, limit=PAGE, confidential=sees)
         parked = queues.parked(connection)
+        twice = second_looks.waiting(connection, who.name, confidential=sees)
         waiting = [each for each in queues.waiting(connection) if each.ready]
         figures = overview.figures(connection, here.now())
     rows = [
@@ -87,6 +88,7 @@ def work(request: Request, kind: str = "errors") -> Response:
         groups=groups,
         tasks=[each for each, _ in ranked],
         parked=parked,
+        twice=twice,
         waiting=waiting,
         may_decide=who.permissions >= _DECIDING,
         cells=cells.work(figures),

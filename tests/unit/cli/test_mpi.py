@@ -318,3 +318,38 @@ def protected(site, record):
         connection.execute(where.values(confidential=1))
         links.shield(connection, [person_of(connection, record)])
     database.close()
+
+
+def test_two_people_read_a_doubt_and_their_agreement_is_printed(
+    site, task, monkeypatch
+):
+    words = ("--reason", "both charts seen")
+    (given,) = rows(site.run("mpi", "deal", "ann", "ben"))
+    rows(site.run("mpi", "tasks", "--propose-same", task["id"], *words))
+    alone = site.run("mpi", "tasks", "--same", task["id"], *words)
+    monkeypatch.setattr("getpass.getuser", lambda: "ben")
+    listed = site.run("mpi", "tasks")
+
+    (done,) = rows(site.run("mpi", "tasks", "--same", task["id"], *words))
+
+    assert (given["given"], rows(listed)[0]["assignee"]) == (1, "ann")
+    assert "waits for somebody else" in alone.stderr
+    assert "waiting for a second person: tasks" in listed.stderr
+    assert (done["state"], done["decided_by"]) == ("decided", "ben")
+    found = {row["name"]: row for row in rows(site.run("mpi", "reviewers"))}
+    assert (found["ben"]["decisions"], found["ben"]["agreement"]) == (1, 1.0)
+
+
+def test_who_reads_blind_sees_no_evidence(site, task, monkeypatch):
+    (site.config / "identity.yaml").write_text("blind-share: 100%\n", "utf-8")
+    words = ("--reason", "both charts seen")
+    rows(site.run("mpi", "tasks", "--different", task["id"], *words))
+    open_book = site.run("mpi", "tasks", "--show", task["id"])
+    monkeypatch.setattr("getpass.getuser", lambda: "ben")
+
+    blind = site.run("mpi", "tasks", "--show", task["id"])
+
+    assert "decided" in open_book.stderr
+    assert "decided" not in blind.stderr
+    assert "record" in open_book.stderr
+    assert "record" not in blind.stderr

@@ -65,6 +65,7 @@ def test_M22_a_model_is_trained_compared_activated_and_rolled_back(site, feed): 
     compared = one(site.run("mpi", "what-if", "ours", "--sample", 50))
     assert compared["records"] == 50
     assert compared["decided_pairs_after"] == 0
+    assert compared["tasks_a_day_before"] >= compared["doubts_before"] / 50
     dry = site.run("mpi", "activate", "ours", "--reason", "fits", "--dry-run")
     assert dry.exit_code == Exit.DONE
     assert not identity.exists() or "ours" not in identity.read_text("utf-8")

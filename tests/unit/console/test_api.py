@@ -18,7 +18,7 @@ from engine.console.problems import PROBLEM
 from engine.console.queries.samples import INVENTED
 from engine.console.site import built
 from engine.errors import StoreError
-from engine.store import audit, incidents, kept_answers
+from engine.store import audit, incidents, kept_answers, second_looks
 from engine.store.incidents import Incident
 from tests.databases import empty_database
 from tests.json_schema import faults
@@ -399,6 +399,21 @@ def test_a_task_is_decided_and_taken_back(own):
     assert undone["state"] == "undone"
     assert send(own, "tasks/99/same").status == 404
     assert get(own.allowed(Permission.WORK_IDENTITY), "tasks/1").status == 403
+
+
+def test_a_second_reader_is_told_neither_score_nor_decision(own, monkeypatch):
+    monkeypatch.setattr(second_looks, "_is_drawn", lambda *_: True)
+    other = own.allowed()
+    send(own, "tasks/1/same")
+
+    open_book, blind = (get(each, "tasks/1").json() for each in (own, other))
+    read = send(other, "tasks/1/different")
+
+    assert (open_book["task"]["state"], blind["task"]["state"]) == ("decided", "open")
+    assert open_book["candidates"]
+    assert (blind["candidates"], blind["comments"]) == ([], [])
+    assert {each["person"] for each in blind["records"]} == {""}
+    assert (read.status, read.json()["decision"]) == (200, "same")
 
 
 def test_a_table_is_changed_as_it_was_read(own):

@@ -1,11 +1,13 @@
 """The page of one doubt: evidence, preview, decision, and the way back."""
 
 import pytest
+from sqlalchemy import update
 
 from engine.channels.format.load import load_site
 from engine.channels.processing.corrections import forms_of
+from engine.console.pages import mismatch
 from engine.console.permissions import Permission
-from engine.store import audit, patient_views, worklist
+from engine.store import audit, patient_tables, patient_views, worklist
 from engine.store.moves import person_of
 from engine.store.patients import SqlPatientIndex, shipped
 from tests.sites import site_with_doubt
@@ -129,3 +131,63 @@ def test_a_doubt_that_there_is_not_is_a_page_that_says_so(web):
 
     assert known.browse("/work/mismatch/99").status == 404
     assert known.submit("/work/mismatch/1/burn", reason="x").status == 404
+
+
+def test_a_second_person_reads_blind_and_nothing_tells_what_was_decided(web):
+    first, second = web.signed_in(*DECIDES), web.signed_in(*DECIDES, name="ben")
+    first.submit("/work/mismatch/1/propose-same", reason="one passport")
+    asked = first.browse("/work/mismatch/1").text
+    refused = first.submit("/work/mismatch/1/same", reason="one passport")
+
+    agreed = second.submit("/work/mismatch/1/same", reason="I see it too")
+
+    assert "somebody else has to decide" in asked
+    assert (refused.status, agreed.status) == (409, 303)
+    assert state_of(web) == "decided"
+    assert "Read twice" in second.browse("/work/mismatch/1").text
+
+
+def test_a_drawn_doubt_is_shown_without_score_and_decision(web, monkeypatch):
+    monkeypatch.setattr(mismatch, "BLIND_SHARE", 1.0)
+    first, second = web.signed_in(*DECIDES), web.signed_in(*DECIDES, name="ben")
+    first.submit("/work/mismatch/1/different", reason="two passports")
+
+    queue = second.browse("/work", "kind=mismatch").text
+    page = second.browse("/work/mismatch/1").text
+    read = second.submit("/work/mismatch/1/same", reason="one face")
+
+    assert "Waiting for a second person" in queue
+    assert "You read this doubt a second time" in page
+    for hidden in ("bits", "Decided", "two passports", *persons(web)):
+        assert hidden not in page
+    assert read.status == 303
+    assert "ben <strong>same</strong>" in second.browse("/work/mismatch/1").text
+    assert len(persons(web)) == 2
+
+
+def test_what_a_source_changed_since_is_marked(web):
+    with web.database.engine() as connection:
+        index = SqlPatientIndex(connection, web.database.sealer)
+        number = worklist.shown(index, 1).candidates[0].record
+        record = index.record(number)
+        assert record is not None
+        news = record.traits._replace(phone="5415550199", street="birch ln")
+        sealed = web.database.sealer.seal(news.packed().encode(), f"record|{number}")
+        where = patient_tables.record.c.id == number
+        connection.execute(
+            update(patient_tables.record).where(where), {"traits": sealed}
+        )
+
+    page = web.signed_in(*DECIDES).browse("/work/mismatch/1").text
+
+    assert page.count("changed since") == 2
+
+
+def test_tasks_are_dealt_out_from_the_list(web):
+    known = web.signed_in(*DECIDES)
+
+    nobody = known.submit("/work/mismatch/deal", names=" , ")
+    done = known.submit("/work/mismatch/deal", names="ann, ben")
+
+    assert (nobody.status, done.status) == (422, 303)
+    assert "<td>ann</td>" in known.browse("/work", "kind=mismatch").text
