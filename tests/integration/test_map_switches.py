@@ -251,6 +251,55 @@ def test_t28_a_visit_with_a_new_number_stays_the_same_visit(tmp_path):
     assert [url.rpartition("|")[2] for url in asked] == ["V1"]
 
 
+def test_t28_diagnoses_of_a_visit_with_a_new_number_stay_the_same(tmp_path):
+    def moved(minute, event, *more, number, f5=""):
+        mrg = segment("MRG", f1="100482^^^HOSP&1.2.3&ISO^MR", f5=f5)
+        who = pid(), pv1(f3="", f19=VISITS[number])
+        return told(minute, *([mrg] if f5 else []), *more, event=event, who=who)
+
+    story = [
+        moved(1, "A01", diagnosis("A1"), procedure("P1"), number=1),
+        moved(2, "A50", diagnosis("A1"), number=2, f5=VISITS[1]),
+        moved(3, "A50", number=3, f5=VISITS[2]),
+        moved(4, "A08", diagnosis("A1"), procedure("P1"), number=3),
+    ]
+
+    found = bundles(tmp_path, story)
+
+    assert len(latest(found, "Condition")) == len(latest(found, "Procedure")) == 1
+    [visit] = latest(found, "Encounter")
+    [of_visit] = visit["diagnosis"]
+    [condition] = latest(found, "Condition")
+    number = condition["identifier"][0]["value"]
+    assert of_visit["condition"]["reference"].endswith(number)
+
+
+@pytest.mark.parametrize("match", ["false", "true"])
+def test_t28_a_person_with_a_new_number_stays_the_same_with_all_that_is_known(
+    tmp_path, match
+):
+    def about(number, minute, *more, event="A08", prior=""):
+        mrg = [f"MRG|{prior}^^^HOSP&1.2.3&ISO^MR"] if prior else []
+        who = pid(f3=f"{number}^^^HOSP&1.2.3&ISO^MR"), *mrg
+        visit = () if prior else (pv1(),)
+        return told(minute, *more, event=event, who=(*who, *visit))
+
+    story = [
+        about("7", 1, allergy("P"), relative("Doe"), event="A01"),
+        about("8", 2, event="A47", prior="7"),
+        about("9", 3, event="A47", prior="8"),
+        about("9", 4, allergy("P"), relative("Doe")),
+    ]
+
+    found = bundles(tmp_path, story, match=match)
+
+    assert len(latest(found, "AllergyIntolerance")) == 1
+    assert len(latest(found, "RelatedPerson")) == 1
+    [patient] = latest(found, "Patient")
+    values = {one["value"] for one in patient["identifier"]}
+    assert {"7", "8", "9"} <= values
+
+
 def test_t28_an_account_with_a_new_number_stays_the_same_account(tmp_path):
     mrg = segment("MRG", f1="100482^^^HOSP&1.2.3&ISO^MR", f3=ACCOUNTS[1])
     story = [

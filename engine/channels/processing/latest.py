@@ -80,7 +80,7 @@ def latest(
         for entry in mapped.entries
         if is_update(entry)
     ]
-    follow([entry for entry, _ in found], view)
+    follow([entry for entry, _ in found], view, persons.site)
     lists = (
         _with_lists(prepared, mapped, found, snapshot, view) if snapshot else Lists()
     )

@@ -184,6 +184,7 @@ def stamp_person(
     entry.resource["identifier"] = [
         stamped, *(one for one in others if one.get("system") != system)
     ]  # fmt: skip
+    entry.known_as = entry.criteria
     entry.move(url, criteria(system, enterprise_id))
     return True
 

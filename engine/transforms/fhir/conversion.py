@@ -114,6 +114,7 @@ class Conversion:
         party = own_party(self.context.site, resource, *parts)
         position = node.position
         entry = Entry(party.resource, party.full_url, "PUT", party.criteria, position)
+        entry.parts = parts
         return self._add(entry)
 
     def upsert_unnamed(self, node: Node, resource: Element, *parts: str) -> Entry:

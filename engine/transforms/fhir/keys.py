@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import sha1
 from typing import Final
 
-from engine.transforms.fhir.mapped import Element, Party
+from engine.transforms.fhir.mapped import Element, Entry, Party
 from engine.transforms.fhir.systems import escaped
 
 _URL_NAMESPACE: Final = bytes.fromhex("6ba7b8119dad11d180b400c04fd430c8")
@@ -67,6 +67,18 @@ def named_party(site: str, resource: Element, one: Element) -> Party:
     system, value = str(one["system"]), str(one["value"])
     url = "urn:uuid:" + key(site, str(resource["resourceType"]), system, value)
     return Party(resource, url, criteria(system, value))
+
+
+def rekeyed(site: str, entry: Entry, parts: tuple[str, ...]) -> None:
+    """Give a resource known by a key of ours the key that these parts make."""
+    system, value = own_system(site), own_key(site, entry.kind, *parts)
+    known = entry.resource["identifier"]
+    assert isinstance(known, list)
+    others = [one for one in known if one.get("system") != system]
+    numbers = [*others, {"system": system, "value": value}]
+    entry.resource = {**entry.resource, "identifier": numbers}
+    entry.parts = parts
+    entry.move("urn:uuid:" + value, criteria(system, value))
 
 
 def own_party(site: str, resource: Element, *parts: str) -> Party:

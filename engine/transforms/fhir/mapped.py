@@ -85,6 +85,8 @@ class Entry:
     message takes away, ``presumed`` the elements it does not say itself. ``as_of`` is
     the instant from which a result is in this state, where the source tells one.
     ``renamed`` is the query by which later messages know what has a new number.
+    ``parts`` are what its key is made of, where that is ours; ``known_as`` is the query
+    of its own number, where the identity step gave it another.
     ``said`` names the parts that a server is to change, None where it takes the whole.
     ``segment`` is the index of the segment that made it, -1 for none.
     """
@@ -99,6 +101,8 @@ class Entry:
     presumed: tuple[str, ...]
     as_of: str
     renamed: str
+    parts: tuple[str, ...]
+    known_as: str
     said: frozenset[str] | None
     reference: Element
     kind: str
@@ -122,6 +126,8 @@ class Entry:
         self.presumed = ()
         self.as_of = ""
         self.renamed = ""
+        self.parts = ()
+        self.known_as = ""
         self.said = None
         self.owned = False
         self.reference = {"reference": full_url}

@@ -17,6 +17,7 @@ from engine.transforms.fhir.merge_records import (
     merge_accounts,
     merge_visits,
     move_account,
+    rename,
     rename_account,
     rename_visit,
 )
@@ -54,8 +55,12 @@ def _merge_persons(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
 
 
 def _rename(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
-    """Keep the numbers the patient had before."""
-    _keep_old(survivor, _prior_identifiers(conversion, mrg))
+    """Keep the numbers the patient had before; by one of them servers know it."""
+    prior = _prior_identifiers(conversion, mrg)
+    best = preferred(prior, conversion.context.options.identifier)
+    if best is not None:
+        rename(conversion, survivor, best)
+    _keep_old(survivor, prior)
 
 
 def _move_numbers(conversion: Conversion, mrg: Node, survivor: Entry) -> None:

@@ -72,7 +72,7 @@ def rename_account(conversion: Conversion, mrg: Node, _survivor: Entry) -> None:
     if account is None or not one:
         mrg.leave(_ACCOUNT)
         return
-    _rename(conversion, account, one)
+    rename(conversion, account, one)
 
 
 def merge_visits(conversion: Conversion, mrg: Node, survivor: Entry) -> None:
@@ -108,10 +108,10 @@ def rename_visit(conversion: Conversion, mrg: Node, _survivor: Entry) -> None:
         mrg.leave(_OTHER_VISIT)
         return
     if one and not _is_known_by(visit, one):
-        _rename(conversion, visit, one)
+        rename(conversion, visit, one)
     pv1 = conversion.tree.first("PV1")
     if other and pv1 is not None and not pv1.has(19):
-        _rename(conversion, visit, other)  # known by its alternate number alone
+        rename(conversion, visit, other)  # known by its alternate number alone
     elif other:
         _keep_old(visit, other)
 
@@ -124,7 +124,7 @@ def _is_known_by(entry: Entry, one: Element) -> bool:
     )
 
 
-def _rename(conversion: Conversion, entry: Entry, old: Element) -> None:
+def rename(conversion: Conversion, entry: Entry, old: Element) -> None:
     """Keep the old number, by which servers know the resource until now."""
     if _is_known_by(entry, old):
         return
