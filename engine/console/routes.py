@@ -19,6 +19,7 @@ from engine.console.pages import (
     overview,
     passkeys,
     patient,
+    person_moves,
     provider,
     sign_in,
     system,
@@ -134,6 +135,10 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/patients/{eid}/disclosures.{form}", patient.patient, _PHI),
     Route("POST", "/patients/{eid}/disclosures", patient.disclose, _PHI),
     Route("POST", "/patients/{eid}/release", patient.release, _REPLAY),
+    Route("GET", "/patients/{eid}/record.{form}", person_moves.record, _PHI),
+    Route(
+        "POST", "/patients/{eid}/{what}", person_moves.move, Permission.WORK_IDENTITY
+    ),
     Route("GET", "/system", system.system, _ADMINISTER),
     Route("POST", "/system/bundle", system.bundle, _ADMINISTER),
     Route("POST", "/system/backup", system.back_up, _ADMINISTER),

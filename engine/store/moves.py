@@ -7,8 +7,9 @@ Spec:
     identity.md 8.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -72,6 +73,40 @@ def revert(patients: SqlPatientIndex, number: int, order: Order) -> LinkEvent:
     event = links.undo(patients, number, event)
     written(patients, order, "undo", f"link event {number}")
     return event
+
+
+def take_off(patients: SqlPatientIndex, eid: str, number: int, order: Order) -> None:
+    """Take a record off a person: to whom it came from, or to a new person.
+
+    Raises:
+        IllegalTransitionError: it is not theirs, or all that they have.
+    """
+    members = [each.number for each in patients.members(eid)]
+    if number not in members or len(members) == 1:
+        sentence = f"record {number} is not one of several that this person has"
+        raise IllegalTransitionError(sentence)
+    move(patients, Request(LinkKind.UNLINK, (number,)), order)
+
+
+def take_back(patients: SqlPatientIndex, eid: str, number: int, order: Order) -> None:
+    """Take back a link event of a person's records.
+
+    Raises:
+        IllegalTransitionError: it is not theirs, or nothing is left to take back.
+    """
+    members = [each.number for each in patients.members(eid)]
+    known = links.history(patients.connection, members)
+    if number not in {each.number for each in known}:
+        raise IllegalTransitionError(f"link event {number} is not of this person")
+    revert(patients, number, order)
+
+
+PersonMove = Callable[[SqlPatientIndex, str, int, Order], None]
+PERSON_MOVES: Final[Mapping[str, PersonMove]] = {
+    "unlink": take_off,
+    "undo": take_back,
+}
+"""What may be done with one record or one link event of a person, by its word."""
 
 
 def _moved(patients: SqlPatientIndex, request: Request, event: LinkEvent) -> LinkEvent:

@@ -156,6 +156,21 @@ class Lookup:
             for eid in persons
         ]
 
+    def everything(self, eid: str) -> Element:
+        """Return all that is kept of a person, as a Bundle that stands by itself.
+
+        What several persons share (places, staff) is referred to and not included.
+        """
+        subject = subject_of(self.directory.site, self.directory.system, eid)
+        [patient] = self.patients([eid])
+        entries: list[Element] = [{"fullUrl": subject.url, "resource": patient}]
+        known = resources.of_person(self.connection, self._patients.sealer, eid)
+        for one in known:
+            if one.resource_type != "Patient":
+                kept = opened(one, subject)
+                entries.append({"fullUrl": kept.full_url, "resource": kept.resource})
+        return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
     def _known(self, eid: str) -> Element:
         """Return what the sources say of a person, golden record first."""
         members = [

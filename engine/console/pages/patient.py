@@ -30,11 +30,15 @@ from engine.store import (
     delivery_moves,
     links,
     patient_views,
+    previews,
     queues,
     saved_queries,
 )
 from engine.store.audit import Act, Order
+from engine.store.moves import PERSON_MOVES
 from engine.store.patient_views import PersonView
+from engine.store.patients import SqlPatientIndex
+from engine.store.previews import Preview
 
 TABS: Final = ("identity", "timeline", "links", "documents", "disclosures", "views")
 PAGE: Final = 25
@@ -132,6 +136,7 @@ def patient(request: Request, eid: str, tab: str = "identity") -> Response:
         parked = queues.parked(connection, person=found.eid)
         tasks = queries.open_tasks(connection, found, confidential=_sees(request))
     told = queries.disclosures(past, acts)
+    asked, number = _asked(request)
     listing = Listing("disclosures", COLUMNS, [asdict(each) for each in told])
     if form:
         return answer(request, listing, "patient.html")
@@ -155,8 +160,39 @@ def patient(request: Request, eid: str, tab: str = "identity") -> Response:
         tab=tab if tab in TABS else TABS[0],
         tabs=TABS,
         may_decide=caller(request).may(Permission.WORK_IDENTITY),
+        undone={each.undoes for each in events},
+        asked=asked,
+        number=number,
+        preview=_preview(request, found.eid, asked, number),
         may_send=caller(request).may(Permission.REPLAY),
     )
+
+
+def _asked(request: Request) -> tuple[str, int]:
+    """Return the move to be looked at before it is made, and of which number."""
+    for what in PERSON_MOVES:
+        number = request.query_params.get(what, "")
+        if number.isdecimal() and caller(request).may(Permission.WORK_IDENTITY):
+            return what, int(number)
+    return "", 0
+
+
+def _preview(request: Request, eid: str, what: str, number: int) -> Preview | None:
+    if not what:
+        return None
+    here = surroundings(request)
+    order = Order(caller(request).name, here.now(), "preview")
+    with here.database.engine() as connection:
+        index = SqlPatientIndex(connection, here.database.sealer)
+        try:
+            return previews.preview(
+                index,
+                lambda trial: PERSON_MOVES[what](trial, eid, number, order),
+                here.forms,
+                here.directory.ranks,
+            )
+        except IllegalTransitionError:
+            return None  # somebody was faster: the page shows what is there now
 
 
 def _sees(request: Request) -> bool:

@@ -8,8 +8,9 @@ import pytest
 
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
+from engine.identity.decision import Ruling
 from engine.identity.person import LinkKind
-from engine.store import audit, links, search
+from engine.store import audit, links, moves, search, worklist
 from engine.store.deliveries import Turn, claim_heads
 from engine.store.delivery_state import Event
 from engine.store.patients import SqlPatientIndex
@@ -207,3 +208,76 @@ def replace_traits(traits):
 
 def test_a_damaged_note_is_shown_as_it_is():
     assert queries._noted("(does not open)")[1] == "(does not open)"
+
+
+def joined(web):
+    """Return the one person that the two records were decided to be."""
+    with web.database.engine() as connection:
+        index = SqlPatientIndex(connection, web.database.sealer)
+        worklist.decide_task(index, 1, Ruling.SAME, OPERATOR)
+        index.flush()
+        found = worklist.shown(index, 1)
+        return moves.person_of(connection, found.record), found.record
+
+
+def test_a_record_is_looked_at_taken_off_and_brought_back(web):
+    known, (eid, record) = web.signed_in(), joined(web)
+    preview = known.browse(f"/patients/{eid}", f"tab=links&unlink={record}").text
+    silent = known.submit(f"/patients/{eid}/unlink", number=record, reason=" ")
+
+    done = known.submit(f"/patients/{eid}/unlink", number=record, reason="two people")
+    parted = set(persons_today(web))
+    again = known.submit(f"/patients/{eid}/unlink", number=record, reason="again")
+    with web.database.reading() as connection:
+        event = links.history(connection, [record])[-1].number
+    [other] = parted - {eid}
+    undone = known.submit(f"/patients/{other}/undo", number=event, reason="a slip")
+
+    assert f"If you take record {record} off this person" in preview
+    assert "holds 1 record" in preview
+    assert (silent.status, done.status, again.status) == (409, 303, 409)
+    assert len(parted) == 2
+    assert undone.status == 303
+    assert len(set(persons_today(web))) == 1
+
+
+def persons_today(web):
+    with web.database.reading() as connection:
+        return list(connection.exec_driver_sql("SELECT person FROM record").scalars())
+
+
+def test_a_move_that_is_not_possible_is_said_so(web):
+    known, (eid, record) = web.signed_in(), joined(web)
+    few = web.signed_in(SEE, PHI)
+
+    text = known.browse(f"/patients/{eid}", "tab=links&undo=999").text
+    assert "Nothing is left to take back" in text
+    assert known.submit(f"/patients/{eid}/undo", number=999, reason="x").status == 409
+    assert known.submit(f"/patients/{eid}/burn", number=1, reason="x").status == 404
+    seen = few.browse(f"/patients/{eid}", f"tab=links&unlink={record}").text
+    assert "If you take" not in seen
+    assert "Take a record off" not in seen
+    blind = web.signed_in(SEE, Permission.WORK_IDENTITY)
+    refused = blind.submit(f"/patients/{eid}/unlink", number=record, reason="x")
+    assert refused.status == 403
+
+
+def test_a_persons_record_is_given_out_as_fhir_and_csv_and_that_is_audited(web):
+    known, (eid, _) = web.signed_in(), joined(web)
+
+    bundle = known.get(f"/patients/{eid}/record.json")
+    table = known.get(f"/patients/{eid}/record.csv")
+
+    kinds = [each["resource"]["resourceType"] for each in bundle.json()["entry"]]
+    assert bundle.headers["content-type"] == "application/fhir+json"
+    assert (kinds[0], kinds.count("Patient")) == ("Patient", 1)
+    assert "Encounter" in kinds
+    urls = {each["fullUrl"] for each in bundle.json()["entry"]}
+    assert bundle.json()["entry"][0]["fullUrl"] in urls
+    assert b"urn:interop:patient" not in bundle.body
+    rows = list(csv.DictReader(io.StringIO(table.text)))
+    best = {row["field"]: row["rule"] for row in rows if row["source"] == "best value"}
+    assert best["Name"]
+    assert {row["record"] for row in rows} >= {"1"}
+    assert [each.detail for each in acts(web, "export")] == ["csv", "json"]
+    assert known.get(f"/patients/{eid}/record.xml").status == 404
