@@ -34,6 +34,7 @@ TABLES = {
         row("PID-7", "birthDate"),
         row("PID-16", "maritalStatus", datatype="CWE[CodeableConcept]"),
         row("PID-30", "deceasedBoolean", when="IF PID-29 NOT VALUED"),
+        row("PID-25", "multipleBirthInteger"),
         row("PID-24", "multipleBirthBoolean", when="IF the feed says so"),
         row("PID-31", "extension[1].url", constant='"urn:id:constant"'),
     ],

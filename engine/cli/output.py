@@ -99,6 +99,13 @@ def _cell(value: object) -> str:
             return str(value)
 
 
+def _words(value: object) -> str:
+    """Return a cell for people: texts of a list one below the other."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "\n".join(value)
+    return _cell(value)
+
+
 def _table(rows: Iterable[Row], columns: Sequence[str]) -> int:
     from rich.console import Console
     from rich.table import Table
@@ -108,7 +115,7 @@ def _table(rows: Iterable[Row], columns: Sequence[str]) -> int:
     for name in columns:
         table.add_column(name.replace("_", " ").upper(), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(row.get(name))) for name in columns))
+        table.add_row(*(Text(_words(row.get(name))) for name in columns))
     no_color = None if invocation().color else True
     Console(no_color=no_color, highlight=False).print(table)
     return table.row_count

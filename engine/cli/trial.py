@@ -134,7 +134,8 @@ def _story(trial: "Trial", *, traced: bool) -> Iterator[str]:
 
 def _edits(prepared: "Prepared", *, stopped: bool, traced: bool) -> Iterator[str]:
     changes = [each for each in prepared.context.changes or () if not each.of_resource]
-    yield f"edit      {'stopped' if stopped else 'ok':<8} {len(changes)} changes"
+    count = _counted(len(changes), "change")
+    yield f"edit      {'stopped' if stopped else 'ok':<8} {count}"
     yield from _changes(changes) if traced else ()
 
 
@@ -161,16 +162,24 @@ def _later(trial: "Trial", *, traced: bool) -> Iterator[str]:
     if trial.mapped is not None:
         kinds = [entry.kind for entry in trial.mapped.entries]
         counted = ", ".join(f"{kinds.count(k)} {k}" for k in dict.fromkeys(kinds))
-        yield f"map       ok       {counted}; {len(trial.mapped.losses)} fields lost"
+        losses = trial.mapped.losses
+        yield f"map       ok       {counted}; {_counted(len(losses), 'field')} lost"
         changes = (trial.prepared.context.changes if trial.prepared else None) or ()
         rows = [change for change in changes if change.of_resource]
-        yield from _changes(rows) if traced else ()
+        if traced:
+            yield from _changes(rows)
+            yield from (f"  lost: {each.reason:<20} {each.path}" for each in losses)
     if trial.decision is not None:
         reasons = ", ".join(map(str, trial.decision.reasons))
         yield f"identity  {trial.decision.outcome!s:<8} {reasons}"
     for name, deliveries in trial.deliveries.items():
         size = sum(len(each.content) for each in deliveries)
-        yield f"render    ok       {name}: {len(deliveries)} documents, {size:,} bytes"
+        sent = _counted(len(deliveries), "document")
+        yield f"render    ok       {name}: {sent}, {size:,} bytes"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _summary(trial: "Trial") -> Row:

@@ -34,12 +34,13 @@ SEGMENT_REASONS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def account(conversion: Conversion) -> None:
-    """List what no mapper took."""
+    """List what no mapper took; what several of them list is told once."""
     listed = {loss.path for loss in conversion.mapped.losses}
     for node in conversion.tree.nodes:
         for field in node.untaken():
             if node.path(field) not in listed:
                 conversion.lose(node, field, reason(node.id, field))
+    conversion.mapped.losses = list(dict.fromkeys(conversion.mapped.losses))
 
 
 def reason(segment_id: str, field: int) -> str:

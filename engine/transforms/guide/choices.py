@@ -102,16 +102,16 @@ CHOICES: Final = (
 )  # fmt: skip
 
 SETTINGS: Final = re.compile(
-    r"Provenance\.recorded|Appointment\.participant\.period\.end"
+    r"Provenance\.recorded|Provenance\.activity\.coding\.display|Appointment\.participant\.period\.end"
     r"|ServiceRequest\.occurrenceTiming\.repeat\.boundsPeriod\.end|Device\.(deviceName|version|identifier)\..*"
 )
 """Places of values that the node's own settings and clock explain."""
 
 CONSTANTS: Final = frozenset(
     ("Advance directive", "Interop Engine", "SNO", "additional", "filler contact",
-     "AMB", "EMER", "IMP", "PRENC", "assembler", "author", "bd", "bu", "enterer",
+     "AMB", "AN", "EMER", "IMP", "PRENC", "assembler", "author", "bd", "bu", "enterer",
      "group", "imaging", "laboratory", "lvl", "physical", "placer contact", "ro", "si",
-     "text/plain", "transmitter", "v2-fhir-transformation", "wa")
+     "text/plain", "transmitter", "VN", "v2-fhir-transformation", "wa")
 )  # fmt: skip
 """Words that the built-in map writes and the tables do not."""
 

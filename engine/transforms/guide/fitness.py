@@ -23,11 +23,13 @@ _NOTHING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 _ONLY: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
     {
+        "multipleBirthInteger": re.compile("[1-9][0-9]*"),
         "name.family.extension.valueCode": re.compile("[FG]"),
         "content.attachment.contentType": re.compile(r"\w+/.+|(?i:pdf|rtf|jpeg|png)"),
     }
 )
-"""What alone can stand at some places that R4 leaves open: table 0444, media types."""
+"""What alone can stand at some places that R4 leaves open: table 0444, media types,
+the place of a child among those born with it."""
 
 _CODE: Final = re.compile(r"[^\s]+(?: [^\s]+)*")
 

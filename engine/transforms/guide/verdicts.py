@@ -26,7 +26,7 @@ from engine.transforms.guide.tables import Guide
 __all__ = ["COMPLAINTS", "Result", "Verdict"]
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_GAPS: Final = re.compile(r"[\s/,<>=-]+|\\\.br\\")
+_GAPS: Final = re.compile(r"[\s/,<>=^-]+|\\\.br\\")
 _LONG: Final = 5
 _CODING: Final = re.compile(r"(.+)\.coding\[\d+\]\.code")
 

@@ -50,6 +50,19 @@ def test_json_yaml_and_csv_hold_the_same_names():
     assert names == [["Ann", "Bob, Jr"]] * 3
 
 
+def test_a_table_shows_one_text_of_a_list_a_line():
+    @click.command(cls=Command)
+    def lists():
+        emit(iter([{"id": 1, "places": ["here", "there"]}]), ["id", "places"])
+
+    told = CliRunner().invoke(lists, ["-o", "table"]).stdout
+
+    assert [line.split() for line in told.splitlines()[1:]] == [
+        ["1", "here"],
+        ["there"],
+    ]
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_spreadsheet_takes_a_cell_of_csv_for_a_formula(start):
     @click.command(cls=Command)

@@ -110,6 +110,8 @@ def test_try_tells_the_story_of_a_message(project):
     assert result.exit_code == Exit.DONE, result.output
     assert "channels/laboratory.yaml" in result.stdout
     assert "GLU -> 2345-7" in result.stdout
+    assert "lost: context              MSH-12" in result.stdout
+    assert "1 document, " in result.stdout
     assert result.stdout.endswith("Nothing was sent or stored.\n")
 
 

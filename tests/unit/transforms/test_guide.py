@@ -138,6 +138,27 @@ def test_a_value_that_nothing_explains_is_told_with_its_place():
     assert found["Patient.maritalStatus.text"].verdict is Verdict.UNEXPLAINED
 
 
+def test_a_name_of_the_message_without_its_structure_is_explained():
+    header = {
+        "resourceType": "MessageHeader",
+        "eventCoding": {"system": "urn:id:t", "code": "A01", "display": "ADT^A01"},
+    }
+    message = MESSAGE.replace(b"ADT^A01^ADT_A01", b"ADT^A01")
+
+    found = verdicts(PATIENT, PRACTITIONER, header, message=message)
+
+    assert "MessageHeader.eventCoding.display" not in found
+
+
+@pytest.mark.parametrize(("told", "verdict"), [("2", "missing"), ("0", "unfit")])
+def test_the_place_among_children_counts_from_one(told, verdict):
+    message = MESSAGE.replace(b"|Y||||||Y", f"|Y|{told}|||||Y".encode())
+
+    found = verdicts(PATIENT, PRACTITIONER, message=message)
+
+    assert found["PID-25.1"].verdict == getattr(Verdict, verdict.upper())
+
+
 def test_a_letter_of_another_field_explains_no_code_beside_the_right_one():
     message = MESSAGE.replace(b"|F", b"|F||||||||M", 1)
     codes = [{"system": "urn:id:a", "code": each} for each in "MF"]

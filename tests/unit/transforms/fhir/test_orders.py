@@ -318,6 +318,14 @@ def test_what_a_further_line_of_text_says_otherwise_is_listed():
     assert "OBX[2]-8" not in found
 
 
+def test_what_several_resources_leave_out_is_listed_once():
+    order = obr(f7="202401020304", f22="202401020304")
+    found = mapped(oru(obx(), SPM, order=order, zone="")).losses
+
+    assert len(found) == len(set(found))
+    assert "OBR-7" in {each.path for each in found}
+
+
 def test_a_device_nobody_can_name_is_listed():
     assert losses(oru(obx(f18="^^MNI")))["OBX-18"] == "no-fhir-home"
 
