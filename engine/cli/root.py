@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "diff": ("explain", "Compare two messages field by field."),
         "generate": ("generate", "Write synthetic feeds with their duplicate truth."),
         "schema": ("project", "Print the JSON Schema of channel files, for editors."),
+        "openapi": ("openapi", "Print the OpenAPI document of the REST API."),
         "table": ("tables", "Show and change code tables, list their misses."),
     },
     "Send, receive, measure": {
@@ -53,6 +54,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Administration": {
         "backup": ("backups", "Copy the store, look at a copy, put one back."),
+        "audit": ("audit", "Who did or saw what, and whether the trail is whole."),
         "metrics": ("metrics", "Print what Prometheus reads."),
         "token": ("tokens", "Tokens of programs that call the API."),
         "user": ("users", "People who use the console."),

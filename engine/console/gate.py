@@ -35,6 +35,7 @@ from engine.console.surroundings import (
 
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 UNKNOWN: Final = "a valid token is needed: Authorization: Bearer TOKEN"
+TOO_MANY: Final = "too many tokens that are none came from here: wait 15 minutes"
 NOT_MEANT: Final = (
     "this did not come from a page of this console: open it and try again"
 )
@@ -84,18 +85,28 @@ class Gate:
             known_by, scope["headers"], scope["path"], self._here
         )
         if known is None:
-            await _turned_away(scope)(scope, receive, send)
+            await self._turned_away(scope)(scope, receive, send)
             return
         scope.setdefault("state", {}).update(known._asdict())
         await self._app(scope, receive, send)
+
+    def _turned_away(self, scope: Scope) -> Response:
+        """Return 401, or 429 where too many tokens came that are none (S06)."""
+        headers = Headers(scope=scope)
+        throttle, client = scope["app"].state.throttle, scope.get("client")
+        whence, now = f"token from {client[0] if client else ''}", self._here.now()
+        if "authorization" in headers:
+            if throttle.is_over(whence, now):
+                return problem(scope["path"], HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY)
+            throttle.failed(whence, now)
+        return _way_in(scope, headers)
 
     def _is_open(self, path: str) -> bool:
         return path in self._open_paths or path.startswith(self._open_folders)
 
 
-def _turned_away(scope: Scope) -> Response:
+def _way_in(scope: Scope, headers: Headers) -> Response:
     """Return a browser's way to the sign-in page, a program's problem."""
-    headers = Headers(scope=scope)
     asks_page = "text/html" in headers.get("accept", "")
     if scope["method"] == "GET" and asks_page and not _is_for_programs(scope):
         return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)

@@ -16,6 +16,9 @@ API_PATH: Final = "/api/v1/"
 PROGRAMS: Final = (FHIR_PATH, API_PATH)
 """Where nobody is answered with a page."""
 
+_WAIT: Final = {429: 900, 503: 5}
+"""Seconds after which a program may ask again."""
+
 _ISSUE_CODES: Final = {401: "login", 403: "forbidden", 404: "not-found"}
 
 
@@ -25,6 +28,8 @@ def problem(
     """Return the answer to a request that was not done, as its path expects it."""
     phrase = HTTPStatus(status).phrase
     headers = {}
+    if status in _WAIT:
+        headers["Retry-After"] = str(_WAIT[status])
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if path.startswith(FHIR_PATH):

@@ -113,3 +113,40 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
 def openapi(request: Request) -> Response:
     """Return the description of the API, OpenAPI 3.1."""
     return JSONResponse(document(request.app.routes))
+
+
+_PAGE: Final = """\
+# REST API: every route
+
+For those who write programs against the engine. This page is generated from the code:
+`interop openapi --page`; `interop openapi` prints the whole description with every
+field. How to call it: [Call the API](../how-to/call-the-api.md).
+"""
+
+
+def reference_page(found: dict[str, Any]) -> str:
+    """Return the description as a page of Markdown: a table for each resource."""
+    rows: dict[str, list[str]] = {}
+    for path, operations in found["paths"].items():
+        for method, told in operations.items():
+            answer = told["responses"]["200"]["content"]["application/json"]["schema"]
+            fields = found["components"]["schemas"][answer["$ref"].rpartition("/")[2]]
+            names = ", ".join(f"`{name}`" for name in fields["properties"])
+            place = f"`{method.upper()} {_with_words(path, told)}`"
+            row = f"| {place} | {told['summary']} | {names} |"
+            permission = f"`{told['x-permission']}` |"
+            rows.setdefault(told["tags"][0], []).append(f"{row} {permission}")
+    parts = [_PAGE]
+    for tag, lines in rows.items():
+        head = "| Route | Does | Answers with | Needs |\n|---|---|---|---|"
+        parts.append(f"## {tag.capitalize()}\n\n{head}\n" + "\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _with_words(path: str, told: dict[str, Any]) -> str:
+    """Return a path with the words that may stand in it."""
+    for each in told.get("parameters", ()):
+        if each["in"] == "path" and "enum" in each["schema"]:
+            words = ", ".join(each["schema"]["enum"])
+            path = path.replace(f"{{{each['name']}}}", f"{{{words}}}")
+    return path

@@ -1,6 +1,7 @@
 """The console's foundation: gate, headers, errors, health, tokens."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -121,6 +122,19 @@ def test_S13_a_token_is_kept_as_a_hash_and_its_making_is_audited(web):
 )
 def test_other_words_than_a_token_open_nothing(web, value):
     assert web.ask("GET", "/x", headers=[(b"authorization", value)]).status == 401
+
+
+def test_S06_who_guesses_tokens_waits_and_who_has_one_does_not(web):
+    secret = web.allowed(Permission.EDIT).token
+    guess = replace(web, token="interop_" + "x")
+
+    statuses = [guess.get("/x").status for _ in range(7)]
+    told = guess.get("/x")
+    guess.token = secret
+
+    assert statuses == [401] * 5 + [429] * 2
+    assert told.headers["retry-after"] == "900"
+    assert guess.get("/x").status == 404
 
 
 def test_S40_every_answer_has_the_strict_headers(web):
