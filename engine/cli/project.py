@@ -120,8 +120,10 @@ def check_command(
     --strict a warning.
     """
     from engine.channels.format import faults as shown
+    from engine.channels.format.faults import fault_of
     from engine.channels.format.fixes import fix as mend
     from engine.channels.format.load import check_site
+    from engine.console.node_settings import faults_of
 
     folder = invocation().folder()
     if not folder.is_dir():
@@ -133,6 +135,7 @@ def check_command(
             note(f"{file}: {count} lines mended")
         checked = check_site(folder, environment)
     faults = [*checked.faults, *(_tried(checked.site) if checked.site else ())]
+    faults += [fault_of(text) for text in faults_of(checked.settings)]
     found = [fault for fault in faults if _among(fault, paths)]
     form = "json" if invocation().output == "json" else form
     click.echo(

@@ -13,6 +13,7 @@ from engine.cli.child_process import parent
 from engine.cli.invocation import Command, Exit, Stop, invocation, note
 from engine.cli.output import emit_one
 from engine.cli.site import site, store
+from engine.cli.users import first_way_in
 from engine.cli.watching import alive
 
 if TYPE_CHECKING:
@@ -38,18 +39,19 @@ def run_command(
 
     Everything is checked first: one error anywhere and nothing starts.
     """
-    from engine.channels.alerts.settings import alert_settings
     from engine.channels.logs import configure_logs
     from engine.channels.supervise import supervise
     from engine.console.binding import address
+    from engine.console.node_settings import expect_usable
 
     if loopback:
         os.environ["INTEROP_CONSOLE__BIND"] = _LOOPBACK  # the console inherits it
     loaded = site(environment)
+    expect_usable(loaded.settings)
     place = address(loaded.settings)
-    alert_settings(loaded.settings)
-    with store(create=True):
-        pass
+    with store(create=True) as database:
+        if place is not None and only in {None, "console"}:
+            first_way_in(database)
     for channel in loaded.channels:
         note(f"{channel.name}: {_place(channel)}")
     if place is not None:

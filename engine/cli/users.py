@@ -1,7 +1,7 @@
 """``interop user``: who may use the console, what for, and for which channels."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -13,6 +13,7 @@ from engine.cli.site import order, settings, store
 if TYPE_CHECKING:
     from engine.store.database import Database
 
+FIRST_LASTS = timedelta(hours=24)
 COLUMNS = ["name", "state", "roles", "tags", "factors", "sessions"]
 _ROLES = click.option(
     "--role",
@@ -82,17 +83,50 @@ def invite(name: str, hours: int, reason: str) -> None:
 
 
 def _print_link(database: "Database", name: str, lasts: timedelta, reason: str) -> None:
+    ends = now() + lasts
+    link = _link(database, name, ends, reason)
+    note("give it to them; it works once and is not shown again")
+    emit_one({"link": link, "expires_at": ends.isoformat()})
+
+
+def _link(database: "Database", name: str, ends: datetime, reason: str) -> str:
     from engine.store import invitations
 
-    ends = now() + lasts
     with database.engine() as connection:
         code = invitations.invite(
             connection, database.sealer, name, ends, order(reason)
         )
     node = settings()
     address = node.console_address or f"http://{node.console_bind}"
-    note("give it to them; it works once and is not shown again")
-    emit_one({"link": f"{address}/welcome?code={code}", "expires_at": ends.isoformat()})
+    return f"{address}/welcome?code={code}"
+
+
+def first_way_in(database: "Database") -> None:
+    """Tell the way into the first account, while nobody has one with a password.
+
+    It is made for whoever starts the engine; the link of an earlier start ends.
+    """
+    from engine.store import accounts
+
+    if settings().oidc:
+        return
+    with database.reading() as connection:
+        found = accounts.accounts(connection)
+    if any(each.password or each.external for each in found):
+        return
+    first = next((each for each in found if each.administers), None)
+    if found and first is None:
+        return
+    reason = "the first start"
+    if first is None:
+        asked = order(reason)
+        name = accounts.account_name(asked.actor)
+        with database.engine() as connection:
+            first = accounts.create(
+                connection, database.sealer, name, ["administrator"], ["*"], asked
+            )
+    link = _link(database, first.name, now() + FIRST_LASTS, reason)
+    note(f"nobody has an account yet; {first.name} begins here, once: {link}")
 
 
 @user_command.command("code")

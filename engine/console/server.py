@@ -28,7 +28,7 @@ from engine.channels.queries.directory import directory_of
 from engine.channels.trials import Trials
 from engine.console.binding import address
 from engine.console.metrics import Metrics, registry_of
-from engine.console.oidc import provider_of
+from engine.console.node_settings import expect_usable
 from engine.console.scrape import listen, metrics_address
 from engine.console.site import create_app
 from engine.console.surroundings import Surroundings
@@ -164,8 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         site = load()
         settings = site.settings
         configure_logs(settings.log_level, settings.log_format)
+        expect_usable(settings)
         place = address(settings)
-        provider_of(settings)  # a wrong one is said now, not at the first sign-in
         if place is None:
             return 0
         metrics_place = metrics_address(settings)

@@ -15,6 +15,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine.channels.alerts.emergencies import raise_alarm
 from engine.console.permissions import (
     Caller,
     Permission,
@@ -118,6 +119,9 @@ def sign_in(request: Request, whose: Account, means: str, answer: Response) -> R
         if here.settings.oidc and not whose.external:
             act = Act(here.now(), whose.name, EMERGENCY, f"user {whose.name}", means)
             audit.write(connection, here.database.sealer, [act])
+            sentence = f"{whose.name} signed in past the identity provider"
+            what = f"sign-in of {whose.name}"
+            raise_alarm(connection, here.settings, what, sentence, here.now())
             _log.warning("emergency_sign_in", user=whose.name)
     answer.set_cookie(COOKIE, held, secure=True, httponly=True, samesite="strict")
     return answer

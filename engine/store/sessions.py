@@ -73,6 +73,16 @@ _LIVING: Final = _ROWS.where(
 )
 _HOLDER: Final = _LIVING.where(session.c.hash == bindparam("digest"))
 _OF_ACCOUNT: Final = _LIVING.order_by(session.c.seen_at.desc())
+_WITH_GLASS: Final = (
+    select(account.c.name)
+    .join(session, session.c.account == account.c.id)
+    .where(
+        session.c.glass_until > bindparam("now"),
+        session.c.expires_at > bindparam("now"),
+        account.c.disabled_at.is_(None),
+    )
+    .order_by(account.c.name)
+)
 _SEEN: Final = (
     update(session)
     .where(session.c.hash == bindparam("digest"))
@@ -134,6 +144,12 @@ def emergencies(connection: Connection, limits: Limits, now: datetime) -> list[S
     """Return the sessions that have emergency access now."""
     found = living(connection, limits, now)
     return [each for each in found if each.glass_until and each.glass_until > now]
+
+
+def with_glass(connection: Connection, now: datetime) -> list[str]:
+    """Return the names of who has emergency access now, each once."""
+    found = connection.execute(_WITH_GLASS, {"now": now})
+    return list(dict.fromkeys(found.scalars()))
 
 
 def touch(connection: Connection, held: str, now: datetime) -> None:

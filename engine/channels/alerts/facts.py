@@ -11,6 +11,9 @@ from engine.store.traffic import Point
 Place = tuple[str, str]
 """A channel and a destination of it."""
 
+EMERGENCY: Final = "emergency"
+"""The kind of incident that emergency access is."""
+
 GATHERED: Final = timedelta(hours=24)
 """Errors and usual hours further back are no alert rule's business."""
 
@@ -33,6 +36,7 @@ class Facts:
         failing: places whose receiver has failed for long.
         resting: channels that shall take nothing now.
         missing: processes that do not report, as ``role name``.
+        emergencies: who has emergency access to patient data.
         disk_percent: how full the fullest disk of the store is.
     """
 
@@ -51,6 +55,7 @@ class Facts:
     failing: frozenset[Place] = frozenset()
     resting: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
+    emergencies: Sequence[str] = ()
     disk_percent: float = 0.0
 
 

@@ -13,7 +13,7 @@ from engine.channels.alerts.facts import GATHERED, Facts, Place
 from engine.channels.alerts.usual import Feed, Usual
 from engine.channels.format.channel import Channel
 from engine.channels.reporting import wishes_of
-from engine.store import queues, reports, traffic, worklist
+from engine.store import queues, reports, sessions, traffic, worklist
 from engine.store.database import Connection
 from engine.store.reports import Report
 from engine.store.traffic import Measure, Point
@@ -69,6 +69,7 @@ class Gatherer:
             failing=_failing(told, now),
             resting=wishes_of(wanted, channels).silenced,
             missing=missing(told, now),
+            emergencies=sessions.with_glass(connection, now),
             disk_percent=_disk(told),
         )
 

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from engine.channels.alerts.facts import Facts, Finding, Place
+from engine.channels.alerts.facts import EMERGENCY, Facts, Finding, Place
 from engine.channels.alerts.usual import HOUR, Feed, expected
 from engine.channels.format.alerts import Alert
 from engine.channels.format.channel import Channel, Destination
@@ -264,6 +264,9 @@ def of_node(
 
     for each in facts.missing:
         yield found("process", each, f"{each} does not report", grave=True)
+    for who in facts.emergencies:
+        words = f"{who} has emergency access to patient data"
+        yield found(EMERGENCY, who, words, grave=True)._replace(after=timedelta())
     if facts.disk_percent >= rules.disk_over:
         words = f"the disk of the store is {facts.disk_percent:.0f} % full"
         yield found("disk", "", words, grave=True)

@@ -97,6 +97,13 @@ class Fault:
         return "\n".join(lines)
 
 
+def fault_of(text: str) -> Fault:
+    """Return a fault of the node's settings from the text that tells of it."""
+    head, _, hint = text.partition("\n       hint: ")
+    origin, _, sentence = head.partition(": error: ")
+    return Fault(Place(origin), sentence or head, hint, "CH400")
+
+
 def in_order(
     faults: Iterable[Fault], sources: Mapping[str, Sequence[str]]
 ) -> list[Fault]:

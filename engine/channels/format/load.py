@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.channels.format import checks
 from engine.channels.format.channel import Channel, Destination
-from engine.channels.format.faults import Fault, Place, in_order
+from engine.channels.format.faults import Fault, Place, fault_of, in_order
 from engine.channels.format.matching_models import (
     Matching,
     faults_of,
@@ -77,11 +77,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What checking a folder found: a site when there is no error, and the faults."""
+    """What checking a folder found: a site when there is no error, and the faults.
+
+    ``settings`` are the node's, or the defaults where they cannot be read.
+    """
 
     site: Site | None
     faults: tuple[Fault, ...]
     files: int
+    settings: Settings
 
 
 def load_site(
@@ -151,18 +155,13 @@ class _Loading:
             warnings=tuple(each for each in faults if each.level != "error"),
         )
         broken = any(fault.level == "error" for fault in faults)
-        return Checked(None if broken else site, faults, len(own))
+        return Checked(None if broken else site, faults, len(own), settings)
 
     def _settings(self, environment: str | None) -> Settings:
         try:
             return load_settings(self._folder, environment, self._variables)
         except ConfigurationError as error:
-            for text in error.faults:
-                head, _, hint = text.partition("\n       hint: ")
-                origin, _, sentence = head.partition(": error: ")
-                self._faults.append(
-                    Fault(Place(origin), sentence or head, hint, "CH400")
-                )
+            self._faults += map(fault_of, error.faults)
             return Settings(folder=self._folder)
 
     def _tables(self, settings: Settings) -> dict[str, CodeTable]:

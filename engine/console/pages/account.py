@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine.channels.alerts.emergencies import raise_alarm
 from engine.console import entry, passwords, totp
 from engine.console.pages import sign_in, welcome
 from engine.console.permissions import Permission, Role
@@ -233,6 +234,9 @@ def break_glass(
     with here.database.engine() as connection:
         sealer, until = here.database.sealer, here.now() + lasts
         sessions.break_glass(connection, sealer, mine, until, order)
+        who = mine.account.name
+        sentence = f"{who} has emergency access to patient data"
+        raise_alarm(connection, here.settings, who, sentence, here.now())
     _log.warning("emergency_access", user=mine.account.name, until=until.isoformat())
     return entry.go("/")
 

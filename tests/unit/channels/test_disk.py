@@ -124,7 +124,7 @@ def caused_by(cause):
         (ConfigurationError("site.toml: no"), False),
     ],
 )
-def test_F04_a_disk_that_refused_a_write_is_known_by_word_number_or_cause(  # noqa: N802
+def test_F04_a_disk_that_refused_a_write_is_known_by_word_number_or_cause(
     error, broken
 ):
     assert is_broken(error) is broken
@@ -143,7 +143,7 @@ def ends(monkeypatch):
     monkeypatch.setattr("engine.channels.disk.os._exit", end)
 
 
-def test_F04_a_process_does_not_start_on_a_broken_disk_and_says_why_else(  # noqa: N802
+def test_F04_a_process_does_not_start_on_a_broken_disk_and_says_why_else(
     monkeypatch,
 ):
     ends(monkeypatch)

@@ -139,7 +139,7 @@ def failing_sync(monkeypatch, which):
 
 @pytest.mark.parametrize("replace", [True, False])
 @pytest.mark.parametrize("which", [1, 2, 3])
-def test_F04_a_failed_sync_is_no_delivery_and_the_next_try_begins_anew(  # noqa: N802
+def test_F04_a_failed_sync_is_no_delivery_and_the_next_try_begins_anew(
     tmp_path, monkeypatch, which, replace
 ):
     below = tmp_path / "new"
@@ -155,9 +155,7 @@ def test_F04_a_failed_sync_is_no_delivery_and_the_next_try_begins_anew(  # noqa:
     assert (again.answer, names(below)) == (b"", ["1.hl7"])
 
 
-def test_F04_a_root_whose_name_is_not_on_disk_is_made_anew(  # noqa: N802
-    tmp_path, monkeypatch
-):
+def test_F04_a_root_whose_name_is_not_on_disk_is_made_anew(tmp_path, monkeypatch):
     root = tmp_path / "root"
     failing_sync(monkeypatch, 1)
 

@@ -20,7 +20,7 @@ class FullDisk(io.StringIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_F05_a_line_is_written_or_lost_and_nobody_hears_of_it():  # noqa: N802
+def test_F05_a_line_is_written_or_lost_and_nobody_hears_of_it():
     fine, full = io.StringIO(), FullDisk()
 
     for stream in (fine, full):

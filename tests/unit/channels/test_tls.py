@@ -48,7 +48,7 @@ class Talker(Protocol):
 
     transport: ISSLTransport
 
-    def handshakeCompleted(self):  # noqa: N802 - zope's name
+    def handshakeCompleted(self):
         self.shaken = True
         certificate = self.transport.getPeerCertificate()
         self.names = names_of(certificate) if isinstance(certificate, X509) else []
@@ -160,7 +160,7 @@ def test_a_receiver_of_another_authority_is_never_talked_to(tmp_path, server):
 class OldClient:
     """Speaks TLS 1.1 at most."""
 
-    def clientConnectionForTLS(self, protocol):  # noqa: N802 - zope's name
+    def clientConnectionForTLS(self, protocol):
         context = SSL.Context(SSL.TLS_METHOD)
         context.set_max_proto_version(SSL.TLS1_1_VERSION)
         return SSL.Connection(context, None)

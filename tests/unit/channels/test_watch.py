@@ -27,6 +27,7 @@ from engine.store.reports import Report, report
 from engine.store.traffic import Counts, Measure
 from tests.databases import empty_database
 from tests.stored import NOON, OPERATOR, accept_some, ask, document, queue
+from tests.web import Web
 
 MINUTE = timedelta(minutes=1)
 CHANNEL = """\
@@ -178,6 +179,27 @@ def test_a_silent_feed_is_told_once_and_once_when_it_flows_again(tmp_path):
         ("ends", "Over: adt: nothing arrived for 38 min"),
     ]
     assert scene.told() == [("ends", "sent"), ("begins", "sent")]
+
+
+def test_S12_emergency_access_is_told_at_once_and_when_it_is_over(tmp_path):
+    with hook() as (port, kept):
+        scene = Scene(tmp_path, web=port)
+        ana = Web(scene.store, scene.site.settings).signed_in("operator")
+        ana.submit("/account/emergency", reason="unconscious: Doe", minutes=30)
+        scene.watch.tell()
+        [trouble] = ask(scene.store, incidents.open_incidents)
+        scene.after(5).after(20)
+        still = [each.kind for each in ask(scene.store, incidents.open_incidents)]
+        scene.after(6)
+
+    said = [json.loads(body) for _, body in kept]
+    assert (trouble.kind, trouble.severity, still) == (
+        *("emergency", "critical", ["emergency"]),
+    )
+    assert [(each["event"], each["text"]) for each in said] == [
+        ("begins", "ana has emergency access to patient data"),
+        ("ends", "Over: ana has emergency access to patient data"),
+    ]
 
 
 def test_a_webhook_proves_who_it_comes_from(tmp_path):

@@ -52,7 +52,7 @@ def loaded(site, feed):
     return one(result)
 
 
-def test_M22_a_model_is_trained_compared_activated_and_rolled_back(site, feed):  # noqa: N802
+def test_M22_a_model_is_trained_compared_activated_and_rolled_back(site, feed):
     loaded(site, feed)
     identity = site.config / "identity.yaml"
     before = records(site)
@@ -160,7 +160,7 @@ def test_a_load_needs_a_channel_that_matches(site, feed):
     assert "hospital-adt" in result.output
 
 
-def test_M22_block_keys_are_written_anew_beside_what_is_there(site):  # noqa: N802
+def test_M22_block_keys_are_written_anew_beside_what_is_there(site):
     database = site.database()
     with database.engine() as connection:
         before = connection.execute(block.select()).all()

@@ -66,7 +66,7 @@ def test_a_whole_store_has_no_damage(site):
         ("UPDATE engine.message SET channel = CAST(x'ff' AS TEXT)", "the store"),
     ],
 )
-def test_F12_every_kind_of_damage_is_named(site, statement, place):  # noqa: N802
+def test_F12_every_kind_of_damage_is_named(site, statement, place):
     paused(site)
     change(site, statement)
 
@@ -87,7 +87,7 @@ def lossy(site):
     shutil.copyfile(older / "journal.db", store / "journal.db")
 
 
-def test_F12_nothing_opens_a_store_that_lost_commits_before_a_person_says_so(  # noqa: N802
+def test_F12_nothing_opens_a_store_that_lost_commits_before_a_person_says_so(
     site,
 ):
     lossy(site)
@@ -107,7 +107,7 @@ def test_F12_nothing_opens_a_store_that_lost_commits_before_a_person_says_so(  #
     assert told(site) == ["accept-loss"]
 
 
-def test_F12_messages_that_a_damaged_log_still_tells_of_are_listed(site):  # noqa: N802
+def test_F12_messages_that_a_damaged_log_still_tells_of_are_listed(site):
     store, found = site.config.parent / "store", site.config.parent / "found"
     database = site.database("edge")
     accept(database, arrival("LOST-1"))

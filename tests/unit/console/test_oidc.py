@@ -15,7 +15,7 @@ from engine.console import oidc
 from engine.console.oidc import Refused
 from engine.console.pages import provider as page
 from engine.errors import ConfigurationError
-from engine.store import accounts, audit
+from engine.store import accounts, audit, incidents
 from tests.databases import empty_database
 from tests.identity_provider import CLIENT, KEY, identity_provider, signed
 from tests.stored import NOON, OPERATOR
@@ -147,7 +147,9 @@ def test_S49_with_the_provider_down_a_local_account_opens_and_that_is_told(tmp_p
     assert opened.status == 303
     with web.database.reading() as connection:
         rows = audit.rows(connection, web.database.sealer)
+        [told] = incidents.open_incidents(connection)
     assert rows[0].act.action == "sign-in.emergency"
+    assert (told.kind, told.place) == ("emergency", "sign-in of ana")
 
 
 def test_without_a_provider_there_is_no_way_to_it(tmp_path):
