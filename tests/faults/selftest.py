@@ -4,8 +4,9 @@
 
 Applies each planted bug to a copy of the tree and runs its harness there: it must end
 with a finding of the right kind. A patch that no longer applies is a failure. With
-``--control`` every harness also runs on the unchanged copy and must find nothing.
-Prints a table; ends with 1 unless every bug was caught.
+``--control`` every harness also runs once on an unchanged copy and must find nothing.
+Prints a table; ends with 1 unless every bug was caught. Each is the smallest run which
+sees its bug: the same harness with larger numbers is what runs at night.
 """
 
 import argparse
@@ -27,6 +28,8 @@ SLOW = ("--check", "2", "--answers", "100", "--delay", "0.05")
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly")
 CRASHES = ("-m", "tests.faults.crash_points")
 KILLS = ("-m", "tests.faults.kill_node", "--forked", "--cycles")
+IMAGES = ("-m", "tests.faults.power_loss", "--images", "40")
+LOST = r'"lost": [1-9]'
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,10 @@ def broken(*invariants):
 
 
 HARNESSES = {
-    "P01": Harness((*CRASHES, "--only", "journal."), broken("I1")),
-    "P02": Harness(
-        (*PYTEST, "tests/faults/test_F03_power_loss.py", "-k", "no_power_failure"),
-        "FAILED.*F03|ERROR.*F03",
-    ),
+    "P01": Harness((*CRASHES, "--only", "journal.before"), broken("I1")),
+    "P02": Harness(IMAGES, LOST),
     "P03": Harness((*KILLS, "6", *SLOW), broken("I3", "I4")),
-    "P04": Harness(
-        (*PYTEST, "tests/faults/test_F03_power_loss.py", "-k", "no_power_failure"),
-        "FAILED.*F03",
-    ),
+    "P04": Harness(IMAGES, LOST),
     "P05": Harness((*KILLS, "10", "--check", "2"), broken("I1")),
     "P06": Harness(
         (*PYTEST, "tests/conformance/test_protocol_sender.py", "-k", "E82"),
@@ -63,10 +60,10 @@ HARNESSES = {
         "FAILED.*E08",
     ),
     "P08": Harness(
-        ("-m", "tests.faults.states", "--examples", "200", "--first-found"),
+        ("-m", "tests.faults.states", "--examples", "50", "--first-found"),
         "in prune|can_be_opened",
     ),
-    "P09": Harness(("-m", "tests.faults.simulated", "--seeds", "1000"), "I4: "),
+    "P09": Harness(("-m", "tests.faults.simulated", "--seeds", "100"), "I4: "),
     "P10": Harness(
         (*PYTEST, "tests/conformance/test_protocol_sender.py", "-k", "E86"),
         "FAILED.*E86",
@@ -103,12 +100,14 @@ def apply(bug, folder, *, check=False):
 def run(harness, folder):
     """Run a harness in a copy; return its exit code and what it printed.
 
-    What it keeps of a run that is not clean goes where the copy goes.
+    What it keeps of a run that is not clean goes where the copy goes. The processes of
+    a node do not look into their folder: without the path they would find the engine
+    that is installed, without the bug.
     """
     done = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, *harness.words],
         cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder.parent)},
+        env={**os.environ, "TMPDIR": str(folder.parent), "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
@@ -140,18 +139,19 @@ def main():
     options.add_argument("bugs", nargs="*", default=sorted(HARNESSES))
     options.add_argument("--control", action="store_true")
     asked = options.parse_args()
-    good = True
+    good, quiet = True, set[Harness]()
     for bug in asked.bugs:
         with tempfile.TemporaryDirectory(prefix="interop-F19-") as folder:
-            begun = time.monotonic()
-            if asked.control:
+            begun, harness = time.monotonic(), HARNESSES[bug]
+            if asked.control and harness not in quiet:
                 told = control(bug, copy_tree(Path(folder, "unchanged")))
                 good = good and told == "quiet"
+                quiet.add(harness)
                 print(f"{bug}  unchanged: {told}", flush=True)
             told = verdict(bug, copy_tree(Path(folder, "tree")))
             good = good and told == "caught"
             seconds = time.monotonic() - begun
-            words = " ".join(HARNESSES[bug].words[1:])
+            words = " ".join(harness.words[1:])
             print(f"{patch_of(bug).stem}  {told}  {seconds:.0f} s  {words}", flush=True)
     return 0 if good else 1
 

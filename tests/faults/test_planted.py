@@ -22,3 +22,13 @@ def test_F19_a_patch_that_does_not_fit_is_told(tmp_path):
     (tmp_path / "engine").mkdir()
 
     assert selftest.verdict("P01", tmp_path).startswith("does not apply")
+
+
+def test_F19_the_processes_of_a_harness_run_the_copy_with_the_bug(tmp_path):
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "__init__.py").touch()
+    child = selftest.Harness(("-P", "-c", "import engine; print(engine.__file__)"), "")
+
+    code, told = selftest.run(child, tmp_path)
+
+    assert (code, told.strip()) == (0, str(tmp_path / "engine" / "__init__.py"))

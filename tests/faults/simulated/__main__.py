@@ -46,6 +46,7 @@ def run_all(asked, evidence):
             evidence.add(block[0], new["seeds"], new["answered"], len(offenders))
             print(f"{total['seeds']} seeds", file=sys.stderr)
             if offenders:
+                pool.shutdown(wait=False, cancel_futures=True)
                 break
     return total, offenders
 
