@@ -41,24 +41,33 @@ def period(since: str, until: str) -> tuple[datetime, datetime]:
 
 @click.command("quality", cls=Command)
 @period_options
+@click.option(
+    "--messages",
+    type=click.IntRange(0),
+    default=0,
+    help="Read so many of the newest messages for the validity of each trait.",
+)
 @click.option("--by-day", is_flag=True, help="One line for each source and day.")
-def quality_command(since: str, until: str, *, by_day: bool) -> None:
+def quality_command(since: str, until: str, messages: int, *, by_day: bool) -> None:
     """Print rates of duplicates, overlays and placeholders, by source.
 
     The duplicate rate is the share of records in possible duplicate pairs; AHIMA's
     target is 1 %. The creation rate is the share of the period's registrations that
-    were found to be duplicates. -o json has the completeness of each trait, too.
+    were found to be duplicates. -o json has the completeness of each trait, too, and
+    with --messages the share of values sent that are of use.
     """
     from engine.store.patients import SqlPatientIndex
-    from engine.store.quality import quality
+    from engine.store.quality import quality, validity
 
     with store() as database, database.reading() as connection:
         index = SqlPatientIndex(connection, database.sealer)
         found = quality(index, *period(since, until))
+        valid = validity(index, messages)
     if by_day:
         emit((row for each in found for row in _days(each)), DAYS)
     else:
-        emit((_row(each) for each in found), COLUMNS)
+        rows = (_row(each) | _valid(valid.get(each.source, {})) for each in found)
+        emit(rows, COLUMNS)
 
 
 def day_of(text: str) -> datetime:
@@ -69,7 +78,12 @@ def day_of(text: str) -> datetime:
         raise Stop(f"{text!r} is not a day", Exit.USAGE, "YYYY-MM-DD") from None
 
 
-def _row(each: "SourceQuality") -> Row:
+def _valid(shares: dict[str, float]) -> dict[str, object]:
+    """Return the validity of each trait, where messages were read."""
+    return {"validity": {k: round(v, 4) for k, v in shares.items()}} if shares else {}
+
+
+def _row(each: "SourceQuality") -> dict[str, object]:
     registrations, age = each.registrations.total(), None
     if each.oldest_task is not None:
         age = round((now() - each.oldest_task).total_seconds() / 3600, 1)

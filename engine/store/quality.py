@@ -12,10 +12,13 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, select
 
+from engine.hl7 import parse
 from engine.identity.decision import Reason, Ruling
 from engine.identity.person import LinkKind
 from engine.identity.registration import Category
 from engine.identity.traits import Kind
+from engine.identity.validity import usable
+from engine.store import journal
 from engine.store.patient_tables import (
     TaskState,
     authority,
@@ -81,6 +84,12 @@ _EMPTY: Final = (
 )
 
 
+_NEWEST: Final = (
+    select(authority.c.key, decision.c.message)
+    .join(record, record.c.id == decision.c.record)
+    .join(authority, authority.c.id == record.c.authority)
+    .order_by(decision.c.message.desc(), decision.c.record)
+)
 _named = record.alias("named")
 _UNIDENTIFIED: Final = (
     select(record.c.person, record.c.id, authority.c.key, link_event.c.at)
@@ -173,6 +182,27 @@ def quality(
         sources[key].placeholders += 1
     _count_tasks(connection, sources, since, until)
     return [found[key] for key in sorted(found)]
+
+
+def validity(patients: SqlPatientIndex, messages: int) -> dict[str, dict[str, float]]:
+    """Return by source, of each trait, the share of values sent that are of use.
+
+    It reads the newest messages that registered one patient and are still kept.
+    """
+    sent: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    good: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    rows = patients.connection.execute(_NEWEST.limit(messages)).all()
+    for source, number in rows:
+        data = journal.content(patients.connection, patients.sealer, number)
+        pids = parse(data).all("PID") if data else []
+        if len(pids) == 1:
+            found = usable(pids[0])
+            sent[source].update(found)
+            good[source].update(trait for trait, is_good in found.items() if is_good)
+    return {
+        source: {trait: _share(good[source][trait], each[trait]) for trait in each}
+        for source, each in sorted(sent.items())
+    }
 
 
 class Unidentified(NamedTuple):

@@ -237,6 +237,16 @@ def test_a_feed_is_scored_in_a_store_of_its_own(site, tmp_path):
     assert found["recall"] > 0.5
 
 
+def test_the_validity_of_traits_is_read_from_the_newest_messages(site):
+    words = ("mpi", "quality", "--from", "2029-01-01", "--messages")
+    (both,) = rows(site.run(*words, "10"))
+    (none,) = rows(site.run(*words, "0"))
+
+    assert both["validity"]["family"] == 1.0
+    assert set(both["validity"].values()) <= {0.0, 0.5, 1.0}
+    assert "validity" not in none
+
+
 def test_the_quality_of_a_source_counts_its_doubts(site, task):
     (source,) = rows(site.run("mpi", "quality", "--from", "2029-01-01"))
 
