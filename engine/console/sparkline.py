@@ -18,13 +18,12 @@ def sparkline(values: Sequence[int]) -> Markup:
     """
     most = max(values, default=0)
     words = f"{len(values)} minutes: at most {most} a minute, {sum(values)} in all"
-    bars = Markup().join(
-        Markup('<rect x="{}" y="{}" width="{}" height="{}"/>').format(
-            at * WIDTH, HEIGHT - tall, WIDTH - 0.5, tall
-        )
+    bars = "".join(
+        f"M{at * WIDTH} {HEIGHT}v-{max(round(HEIGHT * value / most), 1)}"
         for at, value in enumerate(values)
-        if value and (tall := max(round(HEIGHT * value / most), 1))
+        if value
     )
     return Markup(
-        '<svg class="spark" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+        '<svg class="spark" viewBox="-1 0 {} {}" role="img" aria-label="{}">'
+        '<path d="{}"/></svg>'
     ).format(max(len(values), 1) * WIDTH, HEIGHT, words, bars)

@@ -15,10 +15,19 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    bindparam,
+    cast,
+    delete,
+    func,
+    select,
+    type_coerce,
+)
 
 from engine.store.dialect import put
-from engine.store.schema import EPOCH
+from engine.store.schema import EPOCH, microseconds
 from engine.store.watch_tables import traffic
 
 
@@ -208,6 +217,15 @@ _BETWEEN: Final = select(traffic).where(
     traffic.c.measure.in_(bindparam("measures", expanding=True)),
 )
 
+_SUMMED: Final = _BETWEEN.with_only_columns(
+    *(traffic.c[name] for name in ("measure", "channel", "place", "label")),
+    cast(func.sum(traffic.c["count"]), BigInteger),
+).group_by(*(traffic.c[name] for name in ("measure", "channel", "place", "label")))
+_EACH_MINUTE: Final = _BETWEEN.with_only_columns(
+    traffic.c.channel, type_coerce(traffic.c.at, BigInteger), traffic.c["count"]
+)
+"""Instants as they are stored: there is a row for each channel and minute."""
+
 
 def totals(connection: Connection) -> list[Point]:
     """Return everything that was ever counted."""
@@ -236,14 +254,56 @@ def minutes(
 
     Of one channel, or of all.
     """
-    wanted = frozenset(measures)
     found: list[Point] = []
-    for span, some in (
-        (Span.MINUTE, wanted & _LONGER),
-        (Span.RECENT, wanted - _LONGER),
-    ):
-        if some:
-            found += _between(connection, span, some, (since, until), channel)
+    for span, some in _kept_in(measures):
+        found += _between(connection, span, some, (since, until), channel)
+    return found
+
+
+def _kept_in(measures: Iterable[Measure]) -> list[tuple[Span, frozenset[Measure]]]:
+    """Return where the minutes of each measure are kept."""
+    wanted = frozenset(measures)
+    kept = (Span.MINUTE, wanted & _LONGER), (Span.RECENT, wanted - _LONGER)
+    return [(span, some) for span, some in kept if some]
+
+
+def summed(
+    connection: Connection,
+    measures: Iterable[Measure],
+    since: datetime,
+    until: datetime,
+    channel: str = "",
+) -> list[Point]:
+    """Return what was counted in all these minutes: the database adds them up.
+
+    Of one channel, or of all; ``at`` and ``last_at`` are the bounds asked for.
+    """
+    found: list[Point] = []
+    for span, some in _kept_in(measures):
+        statement = _SUMMED
+        if channel:
+            statement = statement.where(traffic.c.channel == channel)
+        rows = connection.execute(statement, _asked(span, some, since, until)).all()
+        found += [Point(since, *row[:4], row[4], until) for row in rows]
+    return found
+
+
+def taken_by_minute(
+    connection: Connection, now: datetime, count: int = 60
+) -> dict[str, list[int]]:
+    """Return for each channel how much came in each of the last minutes, oldest first.
+
+    The last one is the minute that ``now`` is in, which is not over.
+    """
+    first = _begin(Span.MINUTE, now) - timedelta(minutes=count - 1)
+    begin, minute = microseconds(first), microseconds(EPOCH + _SIZES[Span.MINUTE])
+    found: dict[str, list[int]] = {}
+    for span, some in _kept_in([Measure.RECEIVED]):
+        asked = _asked(span, some, first, now + _SIZES[Span.MINUTE])
+        for channel, at, amount in connection.execute(_EACH_MINUTE, asked).all():
+            place = (at - begin) // minute
+            if 0 <= place < count:
+                found.setdefault(channel, [0] * count)[place] += amount
     return found
 
 
@@ -274,14 +334,14 @@ def _between(
     statement = _BETWEEN
     if channel:
         statement = statement.where(traffic.c.channel == channel)
-    since, until = times
-    where = {
-        "of_span": span.value,
-        "since": since,
-        "until": until,
-        "measures": [each.value for each in measures],
-    }
-    return _points(connection.execute(statement, where))
+    return _points(connection.execute(statement, _asked(span, measures, *times)))
+
+
+def _asked(
+    span: Span, measures: Iterable[Measure], since: datetime, until: datetime
+) -> dict[str, object]:
+    words = [each.value for each in measures]
+    return {"of_span": span.value, "since": since, "until": until, "measures": words}
 
 
 def _points(rows: Iterable[Sequence[object]]) -> list[Point]:
@@ -289,22 +349,6 @@ def _points(rows: Iterable[Sequence[object]]) -> list[Point]:
 
 
 # ---- figures, pure
-
-
-def by_minute(
-    points: Iterable[Point], now: datetime, count: int = 60
-) -> dict[str, list[int]]:
-    """Return for each channel how much came in each of the last minutes, oldest first.
-
-    The last one is the minute that ``now`` is in, which is not over.
-    """
-    first = _begin(Span.MINUTE, now) - timedelta(minutes=count - 1)
-    found: dict[str, list[int]] = {}
-    for point in points:
-        place = round((point.at - first) / _SIZES[Span.MINUTE])
-        if 0 <= place < count:
-            found.setdefault(point.channel, [0] * count)[place] += point.amount
-    return found
 
 
 def quantile(points: Iterable[Point], share: float) -> float | None:

@@ -97,8 +97,10 @@ def test_the_last_minutes_of_a_channel_are_in_order_and_end_now(store):
     write(store, received(2), NOON - 59 * MINUTE)
     write(store, received(3))
 
-    points = minutes(store, Measure.RECEIVED, since=NOON - HOUR)
-    assert traffic.by_minute(points, NOON) == {"adt": [2, *[0] * 58, 3]}
+    found = ask(store, traffic.taken_by_minute, NOON)
+    assert found == {"adt": [2, *[0] * 58, 3]}
+    summed = ask(store, traffic.summed, [Measure.RECEIVED], NOON - HOUR, NOON, "adt")
+    assert [(point.channel, point.amount) for point in summed] == [("adt", 2)]
 
 
 def test_a_lane_head_tells_when_its_message_came(store):

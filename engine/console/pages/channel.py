@@ -22,6 +22,7 @@ from engine.console.pages.messages import row_of
 from engine.console.permissions import Permission
 from engine.console.queries import channel as queries
 from engine.console.queries import overview
+from engine.console.queries.channel_hour import hour_of
 from engine.console.queries.overview import ChannelFigures
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, surroundings
@@ -110,6 +111,7 @@ def channel(request: Request, name: str, tab: str = "flow") -> Response:
             connection, sealer, MessageFilter(channel=name), limit=LATEST
         )
         parked = queries.parked_in(connection, name)
+        hour = hour_of(connection, name, here.now())
         past = _past(connection, here, name, kept) if tab == "history" else []
     tab = tab if tab in TABS else TABS[0]
     return page(
@@ -121,7 +123,7 @@ def channel(request: Request, name: str, tab: str = "flow") -> Response:
         tab=tab,
         tabs=TABS,
         asked=queries.asked_of(name, wanted, processes),
-        way=queries.way_of(found, figures, kept) if found else None,
+        way=queries.way_of(found, figures, kept, hour) if found else None,
         queues=kept,
         parked=parked,
         many=MANY,

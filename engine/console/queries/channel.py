@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.channels.format.channel import Channel, Destination, Source
+from engine.console.queries.channel_hour import Hour
 from engine.console.queries.overview import ChannelFigures, Process
 from engine.store import queues
 from engine.store.database import Connection
 from engine.store.queues import Parked, Waiting
 from engine.store.reports import Wanted
+from engine.store.traffic import Measure
 from engine.store.words import RunState
 
 
@@ -21,7 +23,8 @@ from engine.store.words import RunState
 class Stop:
     """One node of the way; ``passed`` went out of it, ``waits`` and ``failed`` not yet.
 
-    ``href`` leads to what stands there.
+    ``href`` leads to what stands there; ``hour`` passed in the last hour, and ``p95``
+    is what it took, in words.
     """
 
     name: str
@@ -30,6 +33,8 @@ class Stop:
     passed: int | None = None
     waits: int = 0
     failed: int = 0
+    hour: int | None = None
+    p95: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +87,11 @@ def destination_place(found: Destination) -> str:
     return str(getattr(way, "url", "") or way.path)
 
 
-def way_of(found: Channel, figures: ChannelFigures, kept: Collection[Queue]) -> Way:
+def way_of(
+    found: Channel, figures: ChannelFigures, kept: Collection[Queue], hour: Hour
+) -> Way:
     """Return what a message of a channel passes, with its numbers."""
-    name = found.name
+    name, took = found.name, hour.p95
     left = figures.received - figures.processed - figures.filtered
     unprocessed = max(left - figures.held - figures.error, 0)
     stops = [
@@ -95,18 +102,29 @@ def way_of(found: Channel, figures: ChannelFigures, kept: Collection[Queue]) -> 
             f"/messages?channel={name}",
             figures.received,
             unprocessed,
+            hour=hour.taken,
         ),
         Stop(
             "Filter",
             _several(len(found.filter), "rule"),
             f"/messages?channel={name}&state=filtered",
             figures.received - unprocessed - figures.filtered,
+            hour=max(hour.taken - hour.filtered, 0),
+            p95=took("filter"),
         ),
         *(
-            Stop(f"Edit {n}", f"line {step.line.rpartition(':')[2]}")
+            Stop(
+                f"Edit {n}",
+                f"line {step.line.rpartition(':')[2]}",
+                p95=took("edit") if n == len(found.edit) else "",
+            )
             for n, step in enumerate(found.edit, 1)
         ),
-        Stop("Map", f"built-in, {_several(len(found.map), 'row')} of its own"),
+        Stop(
+            "Map",
+            f"built-in, {_several(len(found.map), 'row')} of its own",
+            p95=took("map"),
+        ),
         Stop(
             "Identity",
             "the person is looked up" if found.identity.match else "nobody looked up",
@@ -114,6 +132,8 @@ def way_of(found: Channel, figures: ChannelFigures, kept: Collection[Queue]) -> 
             figures.processed,
             figures.held,
             figures.error,
+            hour=hour.processed,
+            p95=took("identity"),
         ),
     ]
     ends = [
@@ -124,6 +144,8 @@ def way_of(found: Channel, figures: ChannelFigures, kept: Collection[Queue]) -> 
             None,
             (each.waiting.ready + each.waiting.leased) if each.waiting else 0,
             each.waiting.parked if each.waiting else 0,
+            hour=hour.delivered.get(each.name, 0),
+            p95=took(each.name, Measure.LATENCY),
         )
         for each in kept
     ]

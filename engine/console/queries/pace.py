@@ -41,12 +41,10 @@ class Pace:
 
 def pace(connection: Connection, now: datetime) -> Pace:
     """Return how fast it goes."""
-    since = now - HOUR
-    taken = traffic.minutes(connection, [Measure.RECEIVED], since, now)
-    waits = traffic.minutes(connection, [Measure.LATENCY], since, now)
+    waits = traffic.summed(connection, [Measure.LATENCY], now - HOUR, now)
     return Pace(
         traffic.quantile(waits, SHARE),
-        traffic.by_minute(taken, now),
+        traffic.taken_by_minute(connection, now),
         _usual(connection, now),
     )
 

@@ -1,6 +1,7 @@
 """S2: one feed, its way and queues, and the orders given to it."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from engine.channels.format.load import load_site
 from engine.console.permissions import Permission
 from engine.console.queries import channel as queries
+from engine.console.queries.channel_hour import Hour, hour_of
 from engine.console.queries.overview import ChannelFigures
-from engine.store import queues, reports
+from engine.store import queues, reports, traffic
 from engine.store.reports import Report
+from engine.store.traffic import Counts, Measure
 from engine.store.words import RunState
 from tests.sites import busy_site, site_with_doubt
 from tests.stored import NOON, ask
@@ -153,12 +156,32 @@ def test_what_waits_and_what_failed_stands_at_its_place_of_the_way(web):
         "hospital-adt", "running", received=10, processed=5, filtered=1, held=1, error=2
     )
     queue = queries.Queue("fhir", "fhir", "http://x", RunState.RUNNING, None, False)
-    way = queries.way_of(adt, counted, [queue])
+    way = queries.way_of(adt, counted, [queue], Hour())
     by_name = {stop.name: stop for stop in way.stops}
 
     assert by_name["Journal"].waits == 1
     assert (by_name["Identity"].waits, by_name["Identity"].failed) == (1, 2)
     assert [stop.name for stop in way.ends] == ["fhir"]
+
+
+def test_the_last_hour_stands_on_the_way_with_how_long_each_part_took(web):
+    counts = Counts()
+    counts.add(Measure.RECEIVED, "hospital-adt", label="ADT^A01", count=9)
+    counts.add(Measure.FILTERED, "hospital-adt", label="tests", count=2)
+    counts.add(Measure.DELIVERED, "hospital-adt", "fhir", count=7)
+    counts.add(Measure.RECEIVED, "laboratory", count=100)
+    counts.observe(Measure.STAGE, 0.004, "hospital-adt", "map")
+    counts.observe(Measure.LATENCY, 3.0, "hospital-adt", "fhir")
+    with web.database.engine() as connection:
+        traffic.write(connection, counts.take(), NOON - timedelta(minutes=30))
+
+    hour = ask(web.database, hour_of, "hospital-adt", NOON)
+    page = web.signed_in(SEE).browse("/channels/hospital-adt").text
+
+    assert (hour.taken, hour.filtered, hour.delivered) == (9, 2, {"fhir": 7})
+    assert (hour.p95("map"), hour.p95("filter")) == ("5 ms", "")
+    assert "7 in the last hour, p95 4.9 s" in page
+    assert "p95 5 ms" in page
 
 
 def test_a_contract_names_what_the_channel_file_sets(web):
