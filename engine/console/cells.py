@@ -14,14 +14,13 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from engine.console.ages import age
+from engine.console.ages import age, seconds
 from engine.console.queries.overview import ChannelFigures, Figures
 from engine.console.queries.pace import Pace
 from engine.console.rendering import count, state
 from engine.console.sparkline import sparkline
 
 Cells = Mapping[str, Markup]
-MINUTE: Final = 60
 COUNTS: Final = (
     *("received", "processed", "filtered", "held", "error"),
     *("delivered", "waiting", "failed"),
@@ -49,20 +48,6 @@ def channels(found: Figures) -> Cells:
     for row in found.channels:
         cells |= _channel(row, found.at) | _pace(row.channel, found.pace)
     return cells
-
-
-def seconds(duration: float | None) -> str:
-    """Return a duration as people read it.
-
-    Examples:
-        >>> seconds(None), seconds(0.0421), seconds(3.26), seconds(400.0)
-        ('-', '42 ms', '3.3 s', '7 min')
-    """
-    if duration is None:
-        return "-"
-    if duration < 1:
-        return f"{duration * 1000:.0f} ms"
-    return f"{duration:.1f} s" if duration < MINUTE else f"{duration / MINUTE:.0f} min"
 
 
 def _pace(channel: str, found: Pace) -> dict[str, Markup]:

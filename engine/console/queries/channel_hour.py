@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from engine.console.cells import seconds
+from engine.console.ages import seconds
 from engine.store import traffic
 from engine.store.database import Connection
 from engine.store.traffic import Measure, Point

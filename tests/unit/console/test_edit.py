@@ -1,11 +1,13 @@
 """S4, edit and resend: what is typed over a message, tried, and ordered."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from engine.channels.format.load import load_site
 from engine.channels.trials import Trials
+from engine.cli.project import write_project
 from engine.console.permissions import Permission
 from engine.console.queries.edits import edit_of, is_editable, text_of
 from engine.store import audit, edited_copies, journal
@@ -71,6 +73,19 @@ def test_what_would_become_of_an_edit_is_shown_before_anything_is_sent(web):
     assert "Flow" in shown.text, re.findall("role=.alert.*", shown.text)
     assert "control id (MSH-10) is as before" in shown.text
     assert copies(web) == []
+
+
+def test_a_copy_for_a_channel_that_is_gone_is_not_offered_to_be_sent(web, tmp_path):
+    write_project(tmp_path / "other")
+    folder = tmp_path / "other" / "config"
+    (folder / "channels" / "hospital-adt.yaml").unlink()
+    bare = replace(web, trials=Trials(folder))
+
+    shown = bare.signed_in(*MAY).submit("/messages/1/edit", text=changed(web))
+    bare.trials.close()
+
+    assert "It cannot be sent: " in shown.text
+    assert "Send the edited copy" not in shown.text
 
 
 def test_what_was_looked_at_is_sent_with_its_reason_and_both_pages_say_so(web):

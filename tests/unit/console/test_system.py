@@ -6,7 +6,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from engine.console.cells import seconds
+from engine.console.ages import seconds
 from engine.console.permissions import Permission
 from engine.console.queries.pace import pace
 from engine.console.queries.system import Growth
