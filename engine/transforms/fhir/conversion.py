@@ -125,22 +125,17 @@ class Conversion:
         return self._add(entry)
 
     def add_parties(
-        self,
-        node: Node,
-        parties: tuple[Party, ...],
-        name: str = "",
-        value: object = None,
+        self, node: Node, parties: tuple[Party, ...], *details: tuple[str, object]
     ) -> Entry | None:
         """Add what a message only refers to; return the entry of the last one.
 
         Args:
             node: the segment that refers to it.
             parties: the last one may need the ones before it.
-            name: an element the last one is to have, too; see `Entry.enrich`.
-            value: of that element.
+            details: elements the last one is to have, too; see `Entry.enrich`.
         """
         entry: Entry | None = None
-        self._referred.append((parties, name, value))
+        self._referred.append((parties, details))
         for resource, full_url, criteria_ in parties:
             entry = self._by_url.get(full_url)
             if entry is None:
@@ -153,8 +148,9 @@ class Conversion:
                     **entry.resource,
                     **_fuller(entry, resource),
                 }
-        if value and entry is not None:
-            entry.enrich(name, value)
+        if details and entry is not None:
+            for detail in details:
+                entry.enrich(*detail)
         return entry
 
     def party(self, node: Node, party: Party) -> Entry:
@@ -228,8 +224,8 @@ class Conversion:
         known = None if node.watched else recall(place)
         if known is None:
             return self._read(node, read, place)
-        for referral in known.referrals:
-            self.add_parties(node, *referral)
+        for parties, details in known.referrals:
+            self.add_parties(node, parties, *details)
         node.taken |= known.taken
         return cast("Value", known.value)
 

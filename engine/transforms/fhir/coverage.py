@@ -14,6 +14,7 @@ from engine.transforms.fhir.datatypes import (
     extension,
     identifier,
     identifier_of,
+    listed,
     organization_identifier,
     plain,
     put,
@@ -21,11 +22,12 @@ from engine.transforms.fhir.datatypes import (
 )
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party, own_party
-from engine.transforms.fhir.mapped import Element, Entry
-from engine.transforms.fhir.names import address, contact_points
+from engine.transforms.fhir.mapped import Element, Entry, Party
+from engine.transforms.fhir.names import address
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender
 from engine.transforms.fhir.related import addresses, names, phones, social_security
+from engine.transforms.fhir.said import BLANK, filled
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vocabulary import RELATIONSHIP, V3_ROLE
 
@@ -44,26 +46,22 @@ _IN2_NUMBERS: Final = ((61, "MB"), (6, "MC"), (8, "MA"))
 
 def map_insurance(conversion: Conversion, in1: Node) -> None:
     """Add the Coverage of an IN1 and the IN2 that follows it."""
-    in1.take(1)
     subject = conversion.subject_of(in1)
     if subject.patient is None:
+        in1.take(1)
         conversion.lose_all(in1, "context")
         return
     in2 = in1.child("IN2")
-    resource: Element = {"resourceType": "Coverage"}
-    put(resource, "identifier", _numbers(conversion, in1, in2))
-    resource["status"] = "active"
-    _add_type(conversion, in1, resource)
-    _add_holder(conversion, in1, resource)
-    _add_subscriber(conversion, in1, in2, resource, subject)
+    resource = conversion.said(in1, _read_policy)
+    if in2 is not None:
+        members = _members(conversion, in2)
+        put(resource, "identifier", listed(resource, "identifier") + members)
+    _add_class(conversion, in1, resource)
+    subscriber = _subscriber(conversion, in1, in2, subject)
+    if subscriber is not None:
+        resource["subscriber"] = subscriber.reference
     resource["beneficiary"] = subject.patient.reference
-    _add_relation(conversion, in1, resource)
-    span: Element = {}
-    conversion.put_time(span, "start", in1, 12)
-    conversion.put_time(span, "end", in1, 13)
-    put(resource, "period", span)
-    resource["payor"] = _payors(conversion, in1)
-    _add_group(conversion, in1, resource)
+    resource = filled(resource)
     segment = in1.segment
     parts = (subject.key, segment.raw(2), segment.raw(36) or segment.raw(49))
     coverage = conversion.upsert_own(in1, resource, *parts)
@@ -73,7 +71,27 @@ def map_insurance(conversion: Conversion, in1: Node) -> None:
         append(subject.account.resource, "coverage", covers)
 
 
-def _numbers(conversion: Conversion, in1: Node, in2: Node | None) -> list[Element]:
+def _read_policy(conversion: Conversion, in1: Node) -> Element:
+    """Return the policy, whoever is insured by it."""
+    in1.take(1)
+    resource: Element = {"resourceType": "Coverage"}
+    resource["identifier"] = _numbers(conversion, in1) or BLANK
+    resource["status"] = "active"
+    resource["type"] = conversion.concept(in1, 15, "0086") or BLANK
+    _add_holder(conversion, in1, resource)
+    _add_subscriber_id(conversion, in1, resource)
+    resource["subscriber"] = resource["beneficiary"] = BLANK
+    _add_relation(conversion, in1, resource)
+    span: Element = {}
+    conversion.put_time(span, "start", in1, 12)
+    conversion.put_time(span, "end", in1, 13)
+    put(resource, "period", span)
+    resource["payor"] = _payors(conversion, in1)
+    _add_group(conversion, in1, resource)
+    return resource
+
+
+def _numbers(conversion: Conversion, in1: Node) -> list[Element]:
     feed = conversion.feed
     found: list[Element] = []
     source = in1.first(2) if in1.has(2) else None
@@ -93,23 +111,28 @@ def _numbers(conversion: Conversion, in1: Node, in2: Node | None) -> list[Elemen
     if in1.has(49) and (number := conversion.string(in1, 36)):
         found.append(identifier(feed, Cx(number, "", "", Hd("policies"), "", Hd(),
                                          "", "", "", "")))  # fmt: skip
-    for field, kind in _IN2_NUMBERS if in2 is not None else ():
-        member = in2.first(field) if in2 is not None and in2.has(field) else None
-        one = identifier_of(feed, member, kind) if member else {}
+    return found
+
+
+def _members(conversion: Conversion, in2: Node) -> list[Element]:
+    """Return the numbers of the insured that an IN2 gives."""
+    found: list[Element] = []
+    for field, kind in _IN2_NUMBERS:
+        member = in2.first(field) if in2.has(field) else None
+        one = identifier_of(conversion.feed, member, kind) if member else {}
         found += [one] if one else []
     return found
 
 
-def _add_type(conversion: Conversion, in1: Node, resource: Element) -> None:
-    """IN1-15; beside it the financial class of the visit."""
-    kind = {**conversion.concept(in1, 15, "0086")}
+def _add_class(conversion: Conversion, in1: Node, resource: Element) -> None:
+    """Add the financial class of the visit to the type of its first policy."""
     pv1 = conversion.tree.first("PV1")
-    if pv1 is not None and pv1.has(20) and in1.number == 1:
-        also = conversion.concept(pv1, 20, "0064").get("coding")
-        if isinstance(also, list):
-            known = kind.get("coding")
-            kind["coding"] = [*(known if isinstance(known, list) else ()), *also]
-    put(resource, "type", kind)
+    if pv1 is None or not pv1.has(20) or in1.number != 1:
+        return
+    if also := listed(conversion.concept(pv1, 20, "0064"), "coding"):
+        known = resource["type"]
+        kind = known if isinstance(known, dict) else {}
+        resource["type"] = {**kind, "coding": listed(kind, "coding") + also}
 
 
 def _add_holder(conversion: Conversion, in1: Node, resource: Element) -> None:
@@ -119,29 +142,18 @@ def _add_holder(conversion: Conversion, in1: Node, resource: Element) -> None:
     if source is not None and source.text(5) == "SN" and number:
         append(resource, "extension", extension(_SUBSCRIBER_ID, "Identifier", number))
     firm = in1.first(11) if in1.has(11) else None
-    holder = organization(conversion, in1, firm) if firm else None
+    detail = ("identifier", [number] if number else [])
+    holder = organization(conversion, in1, firm, detail) if firm else None
     if holder is None and number:
         employer: Element = {"resourceType": "Organization", "identifier": [number]}
         employer["name"] = number["value"]
         party = named_party(conversion.context.site, employer, number)
         holder = conversion.party(in1, party)
-    elif holder is not None and number:
-        known = holder.resource.get("identifier")
-        others = known if isinstance(known, list) else []
-        if number not in others:
-            both = [*others, number]
-            holder.resource = {**holder.resource, "identifier": both}
     if holder is not None:
-        resource["policyHolder"] = holder.reference
+        resource["policyHolder"] = holder.mention()
 
 
-def _add_subscriber(
-    conversion: Conversion,
-    in1: Node,
-    in2: Node | None,
-    resource: Element,
-    subject: Subject,
-) -> None:
+def _add_subscriber_id(conversion: Conversion, in1: Node, resource: Element) -> None:
     number = ""
     source = in1.first(49) if in1.has(49) else None
     if source is not None:
@@ -152,19 +164,15 @@ def _add_subscriber(
     else:
         number = conversion.string(in1, 36)
     put(resource, "subscriberId", number)
-    if in1.text(17) in _SELF and subject.patient is not None:
-        resource["subscriber"] = subject.patient.reference
-        in1.take(16)
-        return
-    person = _insured(conversion, in1, in2, subject)
-    if person is not None:
-        resource["subscriber"] = person.reference
 
 
-def _insured(
+def _subscriber(
     conversion: Conversion, in1: Node, in2: Node | None, subject: Subject
 ) -> Entry | None:
-    """Return the RelatedPerson who is insured, where it is not the patient."""
+    """Return who is insured: the patient, or a RelatedPerson."""
+    if in1.text(17) in _SELF:
+        in1.take(16)
+        return subject.patient
     called = names(conversion, in1, 16)
     if not called or subject.patient is None:
         return None
@@ -193,22 +201,19 @@ def _add_relation(conversion: Conversion, in1: Node, resource: Element) -> None:
 
 def _payors(conversion: Conversion, in1: Node) -> list[Element]:
     """Return the insurers of IN1-3 and IN1-4, or the words there are for them."""
-    entry = _insurer(conversion, in1)
-    if entry is None:
+    insurer = _insurer(conversion, in1)
+    if insurer is None:
         words = conversion.string(in1, 2, 2) or conversion.string(in1, 2)
         return [{"display": words or "unknown"}]
-    if in1.has(5) and (source := in1.first(5)):
-        where = address(conversion.feed, source)
-        if where:
-            entry.enrich("address", [where])
-    if in1.has(7):
-        points = [p for one in in1.all(7) for p in contact_points(conversion.feed, one)]
-        if points:
-            entry.enrich("telecom", points)
-    return [entry.reference]
+    home = in1.first(5) if in1.has(5) else None
+    where = address(conversion.feed, home) if home else {}
+    points = phones(conversion, in1, ((7, ""),))
+    details = ("address", [where] if where else []), ("telecom", points)
+    entry = conversion.add_parties(in1, (insurer,), *details)
+    return [entry.mention()] if entry else []
 
 
-def _insurer(conversion: Conversion, in1: Node) -> Entry | None:
+def _insurer(conversion: Conversion, in1: Node) -> Party | None:
     feed = conversion.feed
     named = in1.first(4) if in1.has(4) else None
     value = Xon.of(named) if named else None
@@ -221,10 +226,10 @@ def _insurer(conversion: Conversion, in1: Node) -> Entry | None:
     best = one or also
     if best:
         resource.setdefault("name", best["value"])
-        return conversion.party(in1, named_party(feed.site, resource, best))
+        return named_party(feed.site, resource, best)
     if value is None or not plain(value.name):
         return None
-    return conversion.party(in1, own_party(feed.site, resource, plain(value.name)))
+    return own_party(feed.site, resource, plain(value.name))
 
 
 def _add_group(conversion: Conversion, in1: Node, resource: Element) -> None:

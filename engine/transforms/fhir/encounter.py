@@ -100,7 +100,7 @@ def map_encounter(conversion: Conversion, pv1: Node) -> None:
     _add_importance(conversion, pv1, subject)
     pv2 = pv1.child("PV2")
     if pv2 is not None:
-        _add_more(conversion, pv2, resource)
+        _add_more(conversion.said(pv2, _read_more), resource)
     entry = _add(conversion, pv1, resource, subject)
     conversion.note_nulls(entry, pv1, NULLS)
     entry.presumed = _presumed(conversion, pv1)
@@ -333,8 +333,16 @@ def _add_importance(conversion: Conversion, pv1: Node, subject: Subject) -> None
     append(resource, "extension", one)
 
 
-def _add_more(conversion: Conversion, pv2: Node, resource: Element) -> None:
+def _add_more(said: Element, resource: Element) -> None:
+    """Add what a PV2 says; its places and doctors come after those of the PV1."""
+    for name, value in said.items():
+        both = name in resource and isinstance(value, list)
+        resource[name] = listed(resource, name) + listed(said, name) if both else value
+
+
+def _read_more(conversion: Conversion, pv2: Node) -> Element:
     """PV2: reason, plan, length, words, referrer, priority, arrival."""
+    resource: Element = {}
     if pv2.has(3) and (reason := conversion.concept(pv2, 3)):
         resource["reasonCode"] = [reason]
     extensions = _planned(conversion, pv2)
@@ -346,15 +354,19 @@ def _add_more(conversion: Conversion, pv2: Node, resource: Element) -> None:
     if pv2.has(1) and (source := pv2.first(1)):
         found = place(conversion, pv2, source)
         if found is not None:
-            append(resource, "location", {"location": found.reference,
-                                           "status": "planned"})  # fmt: skip
-    for entry in practitioners(conversion, pv2, 13):
-        append(resource, "participant", participant(entry.reference, "REF", "referrer"))
+            stay: Element = {"location": found.mention(), "status": "planned"}
+            resource["location"] = [stay]
+    referrers = [
+        participant(entry.mention(), "REF", "referrer")
+        for entry in practitioners(conversion, pv2, 13)
+    ]
+    put(resource, "participant", referrers)
     if pv2.has(25):
         priority = conversion.concept(pv2, 25, "0217")
         put(resource, "priority", translated(priority, ENCOUNTER_PRIORITY, V3_PRIORITY))
     _add_length(conversion, pv2, resource)
     _add_words(conversion, pv2, resource)
+    return resource
 
 
 def _planned(conversion: Conversion, pv2: Node) -> list[Element]:

@@ -6,6 +6,7 @@ Spec:
 """
 
 from base64 import b64encode
+from functools import lru_cache
 from typing import Final
 
 from engine.hl7 import Repetition
@@ -24,7 +25,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.feed import Feed
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party, own_party
-from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.mapped import Element, Entry, Party
 from engine.transforms.fhir.parties import (
     device_of_designator,
     organization,
@@ -363,16 +364,8 @@ def _transformation(
     entities: list[Element],
 ) -> None:
     """Add that this product made the resources, and when."""
-    version = conversion.context.engine_version
-    system = "urn:id:interop-engine:version"
-    device: Element = {
-        "resourceType": "Device",
-        "identifier": [{"system": system, "value": version}],
-        "deviceName": [{"name": _PRODUCT, "type": "manufacturer-name"}],
-        "version": [{"value": version}],
-    }
-    one: Element = {"system": system, "value": version}
-    engine = conversion.party(msh, named_party(conversion.context.site, device, one))
+    context = conversion.context
+    engine = conversion.party(msh, _product(context.site, context.engine_version))
     resource: Element = {
         "resourceType": "Provenance",
         "target": targets,
@@ -382,3 +375,16 @@ def _transformation(
     }
     put(resource, "entity", entities)
     conversion.upsert_unnamed(msh, resource, conversion.message_key, "transformation")
+
+
+@lru_cache(maxsize=64)
+def _product(site: str, version: str) -> Party:
+    """Return this product as a Device."""
+    one: Element = {"system": "urn:id:interop-engine:version", "value": version}
+    device: Element = {
+        "resourceType": "Device",
+        "identifier": [one],
+        "deviceName": [{"name": _PRODUCT, "type": "manufacturer-name"}],
+        "version": [{"value": version}],
+    }
+    return named_party(site, device, one)

@@ -135,10 +135,10 @@ def _laboratory(conversion: Conversion, node: Node) -> Entry | None:
     if not where:
         node.leave(24)
     source = node.first(23) if node.has(23) else None
-    more = [where] if where else []
-    entry = organization(conversion, node, source, "address", more) if source else None
+    at: Element = {"resourceType": "Organization", "address": [where]}
+    detail = ("address", [where] if where else [])
+    entry = organization(conversion, node, source, detail) if source else None
     if entry is None and where:
-        at: Element = {"resourceType": "Organization", "address": more}
         entry = conversion.add_own_party(node, at, "performing", node.segment.raw(24))
     return entry
 

@@ -72,15 +72,14 @@ def organization(
     conversion: Conversion,
     node: Node,
     source: Repetition,
-    name: str = "",
-    value: object = None,
+    *details: tuple[str, object],
 ) -> Entry | None:
     """Return the Organization one XON speaks of; None where it says nothing.
 
-    ``name`` and ``value`` are an element it is to have, too.
+    ``details`` are elements it is to have, too.
     """
     found = conversion.feed.recall("XON", source, _organization)
-    return conversion.add_parties(node, found, name, value)
+    return conversion.add_parties(node, found, *details)
 
 
 def organization_of_code(

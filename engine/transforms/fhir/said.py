@@ -23,8 +23,8 @@ BLANK: Final = None
 """Stands in a remembered element where each message fills in its own."""
 
 
-Referral: TypeAlias = tuple[tuple[Party, ...], str, object]
-"""Parties a segment refers to, and an element it adds to the last one, or ``""``."""
+Referral: TypeAlias = tuple[tuple[Party, ...], tuple[tuple[str, object], ...]]
+"""Parties a segment refers to, and the elements it adds to the last one."""
 
 
 class Said(NamedTuple):
