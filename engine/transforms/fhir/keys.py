@@ -83,9 +83,15 @@ def rekeyed(site: str, entry: Entry, parts: tuple[str, ...]) -> None:
 
 def own_party(site: str, resource: Element, *parts: str) -> Party:
     """Return a party known by a key of ours, which becomes an identifier."""
-    value = own_key(site, str(resource["resourceType"]), *parts)
-    system = own_system(site)
+    one, url, query = _own(site, str(resource["resourceType"]), parts)
     known = resource.get("identifier")
-    one: Element = {"system": system, "value": value}
     resource["identifier"] = [*known, one] if isinstance(known, list) else [one]
-    return Party(resource, "urn:uuid:" + value, criteria(system, value))
+    return Party(resource, url, query)
+
+
+@lru_cache(maxsize=16384)
+def _own(site: str, kind: str, parts: tuple[str, ...]) -> tuple[Element, str, str]:
+    """Return a key of ours as identifier, shared by all who ask, as URL and query."""
+    system, value = own_system(site), own_key(site, kind, *parts)
+    one: Element = {"system": system, "value": value}
+    return one, "urn:uuid:" + value, criteria(system, value)

@@ -117,7 +117,7 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
     if not _add_value(conversion, lines, resource, units):
         reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
         resource["dataAbsentReason"] = coded(ABSENT, reason)
-    resource.update({**more, **_both_extensions(resource, more)})
+    _add_more(resource, more)
     if node.has(6) and not (units and _has_unit(resource)):
         conversion.lose(node, 6, "no-fhir-home")
     if order.specimens:
@@ -170,9 +170,12 @@ def _add_common(
         resource["encounter"] = subject.encounter.reference
 
 
-def _both_extensions(resource: Element, more: Element) -> Element:
-    both = listed(resource, "extension") + listed(more, "extension")
-    return {"extension": both} if both else {}
+def _add_more(resource: Element, more: Element) -> None:
+    """Add what follows the value; the value may have made extensions before."""
+    before = listed(resource, "extension")
+    resource.update(more)
+    if before:
+        resource["extension"] = before + listed(more, "extension")
 
 
 def _add(conversion: Conversion, node: Node, resource: Element, order: Order) -> Entry:
@@ -253,11 +256,10 @@ def _add_value(
 
 def _has_unit(resource: Element) -> bool:
     """Whether a value of a result, or its normal range, has a place for its unit."""
-    values: list[Element] = [resource]
-    for name in ("component", "referenceRange"):
-        parts = resource.get(name)
-        values += parts if isinstance(parts, list) else ()
-    return not all(_MEASURED.isdisjoint(each) for each in values)
+    if not _MEASURED.isdisjoint(resource):
+        return True
+    parts = listed(resource, "component") + listed(resource, "referenceRange")
+    return not all(_MEASURED.isdisjoint(each) for each in parts)
 
 
 def _join(conversion: Conversion, first: Node, line: Node) -> None:
@@ -338,6 +340,8 @@ def _specimen(node: Node, order: Order) -> Entry:
 
 def _group(order: Order) -> None:
     """Put ``1.1`` and ``1.2`` below the observation that is sub-identified ``1``."""
+    if not any("." in node.segment.text(4) for _, node in order.results):
+        return
     heads = {
         plain(node.segment.text(4)): entry
         for entry, node in reversed(order.results)
