@@ -23,7 +23,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry, Party
-from engine.transforms.fhir.names import address
+from engine.transforms.fhir.names import address, contact_points
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender
 from engine.transforms.fhir.related import addresses, names, phones, social_security
@@ -61,6 +61,7 @@ def map_insurance(conversion: Conversion, in1: Node) -> None:
     if subscriber is not None:
         resource["subscriber"] = subscriber.reference
     resource["beneficiary"] = subject.patient.reference
+    resource["payor"] = conversion.read_once(in1, _payors)
     resource = filled(resource)
     segment = in1.segment
     parts = (subject.key, segment.raw(2), segment.raw(36) or segment.raw(49))
@@ -86,7 +87,7 @@ def _read_policy(conversion: Conversion, in1: Node) -> Element:
     conversion.put_time(span, "start", in1, 12)
     conversion.put_time(span, "end", in1, 13)
     put(resource, "period", span)
-    resource["payor"] = _payors(conversion, in1)
+    resource["payor"] = BLANK
     _add_group(conversion, in1, resource)
     return resource
 
@@ -207,7 +208,11 @@ def _payors(conversion: Conversion, in1: Node) -> list[Element]:
         return [{"display": words or "unknown"}]
     home = in1.first(5) if in1.has(5) else None
     where = address(conversion.feed, home) if home else {}
-    points = phones(conversion, in1, ((7, ""),))
+    points = [
+        point
+        for one in (in1.all(7) if in1.has(7) else ())
+        for point in contact_points(conversion.feed, one)
+    ]
     details = ("address", [where] if where else []), ("telecom", points)
     entry = conversion.add_parties(in1, (insurer,), *details)
     return [entry.mention()] if entry else []
