@@ -147,7 +147,9 @@ def _read_test(conversion: Conversion, node: Node) -> Test:
     resource: Element = {"resourceType": "Observation"}
     _add_identifier(conversion, node, resource)
     _add_status(node, resource)
-    resource["category"] = conversion.concepts(node, 29, "0936") or BLANK
+    resource["category"] = BLANK
+    if node.has(29):
+        put(resource, "category", conversion.concepts(node, 29, "0936"))
     resource["code"] = _code(conversion, node)
     resource["subject"] = resource["encounter"] = BLANK
     units = unit(conversion.feed, node.first(6)) if node.has(6) else {}
