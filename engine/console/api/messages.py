@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from engine.console.api import models
 from engine.console.api.lists import Paged, page
-from engine.console.api.orders import Reasoned, carried_out
+from engine.console.api.orders import Reasoned, carried_out, written
 from engine.console.pages.message import DELIVERY_MOVES, MOVES
 from engine.console.permissions import Permission
 from engine.console.queries import message_query
@@ -27,8 +27,7 @@ from engine.console.surroundings import caller, surroundings
 from engine.errors import ParseError
 from engine.hl7 import parse
 from engine.hl7.masking import mask
-from engine.store import audit, delivery_moves, journal, queues, search
-from engine.store.audit import Act
+from engine.store import delivery_moves, journal, queues, search
 from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
 from engine.store.queues import DeliveryFilter
@@ -98,7 +97,7 @@ def find(request: Request, asked: MessageSearch) -> Rows:
     if any(each.kind != "control" for each in wanted.keys):
         if not who.may(Permission.VIEW_PHI):
             raise HTTPException(HTTPStatus.FORBIDDEN, _MAY_NOT_NAME)
-        _write(request, Act(here.now(), who.name, "search", "messages", asked.query))
+        written(request, "search", "messages", asked.query)
     return _rows(request, replace(wanted, channels=who.channels), asked)
 
 
@@ -121,7 +120,7 @@ def message(request: Request, message_id: int) -> models.Message:
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {message_id}")
     if reveal:
-        _write(request, Act(here.now(), who.name, "view", f"message {message_id}"))
+        written(request, "view", f"message {message_id}")
     sealer, its = here.database.sealer, DeliveryFilter(message_id=message_id)
     with here.database.reading() as connection:
         data = journal.content(connection, sealer, message_id)
@@ -194,10 +193,7 @@ def document(request: Request, delivery_id: int) -> models.Document:
         row = queues.delivery(connection, delivery_id)
     if row is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no delivery {delivery_id}")
-    _write(
-        request,
-        Act(here.now(), caller(request).name, "view", f"message {row.message_id}"),
-    )
+    written(request, "view", f"message {row.message_id}")
     with here.database.reading() as connection:
         found = delivery_moves.content(connection, here.database.sealer, delivery_id)
     if found is None:
@@ -245,10 +241,3 @@ def release(request: Request, eid: str, asked: Reasoned) -> Response:
             ),
         ),
     )
-
-
-def _write(request: Request, act: Act) -> None:
-    """Keep who looked, before anything is shown."""
-    database = surroundings(request).database
-    with database.engine() as connection:
-        audit.write(connection, database.sealer, [act])

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.console.surroundings import caller, surroundings
-from engine.store import kept_answers
+from engine.store import audit, kept_answers
 from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.seal import Sealer
@@ -82,6 +82,14 @@ def carried_out(request: Request, asked: Ordered, act: Act) -> Response:
 
 def _told(answer: bytes, headers: dict[str, str] | None = None) -> Response:
     return Response(answer, headers=headers, media_type="application/json")
+
+
+def written(request: Request, action: str, subject: str, detail: str = "") -> None:
+    """Write down what the caller is about to see; without that nothing is shown."""
+    here = surroundings(request)
+    act = audit.Act(here.now(), caller(request).name, action, subject, detail)
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
 
 
 def expect_version(request: Request, version: str) -> None:

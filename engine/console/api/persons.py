@@ -17,7 +17,13 @@ from starlette.responses import Response
 
 from engine.console.api import models, person_models
 from engine.console.api.lists import MOST, PAGE
-from engine.console.api.orders import Asked, Reasoned, carried_out, expect_version
+from engine.console.api.orders import (
+    Asked,
+    Reasoned,
+    carried_out,
+    expect_version,
+    written,
+)
 from engine.console.fhir_api.answers import Refusal
 from engine.console.pages.mismatch import ROWS, practice_of, sides_of, task_of
 from engine.console.pages.patient import ASKED, expect_person, fitting
@@ -25,8 +31,8 @@ from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.console.surroundings import caller, surroundings
 from engine.identity.registration import Category
-from engine.store import audit, patient_views, second_looks, task_work, worklist
-from engine.store.audit import Act, Order
+from engine.store import patient_views, second_looks, task_work, worklist
+from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.patient_views import PersonView
 from engine.store.patients import SqlPatientIndex
@@ -84,7 +90,7 @@ def task(request: Request, response: Response, number: int) -> person_models.Tas
     sealer = here.database.sealer
     with here.database.reading() as connection:
         found = task_of(request, SqlPatientIndex(connection, sealer), number)
-    _write(request, Act(here.now(), caller(request).name, "view", f"task {number}"))
+    written(request, "view", f"task {number}")
     with here.database.reading() as connection:
         index = SqlPatientIndex(connection, sealer)
         sides = sides_of(index, found)
@@ -139,7 +145,7 @@ def find(request: Request, asked: PersonSearch) -> Persons:
     here = surroundings(request)
     wanted = {name: getattr(asked, name).strip() for name in ASKED}
     given = orjson.dumps({n: v for n, v in wanted.items() if v}).decode()
-    _write(request, Act(here.now(), caller(request).name, "search", "persons", given))
+    written(request, "search", "persons", given)
     sees = caller(request).may(Permission.VIEW_CONFIDENTIAL)
     with here.directory.open(here.database, confidential=sees) as lookup:
         try:
@@ -154,7 +160,7 @@ def person(request: Request, eid: str) -> person_models.Person:
     here = surroundings(request)
     expect_person(request, here, eid)
     subject = queries.subject(eid)
-    _write(request, Act(here.now(), caller(request).name, "view", subject))
+    written(request, "view", subject)
     with here.directory.open(here.database, confidential=True) as lookup:
         index = lookup.search.patients
         found = patient_views.view(index, eid, here.directory.ranks)
@@ -193,10 +199,3 @@ def _person(found: PersonView) -> person_models.Person:
 def _expect_phi(request: Request) -> None:
     if not caller(request).may(Permission.VIEW_PHI):
         raise HTTPException(HTTPStatus.FORBIDDEN, _NEEDS)
-
-
-def _write(request: Request, act: Act) -> None:
-    """Keep who looked, before anything is shown."""
-    database = surroundings(request).database
-    with database.engine() as connection:
-        audit.write(connection, database.sealer, [act])

@@ -13,11 +13,12 @@ from starlette.requests import Request
 
 from engine.console.api import models
 from engine.console.api.lists import Paged, page
+from engine.console.api.orders import written
 from engine.console.permissions import Permission
 from engine.console.queries import audit as queries
 from engine.console.surroundings import caller, surroundings
 from engine.store import audit
-from engine.store.audit import Act, Wanted
+from engine.store.audit import Wanted
 
 Acts = models.Listed[models.Act]
 
@@ -38,7 +39,8 @@ def trail(request: Request, asked: Annotated[AuditQuery, Query()]) -> Acts:
     subjects = (asked.subject,) if asked.subject else ()
     wanted = Wanted(asked.actor, asked.action, subjects, asked.since, asked.until)
     of = asked.model_dump(mode="json", exclude_defaults=True)
-    _write(request, "audit.export", orjson.dumps({"as": "api", "of": of}).decode())
+    told = orjson.dumps({"as": "api", "of": of}).decode()
+    written(request, "audit.export", "audit", told)
     database = surroundings(request).database
     with database.reading() as connection:
         found = queries.found(
@@ -71,12 +73,5 @@ def verify(request: Request) -> models.Verified:
     database = surroundings(request).database
     with database.reading() as connection:
         found = audit.verify(connection, database.sealer)
-    _write(request, "audit.verify", found.fault)
+    written(request, "audit.verify", "audit", found.fault)
     return models.Verified.model_validate(found)
-
-
-def _write(request: Request, action: str, detail: str) -> None:
-    here = surroundings(request)
-    act = Act(here.now(), caller(request).name, action, "audit", detail)
-    with here.database.engine() as connection:
-        audit.write(connection, here.database.sealer, [act])
