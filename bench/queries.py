@@ -58,15 +58,7 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         database = open_database(f"sqlite:///{folder}", bytes(32), role="console")
         fill(database, options.persons)
-        rng = random.Random(7)  # noqa: S311 - the same questions every time
-        people = [
-            person(rng.randrange(options.persons)) for _ in range(options.questions)
-        ]
-        print(f"{options.persons:,} persons; wall and CPU milliseconds of one question")
-        print(f"{'':34}{'p50':>8}{'p95':>8}{'p99':>8}{'CPU':>8}")
-        directory = Directory("bench", "urn:bench", shipped())
-        for name, ask in chain(v2(database, directory), fhir(database, directory)):
-            measured(name, ask, people)
+        ask_all(database, options.persons, options.questions)
         database.close()
 
 
@@ -142,6 +134,17 @@ def _new(index: SqlPatientIndex, number: int) -> Decision:
 
 
 # ---- questions
+
+
+def ask_all(database: Database, persons: int, questions: int) -> None:
+    """Ask every kind of question about some of so many persons; print the times."""
+    rng = random.Random(7)  # noqa: S311 - the same questions every time
+    people = [person(rng.randrange(persons)) for _ in range(questions)]
+    print(f"{persons:,} persons; wall and CPU milliseconds of one question")
+    print(f"{'':34}{'p50':>8}{'p95':>8}{'p99':>8}{'CPU':>8}")
+    directory = Directory("bench", "urn:bench", shipped())
+    for name, ask in chain(v2(database, directory), fhir(database, directory)):
+        measured(name, ask, people)
 
 
 Ask = Callable[[Traits], int]

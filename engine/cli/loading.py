@@ -1,6 +1,7 @@
 """Feeding the patient index with many messages, and on from where it stopped."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from hashlib import sha256
 from itertools import count, islice, repeat
 from pathlib import Path
@@ -31,6 +32,7 @@ def taken(
     own, for a store without a journal; else they have none. With ``load``, the name of
     one file's load, messages that an earlier run committed are passed over.
     """
+    from engine.channels.collector import Collector
     from engine.hl7 import parse
     from engine.identity import decide, registration_of
     from engine.store.counters import reserve
@@ -40,19 +42,22 @@ def taken(
     cache, numbers = PatientCache(), count(1) if numbered else repeat(0)
     done = position(database, load) if load else 0
     rest = islice(messages, done, None)
-    while batch := list(islice(rest, BATCH)):
-        with (
-            database.engine() as connection,
-            SqlPatientIndex(connection, database.sealer, cache) as index,
-        ):
-            for data in batch:
-                found = registration_of(parse(data), reading, mint, next(numbers))
-                if found.registration is not None:
-                    apply(index, decide(found.registration, index, model), now())
-            if load:
-                reserve(connection, load, len(batch))
-        done += len(batch)
-        yield done
+    with closing(Collector()) as collector:
+        while batch := list(islice(rest, BATCH)):
+            with (
+                database.engine() as connection,
+                SqlPatientIndex(connection, database.sealer, cache) as index,
+            ):
+                at = now()
+                for data in batch:
+                    found = registration_of(parse(data), reading, mint, next(numbers))
+                    if found.registration is not None:
+                        apply(index, decide(found.registration, index, model), at)
+                if load:
+                    reserve(connection, load, len(batch))
+            collector.after_batch()
+            done += len(batch)
+            yield done
 
 
 def load_of(feed: Path) -> str:

@@ -42,8 +42,9 @@ def decide(registration: Registration, index: PatientIndex, model: Model) -> Dec
         decision = resolve(registration, index, model)
         if not decision.held:
             decision = _noticed(decision, notice, others, index, model)
-    others = tuple(_of_one_person(each, decision) for each in others)
-    decision = replace(decision, also=others, model=model.version)
+    if others or decision.model != model.version:
+        also = tuple(_of_one_person(each, decision) for each in others)
+        decision = replace(decision, also=also, model=model.version)
     return _withheld(decision) if decision.held else decision
 
 

@@ -77,22 +77,24 @@ def decide_unknown(
     traits = registration.traits
     keys = keys_of(traits, index, model)
     if traits.isolated:
-        return _new(registration, keys, _SET_APART[Kind(traits.kind)])
+        return _new(registration, keys, _SET_APART[Kind(traits.kind)], model)
     if not enough(traits):
-        return _new(registration, keys, Reason.PLACEHOLDER_DATA)
+        return _new(registration, keys, Reason.PLACEHOLDER_DATA, model)
     ranking = rank(traits, keys, index, model)
     if ranking.linkable:
         return _joined(registration, keys, ranking, index, model)
     doubt = _question(registration, traits, ranking)
     if doubt is None:
-        return _new(registration, keys, Reason.NO_CANDIDATE)
-    decision = _new(registration, keys, doubt.reason)
+        return _new(registration, keys, Reason.NO_CANDIDATE, model)
+    decision = _new(registration, keys, doubt.reason, model)
     return replace(
         decision, outcome=Outcome.DOUBT, match=doubt.matches[0], doubts=(doubt,)
     )
 
 
-def _new(registration: Registration, keys: list[int], reason: Reason) -> Decision:
+def _new(
+    registration: Registration, keys: list[int], reason: Reason, model: Model
+) -> Decision:
     person = registration.minted
     return Decision(
         registration,
@@ -100,6 +102,7 @@ def _new(registration: Registration, keys: list[int], reason: Reason) -> Decisio
         person,
         (reason,),
         change=_registered(registration, person, keys),
+        model=model.version,
     )
 
 

@@ -23,7 +23,7 @@ from engine.store.tables import (
     sequence,
 )
 
-T = TypeVar("T", int, bytes)
+T = TypeVar("T", int, bytes, str)
 
 MESSAGE: Final = "message"
 DELIVERY: Final = "delivery"
@@ -137,6 +137,6 @@ def tally(connection: Connection, moves: Mapping[Move, int]) -> None:
 
 
 def chunks(ids: Iterable[T], size: int = 500) -> Iterable[list[T]]:
-    """Return numbers in sorted groups that fit into one IN list."""
+    """Return numbers or keys in sorted groups that fit into one IN list."""
     ordered = sorted(set(ids))
     return (ordered[start : start + size] for start in range(0, len(ordered), size))

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, insert
 from engine.identity.index import SourceRecord
 from engine.store.dialect import bulk, put
 from engine.store.patient_tables import (
-    block,
     decision,
     identifier,
     link_event,
@@ -23,11 +22,12 @@ from engine.store.patient_tables import (
     person,
     record,
 )
+from engine.store.plain_sql import insert_many
 
 Row = dict[str, object]
 _INSERT_RECORDS: Final = insert(record)
 _INSERT_EVENTS: Final = insert(link_event)
-_INSERT_BLOCKS: Final = insert(block)
+_INSERT_BLOCKS: Final = "INSERT INTO engine.block (key, record) VALUES (?, ?)"
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class PatientBuffer:
         """Write everything, and be empty."""
         bulk(connection, _INSERT_RECORDS, self.record_rows)
         bulk(connection, _INSERT_EVENTS, self.event_rows)
-        bulk(connection, _INSERT_BLOCKS, self._block_rows())
+        insert_many(connection, _INSERT_BLOCKS, self._block_rows())
         replaced = ("record", "authority", "state", "value")
         put(connection, identifier, self.identifier_rows, replace=replaced)
         put(connection, person, self.person_rows)
@@ -72,9 +72,9 @@ class PatientBuffer:
         put(connection, decision, self.decision_rows, replace=changing)
         self.__init__()  # type: ignore[misc]
 
-    def _block_rows(self) -> list[Row]:
+    def _block_rows(self) -> list[tuple[int, int]]:
         return [
-            {"key": key, "record": number}
+            (key, number)
             for key, numbers in sorted(self.blocks.items())
             for number in numbers
         ]

@@ -209,8 +209,9 @@ class Search:
             yield from self._shown(found)
 
     def _members(self, persons: Sequence[str]) -> Iterator[SourceRecord]:
+        known = self.patients.members_of(persons)
         for eid in persons:
-            yield from self._shown(self.patients.members(eid))
+            yield from self._shown(known.get(eid, ()))
 
     def _shown(self, records: Sequence[SourceRecord]) -> Iterator[SourceRecord]:
         hidden = self.hidden({each.person for each in records})

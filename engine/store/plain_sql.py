@@ -33,3 +33,12 @@ def fetcher(connection: Connection) -> Fetch:
             return rows
 
     return fetch
+
+
+def insert_many(
+    connection: Connection, sql: str, rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Execute a statement with ``?`` for its parameters once for each row."""
+    if rows:
+        plain = connection.dialect.name == "sqlite"
+        connection.exec_driver_sql(sql if plain else sql.replace("?", "%s"), list(rows))

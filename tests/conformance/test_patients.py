@@ -351,6 +351,7 @@ def test_M06_the_tables_are_the_fold_of_the_events_after_any_moves(tmp_path, ste
         (patients._known(1), 1),
         (patients._candidates(3), 3),
         (patients.MEMBERS, 1),
+        (patients._members_of(3), 3),
         (patients._COUNTS, 3),
     ],
 )

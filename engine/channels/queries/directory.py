@@ -23,6 +23,7 @@ from engine.store.family_names import FamilyNames
 from engine.store.patients import PatientCache, SqlPatientIndex
 from engine.store.person_numbers import Number
 from engine.store.person_search import Search
+from engine.store.resources import KnownResource
 from engine.transforms.code_tables import CodeTable
 from engine.transforms.fhir.mapped import Element
 
@@ -148,10 +149,23 @@ class Lookup:
 
     def patients(self, persons: Sequence[str]) -> list[Element]:
         """Return some persons as Patient resources, in their order."""
-        numbers = self.numbers(persons)
+        patients = self._patients
+        members = {
+            eid: [
+                SourceValues(each.number, each.authority, each.traits, each.updated)
+                for each in records
+            ]
+            for eid, records in patients.members_of(persons).items()
+        }
+        keys = [patient_key(one.record) for some in members.values() for one in some]
+        kept = resources.load(self.connection, patients.sealer, keys)
+        numbers, system = self.numbers(persons), self.directory.system
         return [
             patient_of(
-                eid, self.directory.system, self._known(eid), numbers.get(eid, ())
+                eid,
+                system,
+                self._known(eid, members.get(eid, []), kept),
+                numbers.get(eid, ()),
             )
             for eid in persons
         ]
@@ -171,17 +185,19 @@ class Lookup:
                 entries.append({"fullUrl": kept.full_url, "resource": kept.resource})
         return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
-    def _known(self, eid: str) -> Element:
+    def _known(
+        self,
+        eid: str,
+        members: Sequence[SourceValues],
+        kept: Mapping[tuple[str, str], KnownResource],
+    ) -> Element:
         """Return what the sources say of a person, golden record first."""
-        members = [
-            SourceValues(each.number, each.authority, each.traits, each.updated)
-            for each in self._patients.members(eid)
-        ]
         directory = self.directory
-        keys = [patient_key(each.record) for each in members]
         subject = subject_of(directory.site, directory.system, eid)
-        kept = resources.load(self.connection, self._patients.sealer, keys)
-        said = {each.record: opened(each, subject) for each in kept.values()}
+        keys = [patient_key(each.record) for each in members]
+        said = {
+            kept[key].record: opened(kept[key], subject) for key in keys if key in kept
+        }
         if said:
             return combined(said, members, (), directory.ranks)
         return stated(golden(members, directory.ranks).traits)
