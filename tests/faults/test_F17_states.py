@@ -50,6 +50,7 @@ class Hospital(RuleBasedStateMachine):
         self.blocks: dict[str, set[str]] = {"ANN": set(), "BOB": set()}
         self.redo: set[str] = set()
         self.purged: set[str] = set()
+        self.waits_for: dict[str, str] = {}
         self.opened: dict[str, tuple[object, ...]] = {}
 
     # ---- messages
@@ -110,8 +111,8 @@ class Hospital(RuleBasedStateMachine):
         elif service == b"BAD":
             self.states[name] = "error"
             self.blocks[person].add(name)
-        elif any(self.number(each) < self.number(name) for each in self.blocks[person]):
-            self.states[name] = "held"
+        elif earlier := self.before(name):
+            self.states[name], self.waits_for[name] = "held", earlier[0]
         else:
             self.states[name] = "processed"
             for place in self.world.receivers:
@@ -233,13 +234,15 @@ class Hospital(RuleBasedStateMachine):
         done = self.states[name] in {"processed", "filtered"}
         return done and UNSENT.isdisjoint(unsent)
 
+    def before(self, name):
+        """What stops this message: earlier ones of its person, the first one first."""
+        blocks = sorted(self.blocks[self.world.person[name]], key=self.number)
+        return [one for one in blocks if self.number(one) < self.number(name)]
+
     def behind(self, name):
-        """The held messages that wait for this one: it is the first that blocks."""
-        person = self.world.person[name]
-        if min(self.blocks[person], key=self.number, default=None) != name:
-            return []
+        """The messages that were held because of this one."""
         held = self.named_states("held")
-        return [one for one in held if self.world.person[one] == person]
+        return [one for one in held if self.waits_for[one] == name]
 
     def bring_back(self, *names):
         for name in names:
