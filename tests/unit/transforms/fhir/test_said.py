@@ -124,3 +124,14 @@ def test_documents_are_not_remembered():
     feed = feeds.feed_of(parse(adt()), NORTH)
     assert words not in repr(memory.remembered())
     assert words not in feed.fields
+
+
+def test_these_tests_notice_when_somebody_changes_what_messages_share():
+    message = parse(adt("A01", pid(), ALLERGY))
+    map_message(message, NORTH)
+    [value] = [one for one in memory.remembered() if "Penicillin" in repr(one)]
+    assert isinstance(value, dict)
+    value["code"] = "of another patient"
+
+    with pytest.raises(AssertionError, match="changed what messages share"):
+        map_message(message, NORTH)
