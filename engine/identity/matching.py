@@ -272,8 +272,12 @@ def _are_namesakes(one: Traits, other: Traits, levels: Levels) -> bool:
 
     However rare the name is, it says nothing there. Daughters are seldom named so.
     """
-    own = {"birth", "ssn", "suffix"} & levels.keys()
+    if levels.get("birth", "no") != "no":
+        return False
+    own = {"ssn", "suffix"} & levels.keys()
     own |= {t for t in ("middle", "email") if levels.get(t, "no") != "no"}
+    if "birth" in levels:  # of another day: their middle names are often one, too
+        own -= {"middle"}
     at_home = levels.get("address") in {"eq", "near"} or levels.get("phone") == "eq"
     named = levels.get("given") in {"eq", "nick"} and levels.get("family") == "eq"
     return not own and at_home and named and "F" not in one.sex + other.sex

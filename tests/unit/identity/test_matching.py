@@ -302,6 +302,13 @@ NAMESAKE = Traits(
         ({"middle": "bobbie"}, {"middle": "b"}, False),
         ({"suffix": "jr"}, {"suffix": "jr"}, False),
         ({"birth": "20000716"}, {"birth": "20000716"}, False),
+        ({"birth": "20000716"}, {"birth": "19720301"}, True),
+        (
+            {"birth": "20000716", "middle": "b"},
+            {"birth": "19720301", "middle": "b"},
+            True,
+        ),
+        ({"birth": "20000716"}, {"birth": "20000717"}, False),
         ({"last_four": "9196"}, {"last_four": "9196"}, False),
         ({"sex": "F"}, {"sex": "F"}, False),
         ({"street": "elm st", "number": "9"}, {}, False),
