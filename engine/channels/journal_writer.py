@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -22,6 +22,8 @@ from engine.store.journal import Appended, Arrival, append
 
 MAX_GROUP: Final = 256
 IDLE_SECONDS: Final = 1.0
+BUSY_SECONDS: Final = 5.0
+"""So long a feed that never rests keeps the writer from what it does between groups."""
 
 Waiting = tuple[Sequence[Arrival], Deferred[list[Appended]]]
 CallFromThread = Callable[..., object]
@@ -43,7 +45,8 @@ class JournalWriter:
         database: opened for the edge.
         call_from_thread: the way back into the reactor.
         committed: told each group that is on disk, in the reactor's thread.
-        idle: called in the writer's own thread when nothing waits.
+        between: called in the writer's own thread when nothing waits, and now and then
+            where something always does.
         guard: told why a write failed; says when nothing can be stored.
     """
 
@@ -54,13 +57,14 @@ class JournalWriter:
         database: Database,
         call_from_thread: CallFromThread,
         committed: Callable[[Written], None],
-        idle: Callable[[], None],
+        between: Callable[[], None],
         guard: DiskGuard,
     ) -> None:
         self._database = database
         self._call_from_thread = call_from_thread
         self._committed = committed
-        self._idle = idle
+        self._between = between
+        self._rested = monotonic()
         self._guard = guard
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="journal", daemon=True)
@@ -96,14 +100,24 @@ class JournalWriter:
         going = True
         while going:
             group, going = self._next_group()
-            try:
-                if group:
-                    self._write(group)
-                elif going:
-                    self._idle()
-            except Exception as error:  # noqa: BLE001 - of this group nothing is on disk
-                self._guard.failed(error)
-                self._call_from_thread(self._failed, group, error)
+            if group:
+                self._try(self._write, group)
+            if going and self._may_rest(group):
+                self._try(lambda _: self._between(), [])
+
+    def _try(self, act: Callable[[list[Waiting]], None], group: list[Waiting]) -> None:
+        try:
+            act(group)
+        except Exception as error:  # noqa: BLE001 - of this group nothing is on disk
+            self._guard.failed(error)
+            self._call_from_thread(self._failed, group, error)
+
+    def _may_rest(self, group: list[Waiting]) -> bool:
+        now = monotonic()
+        if group and now - self._rested < BUSY_SECONDS:
+            return False
+        self._rested = now
+        return True
 
     def _next_group(self) -> tuple[list[Waiting], bool]:
         """Return everything that waits, perhaps nothing; False when it was the last."""
