@@ -178,7 +178,7 @@ def by_priority(
     not, the old before the new. Doubts about confidential persons are left out, unless
     these may be seen.
     """
-    found = worklist.listed(connection, category=category, limit=limit)
+    found = worklist.listed(connection, category=category, limit=limit, urgent=True)
     if not confidential:
         hidden = shielded(connection, [each.id for each in found])
         found = [each for each in found if each.id not in hidden]

@@ -116,12 +116,17 @@ def listed(
     state: TaskState = TaskState.OPEN,
     after: int = 0,
     limit: int = 100,
+    urgent: bool = False,
 ) -> list[Task]:
-    """Return tasks, the oldest first, without their evidence."""
+    """Return tasks without their evidence.
+
+    The oldest come first; with ``urgent`` those that hold messages, then those due.
+    """
+    order = (task.c.held.desc(), task.c.due_at.is_(None), task.c.due_at)
     statement = (
         select(task)
         .where(task.c.state == state, task.c.id > after)
-        .order_by(task.c.id)
+        .order_by(*(order if urgent else ()), task.c.id)
         .limit(limit)
     )
     if category is not None:

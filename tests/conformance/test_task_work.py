@@ -73,7 +73,9 @@ def test_what_holds_messages_or_is_due_comes_first(hospital):
     with hospital.database.engine() as connection:
         task_work.set_due(connection, third.id, NOON + timedelta(days=1))
         ranked = task_work.by_priority(connection)
+        few = task_work.by_priority(connection, limit=2)
     assert [each.id for each, _ in ranked] == [second.id, third.id, first.id]
+    assert few == ranked[:2]
 
 
 def test_staged_decisions_are_applied_together_or_not_at_all(hospital):
