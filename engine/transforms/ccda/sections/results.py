@@ -256,12 +256,20 @@ def _reference_range(
         low = amount(child(source, "low"), rendering, path)
         high = amount(child(source, "high"), rendering, path)
         said = text(source, "text") or range_words(low, high)
+        if said and "valueQuantity" not in resource:
+            said = _with_unit(said, low or high)
         if said:
             value = _range_value(low, high, said)
             told = element("text", text=said)
             inside = element("observationRange", None, told, value)
             return element("referenceRange", None, inside), said
     return None, ""
+
+
+def _with_unit(said: str, end: Amount | None) -> str:
+    """Return a range that names its unit, where the value beside it does not."""
+    unit = end.unit or end.code if end else ""
+    return said if unit in said else f"{said} {unit}"
 
 
 def _range_value(low: Amount | None, high: Amount | None, said: str) -> Element:

@@ -195,6 +195,30 @@ def test_a_result_shows_value_unit_flag_range_and_date_in_its_row():
     assert values(found, ".//h:observation/h:statusCode/@code") == ["active"]
 
 
+def test_a_range_names_the_unit_that_a_value_in_words_lacks():
+    limits = {
+        "low": {"value": 1, "unit": "X_L"},
+        "high": {"value": 15, "unit": "X_L"},
+        "text": "1-15",
+    }
+    code = coded("http://loinc.org", "718-7")
+    shown = {
+        name: rows(
+            section(
+                RESULTS,
+                about("Observation", code=code, status="final", referenceRange=[limits])
+                | value,
+            )
+        )[0][3]
+        for name, value in {
+            "words": {"valueString": "5"},
+            "number": {"valueQuantity": {"value": 5, "unit": "X_L"}},
+        }.items()
+    }
+
+    assert shown == {"words": "1-15 X_L", "number": "1-15"}
+
+
 def test_a_cancelled_result_has_no_value_whatever_was_sent():
     found = section(RESULTS, observation(status="cancelled", valueString="12"))
 
