@@ -26,11 +26,13 @@ from pathlib import Path
 
 from engine.channels.clock import utc_now
 from engine.failpoint import ENABLED, POINT, arm
+from engine.store import edited_copies
 from engine.store.audit import Order
 from engine.store.database import open_database
 from engine.store.reports import set_run_state
 from engine.store.retention import decide
 from engine.store.seal import load_or_create_key
+from engine.store.search import MessageFilter, messages
 from engine.store.words import RunState
 from tests.faults import points
 from tests.faults.forked import ForkedNode, fork
@@ -57,6 +59,7 @@ class Crashes:
         variables = {POINT: f"{point}:{hit}:exit", ENABLED: "1"}
         ways = {points.PRUNE: self._idle, points.OPERATOR: self._operate}
         ways |= {points.RELOAD: self._reload, points.STOP: self._stop}
+        ways |= {points.EDITED: self._edit}
         way = next((ways[each] for each in ways if point in each), self._work)
         life = way(point, variables)
         self.node.kill()
@@ -104,6 +107,35 @@ class Crashes:
         with self._store() as database, database.engine() as connection:
             order = Order("night", utc_now(), "retention")
             decide(connection, database.sealer, order.now, order, limit=20)
+
+    def _edit(self, point, variables):
+        """Ask for an edited copy of a message, which counts as sent and answered."""
+        if not (stored := self._newest()):
+            self.node.start()
+            asyncio.run(self._send_for(1.0))
+            wait_until_settled(self.run.store, SETTLE_SECONDS)
+            self.node.kill()
+            stored = self._newest()
+        self.sender.numbers += 1
+        name, body = self.sender.make(self.sender.numbers)
+        with self._store() as database, database.engine() as connection:
+            order = Order("kim", utc_now(), "wrong ward")
+            edited_copies.ask(connection, database.sealer, stored[0].id, body, order)
+        for event, code in (("sent", ""), ("answered", "AA")):
+            self.sender.note(event, stored[0].channel, name, body, code)
+        life = self._armed(point, variables)
+        life.wait(REACH_SECONDS)
+        return life
+
+    def _newest(self):
+        wanted = MessageFilter(channel=next(iter(CHANNELS)))
+        with self._store() as database, database.reading() as connection:
+            return messages(connection, database.sealer, wanted, limit=1)
+
+    async def _send_for(self, seconds):
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(seconds, stop.set)
+        await self.sender.run(stop)
 
     def _reload(self, point, variables):
         return self._told(point, variables, signal.SIGHUP)
@@ -165,7 +197,7 @@ def plan(nth):
     """Return every point with the hits it is crashed at, load before the rest."""
     later = dict.fromkeys(points.LOAD, (1, nth))
     once = (*points.START, *points.RELOAD, *points.STOP, *points.OPERATOR)
-    return later | dict.fromkeys((*once, *points.PRUNE), (1,))
+    return later | dict.fromkeys((*once, *points.EDITED, *points.PRUNE), (1,))
 
 
 def crash_everywhere(crashes, wanted):

@@ -52,9 +52,12 @@ def fill(store, rows):
         count = min(PIECE, rows - first)
         for make in (filtered, held, failed):
             process(store, count, make)
-        for settle in (delivered, parked, discarded, leased):
+        for settle in (delivered, parked, discarded):
             process(store, count, with_document)
             settle(store)
+    for first in range(0, rows, PIECE):  # after the discarded, which end all leases
+        process(store, min(PIECE, rows - first), with_document)
+        leased(store)
     for first in range(0, rows, PIECE):
         process(store, min(PIECE, rows - first), with_document)  # these stay queued
     for first in range(0, rows, PIECE):

@@ -68,10 +68,13 @@ RELOAD = (
 )
 STOP = ("stop.begun", "stop.drained", "stop.journal-ended")
 OPERATOR = ("audit.written",)
+EDITED = ("edited.journaled", "edited.settled")
+"""Reached when the edge takes up an edited copy of a message."""
+
 MIGRATION = ("migration.begun", "migration.done", "migration.committed")
 """Reached once for each of the two schemas; `migration` crashes at these."""
 
-ALL = (*LOAD, *START, *PRUNE, *RELOAD, *STOP, *OPERATOR, *MIGRATION)
+ALL = (*LOAD, *START, *PRUNE, *RELOAD, *STOP, *OPERATOR, *EDITED, *MIGRATION)
 
 WORKERS = ("claim", "transform", "results", "outbox.lanes", "outbox.deliveries")
 

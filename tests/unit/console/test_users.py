@@ -273,5 +273,5 @@ def test_S08_a_page_that_asks_by_itself_keeps_nobody_signed_in(web):
 
     for _ in range(2):
         ana.now += timedelta(minutes=8)
-        ana.browse("/live/overview")
+        ana.browse("/live/overview.json")
     assert ana.browse("/").headers["location"] == "/sign-in"
