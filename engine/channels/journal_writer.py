@@ -108,7 +108,7 @@ class JournalWriter:
     def _try(self, act: Callable[[list[Waiting]], None], group: list[Waiting]) -> None:
         try:
             act(group)
-        except Exception as error:  # noqa: BLE001 - of this group nothing is on disk
+        except Exception as error:  # noqa: BLE001 - the thread goes on
             self._guard.failed(error)
             self._call_from_thread(self._failed, group, error)
 

@@ -137,9 +137,10 @@ def _read(folder: Path) -> Backup:
 def _manifest(folder: Path) -> dict[str, object]:
     try:
         told = orjson.loads((folder / MANIFEST).read_bytes())
-        assert isinstance(told, dict)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{folder} is not a backup: {error}") from error
+    if not isinstance(told, dict):
+        raise ConfigurationError(f"{folder} is not a backup: {MANIFEST} is no object")
     return told
 
 

@@ -111,6 +111,9 @@ def test_only_finished_backups_are_listed(made, tmp_path):
     assert backup.listed(tmp_path / "none") == []
     with pytest.raises(ConfigurationError, match="is not a backup"):
         backup.verify(tmp_path, KEY, NOON)
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(ConfigurationError, match="is no object"):
+        backup.verify(tmp_path, KEY, NOON)
 
 
 @pytest.mark.postgres
