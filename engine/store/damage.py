@@ -14,7 +14,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Table,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.exc import DBAPIError
 
 from engine.errors import EngineError
@@ -42,6 +53,7 @@ from engine.store.patient_tables import (
 )
 from engine.store.patients import SqlPatientIndex, shipped
 from engine.store.resources import fingerprint_of, opened
+from engine.store.schema import DAMAGED, ENGINE, JOURNAL, Instant, microseconds
 from engine.store.seal import Sealer, fingerprint
 from engine.store.table_tables import table_change
 from engine.store.tables import (
@@ -58,6 +70,7 @@ from engine.store.tables import (
 Found = Row[*tuple[Any, ...]]
 MOST_OF_SQLITE: Final = 20
 """Lines of ``integrity_check`` that are shown of each file."""
+_LAST: Final = microseconds(DAMAGED) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,7 @@ def damages(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
     if connection.dialect.name == "sqlite":
         for schema in SCHEMAS:
             yield from _structure(connection, schema)
+    yield from _tables(connection)
     looks = (_messages, _resources, _documents, _chain, _counters, _attempts, _skipped)
     for look in (*_SEALED, *looks, _index):
         yield from _guarded(look, connection, sealer)
@@ -104,6 +118,25 @@ def _structure(connection: Connection, schema: str) -> Iterator[Damage]:
     for line in lines:
         if line != "ok":
             yield Damage(f"{schema}.db", line)
+
+
+def _tables(connection: Connection) -> Iterator[Damage]:
+    """Every table has every column, for SQLite checks no names, and its instants."""
+    for table in (*JOURNAL.sorted_tables, *ENGINE.sorted_tables):
+        instants = [each for each in table.c if isinstance(each.type, Instant)]
+        wrong = [
+            not_(type_coerce(each, BigInteger).between(0, _LAST)) for each in instants
+        ]
+        place = f"{table.schema}.db, {table.name}"
+        try:
+            connection.execute(select(table).limit(0))
+            asked = select(func.count()).select_from(table).where(or_(false(), *wrong))
+            count = connection.scalar(asked)
+        except DBAPIError as error:
+            yield Damage(place, f"the table cannot be read: {error.orig}")
+        else:
+            if count:
+                yield Damage(place, f"{count} rows hold an instant that cannot be")
 
 
 Context = Callable[[Found], str]

@@ -31,6 +31,8 @@ JOURNAL: Final = MetaData(schema="journal")
 ENGINE: Final = MetaData(schema="engine")
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+DAMAGED: Final = datetime.max.replace(tzinfo=UTC)
+"""What is read where something stands that no instant was stored as."""
 Found = Row[*tuple[Any, ...]]
 """A row as a statement found it; the statement knows its types."""
 
@@ -44,8 +46,15 @@ def microseconds(at: datetime) -> int:
 
 
 def instant(stored: int) -> datetime:
-    """Return the aware UTC datetime that was stored."""
-    return EPOCH + timedelta(microseconds=stored)
+    """Return the aware UTC datetime that was stored; ``DAMAGED`` if none was.
+
+    One damaged number must not keep the rows beside it from being read, and content
+    that is sealed with an instant does not open with another.
+    """
+    try:
+        return EPOCH + timedelta(microseconds=stored)
+    except (OverflowError, TypeError, ValueError):
+        return DAMAGED
 
 
 class Instant(TypeDecorator[datetime]):

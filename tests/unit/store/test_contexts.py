@@ -66,6 +66,27 @@ def test_F12_a_damaged_message_does_not_keep_its_channel_back(store):  # noqa: N
     assert whole.data
 
 
+@pytest.mark.parametrize("value", [2**60, -(2**60), "'words'", "x'00'", 1e300])
+def test_F12_what_is_no_instant_is_damage_and_keeps_nothing_back(store, value):  # noqa: N802
+    change(store, f"UPDATE journal.message SET received_at = {value} WHERE id = 1")  # noqa: S608 - fixed words
+
+    with store.reading() as connection:
+        named = {each.place for each in damages(connection, store.sealer)}
+    damaged, whole = claim(store)
+
+    assert named >= {"journal.db, message"}
+    assert (damaged.damaged, whole.damaged) == (True, False)
+
+
+def test_F12_a_table_that_lost_a_columns_name_is_named(store):  # noqa: N802
+    change(store, "ALTER TABLE engine.lane RENAME COLUMN head_id TO head_ie")
+
+    with store.reading() as connection:
+        [found] = damages(connection, store.sealer)
+
+    assert (found.place, "head_id" in found.says) == ("engine.db, lane", True)
+
+
 def test_F12_a_verdict_that_is_no_word_is_damage_and_nothing_worse(store):  # noqa: N802
     with store._backend.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
