@@ -292,10 +292,10 @@ def test_a_pattern_made_to_explode_runs_in_linear_time(pattern):
         made = compiled(call)
         passing = context(long)
 
-        started = time.perf_counter()
+        started = time.process_time()
         made.evaluate(passing)
 
-        assert time.perf_counter() - started < 1
+        assert time.process_time() - started < 1
 
 
 TEXTS = st.text(
