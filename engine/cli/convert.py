@@ -1,9 +1,10 @@
 """``interop convert``: messages to FHIR, C-CDA or HL7 v2, no store, no engine."""
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import orjson
 import rich_click as click
@@ -15,9 +16,10 @@ from engine.hl7.timestamps import read_timestamp
 from engine.peers.sending import read_messages, split
 
 if TYPE_CHECKING:
-    from engine.channels.processing.prepared import Prepared
     from engine.transforms.fhir.mapped import Mapped
     from engine.transforms.trace import Loss
+
+Made = TypeVar("Made")
 
 TEMPLATES = ["ccd", "discharge-summary", "progress-note", "unstructured"]
 
@@ -56,31 +58,81 @@ def convert_command(
 
     Without --channel the built-in map alone is used. Several
     messages are one person's, in order: a document that summarises sees them all.
+    A message that cannot be converted is told by its number, MSH-10 and the reason; the
+    others are printed, and the exit code is 1. Documents are all or none.
     """
-    messages = [_parsed(data) for place in files for data in _contents(place)]
-    if not messages:
+    contents = [data for place in files for data in _contents(place)]
+    if not contents:
         raise Stop("no message begins with MSH", Exit.PROBLEMS)
     if inside:
-        _print_inside(messages, compact=compact)
+        _print_inside(contents, compact=compact)
         return
-    ready = [_prepared(message, channel) for message in messages] if channel else []
+    made, failed = _each(contents, lambda data: _made(data, channel, target))
     if target == "hl7":
-        edited = [each.message for each in ready] or messages
-        sys.stdout.buffer.write(b"".join(message.encode() for message in edited))
-        return
-    mapped = (
-        [_mapped(message) for message in messages]
-        if not channel
-        else [each.mapped for each in ready if each.mapped is not None]
-    )
-    if target == "fhir":
+        edited = b"".join(each.message.encode() for each in made)
+        sys.stdout.buffer.write(edited)
+    elif target == "fhir":
+        mapped = [each.mapped for each in made]
         for each in mapped:
             _print_bundle(each, bundle, compact=compact)
         losses = [one for each in mapped for one in each.losses]
         _report(losses, [one for each in mapped for one in each.findings], loss)
-        return
-    at = _said_at(messages[-1])
-    _print_document(mapped, template or "ccd", at, loss)
+    elif failed:
+        raise Stop(f"no document is written: it would lack {failed}", Exit.PROBLEMS)
+    else:
+        at = _said_at(made[-1].message)
+        _print_document([each.mapped for each in made], template or "ccd", at, loss)
+    if failed:
+        raise Stop(f"not converted: {failed}", Exit.PROBLEMS, _HINT)
+
+
+_HINT: Final = "interop explain shows what is in a message"
+
+
+class _Made(NamedTuple):
+    """A message as far as it was to go; with ``--to hl7`` it is not mapped."""
+
+    message: Message
+    mapped: "Mapped"
+
+
+def _each(
+    contents: list[bytes], make: Callable[[bytes], Made]
+) -> tuple[list[Made], str]:
+    """Make something of each message; tell of each that fails, and go on.
+
+    Returns:
+        what was made, and how many messages failed: in words, empty for none.
+    """
+    made: list[Made] = []
+    for number, data in enumerate(contents, 1):
+        try:
+            made.append(make(data))
+        except (ParseError, TransformError) as error:
+            _tell(number, data, error)
+    failed = len(contents) - len(made)
+    words = f"{failed} of {len(contents)} message{'s' * (len(contents) > 1)}"
+    return made, words if failed else ""
+
+
+def _tell(number: int, data: bytes, error: ParseError | TransformError) -> None:
+    """Tell which message is not converted and why, by its number and MSH-10 alone."""
+    code, where = "unreadable", ""
+    if isinstance(error, TransformError):
+        code = error.code
+    elif error.location:
+        where = f" at {error.location}"
+    name = f"message {number}{_control_id(data)}"
+    click.echo(f"interop: {name}: {code}: {error}{where}", err=True)
+
+
+def _control_id(data: bytes) -> str:
+    """Return MSH-10 in brackets, ``""`` where none can be read."""
+    try:
+        name = parse(data).control_id
+    except ParseError:
+        return ""
+    return f" ({name})" if name else ""
 
 
 def _contents(place: str) -> list[bytes]:
@@ -92,61 +144,66 @@ def _contents(place: str) -> list[bytes]:
     return split(carried(content, now())) if content else read_messages(Path(place))
 
 
-def _parsed(data: bytes) -> Message:
+def _made(data: bytes, channel: str | None, target: str) -> _Made:
+    """Return a message as the channel leaves it, or as the built-in map alone does.
+
+    Raises:
+        ParseError: it cannot be read.
+        TransformError: the map or the channel stops it.
+    """
     from engine.transforms.ccda.incoming import opened
-
-    try:
-        return opened(parse(data))
-    except TransformError as error:
-        raise Stop(str(error), Exit.PROBLEMS) from error
-    except ParseError as error:
-        where = f" at {error.location}" if error.location else ""
-        raise Stop(f"{error}{where}", Exit.PROBLEMS) from error
-
-
-def _prepared(message: Message, channel: str) -> "Prepared":
-    """Return the message as the channel's filter, steps and map leave it."""
-    from engine.channels.processing.prepared import Ended
-    from engine.cli.trial import prepare_only
-
-    half = prepare_only(channel, message.encode())
-    if isinstance(half, Ended):
-        why = f"{half.outcome.state} in {half.outcome.stage}: {half.outcome.reason}"
-        raise Stop(f"the channel stops this message: {why}", Exit.PROBLEMS)
-    if half.mapped is None:
-        raise Stop(str(half.refusal), Exit.PROBLEMS)
-    return half
-
-
-def _mapped(message: Message) -> "Mapped":
-    from engine.transforms.fhir.mapped import MapContext
+    from engine.transforms.fhir.mapped import MapContext, Mapped
     from engine.transforms.fhir.mapping import map_message
 
+    if channel is not None:
+        return _prepared(data, channel, target)
+    message = opened(parse(data))
+    if target == "hl7":
+        return _Made(message, Mapped())
     context = MapContext(received_at=_said_at(message))
-    try:
-        return map_message(message, context)
-    except TransformError as error:
-        hint = "interop explain shows what is in it"
-        raise Stop(str(error), Exit.PROBLEMS, hint) from error
+    return _Made(message, map_message(message, context))
 
 
-def _print_inside(messages: list[Message], *, compact: bool) -> None:
+def _prepared(data: bytes, channel: str, target: str) -> _Made:
+    """Return a message as the channel's filter, steps and map leave it."""
+    from engine.channels.processing.prepared import Ended
+    from engine.cli.trial import prepare_only
+    from engine.transforms.fhir.mapped import Mapped
+
+    half = prepare_only(channel, data)
+    if isinstance(half, Ended):
+        outcome = half.outcome
+        code = outcome.failure.code if outcome.failure else str(outcome.state)
+        why = f"the channel stops it in {outcome.stage}: {outcome.reason}"
+        raise TransformError(why, code)
+    if half.refusal is not None and target != "hl7":
+        raise half.refusal
+    return _Made(half.message, half.mapped or Mapped())
+
+
+def _print_inside(contents: list[bytes], *, compact: bool) -> None:
     """Print a Bundle of what each document in the messages says."""
-    from engine.cli.inside import resources_in
-    from engine.transforms.ccda.incoming import document_in
-    from engine.transforms.ccda.reading import read_document
     from engine.transforms.fhir.bundle import write_json
 
-    found = [document_in(obx) for each in messages for obx in each.all("OBX")]
-    for document in filter(None, found):
-        try:
-            bundle = resources_in(read_document(document))
-        except TransformError as error:
-            raise Stop(str(error), Exit.PROBLEMS) from error
+    found, failed = _each(contents, _inside)
+    for bundle in (one for each in found for one in each):
         content = write_json(bundle, indented=not compact)
         sys.stdout.buffer.write(content + b"\n")
+    if failed:
+        raise Stop(f"not converted: {failed}", Exit.PROBLEMS, _HINT)
     if not any(found):
         raise Stop("there is no C-CDA document in it", Exit.PROBLEMS)
+
+
+def _inside(data: bytes) -> list[dict[str, object]]:
+    """Return a Bundle for each document that a message carries."""
+    from engine.cli.inside import resources_in
+    from engine.transforms.ccda.incoming import document_in, opened
+    from engine.transforms.ccda.reading import read_document
+
+    message = opened(parse(data))
+    documents = filter(None, map(document_in, message.all("OBX")))
+    return [resources_in(read_document(each)) for each in documents]
 
 
 def _said_at(message: Message) -> datetime:

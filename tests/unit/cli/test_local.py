@@ -10,8 +10,9 @@ from engine.cli.invocation import Exit
 from engine.cli.root import interop
 from tests.builders import adt_a01
 from tests.ccda_facts import about, document, patient
+from tests.channel_files import CHANNEL
 from tests.fhir_messages import adt
-from tests.sites import busy_site
+from tests.sites import busy_site, site_at
 from tests.small_guide import write_guide
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -136,6 +137,50 @@ def test_what_cannot_be_converted_ends_in_one_line(content):
     assert result.exit_code == Exit.PROBLEMS
     assert result.stdout == ""
     assert result.stderr.startswith("interop: ")
+
+
+UNMAPPED = b"MSH|^~\\&|A|B|C|D|20260101||QRY^Q99|Q7|P|2.5.1\rPID|1||9||Doe\r"
+UNREADABLE = b"MSH||||||||Doe\r"
+
+
+@pytest.fixture
+def channel(tmp_path):
+    """Return the words for a channel that passes on what it gets."""
+    folder = site_at(tmp_path).config / "channels"
+    folder.mkdir()
+    (folder / "adt.yaml").write_text(CHANNEL, "utf-8")
+    return ("--channel", "adt", "--config", folder.parent)
+
+
+@pytest.mark.parametrize("through_a_channel", [False, True])
+def test_one_message_that_cannot_be_converted_does_not_stop_the_others(
+    channel, through_a_channel
+):
+    words = ["convert", "-", "--to", "fhir", "--compact"]
+    several = adt() + UNMAPPED + UNREADABLE + adt("A03")
+
+    result = run(*words, *(channel if through_a_channel else ()), stdin=several)
+
+    second, third, last = result.stderr.splitlines()[:3]
+    assert result.exit_code == Exit.PROBLEMS
+    assert len(result.stdout.splitlines()) == 2
+    assert second.startswith("interop: message 2 (Q7): trigger-not-mapped: ")
+    assert third.startswith("interop: message 3: unreadable: ")
+    assert last == "interop: not converted: 2 of 4 messages"
+    assert "Doe" not in result.stderr
+
+
+def test_what_the_map_does_not_know_still_leaves_as_hl7(channel):
+    result = run("convert", "-", "--to", "hl7", *channel, stdin=UNMAPPED)
+
+    assert (result.exit_code, result.stdout_bytes) == (Exit.DONE, UNMAPPED)
+
+
+def test_no_document_is_written_that_lacks_what_a_message_says():
+    result = run("convert", "-", "--to", "ccda", stdin=adt() + UNMAPPED)
+
+    assert (result.exit_code, result.stdout) == (Exit.PROBLEMS, "")
+    assert "it would lack 1 of 2 messages" in result.stderr
 
 
 def test_a_folder_of_samples_is_converted_message_by_message():
