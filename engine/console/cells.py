@@ -15,8 +15,8 @@ from typing import Final
 from markupsafe import Markup, escape
 
 from engine.console.ages import age, seconds
+from engine.console.pace import Pace
 from engine.console.queries.overview import ChannelFigures, Figures
-from engine.console.queries.pace import Pace
 from engine.console.rendering import count, state
 from engine.console.sparkline import sparkline
 

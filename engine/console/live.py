@@ -88,7 +88,7 @@ def pulse_of(here: Callable[[], Surroundings]) -> Pulse:
     def read() -> Figures:
         now = here()
         with now.database.reading() as connection:
-            return figures(connection, now.now())
+            return figures(connection, now.now(), now.paces)
 
     return Pulse(read)
 

@@ -7,6 +7,10 @@ from markupsafe import Markup
 
 WIDTH: Final = 2
 HEIGHT: Final = 24
+_DRAWING: Final = Markup(
+    '<svg class="spark" viewBox="-1 0 %s %s" role="img" aria-label="%s">'
+    '<path d="%s"/></svg>'
+)
 
 
 def sparkline(values: Sequence[int]) -> Markup:
@@ -19,11 +23,10 @@ def sparkline(values: Sequence[int]) -> Markup:
     most = max(values, default=0)
     words = f"{len(values)} minutes: at most {most} a minute, {sum(values)} in all"
     bars = "".join(
-        f"M{at * WIDTH} {HEIGHT}v-{max(round(HEIGHT * value / most), 1)}"
-        for at, value in enumerate(values)
-        if value
+        [
+            f"M{at * WIDTH} {HEIGHT}v-{max(round(HEIGHT * value / most), 1)}"
+            for at, value in enumerate(values)
+            if value
+        ]
     )
-    return Markup(
-        '<svg class="spark" viewBox="-1 0 {} {}" role="img" aria-label="{}">'
-        '<path d="{}"/></svg>'
-    ).format(max(len(values), 1) * WIDTH, HEIGHT, words, bars)
+    return _DRAWING % (max(len(values), 1) * WIDTH, HEIGHT, words, bars)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from engine.channels.format.load import Site
 from engine.channels.queries.directory import Directory
 from engine.channels.trials import Trials
+from engine.console.pace import PaceReader
 from engine.console.permissions import Caller
 from engine.console.throttle import Throttle
 from engine.identity.corrections import Form
@@ -25,7 +26,8 @@ class Surroundings:
 
     ``forms`` says which destinations hear of corrections, and in what form; ``site``
     is the configuration as it was last read; ``trials`` is who tries messages without
-    any effect; ``tags`` which channels there are, and the tags of each.
+    any effect; ``tags`` which channels there are, and the tags of each; ``paces`` is
+    who knows what was counted.
     """
 
     settings: Settings
@@ -36,6 +38,7 @@ class Surroundings:
     site: Site | None = None
     trials: Trials = field(default_factory=lambda: Trials(Path("config")))
     tags: Mapping[str, Collection[str]] = field(default_factory=dict)
+    paces: PaceReader = field(default_factory=PaceReader)
 
 
 def surroundings(request: Request) -> Surroundings:

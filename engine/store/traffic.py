@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from engine.store.dialect import put
-from engine.store.schema import EPOCH, microseconds
+from engine.store.schema import EPOCH
 from engine.store.watch_tables import traffic
 
 
@@ -221,10 +221,17 @@ _SUMMED: Final = _BETWEEN.with_only_columns(
     *(traffic.c[name] for name in ("measure", "channel", "place", "label")),
     cast(func.sum(traffic.c["count"]), BigInteger),
 ).group_by(*(traffic.c[name] for name in ("measure", "channel", "place", "label")))
-_EACH_MINUTE: Final = _BETWEEN.with_only_columns(
-    traffic.c.channel, type_coerce(traffic.c.at, BigInteger), traffic.c["count"]
+_AT: Final = type_coerce(traffic.c.at, BigInteger)
+"""Instants as they are stored: there may be a row for each channel and minute."""
+
+_EACH_MINUTE: Final = MappingProxyType(
+    {
+        name: _BETWEEN.with_only_columns(
+            _AT, traffic.c[name], cast(func.sum(traffic.c["count"]), BigInteger)
+        ).group_by(traffic.c.at, traffic.c[name])
+        for name in ("channel", "label")
+    }
 )
-"""Instants as they are stored: there is a row for each channel and minute."""
 
 
 def totals(connection: Connection) -> list[Point]:
@@ -288,23 +295,20 @@ def summed(
     return found
 
 
-def taken_by_minute(
-    connection: Connection, now: datetime, count: int = 60
-) -> dict[str, list[int]]:
-    """Return for each channel how much came in each of the last minutes, oldest first.
-
-    The last one is the minute that ``now`` is in, which is not over.
-    """
-    first = _begin(Span.MINUTE, now) - timedelta(minutes=count - 1)
-    begin, minute = microseconds(first), microseconds(EPOCH + _SIZES[Span.MINUTE])
-    found: dict[str, list[int]] = {}
-    for span, some in _kept_in([Measure.RECEIVED]):
-        asked = _asked(span, some, first, now + _SIZES[Span.MINUTE])
-        for channel, at, amount in connection.execute(_EACH_MINUTE, asked).all():
-            place = (at - begin) // minute
-            if 0 <= place < count:
-                found.setdefault(channel, [0] * count)[place] += amount
-    return found
+def each_minute(
+    connection: Connection,
+    measure: Measure,
+    by: Literal["channel", "label"],
+    since: datetime,
+    until: datetime,
+) -> dict[datetime, dict[str, int]]:
+    """Return what was counted in each minute, by the channel or by the label."""
+    found: dict[int, dict[str, int]] = {}
+    for span, some in _kept_in([measure]):
+        rows = connection.execute(_EACH_MINUTE[by], _asked(span, some, since, until))
+        for at, name, amount in rows.all():
+            found.setdefault(at, {})[name] = amount
+    return {EPOCH + timedelta(microseconds=at): each for at, each in found.items()}
 
 
 def hours(
@@ -368,11 +372,18 @@ def quantile(points: Iterable[Point], share: float) -> float | None:
     for point in points:
         bounds = BOUNDS[Measure(point.measure)]
         counted[point.label] += point.amount
-    del counted[SUM]
-    below, wanted = 0, share * counted.total()
+    return quantile_of(bounds, counted, share)
+
+
+def quantile_of(
+    bounds: Sequence[float], counted: Mapping[str, int], share: float
+) -> float | None:
+    """Return the same of what was counted by the label of its bucket."""
+    total = sum(counted.values()) - counted.get(SUM, 0)
+    below, wanted = 0, share * total
     for lower, upper in pairwise((0.0, *bounds)):
-        inside = counted[f"{upper:g}"]
+        inside = counted.get(f"{upper:g}", 0)
         if inside and below + inside >= wanted:
             return lower + (upper - lower) * (wanted - below) / inside
         below += inside
-    return bounds[-1] if below < counted.total() else None
+    return bounds[-1] if below < total else None

@@ -92,13 +92,18 @@ def test_what_could_not_be_written_is_counted_again():
     assert counts.take() == {Key("received", "adt", "", "ADT^A01"): 3}
 
 
-def test_the_last_minutes_of_a_channel_are_in_order_and_end_now(store):
+def test_each_minute_tells_what_was_counted_by_channel_or_by_label(store):
     write(store, received(1), NOON - 61 * MINUTE)
     write(store, received(2), NOON - 59 * MINUTE)
-    write(store, received(3))
+    counts = received(3)
+    counts.add(Measure.RECEIVED, "adt", label="ADT^A08", count=4)
+    write(store, counts)
 
-    found = ask(store, traffic.taken_by_minute, NOON)
-    assert found == {"adt": [2, *[0] * 58, 3]}
+    since, until = NOON - HOUR, NOON + MINUTE
+    taken = ask(store, traffic.each_minute, Measure.RECEIVED, "channel", since, until)
+    kinds = ask(store, traffic.each_minute, Measure.RECEIVED, "label", since, until)
+    assert taken == {NOON - 59 * MINUTE: {"adt": 2}, NOON: {"adt": 7}}
+    assert kinds[NOON] == {"ADT^A01": 3, "ADT^A08": 4}
     summed = ask(store, traffic.summed, [Measure.RECEIVED], NOON - HOUR, NOON, "adt")
     assert [(point.channel, point.amount) for point in summed] == [("adt", 2)]
 

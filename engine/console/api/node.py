@@ -46,7 +46,7 @@ def status(request: Request) -> node_models.Status:
     """Tell how the engine stands: what needs a person, what waits, who works."""
     here = surroundings(request)
     with here.database.reading() as connection:
-        found = overview.figures(connection, here.now())
+        found = overview.figures(connection, here.now(), here.paces)
     processes = [node_models.Process.model_validate(each) for each in found.processes]
     return node_models.Status(
         at=found.at,

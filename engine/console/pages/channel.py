@@ -57,7 +57,7 @@ def channels(request: Request) -> Response:
     """List the channels of the configuration, and those that have only a past."""
     here = surroundings(request)
     with here.database.reading() as connection:
-        found = overview.figures(connection, here.now())
+        found = overview.figures(connection, here.now(), here.paces)
     known = {each.channel: each for each in found.channels}
     configured = {each.name: each for each in _configured(here)}
     sees = caller(request).sees
@@ -99,7 +99,7 @@ def channel(request: Request, name: str, tab: str = "flow") -> Response:
     found = next((each for each in _configured(here) if each.name == name), None)
     sealer = here.database.sealer
     with here.database.reading() as connection:
-        all_figures = overview.figures(connection, here.now())
+        all_figures = overview.figures(connection, here.now(), here.paces)
         figures = _figures(all_figures.channels, name)
         unknown = found is None and not figures.received
         if unknown or not caller(request).sees(name):

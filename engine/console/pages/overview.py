@@ -4,7 +4,6 @@ Spec:
     console.md S1.
 """
 
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Final
 
@@ -12,17 +11,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.console import cells
-from engine.console.listing import Listing, answer
 from engine.console.queries import overview as queries
 from engine.console.queries.overview import ChannelFigures, Figures
+from engine.console.rendering import page
 from engine.console.surroundings import caller, surroundings
 from engine.store import error_queue, incidents
 
 SHOWS: Final = ("all", "attention", "silent", "mine")
-COLUMNS: Final = (
-    *("channel", "state", "received", "processed", "filtered", "held", "error"),
-    *("delivered", "waiting", "failed", "oldest", "last"),
-)
 
 
 def overview(request: Request, show: str = "all", tv: int = 0) -> Response:
@@ -32,14 +27,14 @@ def overview(request: Request, show: str = "all", tv: int = 0) -> Response:
     here = surroundings(request)
     now = here.now()
     with here.database.reading() as connection:
-        found = queries.visible(queries.figures(connection, now), caller(request).sees)
+        found = queries.figures(connection, now, here.paces)
+        found = queries.visible(found, caller(request).sees)
         groups = error_queue.groups(connection)
         troubles = incidents.open_incidents(connection)
-    listing = Listing("channels", COLUMNS, [asdict(row) for row in found.channels])
-    return answer(
+    return page(
         request,
-        listing,
         "overview.html",
+        counts=cells.COUNTS,
         channels=[row for row in found.channels if _shown(request, found, row, show)],
         any_channel=bool(found.channels),
         show=show if show in SHOWS else "all",

@@ -35,7 +35,7 @@ def system(request: Request, tab: str = "health") -> Response:
     """Show checks, nodes, store, certificates and settings."""
     here = surroundings(request)
     with here.database.reading() as connection:
-        found = overview.figures(connection, here.now())
+        found = overview.figures(connection, here.now(), here.paces)
         checks = queries.checks(connection, found, here.settings)
         growth = queries.growth(connection, here.database, found, _free(here))
     return page(
@@ -133,7 +133,7 @@ def bundle(request: Request) -> Response:
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])
     with here.database.reading() as connection:
-        found = overview.figures(connection, here.now())
+        found = overview.figures(connection, here.now(), here.paces)
         checks = queries.checks(connection, found, here.settings)
         growth = queries.growth(connection, here.database, found, _free(here))
     content = {

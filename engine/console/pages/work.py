@@ -60,7 +60,7 @@ def work(request: Request, kind: str = "errors") -> Response:
         parked = queues.parked(connection)
         twice = second_looks.waiting(connection, who.name, confidential=sees)
         waiting = [each for each in queues.waiting(connection) if each.ready]
-        figures = overview.figures(connection, here.now())
+        figures = overview.figures(connection, here.now(), here.paces)
     rows = [
         *(_group_row(each) for each in groups),
         *(

@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from engine.console.queries.pace import Pace, pace
+from engine.console.pace import Pace, PaceReader
 from engine.store import error_queue, queues, reports, search, worklist
 from engine.store.database import Connection
 from engine.store.reports import Report
@@ -82,8 +82,13 @@ class Figures:
     pace: Pace = field(default_factory=Pace)
 
 
-def figures(connection: Connection, now: datetime) -> Figures:
-    """Return what every page that stands open shows of the present."""
+def figures(
+    connection: Connection, now: datetime, paces: PaceReader | None = None
+) -> Figures:
+    """Return what every page that stands open shows of the present.
+
+    ``paces`` is who read the pace before, and need not read all of it again.
+    """
     lanes = queues.waiting(connection)
     return Figures(
         now,
@@ -94,7 +99,7 @@ def figures(connection: Connection, now: datetime) -> Figures:
         sum(each.parked for each in lanes),
         sum(each.ready for each in lanes),
         search.newest(connection),
-        pace(connection, now),
+        (paces or PaceReader()).read(connection, now),
     )
 
 

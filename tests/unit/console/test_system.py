@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from engine.console.ages import seconds
+from engine.console.pace import PaceReader
 from engine.console.permissions import Permission
-from engine.console.queries.pace import pace
 from engine.console.queries.system import Growth
 from engine.settings import load_settings, origins
 from engine.store import audit, reports, traffic
@@ -128,7 +128,7 @@ def test_the_pace_is_the_last_hour_against_the_same_hour_of_other_weeks(web):
     count(web, NOON - timedelta(minutes=2), 3, wait=2.0)
     for weeks, number in ((1, 10), (2, 20), (3, 60)):
         count(web, NOON - timedelta(weeks=weeks) + timedelta(minutes=5), number)
-    found = ask(web.database, pace, NOON)
+    found = ask(web.database, PaceReader().read, NOON)
 
     assert found.hour("adt") == 3
     assert found.usual == {"adt": 20}
@@ -138,10 +138,29 @@ def test_the_pace_is_the_last_hour_against_the_same_hour_of_other_weeks(web):
     assert "60 minutes: at most 3 a minute, 3 in all" in page
 
 
+def test_minutes_that_are_over_are_read_once_and_the_last_ones_again(web):
+    paces = PaceReader()
+    count(web, NOON - timedelta(minutes=50), 4, wait=2.0)
+    count(web, NOON, 1)
+    first = ask(web.database, paces.read, NOON)
+
+    count(web, NOON - timedelta(minutes=50), 100)
+    count(web, NOON - timedelta(minutes=1), 2)
+    count(web, NOON + timedelta(minutes=11), 7)
+    again = ask(web.database, paces.read, NOON)
+    later = ask(web.database, paces.read, NOON + timedelta(minutes=11))
+
+    assert first.minutes == {"adt": [*[0] * 9, 4, *[0] * 49, 1]}
+    assert again.minutes == {"adt": [*[0] * 9, 4, *[0] * 48, 2, 1]}
+    assert later.minutes == {"adt": [*[0] * 47, 2, 1, *[0] * 10, 7]}
+    assert (again.hour("adt"), again.hour("lab")) == (7, 0)
+    assert 1.0 < first.p95 <= 2.5
+
+
 def test_nothing_is_usual_before_there_are_weeks_to_tell(web):
     count(web, NOON - timedelta(weeks=1))
 
-    assert ask(web.database, pace, NOON).usual == {}
+    assert ask(web.database, PaceReader().read, NOON).usual == {}
     assert "not known yet" in web.signed_in(SEE).browse("/").text
     assert seconds(None) == "-"
 
