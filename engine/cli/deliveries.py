@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from engine.cli.confidential import confidential_option, expect_to_show
 from engine.cli.invocation import Exit, Group, Stop
 from engine.cli.output import Row, emit, emit_one
 from engine.cli.site import confirm, move_options, order, store
@@ -50,7 +51,8 @@ def list_deliveries(
 @click.option(
     "--document", is_flag=True, help="Print what was sent, with patient data."
 )
-def show(delivery_id: int, *, document: bool) -> None:
+@confidential_option
+def show(delivery_id: int, confidential: str, *, document: bool) -> None:
     """Show one delivery; --document prints its bytes and is audited."""
     from engine.store import audit, delivery_moves, queues
 
@@ -65,6 +67,7 @@ def show(delivery_id: int, *, document: bool) -> None:
             return
         if sent is None:
             raise Stop("its document was purged", Exit.PROBLEMS)
+        expect_to_show(database, found.message_id, confidential)
         asked = order("")
         act = audit.Act(asked.now, asked.actor, "reveal", f"delivery {delivery_id}")
         with database.engine() as connection:

@@ -6,9 +6,9 @@ from pathlib import Path as File
 
 import rich_click as click
 
+from engine.cli.given import message_bytes
 from engine.cli.invocation import Command, Exit, Stop, note
 from engine.cli.output import Row, emit, emit_one
-from engine.cli.site import message_bytes
 from engine.console.queries.fields import fields_of
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, Path, dictionary, parse, parse_path

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Final
 import orjson
 import rich_click as click
 
+from engine.cli.confidential import (
+    admitted,
+    confidential_option,
+    expect_to_show,
+    shown,
+)
 from engine.cli.invocation import Exit, Group, Stop, invocation, now
 from engine.cli.output import Row, emit, emit_one, output_format
 from engine.cli.site import confirm, move_options, order, store
@@ -38,19 +44,28 @@ def messages_command() -> None:
 @messages_command.command("search")
 @click.argument("query", nargs=-1)
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
-def search(query: tuple[str, ...], limit: int) -> None:
-    """List the messages that match, newest first."""
+@confidential_option
+def search(query: tuple[str, ...], limit: int, confidential: str) -> None:
+    """List the messages that match, newest first.
+
+    A search that names a patient finds none of a confidential one, unless told why.
+    """
     wanted = _filter(" ".join(query))
     with store() as database:
-        emit(map(_row, _pages(database, wanted, limit)), COLUMNS)
+        sees = admitted(database, confidential)
+        emit(map(_row, _pages(database, wanted, limit, sees=sees)), COLUMNS)
 
 
 @messages_command.command("show")
 @click.argument("message_id", type=int)
-def show(message_id: int) -> None:
+@confidential_option
+def show(message_id: int, confidential: str) -> None:
     """Show one message: its life, its deliveries, its content masked."""
     from engine.store import batches, edited_copies, journal, queues, search
 
+    with store() as database:
+        if invocation().reveal:
+            expect_to_show(database, message_id, confidential)
     with store() as database, database.reading() as connection:
         found = search.message(connection, message_id)
         data = journal.content(connection, database.sealer, message_id)
@@ -66,7 +81,7 @@ def show(message_id: int) -> None:
         f"{d.id} {d.destination} {d.state} {d.sentence}".strip() for d in sent
     ]
     attempts = [f"{a.attempt} {a.state} {a.stage} {a.reason}".strip() for a in past]
-    text = "" if data is None else shown(data)
+    text = "" if data is None else _text(data)
     content = text if output_format() != "table" else "\n" + text.replace("\r", "\n")
     more = {"attempts": attempts, "deliveries": deliveries, "hl7": content}
     if edited:
@@ -84,7 +99,7 @@ def _relation(copy: "EditedCopy", message_id: int) -> str:
     return f"copied by {copy.actor}: {copy.refusal or became}"
 
 
-def shown(data: bytes) -> str:
+def _text(data: bytes) -> str:
     """Return a message as text, masked without ``--reveal``."""
     from engine.hl7 import parse
     from engine.hl7.masking import mask
@@ -244,11 +259,12 @@ def _filter(query: str) -> "MessageFilter":
 
 
 def _pages(
-    database: "Database", wanted: "MessageFilter", limit: int
+    database: "Database", wanted: "MessageFilter", limit: int, *, sees: bool = False
 ) -> "Iterator[MessageRow]":
     """Yield matching messages, newest first, page by page."""
     from engine.store import search
 
+    hides = wanted.names_somebody and not sees
     before = 0
     while limit > 0:
         with database.reading() as connection:
@@ -259,7 +275,7 @@ def _pages(
                 before=before,
                 limit=min(PAGE, limit),
             )
-        yield from page
+        yield from shown(database, page) if hides else page
         if len(page) < min(PAGE, limit):
             return
         limit -= len(page)

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from engine.cli.confidential import admitted, confidential_option
 from engine.cli.invocation import Exit, Group, Stop, note
 from engine.cli.mpi_models import COMMANDS
 from engine.cli.mpi_persons import (
-    admitted,
-    confidential_option,
     search_command,
     show_command,
     unidentified_command,

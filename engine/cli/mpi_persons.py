@@ -1,43 +1,22 @@
 """``interop mpi show``, ``search``, ``unidentified``: who is known."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from engine.cli.confidential import admitted, confidential_option
 from engine.cli.invocation import Command, Exit, Stop, note, now
 from engine.cli.output import Row, emit, masked
-from engine.cli.site import order, store
+from engine.cli.site import store
 
 if TYPE_CHECKING:
     from engine.identity.criteria import Criteria
     from engine.identity.index import SourceRecord
-    from engine.store.database import Database
     from engine.store.person_search import Found, Search
 
 PERSON_COLUMNS = ["person", "record", "authority", "name", "birth", "sex"]
 _NARROWER = "add a given name, --birth, --phone or --ssn"
-
-
-confidential_option: Final = click.option(
-    "--confidential",
-    default="",
-    metavar="REASON",
-    help="Show confidential persons too; the reason is kept in the audit trail.",
-)
-
-
-def admitted(database: "Database", reason: str) -> bool:
-    """Whether confidential persons may be shown: with a reason, once it is kept."""
-    from engine.store.audit import Act, write
-
-    if not reason:
-        return False
-    why = order(reason)
-    act = Act(why.now, why.actor, "view", "confidential persons", reason)
-    with database.engine() as connection:
-        write(connection, database.sealer, [act])
-    return True
 
 
 def person_row(record: "SourceRecord") -> Row:

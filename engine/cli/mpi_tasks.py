@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import rich_click as click
 
+from engine.cli.confidential import admitted, confidential_option
 from engine.cli.invocation import Command, Exit, Stop, note
-from engine.cli.mpi_persons import (
-    PERSON_COLUMNS,
-    admitted,
-    confidential_option,
-    person_row,
-)
+from engine.cli.mpi_persons import PERSON_COLUMNS, person_row
 from engine.cli.mpi_quality import day_of, period, period_options
 from engine.cli.output import Row, emit, emit_one, masked
 from engine.cli.site import order, site, store

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from engine.cli.given import message_bytes
 from engine.cli.invocation import Command, Exit, Stop, invocation, note
-from engine.cli.site import message_bytes, settings
+from engine.cli.site import settings
 
 if TYPE_CHECKING:
     from engine.hl7.scrubbing import Replacement

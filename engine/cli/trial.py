@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from engine.cli.given import is_stored, message_bytes
 from engine.cli.invocation import Command, Exit, Stop, invocation, leave, note, now
 from engine.cli.output import Row, emit_one, masked, output_format
-from engine.cli.site import is_stored, message_bytes, site
+from engine.cli.site import site
 
 if TYPE_CHECKING:
     from engine.channels.processing.assemble import Line

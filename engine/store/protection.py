@@ -1,4 +1,4 @@
-"""Who is confidential, as their sources say, and which doubts are about them.
+"""Who is confidential, as their sources say, and what is kept about them.
 
 Spec:
     identity.md 14, M20.
@@ -15,6 +15,7 @@ from engine.store import links
 from engine.store.audit import Act, write
 from engine.store.patient_tables import person, record, task, task_candidate
 from engine.store.patients import SqlPatientIndex
+from engine.store.tables import message
 
 ENGINE: Final = "engine"
 _ABOUT_PROTECTED: Final = (
@@ -27,6 +28,12 @@ _ABOUT_PROTECTED: Final = (
     )
     .join(person, person.c.eid == record.c.person)
     .where(task.c.id.in_(bindparam("tasks", expanding=True)), person.c.confidential > 0)
+)
+_FOUND: Final = select(message.c.id, message.c.person).where(
+    message.c.id.in_(bindparam("messages", expanding=True)), message.c.person != ""
+)
+_ASKED: Final = select(task.c.message, task.c.id).where(
+    task.c.message.in_(bindparam("messages", expanding=True))
 )
 _PROTECT: Final = (
     update(record)
@@ -67,6 +74,23 @@ def shielded(connection: Connection, tasks: Collection[int]) -> frozenset[int]:
         return frozenset()
     found = connection.execute(_ABOUT_PROTECTED, {"tasks": list(tasks)})
     return frozenset(found.scalars())
+
+
+def concerned(connection: Connection, messages: Collection[int]) -> frozenset[int]:
+    """Return which of some messages were found to be about somebody confidential.
+
+    The person of a message counts as they are today, and the doubts it raised; one that
+    was not processed is in no answer.
+    """
+    asked = {"messages": list(messages)}
+    persons = {row.id: row.person for row in connection.execute(_FOUND, asked)}
+    today = {eid: links.resolved(connection, eid) for eid in set(persons.values())}
+    hidden = links.confidential(connection, today.values())
+    raised = {row.id: row.message for row in connection.execute(_ASKED, asked)}
+    covered = shielded(connection, raised)
+    return frozenset(
+        number for number, eid in persons.items() if today[eid] in hidden
+    ).union(raised[each] for each in covered)
 
 
 def _shield(patients: SqlPatientIndex, person: str) -> None:

@@ -25,6 +25,9 @@ from engine.store.tables import attempt as attempt_rows
 from engine.store.tables import journal_message, search_key
 from engine.store.tables import message as message_rows
 
+CONTROL: Final = "control"
+"""The kind of search key that names a message, and no patient."""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
@@ -32,7 +35,7 @@ class MessageFilter:
 
     ``channels`` are those that may be shown, None for all.
     ``keys`` must all match: ``SearchKey("identifier", "...")`` and so on, the control
-    id as kind ``control``.
+    id as kind `CONTROL`.
     """
 
     channel: str = ""
@@ -44,6 +47,11 @@ class MessageFilter:
     until: datetime | None = None
     person: str = ""
     keys: tuple[SearchKey, ...] = ()
+
+    @property
+    def names_somebody(self) -> bool:
+        """Whether it asks for the messages of one patient."""
+        return bool(self.person) or any(each.kind != CONTROL for each in self.keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,12 @@ from starlette.responses import Response
 from engine.console.api import models
 from engine.console.api.lists import Paged, page
 from engine.console.api.orders import Reasoned, carried_out, written
-from engine.console.pages.message import DELIVERY_MOVES, MOVES
+from engine.console.exposure import (
+    expect_to_see,
+    may_see,
+    visible,
+)
+from engine.console.pages.message import DELIVERY_MOVES, MOVES, expect_message
 from engine.console.permissions import Permission
 from engine.console.queries import message_query
 from engine.console.queries.message_query import QueryFault
@@ -31,7 +36,7 @@ from engine.store import delivery_moves, journal, queues, search
 from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
 from engine.store.queues import DeliveryFilter
-from engine.store.search import MessageFilter
+from engine.store.search import CONTROL, MessageFilter
 
 Rows = models.Listed[models.MessageRow]
 Deliveries = models.Listed[models.Delivery]
@@ -94,7 +99,7 @@ def find(request: Request, asked: MessageSearch) -> Rows:
         # its words stand in the query, which may name a patient
         sentence = f"character {wanted.at} of the query: {wanted.hint}"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
-    if any(each.kind != "control" for each in wanted.keys):
+    if any(each.kind != CONTROL for each in wanted.keys):
         if not who.may(Permission.VIEW_PHI):
             raise HTTPException(HTTPStatus.FORBIDDEN, _MAY_NOT_NAME)
         written(request, "search", "messages", asked.query)
@@ -107,18 +112,16 @@ def _rows(request: Request, wanted: MessageFilter, asked: Paged) -> Rows:
         found = search.messages(
             connection, database.sealer, wanted, before=asked.cursor, limit=asked.limit
         )
-    rows = [models.MessageRow.model_validate(each) for each in found]
+    shown = visible(request, found) if wanted.names_somebody else found
+    rows = [models.MessageRow.model_validate(each) for each in shown]
     return page(rows, [each.id for each in found], asked.limit)
 
 
 def message(request: Request, message_id: int) -> models.Message:
-    """Show one message; its content is masked without the permission view-phi."""
-    here, who = surroundings(request), caller(request)
-    reveal = who.may(Permission.VIEW_PHI)
-    with here.database.reading() as connection:
-        found = search.message(connection, message_id)
-    if found is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {message_id}")
+    """Show one message; its content is masked for those who may not see its patient."""
+    here = surroundings(request)
+    found = expect_message(request, message_id)
+    reveal = may_see(request, found)
     if reveal:
         written(request, "view", f"message {message_id}")
     sealer, its = here.database.sealer, DeliveryFilter(message_id=message_id)
@@ -193,6 +196,7 @@ def document(request: Request, delivery_id: int) -> models.Document:
         row = queues.delivery(connection, delivery_id)
     if row is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no delivery {delivery_id}")
+    expect_to_see(request, expect_message(request, row.message_id))
     written(request, "view", f"message {row.message_id}")
     with here.database.reading() as connection:
         found = delivery_moves.content(connection, here.database.sealer, delivery_id)

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.channels.saved_tests import NewTest, add_test, expectation
+from engine.console.exposure import expect_to_see
 from engine.console.permissions import Permission
 from engine.console.queries import drafts, samples
 from engine.console.queries.drafts import Rules
@@ -240,6 +241,7 @@ def _stored(request: Request, number: int) -> Sheet:
         found = search.message(connection, number)
     if found is None or not who.sees(found.channel):
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {number}")
+    expect_to_see(request, found)
     act = Act(here.now(), who.name, "view", f"message {number}", "on the test bench")
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])

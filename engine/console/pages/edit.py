@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.console.exposure import expect_to_see
+from engine.console.pages.message import expect_message
 from engine.console.permissions import Permission
 from engine.console.queries import edits
 from engine.console.queries.edits import Edit
@@ -24,7 +26,7 @@ from engine.console.queries.message_story import neighbours
 from engine.console.rendering import page
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
-from engine.store import audit, edited_copies, journal, search
+from engine.store import audit, edited_copies, journal
 from engine.store.audit import Act, Order
 from engine.store.search import MessageRow
 
@@ -102,11 +104,10 @@ def _opened(request: Request, message_id: int) -> tuple[MessageRow, bytes]:
     here = surroundings(request)
     if not caller(request).may(Permission.VIEW_PHI):
         raise HTTPException(HTTPStatus.FORBIDDEN, _SEES_PATIENTS)
+    found = expect_message(request, message_id)
+    expect_to_see(request, found)
     with here.database.reading() as connection:
-        found = search.message(connection, message_id)
         data = journal.content(connection, here.database.sealer, message_id)
-    if found is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {message_id}")
     if data is None:
         raise HTTPException(HTTPStatus.GONE, "its content was removed by retention")
     return found, data

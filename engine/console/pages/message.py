@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from engine.console.event_names import EVENT_NAMES
+from engine.console.exposure import HIDDEN, expect_to_see, may_see
 from engine.console.permissions import Permission
 from engine.console.queries import message_story as story
 from engine.console.queries.fields import Field, fields_of
@@ -41,6 +42,7 @@ from engine.store.audit import Act, Order
 from engine.store.database import Connection
 from engine.store.queues import DeliveryRow
 from engine.store.seal import Sealer
+from engine.store.search import MessageRow
 from engine.transforms.ccda.reading import read_document
 from engine.transforms.ccda.viewing import to_html
 
@@ -101,11 +103,8 @@ def message(
     """Show one message; what names the patient only to those who may see it."""
     here = surroundings(request)
     who = caller(request)
-    reveal = who.may(Permission.VIEW_PHI)
-    with here.database.reading() as connection:
-        found = search.message(connection, message_id)
-    if found is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {message_id}")
+    found = expect_message(request, message_id)
+    reveal = may_see(request, found)
     if reveal:
         act = Act(here.now(), who.name, "view", f"message {message_id}")
         with here.database.engine() as connection:
@@ -142,6 +141,7 @@ def message(
         may_edit=reveal and data is not None and who.may(Permission.REPLAY),
         edited=edited,
         reveal=reveal,
+        hidden=HIDDEN if who.may(Permission.VIEW_PHI) and not reveal else "",
         near=near,
         newer=near.newer_delivered,
         acts=acts,
@@ -151,6 +151,19 @@ def message(
         documents=[each for each in sent if _is_document(each)],
         delivered=sum(row.state == "delivered" for row in rows),
     )
+
+
+def expect_message(request: Request, message_id: int) -> MessageRow:
+    """Return a message that there is.
+
+    Raises:
+        HTTPException: 404.
+    """
+    with surroundings(request).database.reading() as connection:
+        found = search.message(connection, message_id)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {message_id}")
+    return found
 
 
 def _content(data: bytes | None, *, reveal: bool) -> Content:
@@ -223,6 +236,7 @@ def _is_document(sent: Sent) -> bool:
 def document(request: Request, message_id: int, delivery_id: int) -> Response:
     """Show a C-CDA document that was made, for a frame that can do nothing."""
     here = surroundings(request)
+    expect_to_see(request, expect_message(request, message_id))
     act = Act(here.now(), caller(request).name, "view", f"message {message_id}")
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.console.event_names import EVENT_NAMES
+from engine.console.exposure import visible
 from engine.console.listing import Listing, answer
 from engine.console.live import FOLLOWED
 from engine.console.permissions import Permission
@@ -52,9 +53,10 @@ def messages(request: Request, before: int = 0) -> Response:
             connection, here.database.sealer, wanted, before=before, limit=PAGE
         )
     more = _address(request, before=rows[-1].id) if len(rows) == PAGE else ""
-    listing = Listing("messages", COLUMNS, [row_of(each) for each in rows], more)
+    shown = visible(request, rows) if wanted.names_somebody else rows
+    listing = Listing("messages", COLUMNS, [row_of(each) for each in shown], more)
     kept = request.query_params.get("q", "")
-    drop = [] if kept else [(n, _without(given, n)) for n in given if not rows]
+    drop = [] if kept else [(n, _without(given, n)) for n in given if not shown]
     return answer(
         request,
         listing,
