@@ -77,10 +77,9 @@ def _ago(since: datetime | None, at: datetime) -> str:
 
 def work(found: Figures) -> Cells:
     """Return how much there is of each kind of work."""
-    errors, mismatch = found.needs
     numbers = {
-        "errors": errors.count,
-        "mismatch": mismatch.count,
+        "errors": found.needs[0].count,
+        "mismatch": found.doubts.count if found.doubts else 0,
         "parked": found.parked,
         "waiting": found.ready,
     }

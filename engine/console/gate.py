@@ -22,16 +22,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
+from engine.console.lately import Lately
 from engine.console.permissions import Permission
 from engine.console.problems import PROGRAMS, problem
 from engine.console.reach import expect_reach
-from engine.console.session import known_by
+from engine.console.session import known_by, session_in
 from engine.console.surroundings import (
     Surroundings,
     caller,
     session,
     surroundings,
 )
+from engine.errors import StoreError
 
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 UNKNOWN: Final = "a valid token is needed: Authorization: Bearer TOKEN"
@@ -71,6 +73,7 @@ class Gate:
     ) -> None:
         self._app = app
         self._here = here
+        self._lately = Lately()
         self._open_paths = frozenset(open_paths)
         self._open_folders = tuple(
             path.partition("{")[0] for path in open_paths if "{" in path
@@ -81,13 +84,23 @@ class Gate:
         if scope["type"] != "http" or self._is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        known = await run_in_threadpool(
-            known_by, scope["headers"], scope["path"], self._here
-        )
+        state, now = scope.setdefault("state", {}), self._here.now()
+        held = session_in(scope["headers"])
+        try:
+            known = await run_in_threadpool(
+                known_by, scope["headers"], scope["path"], self._here
+            )
+        except StoreError:
+            known = self._lately.known(held, now)
+            if known is None or not _shows_the_last(scope):
+                raise
+            state["away"] = True
+        else:
+            self._lately.keep(held, known, now)
         if known is None:
             await self._turned_away(scope)(scope, receive, send)
             return
-        scope.setdefault("state", {}).update(known._asdict())
+        state.update(known._asdict())
         await self._app(scope, receive, send)
 
     def _turned_away(self, scope: Scope) -> Response:
@@ -103,6 +116,11 @@ class Gate:
 
     def _is_open(self, path: str) -> bool:
         return path in self._open_paths or path.startswith(self._open_folders)
+
+
+def _shows_the_last(scope: Scope) -> bool:
+    """Whether this shows figures alone, as they were before the store went away."""
+    return (scope["method"], scope["path"]) == ("GET", "/")
 
 
 def _way_in(scope: Scope, headers: Headers) -> Response:

@@ -48,10 +48,12 @@ class Pulse:
     Args:
         read: one read of the store; it waits for the disk.
         ending: whether the server is about to stop, so that streams end too.
+        latest: what was read last, here or for a page: the store may go away.
     """
 
     read: Callable[[], Figures]
     ending: Callable[[], bool] = bool
+    latest: Figures | None = None
     _listeners: set[Heard] = field(default_factory=set)
     _beating: asyncio.Task[None] | None = None
 
@@ -74,7 +76,7 @@ class Pulse:
         while True:
             found: Figures | None = None
             with suppress(EngineError):
-                found = await run_in_threadpool(self.read)
+                found = self.latest = await run_in_threadpool(self.read)
             for heard in self._listeners:
                 if heard.full():  # a slow tab gets the latest
                     heard.get_nowait()
@@ -91,6 +93,13 @@ def pulse_of(here: Callable[[], Surroundings]) -> Pulse:
             return figures(connection, now.now(), now.paces)
 
     return Pulse(read)
+
+
+def pulse(request: Request) -> Pulse:
+    """Return the pulse of the application of a request."""
+    found = request.app.state.pulse
+    assert isinstance(found, Pulse)
+    return found
 
 
 @dataclass(slots=True)
@@ -118,20 +127,18 @@ class News:
 async def stream(request: Request, name: str) -> Response:
     """Send what changes on a page, as server-sent events."""
     cells, news = _cells_of(request, name), _news(request)
-    pulse = request.app.state.pulse
-    assert isinstance(pulse, Pulse)
     headers = {"X-Accel-Buffering": "no"}
     return StreamingResponse(
-        events(pulse, cells, news), headers=headers, media_type="text/event-stream"
+        events(pulse(request), cells, news),
+        headers=headers,
+        media_type="text/event-stream",
     )
 
 
 async def once(request: Request, name: str) -> Response:
     """Return what a stream would send first: for browsers whose stream dropped."""
     cells, news = _cells_of(request, name), _news(request)
-    pulse = request.app.state.pulse
-    assert isinstance(pulse, Pulse)
-    async with pulse.listening() as heard:
+    async with pulse(request).listening() as heard:
         found = await heard.get()
     if found is None:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer")
@@ -143,8 +150,8 @@ async def once(request: Request, name: str) -> Response:
 def _cells_of(request: Request, name: str) -> Callable[[Figures], Cells]:
     if name not in PAGES:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    sees = caller(request).sees
-    return lambda found: PAGES[name](visible(found, sees))
+    who = caller(request)
+    return lambda found: PAGES[name](visible(found, who))
 
 
 def _news(request: Request) -> News | None:
@@ -163,16 +170,16 @@ def _news(request: Request) -> News | None:
 
 
 async def events(
-    pulse: Pulse, cells: Callable[[Figures], Cells], news: News | None
+    beats: Pulse, cells: Callable[[Figures], Cells], news: News | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the events of one stream: ``cells``, ``news`` and ``failed``."""
     shown: Mapping[str, str] = {}
     told = newest = quiet = 0
     yield b"retry: 1000\n\n"
-    async with pulse.listening() as heard:
+    async with beats.listening() as heard:
         for _ in range(BEATS):
             found = await heard.get()
-            if pulse.ending():
+            if beats.ending():
                 return
             if found is None:
                 yield _event("failed", {})

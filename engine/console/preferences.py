@@ -7,6 +7,7 @@ from fastapi import Form
 from starlette.responses import RedirectResponse, Response
 
 from engine.console.rendering import THEME_COOKIE, THEMES
+from engine.console.surroundings import own_place
 
 _YEAR = 365 * 24 * 3600
 
@@ -15,8 +16,7 @@ def keep(
     theme: Annotated[str, Form()] = "", back: Annotated[str, Form()] = "/"
 ) -> Response:
     """Keep the theme and go back to where one was."""
-    place = "/" + back.lstrip("/\\")  # never the address of another host
-    answer = RedirectResponse(place, HTTPStatus.SEE_OTHER)
+    answer = RedirectResponse(own_place(back), HTTPStatus.SEE_OTHER)
     if theme in THEMES:
         answer.set_cookie(
             THEME_COOKIE, theme, max_age=_YEAR, httponly=True, samesite="strict"

@@ -29,11 +29,6 @@ def _is_ones_own(_: Request, __: Caller) -> bool:
     return True
 
 
-def _is_sent_on(_: Request, __: Caller) -> bool:
-    """Hold for the overview, which sends such a caller on to the list of channels."""
-    return True
-
-
 def _leaves_out(_: Request, __: Caller) -> bool:
     """Hold for lists, whose pages leave out what is of other channels."""
     return True
@@ -77,9 +72,9 @@ def _of_channel(request: Request, who: Caller) -> bool:
     return who.sees(request.path_params["name"])
 
 
-def _hears_of_rows(request: Request, _: Caller) -> bool:
-    """Hold for streams of channels and lists; some figures are sums over channels."""
-    return request.path_params["name"] not in {"overview", "work"}
+def _hears_of_ones_own(_: Request, __: Caller) -> bool:
+    """Hold for streams, which say what the pages do."""
+    return True
 
 
 def _number(request: Request, name: str) -> int:
@@ -99,12 +94,12 @@ _SENT: Final = _V1 + "deliveries/{delivery_id}"
 _INCIDENT: Final = "/alerts/incidents/{number}"
 REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/sign-out", "/preferences", "/fhir/metadata"), _is_ones_own),
-    "/": _is_sent_on,
+    **dict.fromkeys(("/", "/work", "/work.{form}"), _leaves_out),
     **dict.fromkeys(("/messages", "/messages.{form}"), _leaves_out),
     **dict.fromkeys(("/alerts", "/alerts.{form}"), _leaves_out),
     **dict.fromkeys((_INCIDENT + "/acknowledge", _INCIDENT + "/snooze"), _of_incident),
     **dict.fromkeys(("/channels", "/channels.{form}"), _leaves_out),
-    **dict.fromkeys(("/live/{name}", "/live/{name}.json"), _hears_of_rows),
+    **dict.fromkeys(("/live/{name}", "/live/{name}.json"), _hears_of_ones_own),
     "/channels/{name}": _of_channel,
     "/channels/{name}/release": _of_channel,
     "/channels/{name}/{what}": _of_channel,

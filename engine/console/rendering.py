@@ -21,7 +21,13 @@ from starlette.responses import HTMLResponse, Response
 from engine.console import navigation
 from engine.console.ages import age
 from engine.console.permissions import Permission
-from engine.console.surroundings import caller, limits, session, surroundings
+from engine.console.surroundings import (
+    caller,
+    is_away,
+    limits,
+    session,
+    surroundings,
+)
 from engine.store import sessions
 from engine.store.sessions import Session
 
@@ -49,6 +55,7 @@ def page(
         "emergencies": _emergencies(request),
         "idle_seconds": int(here.settings.console_session_idle.total_seconds()),
         "live": "",
+        "as_of": None,
         "tv": False,
         "tour": here.settings.console_tour
         and request.cookies.get(TOUR_COOKIE) != TOUR_CLOSED,
@@ -64,6 +71,8 @@ def page(
 def _emergencies(request: Request) -> list[Session]:
     """Return who has emergency access, for those who answer for it (S12)."""
     here, who = surroundings(request), caller(request)
+    if is_away(request):
+        return []
     if not (who.may(Permission.ADMINISTER) or who.may(Permission.READ_AUDIT)):
         return []
     with here.database.reading() as connection:

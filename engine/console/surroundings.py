@@ -67,6 +67,11 @@ def address(request: Request) -> str:
     return told or f"{request.url.scheme}://{request.url.netloc}"
 
 
+def own_place(back: str) -> str:
+    """Return where to go back to: never the address of another host."""
+    return "/" + back.lstrip("/\\")
+
+
 def throttle(request: Request) -> Throttle:
     """Return the count of failed tries of this process."""
     found = request.app.state.throttle
@@ -77,6 +82,11 @@ def throttle(request: Request) -> Throttle:
 def is_known(request: Request) -> bool:
     """Whether the gate knows who asks; on an open path it did not look."""
     return isinstance(getattr(request.state, "caller", None), Caller)
+
+
+def is_away(request: Request) -> bool:
+    """Whether the store did not answer when it was asked who this is."""
+    return bool(getattr(request.state, "away", False))
 
 
 def limits(here: Surroundings) -> Limits:

@@ -288,30 +288,36 @@ def intake(connection: Connection) -> list[ChannelIntake]:
     return [read(ChannelIntake, ChannelIntake.__slots__, row) for row in rows]
 
 
+_lanes = (
+    select(
+        lane.c.channel,
+        lane.c.destination,
+        lane.c.state,
+        func.count().label("lanes"),
+        func.min(lane.c.next_at).label("next_at"),
+        func.min(lane.c.head_id).label("head_id"),
+    )
+    .group_by(lane.c.channel, lane.c.destination, lane.c.state)
+    .subquery("lanes")
+)
+_WAITING: Final = (
+    select(_lanes, delivery_rows.c.queued_at)
+    .select_from(_lanes)
+    .join(delivery_rows, delivery_rows.c.id == _lanes.c.head_id, isouter=True)
+    .order_by(_lanes.c.channel, _lanes.c.destination)
+)
+
+
 def waiting(connection: Connection) -> list[Waiting]:
     """Return what each destination has to send."""
-    statement = (
-        select(
-            lane.c.channel,
-            lane.c.destination,
-            lane.c.state,
-            func.count().label("lanes"),
-            func.min(lane.c.next_at).label("next_at"),
-            func.min(lane.c.head_id).label("oldest"),
-        )
-        .group_by(lane.c.channel, lane.c.destination, lane.c.state)
-        .order_by(lane.c.channel, lane.c.destination)
-    )
     places: dict[tuple[str, str], dict[str, Found]] = {}
-    for row in connection.execute(statement):
+    for row in connection.execute(_WAITING):
         places.setdefault((row.channel, row.destination), {})[row.state] = row
-    return [_waiting(connection, place, rows) for place, rows in places.items()]
+    return [_waiting(place, rows) for place, rows in places.items()]
 
 
-def _waiting(
-    connection: Connection, place: tuple[str, str], rows: dict[str, Found]
-) -> Waiting:
-    oldest = delivery(connection, min(row.oldest for row in rows.values()))
+def _waiting(place: tuple[str, str], rows: dict[str, Found]) -> Waiting:
+    oldest = min(rows.values(), key=lambda row: row.head_id)
     lanes = {state: rows[state].lanes if state in rows else 0 for state in LaneState}
     ready = rows.get(LaneState.READY)
     return Waiting(
@@ -319,6 +325,6 @@ def _waiting(
         ready=lanes[LaneState.READY],
         leased=lanes[LaneState.LEASED],
         parked=lanes[LaneState.PARKED],
-        oldest=None if oldest is None else oldest.queued_at,
+        oldest=oldest.queued_at,
         next_due=None if ready is None else ready.next_at,
     )

@@ -19,7 +19,7 @@ from engine.channels.alerts.preview import PAST, rules_of
 from engine.channels.format.channel import Channel
 from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
-from engine.console.surroundings import Surroundings, caller, surroundings
+from engine.console.surroundings import Surroundings, caller, own_place, surroundings
 from engine.store import incidents, traffic
 from engine.store.audit import Order
 from engine.store.incidents import Incident, Notice, Window, trial_notice
@@ -90,7 +90,10 @@ def _told(request: Request, found: list[Notice]) -> list[Notice]:
 
 
 def acknowledge(
-    request: Request, number: int, reason: Annotated[str, Form()] = ""
+    request: Request,
+    number: int,
+    reason: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
 ) -> Response:
     """Note that somebody sees to an incident."""
     here = surroundings(request)
@@ -99,6 +102,8 @@ def acknowledge(
         done = incidents.acknowledge(
             connection, sealer, number, _order(request, reason)
         )
+    if done and back:
+        return RedirectResponse(own_place(back), HTTPStatus.SEE_OTHER)
     return _back(done)
 
 

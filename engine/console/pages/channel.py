@@ -25,7 +25,7 @@ from engine.console.queries import overview
 from engine.console.queries.channel_hour import hour_of
 from engine.console.queries.overview import ChannelFigures
 from engine.console.rendering import page
-from engine.console.surroundings import Surroundings, caller, surroundings
+from engine.console.surroundings import Surroundings, caller, own_place, surroundings
 from engine.errors import IllegalTransitionError
 from engine.store import audit, delivery_moves, reports, search
 from engine.store.audit import AuditRow, Order
@@ -176,6 +176,7 @@ def ask(
     what: str,
     destination: Annotated[str, Form()] = "",
     reason: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
 ) -> Response:
     """Ask that a channel, or one destination of it, start, pause, drain or stop."""
     here = surroundings(request)
@@ -187,6 +188,8 @@ def ask(
         reports.set_run_state(
             connection, here.database.sealer, (name, destination), ORDERS[what], order
         )
+    if back:
+        return RedirectResponse(own_place(back), HTTPStatus.SEE_OTHER)
     return _back(name, "queues" if destination else "flow")
 
 

@@ -4,64 +4,124 @@ Spec:
     console.md S1.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from engine.channels.format.channel import Channel
 from engine.console import cells
+from engine.console.live import pulse
+from engine.console.permissions import Permission
 from engine.console.queries import overview as queries
 from engine.console.queries.overview import ChannelFigures, Figures
 from engine.console.rendering import page
-from engine.console.surroundings import caller, surroundings
-from engine.store import error_queue, incidents
+from engine.console.surroundings import caller, is_away, surroundings
+from engine.errors import StoreError
+from engine.store import incidents
+from engine.store.incidents import Incident
 
 SHOWS: Final = ("all", "attention", "silent", "mine")
+NEVER: Final = "the store is away at the moment, and nothing was read of it yet"
 
 
-def overview(request: Request, show: str = "all", tv: int = 0) -> Response:
-    """Show what needs a person, then every channel; ``tv`` for a display on a wall."""
-    if caller(request).channels is not None:  # its figures span all channels
-        return RedirectResponse("/channels", HTTPStatus.SEE_OTHER)
-    here = surroundings(request)
-    now = here.now()
-    with here.database.reading() as connection:
-        found = queries.figures(connection, now, here.paces)
-        found = queries.visible(found, caller(request).sees)
-        groups = error_queue.groups(connection)
-        troubles = incidents.open_incidents(connection)
+def overview(
+    request: Request, show: str = "all", tv: int = 0, tag: str = "", owner: str = ""
+) -> Response:
+    """Show what needs a person, then every channel; ``tv`` for a display on a wall.
+
+    While the store is away: what was read last, with its time, as nothing current.
+
+    Raises:
+        StoreError: the store is away, and nothing was read of it yet.
+    """
+    here, who = surroundings(request), caller(request)
+    show = show if show in SHOWS else SHOWS[0]
+    found, troubles = _as_of_now(request)
+    found = queries.visible(found, who)
+    configured = {e.name: e for e in here.site.channels} if here.site else {}
+    known = [configured[e.channel] for e in found.channels if e.channel in configured]
+    asked = {"show": show, "tag": tag, "owner": owner, "tv": str(tv) if tv else ""}
+    away = is_away(request)
     return page(
         request,
         "overview.html",
+        HTTPStatus.SERVICE_UNAVAILABLE if away else HTTPStatus.OK,
         counts=cells.COUNTS,
-        channels=[row for row in found.channels if _shown(request, found, row, show)],
+        channels=[
+            row
+            for row in found.channels
+            if _shown(found, row, show, who.name, configured)
+            and _fits(configured.get(row.channel), tag, owner)
+        ],
         any_channel=bool(found.channels),
-        show=show if show in SHOWS else "all",
+        show=show,
         shows=SHOWS,
+        tag=tag,
+        tags=sorted({tag for each in known for tag in each.tags}),
+        owner=owner,
+        owners=sorted({each.owner for each in known if each.owner}),
+        address=lambda **changed: _address(asked | changed),
         tv=bool(tv),
         needs=found.needs,
-        groups=groups[:5],
-        warnings=queries.warnings(found.processes, now),
-        incidents=[
-            each
-            for each in troubles
-            if not each.channel or caller(request).sees(each.channel)
-        ],
+        groups=found.groups[:5],
+        warnings=queries.warnings(found.processes, found.at),
+        incidents=[e for e in troubles if not e.channel or who.sees(e.channel)],
         silent=[each for each in found.processes if not each.alive],
+        configured=configured,
+        may_act=who.may(Permission.REPLAY) and not away,
+        everything=who.channels is None,
+        as_of=found.at if away else None,
         cells=cells.overview(found),
-        live="/live/overview",
+        live="" if away else "/live/overview",
     )
 
 
-def _shown(request: Request, found: Figures, row: ChannelFigures, show: str) -> bool:
+def _as_of_now(request: Request) -> tuple[Figures, list[Incident]]:
+    """Return the figures and open incidents; the last figures where the store is away.
+
+    Raises:
+        StoreError: it is away, and there are no last ones.
+    """
+    here, last = surroundings(request), pulse(request)
+    if not is_away(request):
+        with here.database.reading() as connection:
+            last.latest = queries.figures(connection, here.now(), here.paces)
+            return last.latest, incidents.open_incidents(connection)
+    if last.latest is None:
+        raise StoreError(NEVER)
+    return replace(last.latest, processes=[]), []
+
+
+def _address(asked: Mapping[str, object]) -> str:
+    """Return the address of this page with other filters."""
+    told = urlencode({k: v for k, v in asked.items() if v and v != SHOWS[0]})
+    return f"/?{told}" if told else "/"
+
+
+def _fits(found: Channel | None, tag: str, owner: str) -> bool:
+    """Tell whether a channel has the tag and the owner asked for."""
+    if found is None:
+        return not (tag or owner)
+    return tag in {"", *found.tags} and owner in {"", found.owner}
+
+
+def _shown(
+    found: Figures,
+    row: ChannelFigures,
+    show: str,
+    name: str,
+    configured: Mapping[str, Channel],
+) -> bool:
     """Tell whether a quick filter keeps a channel."""
     if show == "attention":
         return bool(row.error or row.failed or row.held or row.state != "running")
     if show == "silent":
         return not found.pace.hour(row.channel)
     if show == "mine":
-        site = surroundings(request).site
-        owners = {each.name: each.owner for each in site.channels} if site else {}
-        return owners.get(row.channel) == caller(request).name
+        return row.channel in configured and configured[row.channel].owner == name
     return True

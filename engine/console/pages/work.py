@@ -26,6 +26,7 @@ from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.error_queue import Comment, Entry, Group
 from engine.store.seal import Sealer
+from engine.store.worklist import Task
 
 PAGE: Final = 100
 MANY: Final = 20
@@ -53,16 +54,19 @@ def mismatches(request: Request) -> Response:
 def work(request: Request, kind: str = "errors") -> Response:
     """List what needs a person; what heals by itself has a tab of its own."""
     here, who = surroundings(request), caller(request)
-    sees = who.may(Permission.VIEW_CONFIDENTIAL)
+    confidential = who.may(Permission.VIEW_CONFIDENTIAL)
+    everything = who.channels is None
     with here.database.reading() as connection:
-        groups = error_queue.groups(connection)
-        ranked = task_work.by_priority(connection, limit=PAGE, confidential=sees)
-        parked = queues.parked(connection)
-        twice = second_looks.waiting(connection, who.name, confidential=sees)
-        waiting = [each for each in queues.waiting(connection) if each.ready]
         figures = overview.figures(connection, here.now(), here.paces)
+        figures = overview.visible(figures, who)
+        parked = [e for e in queues.parked(connection) if who.sees(e.channel)]
+        ranked, twice = (
+            _doubts(connection, who.name, confidential=confidential)
+            if everything
+            else ([], [])
+        )
     rows = [
-        *(_group_row(each) for each in groups),
+        *(_group_row(each) for each in figures.groups),
         *(
             {
                 "kind": "mismatch",
@@ -83,17 +87,25 @@ def work(request: Request, kind: str = "errors") -> Response:
         request,
         Listing("work", COLUMNS, rows),
         "work.html",
-        kind=kind if kind in TABS else TABS[0],
-        tabs=TABS,
-        groups=groups,
+        kind=kind if kind in TABS and (everything or kind != "mismatch") else TABS[0],
+        tabs=[each for each in TABS if everything or each != "mismatch"],
+        groups=figures.groups,
         tasks=[each for each, _ in ranked],
         parked=parked,
         twice=twice,
-        waiting=waiting,
+        waiting=[each for each in figures.lanes if each.ready],
         may_decide=who.permissions >= _DECIDING,
         cells=cells.work(figures),
         live="/live/work",
     )
+
+
+def _doubts(
+    connection: Connection, name: str, *, confidential: bool
+) -> tuple[list[tuple[Task, int]], list[int]]:
+    """Return open tasks and what each holds, and what waits for a second person."""
+    ranked = task_work.by_priority(connection, limit=PAGE, confidential=confidential)
+    return ranked, second_looks.waiting(connection, name, confidential=confidential)
 
 
 def _group_row(found: Group) -> dict[str, object]:

@@ -5,7 +5,7 @@ Spec:
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,8 +13,11 @@ from typing import Final
 import orjson
 
 from engine.console.pace import Pace, PaceReader
+from engine.console.permissions import Caller
 from engine.store import error_queue, queues, reports, search, worklist
 from engine.store.database import Connection
+from engine.store.error_queue import Group
+from engine.store.queues import Waiting
 from engine.store.reports import Report
 
 ALIVE: Final = timedelta(seconds=5)
@@ -68,18 +71,35 @@ class Need:
 class Figures:
     """Everything that changes by itself, as of one read; ``newest`` is a message.
 
-    ``ready`` lanes heal by themselves, ``parked`` ones wait for a person.
+    ``doubts`` is the mismatch queue: None for those who see some channels only.
     """
 
     at: datetime
     channels: list[ChannelFigures]
-    needs: list[Need]
+    groups: list[Group]
+    doubts: Need | None
     processes: list[Process]
     last_hour: int
-    parked: int
-    ready: int
+    lanes: list[Waiting]
     newest: int
     pace: Pace = field(default_factory=Pace)
+
+    @property
+    def needs(self) -> list[Need]:
+        """What waits for a person: the error queue and the mismatch queue."""
+        oldest = min((each.oldest for each in self.groups), default=None)
+        errors = Need("error queue", sum(each.open for each in self.groups), oldest)
+        return [errors] if self.doubts is None else [errors, self.doubts]
+
+    @property
+    def parked(self) -> int:
+        """How many lanes wait for a person."""
+        return sum(each.parked for each in self.lanes)
+
+    @property
+    def ready(self) -> int:
+        """How many lanes go on by themselves."""
+        return sum(each.ready for each in self.lanes)
 
 
 def figures(
@@ -92,32 +112,52 @@ def figures(
     lanes = queues.waiting(connection)
     return Figures(
         now,
-        channels(connection),
-        needs(connection),
+        channels(connection, lanes),
+        error_queue.groups(connection),
+        _doubts(connection),
         processes(connection, now),
         search.count_since(connection, now - HOUR),
-        sum(each.parked for each in lanes),
-        sum(each.ready for each in lanes),
+        lanes,
         search.newest(connection),
         (paces or PaceReader()).read(connection, now),
     )
 
 
-def visible(found: Figures, sees: Callable[[str], bool]) -> Figures:
-    """Return the figures without the rows of channels that a caller may not see."""
-    return replace(found, channels=[row for row in found.channels if sees(row.channel)])
+def visible(found: Figures, who: Caller) -> Figures:
+    """Return the figures of the channels that a caller may see, and no sum beyond.
+
+    What spans channels, such as doubts about persons, is for those who see all.
+    """
+    if who.channels is None:
+        return found
+    return replace(
+        found,
+        channels=[each for each in found.channels if who.sees(each.channel)],
+        groups=[each for each in found.groups if who.sees(each.channel)],
+        doubts=None,
+        processes=[replace(each, detail={}) for each in found.processes],
+        last_hour=sum(map(found.pace.hour, who.channels)),
+        lanes=[each for each in found.lanes if who.sees(each.channel)],
+        pace=Pace(
+            None,
+            {n: each for n, each in found.pace.minutes.items() if who.sees(n)},
+            {n: each for n, each in found.pace.usual.items() if who.sees(n)},
+        ),
+    )
 
 
-def channels(connection: Connection) -> list[ChannelFigures]:
+def channels(
+    connection: Connection, lanes: Sequence[Waiting] | None = None
+) -> list[ChannelFigures]:
     """Return one row for each channel that took or made anything."""
     tally: dict[str, Counter[str]] = {}
     for one in queues.counts(connection):
         tally.setdefault(one.channel, Counter())[one.state] += one.count
     oldest: dict[str, datetime] = {}
-    for lanes in queues.waiting(connection):
-        if lanes.oldest:
-            before = oldest.get(lanes.channel, lanes.oldest)
-            oldest[lanes.channel] = min(lanes.oldest, before)
+    for each in queues.waiting(connection) if lanes is None else lanes:
+        if each.oldest:
+            before = oldest.get(each.channel, each.oldest)
+            oldest[each.channel] = min(each.oldest, before)
     taken = {each.channel: each for each in queues.intake(connection)}
     wanted = reports.run_states(connection)
     rows = []
@@ -189,13 +229,6 @@ def _mapping(detail: Mapping[str, object], name: str) -> Mapping[str, object]:
     return found if isinstance(found, Mapping) else {}
 
 
-def needs(connection: Connection) -> list[Need]:
-    """Return what waits for a person: the error queue and the mismatch queue."""
-    groups = error_queue.groups(connection)
-    errors = Need(
-        "error queue",
-        sum(each.open for each in groups),
-        min((each.oldest for each in groups), default=None),
-    )
+def _doubts(connection: Connection) -> Need:
     tasks = sum(worklist.open_counts(connection).values())
-    return [errors, Need("mismatch queue", tasks, worklist.oldest_open(connection))]
+    return Need("mismatch queue", tasks, worklist.oldest_open(connection))

@@ -25,8 +25,11 @@ function step(by) {
   next.querySelector("a").focus();
 }
 
-function inRow(key) {
-  document.querySelector(`tr[aria-selected="true"] [data-key="${key}"]`)?.click();
+// What has a key: in the row one stands on, else beside the tables; never in another row.
+function keyed(key) {
+  const name = `[data-key="${CSS.escape(key)}"]`;
+  return document.querySelector(`tr[aria-selected="true"] ${name}`)
+    ?? [...document.querySelectorAll(name)].find((each) => !each.closest("tbody tr"));
 }
 
 function tab(by) {
@@ -47,14 +50,14 @@ document.addEventListener("keydown", (event) => {
     "/": () => document.getElementById("find").focus(),
     "?": () => document.getElementById("keys")?.showModal(),
     g: () => { going = true; },
-    a: () => inRow("a"),
-    z: () => inRow("z"),
     j: () => step(1),
     k: () => step(-1),
     "[": () => tab(-1),
     "]": () => tab(1),
   }[event.key];
   if (does) { event.preventDefault(); does(); return; }
-  const marked = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-  if (marked) { event.preventDefault(); marked.click(); }
+  const marked = keyed(event.key);
+  if (!marked) return;
+  event.preventDefault();
+  if (marked.hasAttribute("data-careful")) marked.focus(); else marked.click();
 });

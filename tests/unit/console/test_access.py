@@ -128,19 +128,33 @@ def test_S10_a_list_holds_what_is_of_ones_own_channels(callers):
     assert len(everything) == 4
 
 
-def test_S10_who_sees_some_channels_begins_with_their_list_and_is_led_nowhere_else(
-    callers,
-):
+def test_S10_who_sees_some_channels_is_led_to_nothing_that_spans_all(callers):
     lab = callers(Role.OPERATOR, "lab")
     every = callers(Role.STEWARD, "*")
 
-    sent_on, page = lab.browse("/"), lab.browse("/channels").text
+    page = lab.browse("/").text
 
-    assert (sent_on.status, sent_on.headers["location"]) == (303, "/channels")
     assert 'href="/messages"' in page
-    assert 'href="/work"' not in page
+    assert 'href="/work"' in page
+    assert 'href="/patients"' not in page
     assert 'href="/work/mismatch"' in every.browse("/").text
     assert every.browse("/work/mismatch").status == 200
+
+
+def test_S10_the_figures_of_who_sees_some_channels_count_these_alone(callers):
+    lab, emergency = callers(Role.OPERATOR, "lab"), callers(Role.OPERATOR, "emergency")
+
+    mine = lab.get("/live/overview.json").json()["cells"]
+    theirs = emergency.get("/live/overview.json").json()["cells"]
+
+    assert (mine["error-queue"], theirs["error-queue"]) == ("0", "2")
+    assert not [name for name in mine if "adt" in name]
+    assert "mismatch-queue" not in mine | theirs
+    assert lab.get("/live/work.json").json()["cells"]["work-parked"] == "0"
+    assert emergency.get("/live/work.json").json()["cells"]["work-parked"] == "1"
+    assert "Nothing needs you" in lab.browse("/work", "kind=mismatch").text
+    assert "p95" not in lab.browse("/").text
+    assert len(emergency.get("/work.json").json()["items"]) == 2
 
 
 def test_S10_a_delivery_is_not_reached_through_a_message_of_ones_own(callers):
