@@ -21,7 +21,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import practitioners
-from engine.transforms.fhir.said import BLANK, filled
+from engine.transforms.fhir.said import BLANK, drop_blanks
 from engine.transforms.fhir.systems import HL7
 
 _VERIFICATION: Final = HL7 + "condition-ver-status"
@@ -39,7 +39,7 @@ def map_diagnosis(conversion: Conversion, dg1: Node) -> None:
     subject = conversion.about(dg1, resource)
     if subject.encounter is not None:
         resource["encounter"] = subject.encounter.reference
-    resource = filled(resource)
+    drop_blanks(resource, "encounter")
     entry = _add(conversion, dg1, resource, subject)
     if dg1.has(21) and "verificationStatus" not in resource:
         entry.nulls.append("verificationStatus")

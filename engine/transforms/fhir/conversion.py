@@ -223,20 +223,24 @@ class Conversion:
         place = (self.feed, read, node.words(apart))
         known = None if node.watched else recall(place)
         if known is None:
-            return self._read(node, read, place)
+            return self._read(node, read, place, apart)
         for parties, details in known.referrals:
             self.add_parties(node, parties, *details)
         node.taken |= known.taken
+        node.carrying = known.carrying
         return cast("Value", known.value)
 
-    def _read(self, node: Node, read: "Reader[Value]", place: Place) -> Value:
+    def _read(
+        self, node: Node, read: "Reader[Value]", place: Place, apart: tuple[int, ...]
+    ) -> Value:
         """Read a segment, and remember what it says unless that has to be remarked."""
         before, node.taken = node.taken, 0
         remarks, referred = self._remarks(), len(self._referred)
         value = read(self, node)
         if self._remarks() == remarks:
             referrals = tuple(self._referred[referred:])
-            remember(place, Said(value, node.taken, referrals))
+            carrying = node.populated(apart)
+            remember(place, Said(value, node.taken, carrying, referrals))
         node.taken |= before
         return value
 

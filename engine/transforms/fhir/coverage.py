@@ -27,7 +27,7 @@ from engine.transforms.fhir.names import address, contact_points
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender
 from engine.transforms.fhir.related import addresses, names, phones, social_security
-from engine.transforms.fhir.said import BLANK, filled
+from engine.transforms.fhir.said import BLANK, drop_blanks
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vocabulary import RELATIONSHIP, V3_ROLE
 
@@ -62,7 +62,7 @@ def map_insurance(conversion: Conversion, in1: Node) -> None:
         resource["subscriber"] = subscriber.reference
     resource["beneficiary"] = subject.patient.reference
     resource["payor"] = conversion.read_once(in1, _payors)
-    resource = filled(resource)
+    drop_blanks(resource, "identifier", "type", "subscriber", "payor")
     segment = in1.segment
     parts = (subject.key, segment.raw(2), segment.raw(36) or segment.raw(49))
     coverage = conversion.upsert_own(in1, resource, *parts)

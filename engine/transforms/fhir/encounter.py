@@ -29,7 +29,7 @@ from engine.transforms.fhir.mapped import Digits, Element, Entry
 from engine.transforms.fhir.parties import practitioners
 from engine.transforms.fhir.places import place
 from engine.transforms.fhir.plan import Visit
-from engine.transforms.fhir.said import BLANK, filled
+from engine.transforms.fhir.said import BLANK, drop_blanks
 from engine.transforms.fhir.systems import HL7, UCUM
 from engine.transforms.fhir.vocabulary import (
     ENCOUNTER_CLASS,
@@ -96,7 +96,7 @@ def map_encounter(conversion: Conversion, pv1: Node) -> None:
     _add_arrivals(conversion, resource)
     _add_period(conversion, pv1, resource)
     _add_locations(conversion, pv1, resource)
-    resource = filled(resource)
+    drop_blanks(resource, "identifier", "subject", "period", "location")
     _add_importance(conversion, pv1, subject)
     pv2 = pv1.child("PV2")
     if pv2 is not None:

@@ -20,11 +20,12 @@ class Node:
     """One segment in its group, read with intent.
 
     Whatever is read through a node is marked as taken; what is left untaken at the end
-    is listed as lost. ``number`` counts the segments of one kind from 1.
+    is listed as lost. ``number`` counts the segments of one kind from 1. ``carrying``
+    are the fields that may carry something, as ``taken`` has them; -1 means any.
     """
 
-    __slots__ = ("_count", "_fields", "_memory", "children", "id", "number", "parent",
-                 "position", "segment", "taken")  # fmt: skip
+    __slots__ = ("_count", "_fields", "_memory", "carrying", "children", "id", "number",
+                 "parent", "position", "segment", "taken")  # fmt: skip
 
     watched: ClassVar[bool] = False
     """Whether somebody wants to see each field read, not remembered."""
@@ -37,6 +38,7 @@ class Node:
         self.position = position
         self.number = number
         self.taken = 0
+        self.carrying = -1
         self.parent: Node | None = None
         self.children: list[Node] = []
         self._fields = segment.encoded_fields()
@@ -96,12 +98,21 @@ class Node:
 
     def untaken(self) -> list[int]:
         """Return the numbers of the populated fields that nobody read."""
-        taken = self.taken
-        return [
-            number
-            for number, raw in enumerate(self._fields)
-            if raw and number and not taken >> number & 1
-        ]
+        found: list[int] = []
+        left = self.carrying & ~self.taken & (1 << self._count) - 2
+        while left:
+            number = (left & -left).bit_length() - 1
+            if self._fields[number]:
+                found.append(number)
+            left &= left - 1
+        return found
+
+    def populated(self, apart: tuple[int, ...]) -> int:
+        """Return the fields that carry something, and some that may, as bits."""
+        bits = sum(1 << number for number, raw in enumerate(self._fields) if raw)
+        for field in apart:
+            bits |= 1 << field
+        return bits
 
     def take(self, *fields: int) -> None:
         """Mark fields as used whose content the structure itself carries."""

@@ -32,7 +32,7 @@ from engine.transforms.fhir.parties import (
     organization_of_designator,
     practitioners,
 )
-from engine.transforms.fhir.said import BLANK, filled
+from engine.transforms.fhir.said import BLANK, drop_blanks
 from engine.transforms.fhir.systems import HL7
 
 ER7: Final = "x-application/hl7-v2+er7"
@@ -102,7 +102,8 @@ def _message_header(conversion: Conversion, msh: Node, sender: Entry | None) -> 
         resource["sender"] = sender.reference
     if (software := conversion.tree.first("SFT")) is not None:
         resource["source"] = _origin(conversion, msh, software)
-    return conversion.upsert_unnamed(msh, filled(resource), conversion.message_key)
+    drop_blanks(resource, "sender")
+    return conversion.upsert_unnamed(msh, resource, conversion.message_key)
 
 
 def _read_header(conversion: Conversion, msh: Node) -> Element:

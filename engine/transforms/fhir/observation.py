@@ -33,7 +33,7 @@ from engine.transforms.fhir.parties import (
     device_of_entity,
 )
 from engine.transforms.fhir.quantities import reference_range, unit
-from engine.transforms.fhir.said import BLANK, filled
+from engine.transforms.fhir.said import BLANK, drop_blanks
 from engine.transforms.fhir.systems import HL7, IDENTIFIER_TYPE
 from engine.transforms.fhir.vocabulary import (
     EXACT_OBSERVATION_STATUS,
@@ -122,7 +122,7 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
         conversion.lose(node, 6, "no-fhir-home")
     if order.specimens:
         resource["specimen"] = _specimen(node, order).reference
-    resource = filled(resource)
+    drop_blanks(resource, "category", "subject", "encounter", "specimen")
     put(resource, "note", [one for line in lines for one in notes_of(conversion, line)])
     for line in lines[1:]:
         _join(conversion, node, line)
@@ -342,7 +342,7 @@ def _specimen(node: Node, order: Order) -> Entry:
 
 def _group(order: Order) -> None:
     """Put ``1.1`` and ``1.2`` below the observation that is sub-identified ``1``."""
-    if not any("." in node.segment.text(4) for _, node in order.results):
+    if not any("." in node.text(4) for _, node in order.results):
         return
     heads = {
         plain(node.segment.text(4)): entry

@@ -30,12 +30,13 @@ Referral: TypeAlias = tuple[tuple[Party, ...], tuple[tuple[str, object], ...]]
 class Said(NamedTuple):
     """What was read of a segment.
 
-    ``taken`` are the fields that were read, as `Node.taken` has them. The value is
-    shared between messages.
+    ``taken`` are the fields that were read, ``carrying`` those that may carry
+    something, both as `Node` has them. The value is shared between messages.
     """
 
     value: object
     taken: int
+    carrying: int
     referrals: tuple[Referral, ...]
 
 
@@ -72,6 +73,8 @@ def forget() -> None:
     _SAID.clear()
 
 
-def filled(element: Element) -> Element:
-    """Return an element without the blanks that nothing was filled into."""
-    return {name: value for name, value in element.items() if value is not BLANK}
+def drop_blanks(element: Element, *names: str) -> None:
+    """Take the blanks that nothing was filled into out of a message's own element."""
+    for name in names:
+        if element[name] is BLANK:
+            del element[name]

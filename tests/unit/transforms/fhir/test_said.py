@@ -10,6 +10,7 @@ from engine.hl7 import parse
 from engine.transforms.fhir import MapContext, map_message, message_bundle, write_json
 from engine.transforms.fhir import feed as feeds
 from engine.transforms.fhir import said as memory
+from engine.transforms.fhir.groups import Node
 from tests.fhir_messages import (
     admission,
     adt,
@@ -106,12 +107,33 @@ def test_what_is_lost_is_listed_for_every_message():
         assert {"AL1-6", "AL1[2]-6"} <= set(paths)
 
 
+def test_what_each_message_has_of_its_own_is_lost_for_itself():
+    visits = [pv1(), pv1(f40="x"), pv1(f6="OLD"), pv1(f20="MC")]
+
+    for visit in [*visits, *reversed(visits)]:
+        data = adt("A01", pid(), visit)
+        again = made_of(data)
+        forget()
+        assert made_of(data) == again
+
+
+@given(st.lists(st.sampled_from(["", "x"]), max_size=12), st.sets(st.integers(1, 14)))
+def test_what_is_populated_holds_for_whatever_is_left_to_be_read(fields, apart):
+    line = "OBX|" + "|".join(fields)
+    node = Node(parse(adt("A01", line)).segments[2], 0, 1, {})
+    expected = [number for number, raw in enumerate(fields, 1) if raw]
+
+    assert node.untaken() == expected
+    node.carrying = node.populated(tuple(sorted(apart)))
+    assert node.untaken() == expected
+
+
 def test_the_segment_longest_unused_is_forgotten(monkeypatch):
     monkeypatch.setattr(memory, "_MOST", 2)
     for name in "abac":
         place = ("feed", made_of, name)
         if memory.recall(place) is None:
-            memory.remember(place, memory.Said(name, 0, ()))
+            memory.remember(place, memory.Said(name, 0, 0, ()))
 
     assert memory.remembered() == ["a", "c"]
 
