@@ -4,7 +4,7 @@ Spec:
     security.md S32.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple
@@ -78,10 +78,7 @@ class Dialer:
             PermanentError: this site does not allow that place.
         """
         if place not in self.allowed:
-            raise PermanentError(
-                f"{place.host}:{place.port} is not in the outbound allow list",
-                "not-allowed",
-            )
+            raise not_listed(place)
         address = await self._address(place)
         endpoint = (TCP4ClientEndpoint if address.version == 4 else TCP6ClientEndpoint)(  # noqa: PLR2004 - IPv4
             self.reactor, str(address), place.port, timeout=CONNECT_SECONDS
@@ -90,11 +87,11 @@ class Dialer:
         try:
             protocol = await endpoint.connect(wrapped)
         except ConnectionRefusedError:
-            raise _down("refused the connection", "connection-refused", place) from None
+            raise down("refused the connection", "connection-refused", place) from None
         except TimeoutError:
-            raise _down("does not answer", "connect-timeout", place) from None
+            raise down("does not answer", "connect-timeout", place) from None
         except ConnectError:
-            raise _down("cannot be reached", "unreachable", place) from None
+            raise down("cannot be reached", "unreachable", place) from None
         inner = getattr(protocol, "wrappedProtocol", protocol)
         assert isinstance(inner, Protocol)
         return inner
@@ -107,15 +104,34 @@ class Dialer:
         try:
             found = await self.resolve(place.host, place.port)
         except OSError:
-            raise _down("has no known address", "dns", place) from None
-        addresses = [ip_address(text.partition("%")[0]) for text in found]
-        if place.host != "localhost" and any(map(_is_inside, addresses)):
-            raise PermanentError(
-                f"the name {place.host} leads to a local address", "not-allowed"
-            )
-        if not addresses:
-            raise _down("has no known address", "dns", place)
-        return addresses[0]
+            raise down("has no known address", "dns", place) from None
+        return usable(place, found)
+
+
+def usable(place: Place, found: Iterable[str]) -> Address:
+    """Return which of the addresses of a name to connect to.
+
+    Raises:
+        TransientError: there is none.
+        PermanentError: the name leads to where no receiver is.
+    """
+    literal = _literal(place.host)
+    if literal is not None:
+        return literal
+    addresses = [ip_address(text.partition("%")[0]) for text in found]
+    if place.host != "localhost" and any(map(_is_inside, addresses)):
+        raise PermanentError(
+            f"the name {place.host} leads to a local address", "not-allowed"
+        )
+    if not addresses:
+        raise down("has no known address", "dns", place)
+    return addresses[0]
+
+
+def not_listed(place: Place) -> PermanentError:
+    """Return why nothing may be connected to there."""
+    sentence = f"{place.host}:{place.port} is not in the outbound allow list"
+    return PermanentError(sentence, "not-allowed")
 
 
 def tls_failure(reason: Failure) -> DeliveryError | None:
@@ -146,5 +162,6 @@ def _is_inside(address: Address) -> bool:
     )
 
 
-def _down(what: str, code: str, place: Place) -> TransientError:
+def down(what: str, code: str, place: Place) -> TransientError:
+    """Return the error of a receiver that cannot be reached now."""
     return TransientError(f"{place.host}:{place.port} {what}", code)

@@ -46,7 +46,12 @@ from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.queries.answering import Answering
 from engine.channels.reporting import Reporter, Wishes, wishes_of
 from engine.channels.route import Route, heard_by_one
-from engine.channels.routes import Surroundings, addresses_of, places_of, routes_of
+from engine.channels.routes import (
+    Surroundings,
+    addresses_of,
+    allowed_places,
+    routes_of,
+)
 from engine.channels.site_files import SiteFiles
 from engine.channels.sources.http import web_of
 from engine.channels.tls import Identities
@@ -252,10 +257,7 @@ class Edge:
                 thaw(connection, name)
 
     def _surroundings(self) -> Surroundings:
-        listed = self._settings.outbound_allowed
-        allowed = places_of(self._channels)
-        if listed:
-            allowed = {place for place in allowed if place.is_listed(listed)}
+        allowed = allowed_places(self._channels, self._settings.outbound_allowed)
         dialer = Dialer(
             cast("IReactorTCP", self._reactor),
             lambda host, port: deferToThread(addresses_of, host, port),

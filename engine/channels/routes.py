@@ -1,7 +1,7 @@
 """From the destinations of a channel to what sends: one plain table of ways out."""
 
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,6 +137,12 @@ def places_of(channels: Iterable[Channel]) -> set[Place]:
             for url in _urls(settings):
                 places.add(Target.of(url).place)
     return places
+
+
+def allowed_places(channels: Iterable[Channel], listed: Collection[str]) -> set[Place]:
+    """Return the places that the site lets its channels connect to."""
+    named = places_of(channels)
+    return {place for place in named if place.is_listed(listed)} if listed else named
 
 
 def _urls(settings: Settings) -> list[str]:

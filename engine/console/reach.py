@@ -102,6 +102,7 @@ REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/live/{name}", "/live/{name}.json"), _hears_of_ones_own),
     "/channels/{name}": _of_channel,
     "/channels/{name}/release": _of_channel,
+    "/channels/{name}/connect": _of_channel,
     "/channels/{name}/{what}": _of_channel,
     **dict.fromkeys(("/bench", "/bench/test", "/bench/what-if"), _asks_there),
     **dict.fromkeys(("/bench/share", "/bench/scrub", "/bench/save"), _asks_there),

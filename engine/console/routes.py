@@ -99,6 +99,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/channels.{form}", channel.channels, _SEE),
     Route("GET", "/channels/{name}", channel.channel, _SEE),
     Route("POST", "/channels/{name}/release", channel.release, _REPLAY),
+    Route("POST", "/channels/{name}/connect", channel.connect, _REPLAY),
     Route("POST", "/channels/{name}/{what}", channel.ask, _REPLAY),
     Route("GET", "/messages", messages.messages, _SEE),
     Route("GET", "/messages.{form}", messages.messages, _SEE),

@@ -6,7 +6,7 @@ Spec:
     console.md S2 and 7 (orders).
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -15,7 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.channels.certificates import profiles_of
+from engine.channels.connection_trial import Node, Reached, try_connection
 from engine.channels.format.channel import Channel
+from engine.channels.routes import allowed_places
 from engine.console import cells
 from engine.console.listing import Listing, answer
 from engine.console.pages.messages import row_of
@@ -28,7 +31,7 @@ from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, own_place, surroundings
 from engine.errors import IllegalTransitionError
 from engine.store import audit, delivery_moves, reports, search
-from engine.store.audit import AuditRow, Order
+from engine.store.audit import Act, AuditRow, Order
 from engine.store.database import Connection
 from engine.store.search import MessageFilter
 from engine.store.words import RunState
@@ -95,6 +98,12 @@ def _row(
 
 def channel(request: Request, name: str, tab: str = "flow") -> Response:
     """Show one channel, the part of it that the address asks for."""
+    return _shown(request, name, tab)
+
+
+def _shown(
+    request: Request, name: str, tab: str, tried: Reached | None = None
+) -> Response:
     here = surroundings(request)
     found = next((each for each in _configured(here) if each.name == name), None)
     sealer = here.database.sealer
@@ -126,6 +135,7 @@ def channel(request: Request, name: str, tab: str = "flow") -> Response:
         way=queries.way_of(found, figures, kept, hour) if found else None,
         queues=kept,
         parked=parked,
+        tried=tried,
         many=MANY,
         found=Listing("messages", (), [row_of(each) for each in latest]),
         text=_text(here, found) if tab == "config" else "",
@@ -193,13 +203,34 @@ def ask(
     return _back(name, "queues" if destination else "flow")
 
 
-def _expect(request: Request, name: str, destination: str) -> None:
+def connect(
+    request: Request, name: str, destination: Annotated[str, Form()]
+) -> Response:
+    """Connect to a destination and close: no message is sent."""
+    here = surroundings(request)
+    found = _expect(request, name, destination)
+    settings = next(each for each in found.destinations if each.name == destination)
+    node = Node(
+        allowed_places(_configured(here), here.settings.outbound_allowed),
+        profiles_of(here.settings.tls, here.settings.folder),
+        tuple(map(str, here.settings.allowed_folders)),
+    )
+    tried = try_connection(settings, node)
+    subject = f"channel {name}/{destination}"
+    act = Act(here.now(), caller(request).name, "connection.test", subject, tried.says)
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    named = replace(tried, says=f"{destination}: {tried.says}")
+    return _shown(request, name, "queues", named)
+
+
+def _expect(request: Request, name: str, destination: str) -> Channel:
     """Refuse an order to what is not configured: nobody would hear it."""
     sees = caller(request).sees
     for each in _configured(surroundings(request)):
         if each.name == name and sees(name):
             if destination in {"", *(d.name for d in each.destinations)}:
-                return
+                return each
             break
     sentence = f"{'/'.join(filter(None, (name, destination)))} is not configured here"
     raise HTTPException(HTTPStatus.NOT_FOUND, sentence)

@@ -11,7 +11,7 @@ from engine.console.permissions import Permission
 from engine.console.queries import channel as queries
 from engine.console.queries.channel_hour import Hour, hour_of
 from engine.console.queries.overview import ChannelFigures
-from engine.store import queues, reports, traffic
+from engine.store import audit, queues, reports, traffic
 from engine.store.reports import Report
 from engine.store.traffic import Counts, Measure
 from engine.store.words import RunState
@@ -213,3 +213,23 @@ def test_places_are_told_for_every_kind_of_source_and_destination(web):
 
     assert all(sources.values())
     assert all(places)
+
+
+def test_a_connection_is_tested_from_the_page_and_written_down(web, monkeypatch):
+    def refuse(*_, **__):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    known = web.signed_in()
+    answer = known.submit("/channels/relay/connect", destination="his")
+    gone = known.submit("/channels/relay/connect", destination="nowhere")
+    empty = known.submit("/channels/relay/connect", destination="")
+
+    assert (answer.status, gone.status, empty.status) == (200, 404, 422)
+    assert "refused the connection" in answer.text
+    assert "no message was sent" in answer.text
+    with web.database.reading() as connection:
+        rows = audit.rows(connection, web.database.sealer, subject="channel relay/his")
+    [act] = [row.act for row in rows]
+    assert (act.actor, act.action) == ("ana", "connection.test")
+    assert "refused the connection" in act.detail
