@@ -5,6 +5,7 @@ the standard, and the document is read with XPath alone.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
@@ -36,26 +37,44 @@ class Part:
         self.text, (self.component, self.sub) = text, separators
 
     def __getitem__(self, number):
+        """The first subcomponent of a component."""
         pieces = self.text.split(self.component)
         whole = pieces[number - 1] if len(pieces) >= number else ""
         return unescaped(whole.split(self.sub)[0]).strip()
+
+    def said(self, *numbers):
+        """Components without subcomponents, any of which tells the fact."""
+        pieces = dict(enumerate(self.text.split(self.component), 1))
+        said = (unescaped(pieces.get(number, "")).strip() for number in numbers)
+        return tuple(filter(None, said))
 
     def first(self, *numbers):
         """Any of these components tells the fact."""
         return tuple(filter(None, (self[number] for number in numbers)))
 
 
-ESCAPES = {"F": "|", "S": "^", "T": "&", "R": "~", "E": "\\", ".br": " "}
+ESCAPES = {"F": "|", "S": "^", "T": "&", "R": "~", "E": "\\", "P": "#"}
+BLANK = ("H", "N", "C", "M")
+"""Begin of escapes for highlighting and character sets."""
 
 
-def unescaped(text):
-    return re.sub(
-        r"\\([FSTRE]|\.br|H|N)\\", lambda found: ESCAPES.get(found[1], ""), text
-    )
+def unescaped(text, *, layout=True):
+    """A text as it reads; escapes nobody knows stay, those of layout if it has none."""
+    return re.sub(r"\\([^\\]*)\\", lambda found: _meant(found, layout), text)
+
+
+def _meant(found, layout):
+    said = found[1]
+    if re.fullmatch("X([0-9A-F]{2})+", said):
+        return bytes.fromhex(said[1:]).decode("latin-1")
+    if said.startswith(BLANK) or (layout and said.startswith(".")):
+        return " "
+    return ESCAPES.get(said, found[0])
 
 
 def whole(part):
-    yield (unescaped(part.text).strip(),)
+    texts = (unescaped(part.text, layout=layout).strip() for layout in (True, False))
+    yield tuple(dict.fromkeys(texts))
 
 
 def one(part):
@@ -63,12 +82,12 @@ def one(part):
 
 
 def coded(part):
-    yield part.first(1, 2, 4, 5)
+    yield part.said(1, 2, 4, 5)
 
 
 def worded(part):
     """A code that the map turns into another word; its text may stand instead."""
-    said = part.first(1, 2)
+    said = part.said(1, 2)
     more = {word: CODES.get(word, ()) for word in said}
     yield tuple(form for word in said for form in (word, *more[word]))
 
@@ -164,12 +183,16 @@ READERS = {
     ("TXA", 9): name,
     ("TXA", 12): one,
 }
+TEXTS = ("ST", "TX", "FT")
+"""Types of OBX-5 that are one text, whatever separators stand in it."""
 ABOUT_NOTES = ("TXA",)
 
 
 def facts(message: bytes) -> Iterator[Fact]:
     """Every fact of a message that cda.md G4 lists and a reader can look for."""
-    parsed = hl7.parse(message.decode("utf-8", "replace").replace("\n", "\r"))
+    first = message.partition(b"\r")[0]
+    charset = "latin-1" if b"8859/1" in first else "utf-8"
+    parsed = hl7.parse(message.decode(charset, "replace").replace("\n", "\r"))
     separators = parsed.separators[3], parsed.separators[4]
     numbers: dict[str, int] = {}
     for position, segment in enumerate(parsed):
@@ -180,7 +203,9 @@ def facts(message: bytes) -> Iterator[Fact]:
         for field, reader in READERS.items():
             if field[0] == kind and len(segment) > field[1]:
                 repetitions = str(segment[field[1]]).split(parsed.separators[2])
-                for said in _forms(repetitions, reader, separators):
+                is_text = field == ("OBX", 5) and str(segment[2]) in TEXTS
+                reads = whole if is_text else reader
+                for said in _forms(repetitions, reads, separators):
                     yield Fact(kind, numbers[kind], field[1], said, position)
 
 
@@ -202,7 +227,8 @@ class Reader:
         self.words = {
             word.casefold()
             for text in (*texts, *values)
-            for word in (text, *re.split(r"[\s,;:()\[\]-]+", text))
+            for marks in (r"\s", r"[\s,;:()\[\]-]+")
+            for word in (text, *re.split(marks, text))
         }
         self.flat = squeezed(" ".join((*texts, *values)))
         self.numbers = set(map(number, self.words)) - {None}
@@ -215,6 +241,20 @@ class Reader:
             return True
         flat = squeezed(form)
         return len(flat) > 2 and flat in self.flat
+
+
+class Enclosed:
+    """What the content of an unstructured document says: its text, or its base64."""
+
+    def __init__(self, document):
+        root = etree.fromstring(document)
+        self.packed = root.findtext(".//h:nonXMLBody/h:text", "", NS)
+        self.flat = squeezed(b64decode(self.packed).decode("utf-8", "replace"))
+
+    def tells(self, fact):
+        return any(
+            form in self.packed or squeezed(form) in self.flat for form in fact.forms
+        )
 
 
 def number(text):

@@ -186,7 +186,7 @@ class Cwe(NamedTuple):
     @classmethod
     def of(cls, repetition: Repetition) -> Self:
         """Read one repetition of a coded field such as OBX-3."""
-        return cls(*repetition.texts(20))
+        return cls(*repetition.strings(20))
 
     @classmethod
     def within(cls, subcomponents: Sequence[str]) -> Self:

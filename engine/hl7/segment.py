@@ -55,6 +55,18 @@ class Repetition:
                 found[index] = self.text(index + 1)
         return found + [""] * (count - len(found))
 
+    def strings(self, count: int) -> list[str]:
+        """Return components 1 to ``count`` as text; absent ones ``""``.
+
+        They have no subcomponents: an ``&`` sent bare is part of what they say.
+        """
+        escape = self._delimiters.escape
+        found = self._components[:count]
+        for index, leaf in enumerate(found):
+            if leaf == NULL or (escape and escape in leaf):
+                found[index] = self._decoded(leaf)
+        return found + [""] * (count - len(found))
+
     def sub(self, component: int) -> list[str]:
         """Return the decoded subcomponents of one component; ``[]`` when absent."""
         if component > len(self._components):

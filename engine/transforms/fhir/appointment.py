@@ -21,9 +21,10 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import phones
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.parties import practitioners
-from engine.transforms.fhir.related import addresses, phones
+from engine.transforms.fhir.related import addresses
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.times import later
 from engine.transforms.fhir.vocabulary import APPOINTMENT_REASON, APPOINTMENT_STATUS

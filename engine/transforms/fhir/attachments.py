@@ -54,7 +54,7 @@ def content_type(kind: str, subtype: str) -> str:
 
 def encapsulated(source: Repetition) -> Element:
     """Return one ED as Attachment; ``{}`` where its data cannot be read."""
-    _, kind, subtype, encoding, data = source.texts(5)
+    _, kind, subtype, encoding, data = source.strings(5)
     found: Element = {"contentType": content_type(kind, subtype)}
     encoded = _as_base64(encoding.strip().upper(), data)
     if not encoded:
@@ -86,7 +86,7 @@ def text_data(text: str) -> str:
 
 def pointer(source: Repetition) -> Element:
     """Return one RP as Attachment with a URL; ``{}`` without a pointer."""
-    address, _, kind, subtype = source.texts(4)
+    address, _, kind, subtype = source.strings(4)
     url = "".join(plain(address).split())
     if not url:
         return {}

@@ -28,6 +28,7 @@ _VERIFICATION: Final = HL7 + "condition-ver-status"
 _ROLE: Final = HL7 + "diagnosis-role"
 _ORDER_DETAILS: Final = frozenset(("OBR", "RXO", "RXE"))
 _ROLES: Final = {"A": "AD"}
+_ONSET: Final = "onsetDateTime"
 
 
 def map_diagnosis(conversion: Conversion, dg1: Node) -> None:
@@ -96,13 +97,22 @@ def _order_of(conversion: Conversion, dg1: Node) -> Entry | None:
 def _add(
     conversion: Conversion, dg1: Node, resource: Element, subject: Subject
 ) -> Entry:
-    if numbers := listed(resource, "identifier"):
-        system, value = str(numbers[0]["system"]), str(numbers[0]["value"])
-        return conversion.upsert(dg1, resource, system, value)
     segment = dg1.segment
     what = segment.raw(3) or segment.raw(4)
     parts = (subject.key, subject.visit_key, what, segment.raw(6))
+    if numbers := listed(resource, "identifier"):
+        system, value = str(numbers[0]["system"]), str(numbers[0]["value"])
+        known = conversion.made("Condition", system, value)
+        if known is None or _is_same(known.resource, resource):
+            return conversion.upsert(dg1, resource, system, value)
+        return conversion.upsert_beside(dg1, 20, resource, *parts, segment.raw(5))
     return conversion.upsert_own(dg1, resource, *parts)
+
+
+def _is_same(known: Element, resource: Element) -> bool:
+    """Whether what stands under one number twice may be one diagnosis."""
+    both = ((known.get(name), resource.get(name)) for name in ("code", _ONSET))
+    return all(not new or not old or new == old for old, new in both)
 
 
 def _code(conversion: Conversion, dg1: Node) -> Element:
@@ -129,7 +139,7 @@ def _identifier(conversion: Conversion, dg1: Node, field: int) -> Element:
 
 
 def _add_times(conversion: Conversion, dg1: Node, resource: Element) -> None:
-    conversion.put_time(resource, "onsetDateTime", dg1, 5)
+    conversion.put_time(resource, _ONSET, dg1, 5)
     if dg1.has(19) and (when := conversion.when(dg1, 19)):
         resource["recordedDate"] = when
         one = extension("condition-assertedDate", "DateTime", when)

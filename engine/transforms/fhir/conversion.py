@@ -1,5 +1,6 @@
 """One message on its way to resources: what the mappers share and fill."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar, cast
@@ -23,7 +24,7 @@ from engine.transforms.fhir.mapped import (
 from engine.transforms.fhir.plan import Plan
 from engine.transforms.fhir.said import Place, Referral, Said, recall, remember
 from engine.transforms.fhir.times import Moment
-from engine.transforms.fhir.update import merge_same
+from engine.transforms.fhir.update import merge_same, replaced
 from engine.transforms.trace import Loss
 
 Value = TypeVar("Value")
@@ -54,8 +55,8 @@ class Conversion:
     which marks them as taken, and add entries here.
     """
 
-    __slots__ = ("_by_url", "_referred", "_subjects", "context", "feed", "mapped",
-                 "message", "message_key", "plan", "tree")  # fmt: skip
+    __slots__ = ("_by_url", "_counts", "_referred", "_subjects", "context", "feed",
+                 "mapped", "message", "message_key", "plan", "tree")  # fmt: skip
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Conversion:
         self.tree: Tree = grow(message, parents, self.feed.fields, node)
         self.mapped = Mapped(context.site)
         self._by_url: dict[str, Entry] = {}
+        self._counts: Counter[tuple[str, ...]] = Counter()
         self._subjects: list[Subject] = []
         self._referred: list[Referral] = []
         header = message.segments[0]
@@ -163,9 +165,31 @@ class Conversion:
         """Add one party under a key of ours."""
         return self.party(node, own_party(self.context.site, resource, *parts))
 
+    def upsert_beside(
+        self, node: Node, field: int, resource: Element, *parts: str
+    ) -> Entry:
+        """Add a second thing under a number that names another one of this message.
+
+        It goes without the number, which is listed as lost: two resources of one number
+        could not be told apart by a server.
+        """
+        del resource["identifier"]
+        self.lose(node, field, "duplicate")
+        return self.upsert_own(node, resource, *parts)
+
+    def count(self, *parts: str) -> str:
+        """Return how often it was asked of these parts: ``1`` for the first time."""
+        self._counts[parts] += 1
+        return str(self._counts[parts])
+
     def holds(self, kind: str, system: str, value: str) -> bool:
         """Whether this message already made the resource with that identifier."""
-        return "urn:uuid:" + key(self.context.site, kind, system, value) in self._by_url
+        return self.made(kind, system, value) is not None
+
+    def made(self, kind: str, system: str, value: str) -> Entry | None:
+        """Return what this message made with that identifier."""
+        url = "urn:uuid:" + key(self.context.site, kind, system, value)
+        return self._by_url.get(url)
 
     def _add(self, entry: Entry) -> Entry:
         known = self._by_url.get(entry.full_url)
@@ -173,8 +197,16 @@ class Conversion:
             self._by_url[entry.full_url] = entry
             self.mapped.entries.append(entry)
             return entry
-        known.resource = merge_same(known.resource, entry.resource)
+        before = known.resource
+        known.resource = merge_same(before, entry.resource)
+        self._list_replaced(known, before)
         return known
+
+    def _list_replaced(self, entry: Entry, before: Element) -> None:
+        """List what a segment said of something that a later one says otherwise."""
+        path = self.tree.nodes[entry.segment].path()
+        for name in replaced(before, entry.resource):
+            self.mapped.losses.append(Loss(path, "duplicate", name))
 
     def recorded(self) -> str:
         """Return when this message was taken in, as an instant."""
@@ -302,9 +334,9 @@ class Conversion:
             put(element, name, self.concept(node, field, table))
 
     def string(self, node: Node, field: int, component: int = 1) -> str:
-        """Return a field as FHIR string."""
-        text = node.text(field, component)
-        return plain(text) if text else ""
+        """Return a field as FHIR string, an ``&`` sent bare in it included."""
+        source = node.first(field)
+        return plain(source.strings(component)[component - 1]) if source else ""
 
     # ---- accounting
 

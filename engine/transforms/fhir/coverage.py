@@ -23,10 +23,10 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party, own_party
 from engine.transforms.fhir.mapped import Element, Entry, Party
-from engine.transforms.fhir.names import address, contact_points
+from engine.transforms.fhir.names import address, contact_points, phones
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender
-from engine.transforms.fhir.related import addresses, names, phones, social_security
+from engine.transforms.fhir.related import addresses, names, social_security
 from engine.transforms.fhir.said import BLANK, drop_blanks
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vocabulary import RELATIONSHIP, V3_ROLE

@@ -18,7 +18,10 @@ from engine.transforms.fhir.systems import EXTENSION, HL7, IDENTIFIER_TYPE, RFC3
 from engine.transforms.fhir.vocabulary import TABLE_CODES, Codes
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_FORMATTING: Final = re.compile(r"\\(\.br|\.sp(?:\+?\d*)|\.ce|H|N|\.in[+-]?\d*)\\")
+_FORMATTING: Final = re.compile(
+    r"\\(\.(?:br|sp\+?\d*|ce|fi|nf|in[+-]?\d*|ti[+-]?\d*|sk\d*)|H|N)\\"
+)
+_BREAKS: Final = (".br", ".sp", ".ce", ".fi", ".nf")
 _ONE_CODING: Final = 3
 
 
@@ -56,8 +59,15 @@ def formatted(text: str) -> str:
     return text if text.isprintable() else _UNPRINTABLE.sub("", text)
 
 
+def free_text(source: Repetition) -> str:
+    r"""Return a text as it reads; a separator sent bare in it belongs to it."""
+    return formatted(" ".join(source.strings(source.component_count)))
+
+
 def _layout(found: re.Match[str]) -> str:
-    return "\n" if found[1].startswith((".br", ".sp", ".ce")) else ""
+    if found[1].startswith(_BREAKS):
+        return "\n"
+    return " " if found[1].startswith(".sk") else ""
 
 
 def code(text: str) -> str:
@@ -105,7 +115,7 @@ def concept(
         field: name of the sender's own code system where the table has no such code.
     """
     if source.component_count == 1:
-        return _bare(feed, source.text(), table, field)
+        return _bare(feed, source.strings(1)[0], table, field)
     value = Cwe.of(source)
     codings: list[Element] = []
     if first := coding_of(feed, value, table, field):

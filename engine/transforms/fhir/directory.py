@@ -19,10 +19,11 @@ from engine.transforms.fhir.datatypes import (
 )
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import phones
 from engine.transforms.fhir.parties import organization, organization_of_code
 from engine.transforms.fhir.patient import add_gender, add_new
 from engine.transforms.fhir.places import place
-from engine.transforms.fhir.related import addresses, names, phones
+from engine.transforms.fhir.related import addresses, names
 from engine.transforms.fhir.systems import HL7
 
 _ACTIVE: Final = {"A": True, "I": False}

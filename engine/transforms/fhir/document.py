@@ -22,12 +22,12 @@ from engine.transforms.fhir.datatypes import (
     code,
     coded,
     entity_identifier,
+    free_text,
     plain,
     put,
 )
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element
-from engine.transforms.fhir.notes import words
 from engine.transforms.fhir.observation_values import joined
 from engine.transforms.fhir.parties import practitioners
 from engine.transforms.fhir.systems import HL7, local_system
@@ -202,5 +202,5 @@ def _notes(node: Node) -> list[str]:
     found: list[str] = []
     for note in node.all_below("NTE"):
         note.take(1)
-        found.append("\n".join(words(source) for source in note.all(3)))
+        found.append("\n".join(free_text(source) for source in note.all(3)))
     return found

@@ -18,7 +18,7 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.dosage import add_site, amount
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
-from engine.transforms.fhir.names import address
+from engine.transforms.fhir.names import address, phones
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.observation import ABSENT, Order, map_observations
 from engine.transforms.fhir.order_control import (
@@ -31,7 +31,6 @@ from engine.transforms.fhir.order_control import (
 from engine.transforms.fhir.order_history import map_order_history
 from engine.transforms.fhir.parties import organization_of_code, practitioners
 from engine.transforms.fhir.places import place
-from engine.transforms.fhir.related import phones
 from engine.transforms.fhir.specimen import pair
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vaccination_facts import add_facts

@@ -6,10 +6,11 @@ Spec:
 """
 
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.hl7 import Repetition
 from engine.hl7.datatypes import Xad, Xpn, Xtn
+from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     append,
     code,
@@ -22,6 +23,7 @@ from engine.transforms.fhir.datatypes import (
     strings,
 )
 from engine.transforms.fhir.feed import Feed
+from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.systems import HL7
 from engine.transforms.fhir.vocabulary import (
@@ -137,6 +139,31 @@ def contact_points(feed: Feed, source: Repetition, use: str = "") -> list[Elemen
         use: what XTN.2 means where it is empty.
     """
     return feed.recall("XTN" + use, source, _POINTS[use])
+
+
+Phones: TypeAlias = tuple[tuple[int, str], ...]
+"""Fields of type XTN, each with what XTN.2 means where it is empty."""
+
+
+def phones(conversion: Conversion, node: Node, fields: Phones) -> list[Element]:
+    """Return the ContactPoints of XTN fields, each with the use it implies."""
+    found: list[Element] = []
+    for field, use in fields:
+        for source in node.all(field) if node.has(field) else ():
+            found += contact_points(conversion.feed, source, use)
+            if _says_another_number(Xtn.of(source)):
+                conversion.lose(node, field, "not-mapped-by-choice", 1)
+    return found
+
+
+def _says_another_number(value: Xtn) -> bool:
+    """Whether XTN.1 holds a number that is not the one made of the other parts."""
+    said, taken = _digits(value.number), _digits(_number(value))
+    return bool(said) and said not in taken and taken not in said
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdecimal, text))
 
 
 def _contact_points(feed: Feed, source: Repetition, *, use: str) -> list[Element]:

@@ -4,9 +4,8 @@ Spec:
     HL7 v2-to-FHIR 1.0.0, segment map NTE[Observation]; fhir.md D10.
 """
 
-from engine.hl7 import Repetition
 from engine.transforms.fhir.conversion import Conversion
-from engine.transforms.fhir.datatypes import extension, formatted
+from engine.transforms.fhir.datatypes import extension, free_text
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.parties import practitioners
@@ -26,7 +25,7 @@ def notes_of(conversion: Conversion, node: Node) -> list[Element]:
 def _add(conversion: Conversion, note: Node, found: list[Element]) -> None:
     """Add one NTE: a line of the note before it, or a note of its own."""
     note.take(1, 2)
-    text = "\n".join(words(source) for source in note.all(3))
+    text = "\n".join(free_text(source) for source in note.all(3))
     about = _about(conversion, note)
     if found and not about:
         found[-1]["text"] = f"{found[-1]['text']}\n{text}".rstrip()
@@ -35,11 +34,6 @@ def _add(conversion: Conversion, note: Node, found: list[Element]) -> None:
     elif about:
         note.leave(4)
         note.leave(5)
-
-
-def words(source: Repetition) -> str:
-    """Return one repetition of NTE-3 as it reads."""
-    return formatted(" ".join(source.texts(source.component_count)))
 
 
 def _about(conversion: Conversion, note: Node) -> Element:

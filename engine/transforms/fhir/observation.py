@@ -70,7 +70,6 @@ class Order:
     effective: Element = field(default_factory=dict)
     category: list[Element] = field(default_factory=list)
     specimens: dict[str, Entry] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
     members: dict[str, Entry] = field(default_factory=dict)
     results: list[tuple[Entry, Node]] = field(default_factory=list)
 
@@ -118,8 +117,8 @@ def _observe(conversion: Conversion, lines: list[Node], order: Order) -> Entry |
         reason = _ABSENT_BY_STATUS.get(node.text(11), "unknown")
         resource["dataAbsentReason"] = coded(ABSENT, reason)
     _add_more(resource, more)
-    if node.has(6) and not (units and _has_unit(resource)):
-        conversion.lose(node, 6, "no-fhir-home")
+    if not (units and _has_unit(resource)):
+        _lose_units(conversion, lines)
     if order.specimens:
         resource["specimen"] = _specimen(node, order).reference
     drop_blanks(resource, "category", "subject", "encounter", "specimen")
@@ -188,10 +187,15 @@ def _add(conversion: Conversion, node: Node, resource: Element, order: Order) ->
             system, value = known[0]["system"], known[0]["value"]
             if not conversion.holds("Observation", system, value):
                 return conversion.upsert(node, resource, system, value)
+            parts = _key(conversion, node, order)
+            return conversion.upsert_beside(node, 21, resource, *parts)
+    return conversion.upsert_own(node, resource, *_key(conversion, node, order))
+
+
+def _key(conversion: Conversion, node: Node, order: Order) -> tuple[str, ...]:
+    """Return what names a result without a number: its test, and which one of it."""
     parts = (order.key, node.segment.raw(3), node.segment.raw(4))
-    seen = "|".join(parts)
-    count = order.counts[seen] = order.counts.get(seen, 0) + 1
-    return conversion.upsert_own(node, resource, *parts, str(count))
+    return *parts, conversion.count(*parts)
 
 
 def _add_identifier(conversion: Conversion, node: Node, resource: Element) -> None:
@@ -254,6 +258,12 @@ def _add_value(
     elif value:
         resource[name] = value
     return bool(value)
+
+
+def _lose_units(conversion: Conversion, lines: list[Node]) -> None:
+    for line in lines:
+        if line.has(6):
+            conversion.lose(line, 6, "no-fhir-home")
 
 
 def _has_unit(resource: Element) -> bool:

@@ -15,7 +15,7 @@ from engine.transforms.fhir.attachments import encapsulated, pointer
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import (
     extension,
-    formatted,
+    free_text,
     period,
     plain,
 )
@@ -34,7 +34,7 @@ _ATTACHED: Final = (
 
 def joined(lines: list[Node]) -> str:
     """Return the text of OBX sent line by line, blank lines kept."""
-    texts = ["\n".join(map(_words, line.all(5))) for line in lines]
+    texts = ["\n".join(map(free_text, line.all(5))) for line in lines]
     return "\n".join(texts).strip("\n")
 
 
@@ -68,7 +68,7 @@ def read_value(
 def _number(
     conversion: Conversion, node: Node, source: Repetition, units: Element
 ) -> Value:
-    name, value = numeric(source.text(), units)
+    name, value = numeric(source.strings(1)[0], units)
     if name == "valueString":
         conversion.find("number_expected", node, 5, "OBX-2 says NM, OBX-5 is no number")
         value = value or _readable(source)
@@ -76,13 +76,8 @@ def _number(
 
 
 def _text(_conversion: Conversion, _node: Node, source: Repetition) -> Value:
-    text = _words(source).strip()
+    text = free_text(source).strip()
     return "valueString", "" if text == NULL else text
-
-
-def _words(source: Repetition) -> str:
-    r"""Return a text as it reads; a component separator sent in it belongs to it."""
-    return formatted(" ".join(source.texts(source.component_count)))
 
 
 def _readable(source: Repetition) -> str:
@@ -106,9 +101,15 @@ def _moment(conversion: Conversion, node: Node, source: Repetition) -> Value:
     return "valueString", _readable(source)
 
 
-def _time(_conversion: Conversion, _node: Node, source: Repetition) -> Value:
-    found = read_time(source.text())
-    return ("valueTime", found) if found else ("valueString", _readable(source))
+def _time(conversion: Conversion, node: Node, source: Repetition) -> Value:
+    """Return a time of day; FHIR's has no zone, which is listed as lost."""
+    text = source.text()
+    found = read_time(text)
+    if not found:
+        return "valueString", _readable(source)
+    if "+" in text or "-" in text:
+        conversion.lose(node, 5, "no-fhir-home")
+    return "valueTime", found
 
 
 def _period(conversion: Conversion, _node: Node, source: Repetition) -> Value:

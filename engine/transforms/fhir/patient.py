@@ -21,7 +21,7 @@ from engine.transforms.fhir.datatypes import (
 )
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
-from engine.transforms.fhir.names import address, contact_points, human_names
+from engine.transforms.fhir.names import Phones, address, human_names, phones
 from engine.transforms.fhir.origins import person_extensions
 from engine.transforms.fhir.parties import organization, practitioners
 from engine.transforms.fhir.systems import HL7, IDENTIFIER_TYPE, SSN
@@ -177,12 +177,7 @@ def _add_contact(conversion: Conversion, pid: Node, resource: Element) -> None:
     if pid.has(12):
         _add_county(conversion, pid, addresses)
     put(resource, "address", addresses)
-    telecom: list[Element] = []
-    for field, use in ((13, "home"), (14, "work"), (40, "")):
-        if pid.has(field):
-            for source in pid.all(field):
-                telecom += contact_points(feed, source, use)
-    put(resource, "telecom", telecom)
+    put(resource, "telecom", phones(conversion, pid, _PHONES))
     if pid.has(15):
         language = conversion.concept(pid, 15, "0296")
         put(resource, "communication", spoken(language))
@@ -285,6 +280,7 @@ def _add_life(conversion: Conversion, pid: Node, resource: Element) -> None:
         pid.leave(30)
 
 
+_PHONES: Final[Phones] = ((13, "home"), (14, "work"), (40, ""))
 _FLAGS: Final = {"Y": True, "TRUE": True, "N": False, "FALSE": False}
 
 

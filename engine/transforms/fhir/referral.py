@@ -22,10 +22,11 @@ from engine.transforms.fhir.datatypes import (
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import named_party
 from engine.transforms.fhir.mapped import Element, Entry
+from engine.transforms.fhir.names import phones
 from engine.transforms.fhir.notes import notes_of
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.places import place
-from engine.transforms.fhir.related import addresses, names, phones
+from engine.transforms.fhir.related import addresses, names
 from engine.transforms.fhir.systems import HL7, SNOMED
 from engine.transforms.fhir.vocabulary import PRIORITY
 

@@ -17,7 +17,7 @@ from engine.transforms.fhir.datatypes import (
 )
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element, Entry
-from engine.transforms.fhir.names import address, contact_points, human_names
+from engine.transforms.fhir.names import Phones, address, human_names, phones
 from engine.transforms.fhir.parties import organization
 from engine.transforms.fhir.patient import add_gender, spoken
 from engine.transforms.fhir.said import BLANK
@@ -27,7 +27,6 @@ from engine.transforms.fhir.vocabulary import RELATIONSHIP, V3_ROLE
 CONTACTS: Final = frozenset(("EMR", "E", "F", "I", "S"))
 """NK1-3 codes that say a person is only somebody to call."""
 
-Phones = tuple[tuple[int, str], ...]
 _NK1_PHONES: Final[Phones] = ((5, ""), (6, "work"), (31, ""), (40, ""), (41, ""))
 _GT1_PHONES: Final[Phones] = ((6, "home"), (7, "work"))
 
@@ -47,9 +46,22 @@ def map_next_of_kin(conversion: Conversion, nk1: Node) -> None:
     if nk1.has(7) or nk1.has(13) or nk1.text(3) in CONTACTS:
         _add_contact(conversion, nk1, subject.patient, resource)
     if resource.keys() - {"resourceType", "patient"}:
-        segment = nk1.segment
-        parts = (segment.raw(33),) if nk1.has(33) else (segment.raw(2), segment.raw(3))
-        conversion.upsert_own(nk1, resource, subject.key, *parts)
+        conversion.upsert_own(nk1, resource, *_key(conversion, nk1, subject, resource))
+
+
+def _key(
+    conversion: Conversion, nk1: Node, subject: Subject, resource: Element
+) -> tuple[str, ...]:
+    """Return what names a relative; two of one number go by their names too."""
+    segment = nk1.segment
+    if not nk1.has(33):
+        return subject.key, segment.raw(2), segment.raw(3)
+    parts = (subject.key, segment.raw(33))
+    system, value = "key", "|".join(parts)
+    known = conversion.made("RelatedPerson", system, value)
+    if known is None or known.resource.get("name") == resource.get("name"):
+        return parts
+    return *parts, segment.raw(2), segment.raw(30)
 
 
 def _read_next_of_kin(conversion: Conversion, nk1: Node) -> Element:
@@ -90,17 +102,6 @@ def addresses(conversion: Conversion, node: Node, *fields: int) -> list[Element]
         if node.has(field)
         for source in node.all(field)
         if (found := address(conversion.feed, source))
-    ]
-
-
-def phones(conversion: Conversion, node: Node, fields: Phones) -> list[Element]:
-    """Return the ContactPoints of XTN fields, each with the use it implies."""
-    return [
-        point
-        for field, use in fields
-        if node.has(field)
-        for source in node.all(field)
-        for point in contact_points(conversion.feed, source, use)
     ]
 
 

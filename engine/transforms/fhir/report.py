@@ -260,7 +260,7 @@ def _presented(obr: Node) -> list[Element]:
     if not lines:
         return []
     for line in lines:
-        line.take(1, 2, 11, 14)
+        line.take(1, 2, 11)
     text = joined(lines)
     return [{"contentType": "text/plain", "data": text_data(text)}] if text else []
 

@@ -87,6 +87,22 @@ def merge_same(one: Element, other: Element) -> Element:
     return join(Version(one), Version(other)).resource
 
 
+def replaced(before: Element, after: Element) -> Iterator[str]:
+    """Yield the elements of which something that was said before is not said any more.
+
+    Examples:
+        >>> [*replaced({"status": "a", "note": [1]}, {"status": "b", "note": [1, 2]})]
+        ['status']
+    """
+    for name, said in before.items():
+        left = after.get(name)
+        if isinstance(said, list) and isinstance(left, list):
+            if any(one not in left for one in said):
+                yield name
+        elif said != left:
+            yield name
+
+
 def join(one: Version, other: Version) -> Version:
     """Return what two versions know together; of equal stamps the second one counts."""
     have, new = parts_of(one.resource), parts_of(other.resource)

@@ -322,6 +322,7 @@ def test_a_repetition_tells_its_parts():
     assert repetition.sub(3) == ["a", "b", ""]
     assert repetition.sub(2) == repetition.sub(9) == []
     assert repetition.texts(6) == ["1", "", "a", "x&y", "", ""]
+    assert repetition.strings(5) == ["1", "", "a&b&", "x&y", ""]
     assert repetition.text(1, 2) == repetition.text(3, 9) == ""
 
 

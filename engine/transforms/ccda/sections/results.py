@@ -172,17 +172,33 @@ def _values(resource: Resource, rendering: Rendering) -> list[Value]:
     """Return the values of an observation: its own, or one for each component."""
     path = "Observation.value"
     single = value_of(resource, rendering, path)
-    parts = [
-        value_of(part, rendering, path) or absent_value(part)
+    components = [
+        part
         for part in children(resource, "component")
+        if not _is_attached(part, rendering)
     ]
-    if parts and all("valueString" in part for part in children(resource, "component")):
+    parts = [
+        value_of(part, rendering, path) or absent_value(part) for part in components
+    ]
+    if parts and all("valueString" in part for part in components):
         return [text_value("\n".join(part.words for part in parts))]
     if single is not None:
         return [single, *parts]
     if parts or children(resource, "hasMember"):
         return parts
-    return [] if _is_attachment(resource) else [absent_value(resource)]
+    if _is_attachment(resource) or children(resource, "component"):
+        return []
+    return [absent_value(resource)]
+
+
+def _is_attached(part: Resource, rendering: Rendering) -> bool:
+    """Whether one of several values is an attachment, which no row can show."""
+    for item in children(part, "extension"):
+        if "valueAttachment" in item:
+            pointer = text(item, "valueAttachment", "url")
+            rendering.lose("Observation.component", "no-cda-home", pointer)
+            return True
+    return False
 
 
 def _is_attachment(resource: Resource) -> bool:

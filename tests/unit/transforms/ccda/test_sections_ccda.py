@@ -39,6 +39,7 @@ def values(found, path):
 
 
 ALLERGIES, PROBLEMS, MEDICATIONS = "48765-2", "11450-4", "10160-0"
+FHIR = "http://hl7.org/fhir/5.0/StructureDefinition/"
 RESULTS, VITALS, SOCIAL = "30954-2", "8716-3", "29762-2"
 PLAN, NOTES, ENCOUNTERS, IMMUNIZATIONS = "18776-5", "34109-9", "46240-8", "11369-6"
 
@@ -460,3 +461,17 @@ def test_a_panel_shows_its_members_once():
     found = section(RESULTS, member, panel, reported)
 
     assert [row[1] for row in rows(found)] == ["", "x"]
+
+
+def test_a_pointer_among_several_values_is_reported_and_no_row_claims_it_is_unknown():
+    url = f"{FHIR}extension-Observation.valueAttachment"
+    held = {"url": url, "valueAttachment": {"url": "http://x.example/1"}}
+    pointers = observation(component=[{"extension": [held]}])
+    mixed = observation(component=[{"valueString": "a"}, {"extension": [held]}])
+
+    made = document("ccd", pointers, mixed)
+
+    [lost, *_] = [one for one in made.losses if one.path == "Observation.component"]
+    assert (lost.reason, lost.value) == ("no-cda-home", "http://x.example/1")
+    assert [row[1] for row in rows(section(RESULTS, mixed))] == ["a"]
+    assert not values(section(RESULTS, pointers), ".//h:entry")
