@@ -76,6 +76,22 @@ def snooze(number: int, length: str) -> None:
     _told(number, done=done, what="snoozed")
 
 
+@alerts_command.command("escalate")
+@click.argument("number", type=int)
+@click.argument("contact")
+@click.option("--reason", default="", help="Kept in the audit trail.")
+def escalate(number: int, contact: str, reason: str) -> None:
+    """Have one more contact told of an incident, now and when it ends."""
+    from engine.store import incidents
+
+    if contact not in site().settings.contacts:
+        raise Stop(f"there is no contact {contact}", Exit.USAGE, "see [contacts]")
+    with store() as database, database.engine() as connection:
+        sealer = database.sealer
+        done = incidents.escalate(connection, sealer, number, contact, order(reason))
+    _told(number, done=done, what="escalated")
+
+
 @alerts_command.command("test")
 @click.argument("contact")
 def test(contact: str) -> None:

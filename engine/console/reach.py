@@ -97,7 +97,10 @@ REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/", "/work", "/work.{form}"), _leaves_out),
     **dict.fromkeys(("/messages", "/messages.{form}"), _leaves_out),
     **dict.fromkeys(("/alerts", "/alerts.{form}"), _leaves_out),
-    **dict.fromkeys((_INCIDENT + "/acknowledge", _INCIDENT + "/snooze"), _of_incident),
+    **dict.fromkeys(
+        (_INCIDENT + f"/{what}" for what in ("acknowledge", "snooze", "escalate")),
+        _of_incident,
+    ),
     **dict.fromkeys(("/channels", "/channels.{form}"), _leaves_out),
     **dict.fromkeys(("/live/{name}", "/live/{name}.json"), _hears_of_ones_own),
     "/channels/{name}": _of_channel,

@@ -1,7 +1,7 @@
 """Incidents, what is said of them to whom, and windows in which nothing is said."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -161,6 +161,29 @@ def snooze(
     return _change(
         connection, sealer, number, "snooze", {"snoozed_until": until}, order
     )
+
+
+def escalate(
+    connection: Connection, sealer: Sealer, number: int, contact: str, order: Order
+) -> bool:
+    """Have one more contact told of an incident, now and when it ends.
+
+    False where it is over or unknown.
+    """
+    found = find(connection, number)
+    if found is None:
+        return False
+    values: dict[str, object] = {
+        "notify": " ".join(dict.fromkeys((*found.notify, contact)))
+    }
+    said = replace(order, reason=": ".join(filter(None, (contact, order.reason))))
+    if not _change(connection, sealer, number, "escalate", values, said):
+        return False
+    notice = Notice(
+        number, "begins", contact, found.sentence, found.severity, order.now
+    )
+    queue_notices(connection, [notice])
+    return True
 
 
 def _change(

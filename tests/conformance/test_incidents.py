@@ -79,8 +79,24 @@ def test_somebody_sees_to_an_incident_or_wants_to_hear_of_it_later(store):
     assert ask(store, incidents.open_incidents)[0].acknowledged_by == "kim"
 
 
+def test_who_is_told_later_hears_of_it_now_and_of_its_end(store):
+    [number] = keep(store, OPEN)
+
+    assert move(store, incidents.escalate, number, "head", OPERATOR)
+
+    [known] = ask(store, incidents.open_incidents)
+    [due] = ask(store, incidents.due_notices, LATER)
+    assert known.notify == (*OPEN.notify, "head")
+    assert (due.contact, due.told, due.sentence) == ("head", "begins", OPEN.sentence)
+    assert "incident.escalate" in acts(store)
+
+
 def test_what_is_over_or_unknown_cannot_be_seen_to(store):
     [number] = keep(store, replace(OPEN, ended_at=LATER))
+
+    assert not move(store, incidents.escalate, number, "head", OPERATOR)
+    assert not move(store, incidents.escalate, 99, "head", OPERATOR)
+    assert ask(store, incidents.due_notices, LATER) == []
 
     assert not move(store, incidents.acknowledge, number, OPERATOR)
     assert not move(store, incidents.snooze, 99, LATER, OPERATOR)

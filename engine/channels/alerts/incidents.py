@@ -89,7 +89,7 @@ def _next(known: Incident, group: list[Finding] | None, now: datetime) -> Step |
         held_at=now,
         severity=group[0].severity,
         sentence=_sentence(group),
-        notify=_contacts(group),
+        notify=tuple(dict.fromkeys((*known.notify, *_contacts(group)))),
         parts=max(known.parts, len(group)),
     )
     if known.opened_at is None:

@@ -122,6 +122,23 @@ def snooze(
     return _back(done)
 
 
+def escalate(
+    request: Request,
+    number: int,
+    contact: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Have somebody else told of an incident, now and when it ends."""
+    here = surroundings(request)
+    if contact not in here.settings.contacts:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such contact")
+    with here.database.engine() as connection:
+        sealer = here.database.sealer
+        order = _order(request, reason)
+        done = incidents.escalate(connection, sealer, number, contact, order)
+    return _back(done)
+
+
 def maintain(
     request: Request,
     channel: Annotated[str, Form()] = "",

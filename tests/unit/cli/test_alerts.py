@@ -60,10 +60,25 @@ def test_incidents_are_listed_acknowledged_and_snoozed(site):
         (("snooze", 9), 1),
         (("snooze", 1, "--for", "soon"), 2),
         (("test", "nobody"), 2),
+        (("escalate", 1, "nobody"), 2),
     ],
 )
 def test_what_cannot_be_done_is_said(site, words, code):
     assert site.run("alerts", *words).exit_code == code
+
+
+def test_an_incident_is_escalated_to_one_more_contact(site):
+    with (site.config / "interop.toml").open("a") as file:
+        file.write(CONTACTS.replace("oncall", "head"))
+
+    assert site.run("alerts", "escalate", 1, "head").exit_code == 0
+    assert site.run("alerts", "escalate", 2, "head").exit_code == 1
+
+    database = site.database()
+    with database.reading() as connection:
+        [known] = incidents.open_incidents(connection)
+    database.close()
+    assert known.notify == ("oncall", "head")
 
 
 def test_a_test_names_the_targets_that_refuse(site):

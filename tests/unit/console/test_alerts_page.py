@@ -112,6 +112,18 @@ def test_somebody_sees_to_an_incident_from_the_page(web, store):
     assert "calling the lab" in seen(web, "open")
 
 
+def test_an_incident_is_escalated_to_a_contact_there_is(web, store):
+    known = web.signed_in(name="ana")
+    contact = min(web.settings.contacts)
+
+    none = known.submit("/alerts/incidents/1/escalate", contact="nobody")
+    done = known.submit("/alerts/incidents/1/escalate", contact=contact)
+
+    assert (none.status, done.status) == (404, 303)
+    [found] = ask(store, incidents.open_incidents)
+    assert contact in found.notify
+
+
 def test_what_is_over_is_said_to_be(web):
     known = web.signed_in()
 
