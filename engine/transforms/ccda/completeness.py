@@ -8,12 +8,12 @@ Spec:
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Final
 
 from engine.transforms.ccda import templates
 from engine.transforms.ccda.codes import LOINC
-from engine.transforms.ccda.elements import HL7
-from engine.transforms.ccda.linkage import Node
+from engine.transforms.ccda.linkage import Node, nodes, strings
 from engine.transforms.ccda.templates import Template
 
 _HEADER: Final = (
@@ -59,34 +59,45 @@ _MORE: Final[Mapping[Template, tuple[str, ...]]] = {
 }
 
 
+_TEMPLATES: Final = strings("h:templateId/@root")
+_SECTION_TEMPLATES: Final = strings(
+    "h:component/h:structuredBody/h:component/h:section/h:templateId/@root"
+)
+_FOREIGN_CODE: Final = nodes(f"h:code[not(@codeSystem='{LOINC}')]")
+_HALF_A_SET: Final = nodes("self::*[not(h:setId) != not(h:versionNumber)]")
+
+
 def missing(root: Node) -> Iterator[str]:
     """Yield a sentence for each thing a document lacks to be of its type."""
-    asserted = {one.get("root") for one in root.findall(f"{{{HL7}}}templateId")}
+    asserted = set(_TEMPLATES(root))
     kinds = [kind for kind in _SECTIONS if kind.root in asserted]
     if templates.US_REALM_HEADER.root not in asserted or len(kinds) != 1:
         yield "the document is of no type we write"
         return
     kind = kinds[0]
-    code = root.find(_qualified("code"))
-    if code is not None and code.get("codeSystem") != LOINC:
+    if _FOREIGN_CODE(root):
         yield "the code of the document is not LOINC"
-    for path in (*_HEADER, *_MORE[kind]):
-        if root.find(_qualified(path)) is None:
-            yield f"{path} is missing"
-    if (root.find(_qualified("setId")) is None) != (
-        root.find(_qualified("versionNumber")) is None
-    ):
+    for path in _absent(root, (*_HEADER, *_MORE[kind])):
+        yield f"{path} is missing"
+    if _HALF_A_SET(root):
         yield "setId and versionNumber stand together or not at all"
-    sections = _section_templates(root)
+    sections = set(_SECTION_TEMPLATES(root))
     for choice in _SECTIONS[kind]:
         if not sections & {template.root for template in choice}:
             yield f"a section of template {choice[0].root} is missing"
 
 
-def _section_templates(root: Node) -> set[str]:
-    path = _qualified("component/structuredBody/component/section/templateId")
-    return {one.get("root", "") for one in root.findall(path)}
+def _absent(root: Node, paths: tuple[str, ...]) -> list[str]:
+    """Return the paths at which nothing stands; one question asks for all of them."""
+    if nodes(_all_of(paths))(root):
+        return []
+    return [path for path in paths if not nodes(_prefixed(path))(root)]
 
 
-def _qualified(path: str) -> str:
-    return "/".join(f"{{{HL7}}}{name}" for name in path.split("/"))
+@cache
+def _all_of(paths: tuple[str, ...]) -> str:
+    return f"self::*[{' and '.join(map(_prefixed, paths))}]"
+
+
+def _prefixed(path: str) -> str:
+    return "/".join(f"h:{name}" for name in path.split("/"))

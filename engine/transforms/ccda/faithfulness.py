@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.transforms.ccda.elements import HL7
 from engine.transforms.ccda.facts import Facts, Resource
-from engine.transforms.ccda.linkage import Node
+from engine.transforms.ccda.linkage import Node, nodes, strings
 from engine.transforms.ccda.rendering import Origin
 
 _DENIAL: Final = re.compile(r"\bno (?:known|current)\b|\bnone known\b", re.IGNORECASE)
@@ -21,6 +21,8 @@ _STATEMENTS: Final = frozenset(
     )
 )
 """States, and SNOMED CT codes of "no known ...", that a denial may stand for."""
+_NEGATED: Final = nodes("//@negationInd[.='true']/..")
+_NARRATIVE: Final = strings("//h:section/h:text//text()")
 _KINDS: Final = (
     *("AllergyIntolerance", "Condition", "Immunization", "Procedure"),
     *("MedicationAdministration", "MedicationStatement", "MedicationRequest"),
@@ -34,20 +36,16 @@ def unfounded(
 
     ``words`` are those of the site's feeds that mean that nothing is known.
     """
-    denials = {_ids(one) for one in root.iter(f"{{{HL7}}}*") if _negates(one)}
+    denials = {_ids(one) for one in _NEGATED(root)}
     if denials:
         known = facts.of(*_KINDS)
         if len(denials) > sum(_denies(resource, words) for _, resource in known):
             yield "a denial has no fact behind it"
-    said = any(_DENIAL.search(text) for text in _narrative(root))
+    said = _DENIAL.search(" ".join(_NARRATIVE(root)))
     if said and not any(_denied_in_words(one) for one in facts.resources.values()):
         yield "the text says that nothing is known and no fact does"
     if any(not facts.shows(origin.url) for origin in origins):
         yield "a row shows a fact that is not this person's"
-
-
-def _negates(node: Node) -> bool:
-    return node.get("negationInd") == "true"
 
 
 def _ids(node: Node) -> tuple[tuple[str, str], ...]:
@@ -65,13 +63,6 @@ def _denies(resource: Resource, words: Collection[str]) -> bool:
 
 def _denied_in_words(resource: Resource) -> bool:
     return any(map(_DENIAL.search, _words(resource)))
-
-
-def _narrative(root: Node) -> Iterator[str]:
-    for text in root.iter(f"{{{HL7}}}text"):
-        parent = text.getparent()
-        if parent is not None and parent.tag == f"{{{HL7}}}section":
-            yield " ".join(map(str, text.itertext()))
 
 
 def _words(value: object) -> Iterator[str]:
