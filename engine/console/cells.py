@@ -52,7 +52,7 @@ def channels(found: Figures) -> Cells:
 
 def _pace(channel: str, found: Pace) -> dict[str, Markup]:
     usual = found.usual.get(channel)
-    against = "usual not known yet" if usual is None else f"usual {count(round(usual))}"
+    against = "usual not known" if usual is None else f"usual {count(round(usual))}"
     return {
         f"channel-{channel}-spark": sparkline(found.minutes.get(channel, [0])),
         f"channel-{channel}-hour": escape(count(found.hour(channel))),

@@ -8,7 +8,7 @@ Spec:
 
 from dataclasses import asdict, replace
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import Form
 from starlette.exceptions import HTTPException
@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from engine.channels.certificates import profiles_of
 from engine.channels.connection_trial import Node, Reached, try_connection
 from engine.channels.format.channel import Channel
+from engine.channels.format.load import load_site
 from engine.channels.routes import allowed_places
 from engine.console import cells
 from engine.console.listing import Listing, answer
@@ -29,7 +30,7 @@ from engine.console.queries.channel_hour import hour_of
 from engine.console.queries.overview import ChannelFigures
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, own_place, surroundings
-from engine.errors import IllegalTransitionError
+from engine.errors import ConfigurationError, IllegalTransitionError
 from engine.store import audit, delivery_moves, reports, search
 from engine.store.audit import Act, AuditRow, Order
 from engine.store.database import Connection
@@ -139,6 +140,7 @@ def _shown(
         many=MANY,
         found=Listing("messages", (), [row_of(each) for each in latest]),
         text=_text(here, found) if tab == "config" else "",
+        newer=_newer(here, found) if found and tab == "config" else Newer(),
         past=past,
         peers=queries.peers_of(name, processes),
         contract=queries.contract_of(found) if found else [],
@@ -178,6 +180,25 @@ def _text(here: Surroundings, found: Channel | None) -> str:
         return (here.site.folder / found.file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         return f"# {found.file} cannot be read: {type(error).__name__}"
+
+
+class Newer(NamedTuple):
+    """What the files say by now, where that is not what runs."""
+
+    revision: str = ""
+    faults: tuple[str, ...] = ()
+
+
+def _newer(here: Surroundings, found: Channel) -> Newer:
+    """Read the files again: what a reload would take, or why it would be refused."""
+    try:
+        site = load_site(here.settings.folder, here.settings.environment)
+    except ConfigurationError as error:
+        of_it = (each for each in error.faults if each.startswith(f"{found.file}:"))
+        return Newer(faults=tuple(of_it))
+    written = {each.name: each.revision for each in site.channels}
+    revision = written.get(found.name, "")
+    return Newer("" if revision == found.revision else revision)
 
 
 def ask(

@@ -51,7 +51,6 @@ def overview(
         request,
         "overview.html",
         HTTPStatus.SERVICE_UNAVAILABLE if away else HTTPStatus.OK,
-        counts=cells.COUNTS,
         channels=[
             row
             for row in found.channels

@@ -11,6 +11,7 @@ from engine.console.permissions import Permission
 from engine.console.queries import channel as queries
 from engine.console.queries.channel_hour import Hour, hour_of
 from engine.console.queries.overview import ChannelFigures
+from engine.settings import load_settings
 from engine.store import audit, queues, reports, traffic
 from engine.store.reports import Report
 from engine.store.traffic import Counts, Measure
@@ -233,3 +234,25 @@ def test_a_connection_is_tested_from_the_page_and_written_down(web, monkeypatch)
     [act] = [row.act for row in rows]
     assert (act.actor, act.action) == ("ana", "connection.test")
     assert "refused the connection" in act.detail
+
+
+def test_the_definition_says_when_its_files_are_newer_than_what_runs(web, tmp_path):
+    settings = load_settings(tmp_path / "config", variables={})
+    known = replace(web, settings=settings).signed_in(SEE)
+    file = tmp_path / "config" / "channels" / "relay.yaml"
+    text = file.read_text(encoding="utf-8")
+
+    def shown():
+        return known.browse("/channels/relay", "tab=config").text
+
+    same = shown()
+    file.write_text(text.replace("max: 5s", "max: 6s"), encoding="utf-8")
+    newer = shown()
+    file.write_text(text.replace("max: 5s", "max: soon"), encoding="utf-8")
+    wrong = shown()
+
+    assert "waits for a reload" not in same + wrong
+    assert "A reload would be refused" not in same + newer
+    assert "waits for a reload" in newer
+    assert "A reload would be refused" in wrong
+    assert "channels/relay.yaml:" in wrong

@@ -161,7 +161,7 @@ def test_nothing_is_usual_before_there_are_weeks_to_tell(web):
     count(web, NOON - timedelta(weeks=1))
 
     assert ask(web.database, PaceReader().read, NOON).usual == {}
-    assert "not known yet" in web.signed_in(SEE).browse("/").text
+    assert "usual not known" in web.signed_in(SEE).browse("/").text
     assert seconds(None) == "-"
 
 
