@@ -26,6 +26,7 @@ TABLES = {
     ("messages", "ADT_A01"): [
         use("PID", "Patient[1]", "PID[Patient]"),
         use("PV1", "Encounter[1]", "PV1[Encounter]", 'IF PV1-2 NOT EQUALS "N"'),
+        use("PV2", "Encounter[1]", "PV2[Encounter]"),
     ],
     ("segments", "PID[Patient]"): [
         row("PID-3", "identifier[2]", datatype="CX[Identifier]"),
@@ -44,7 +45,10 @@ TABLES = {
         row("PV1-7", "participant[1].type.coding.code", constant='"ATND"'),
         row("PV1-42", "location[4].location(Location)", datatype="PL[Location]",
             constant='"reserved"'),
+        row("PV1-25", "period.start"),
+        row("PV1-28", "period.start"),
     ],
+    ("segments", "PV2[Encounter]"): [row("PV2-9", "period.end")],
     ("datatypes", "CX[Identifier]"): [
         row("CX.1", "value"),
         row("CX.4", "system", datatype="HD[uri]"),
@@ -59,7 +63,10 @@ TABLES = {
         row("XPN.2", "[1].given[1]"),
     ],
     ("datatypes", "FN[HumanName]"): [row("FN.1", "$this")],
-    ("datatypes", "CWE[CodeableConcept]"): [row("CWE.1", "coding[1].code")],
+    ("datatypes", "CWE[CodeableConcept]"): [
+        row("CWE.1", "coding[1].code"),
+        row("CWE.7", "coding[1].version"),
+    ],
     ("datatypes", "CWE[code]"): [row("CWE.1", "$this")],
     ("datatypes", "XCN[Practitioner]"): [
         row("XCN.1", "identifier[1].value"),

@@ -42,7 +42,6 @@ CHOICES: Final = (
            r"Organization\.identifier\.type\..*", "T18"),
     Choice(r"\S+ Location\.description", r"Location\.description", "T34"),
     Choice(r"PID-34 Organization\.identifier\.value", "", "section 4, PID"),
-    Choice(r"\S+ (.+)\.coding\.version", "", "T21"),
     Choice(r"\S+ (.+)\.coding\.system", r"@\.coding\.system", "T21"),
     Choice(r"\S+ Location", r"Location\.name", "T34"),
     Choice(r"\S+ Location\.identifier\.value", r"Location\.(identifier\.value|name)",

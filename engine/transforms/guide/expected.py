@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from engine.hl7 import Message, Repetition, Segment
+from engine.hl7 import Message, Repetition
 from engine.hl7.path import Path
 from engine.transforms.fhir.definitions import elements
+from engine.transforms.fhir.groups import Node, grow
+from engine.transforms.fhir.plan import PARENTS
 from engine.transforms.fhir.sources import short
 from engine.transforms.guide.conditions import holds
 from engine.transforms.guide.places import Place
@@ -16,6 +18,10 @@ from engine.transforms.guide.tables import Guide, Row, plain
 
 _FIELD: Final = re.compile(r"[A-Z][A-Z0-9]{2}-(\d+)(?:\.(\d+))?")
 _OWN: Final = re.compile(r"[A-Z]{2,3}\.(\d+)")
+_NAMED: Final = re.compile(r"\w+\[\d+\]")
+_VERSIONED: Final = {7: 1, 8: 4, 13: 10}
+"""Components of a CWE that name the version of a code, with the code."""
+
 _PART: Final = re.compile(r"[A-Z]+\d?[.-](\d+)(?:\.\d+)?")
 
 
@@ -24,6 +30,8 @@ class Expectation:
     """One component and one place where the guide wants it.
 
     ``unit`` names the thing it belongs to: values of one unit belong in one resource.
+    It is a segment, with those that tell more of the same, as the OBR below its ORC; or
+    what the segment refers to.
     ``value`` is patient data. ``sure`` is false where the row's condition could not be
     read: then the place is allowed, not wanted.
     """
@@ -32,7 +40,7 @@ class Expectation:
     value: str
     place: Place
     row: str
-    unit: tuple[int, str, int, int]
+    unit: tuple[int, str, str]
     codes: frozenset[str] = frozenset()
     sure: bool = True
 
@@ -46,11 +54,9 @@ def expectations(guide: Guide, message: Message, structure: str) -> list[Expecta
         structure: message structure whose segment maps count, such as ``ADT_A01``.
     """
     found: list[Expectation] = []
-    numbers: dict[str, int] = {}
-    for position, segment in enumerate(message.segments):
-        numbers[segment.id] = numbers.get(segment.id, 0) + 1
-        here = _Here(guide, message, segment, position, numbers[segment.id])
-        for use in guide.uses(structure, segment.id):
+    for node in grow(message, PARENTS, {}).nodes:
+        here = _Here(guide, message, structure, node)
+        for use in guide.uses(structure, node.id):
             found += here.through(use)
     return list(dict.fromkeys(found))
 
@@ -67,9 +73,8 @@ class _Here:
 
     guide: Guide
     message: Message
-    segment: Segment
-    position: int
-    number: int
+    structure: str
+    node: Node
 
     def through(self, use: Row) -> Iterator[Expectation]:
         """Return what one segment map expects of this segment."""
@@ -84,21 +89,33 @@ class _Here:
                 continue
             certain = said is True and sure is True and not row.constant
             field, component = int(found[1]), int(found[2] or 0)
-            target = root.kind, root.below(row.target)
+            target = self._begin(root.kind), root.below(row.target)
             yield from self._field(row, target, (field, component), certain=certain)
+
+    def _begin(self, kind: str) -> "_Thing":
+        """Return what the segment tells of: of the same as the one it stands below."""
+        node = self.node
+        while (above := node.parent) is not None:
+            alone = len(above.all_below(node.id)) == 1
+            uses = self.guide.uses(self.structure, above.id)
+            kinds = {Place("", "").below(use.target).kind for use in uses}
+            if not alone or kind not in kinds:
+                break
+            node = above
+        return _Thing(kind, node.position)
 
     def _field(
         self,
         row: Row,
-        target: tuple[str, Place],
+        target: tuple["_Thing", Place],
         part: tuple[int, int],
         *,
         certain: bool,
     ) -> Iterator[Expectation]:
         (root, place), (field, component) = target, part
         below = self.guide.datatypes.get(plain(row.datatype), [])
-        for number, repetition in enumerate(self.segment.positions(field), 1):
-            head = Path(self.segment.id, self.number, field, number)
+        for number, repetition in enumerate(self.node.segment.positions(field), 1):
+            head = Path(self.node.id, self.node.number, field, number)
             if row.datatype.startswith("ED[") and not repetition.text(5):
                 continue  # there is no document to describe (T09)
             sure = certain and (number == 1 or _repeats(place))
@@ -116,7 +133,7 @@ class _Here:
         if row is not None and (own := _OWN.fullmatch(path)):
             path = f"{row.source.partition('.')[0]}.{own[1]}"
         segment_id, _, rest = path.partition("-")
-        segment = self.segment
+        segment = self.node.segment
         if segment_id != segment.id:
             other = self.message.first(segment_id)
             if other is None:
@@ -130,17 +147,37 @@ class _Here:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """What a segment becomes itself: its type, and the segment that begins it."""
+
+    kind: str
+    position: int
+
+
 def _repeats(place: Place) -> bool:
     """Whether an element takes more than one repetition of a field."""
     known = elements(place.kind).get(place.path.partition(".")[0])
     return known is None or known.repeats
 
 
+def _code_of(place: Place, component: int) -> int:
+    """Return the component of the code that a name or version is said of; 0: of none.
+
+    A coding that has no code tells nothing by its version.
+    """
+    if place.path.endswith("coding.display"):
+        return component - 1
+    if place.path.endswith("coding.version"):
+        return _VERSIONED.get(component, 0)
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class _At:
     """One repetition of a field, on its way through data type maps.
 
-    ``root`` is the type of resource the segment itself becomes.
+    ``root`` is what the segment itself becomes.
     """
 
     here: _Here
@@ -148,7 +185,7 @@ class _At:
     head: Path
     repetition: Repetition
     certain: bool
-    root: str
+    root: _Thing
 
     def parts(self, rows: list[Row], place: Place) -> Iterator[Expectation]:
         """Return what a data type map expects of the components."""
@@ -199,11 +236,12 @@ class _At:
     ) -> Iterator[Expectation]:
         """Return what is expected of one component."""
         value = self.repetition.text(component)
-        if place.path.endswith("coding.display") and component > 1:
-            bare = not self.repetition.text(component - 1)
-            self = replace(self, certain=self.certain and not bare)  # noqa: PLW0642
+        code = _code_of(place, component)
+        this = self
+        if code and not self.repetition.text(code):
+            this = replace(self, certain=False)
         if value:
-            yield self.expect(value, place, (component, 0), (vocabulary, name))
+            yield this.expect(value, place, (component, 0), (vocabulary, name))
 
     def expect(
         self, value: str, place: Place, at: tuple[int, int], row: tuple[str, str]
@@ -212,18 +250,23 @@ class _At:
         head = self.head
         path = Path(head.segment, head.occurrence, head.field, head.repetition, *at)
         codes = self.here.guide.images(row[0], value)
-        own = place.kind == self.root
-        where = (0, 0) if own else (head.field, head.repetition)
-        unit = (self.here.position, place.kind, *where)
         return Expectation(
             str(short(path)),
             value,
             place,
             row[1],
-            unit,
+            self._unit(place.kind),
             frozenset(codes),
             self.certain,
         )
+
+    def _unit(self, kind: str) -> tuple[int, str, str]:
+        """Name what a value belongs to; ``location[1]`` is one thing for all fields."""
+        if kind == self.root.kind:
+            return self.root.position, kind, ""
+        named = _NAMED.match(self.row.target)
+        name = named[0] if named else str(self.head.field)
+        return self.here.node.position, kind, f"{name} {self.head.repetition}"
 
     def _read(self, path: str) -> list[str]:
         """Return a component of this repetition, ``XTN.3`` or ``HD-3``."""

@@ -49,6 +49,17 @@ class Place(NamedTuple):
         return self
 
     @property
+    def is_single(self) -> bool:
+        """Whether a resource has this element at most once."""
+        kind = self.kind
+        for name in self.path.split("."):
+            known = elements(kind).get(name)
+            if known is None or known.repeats:
+                return False
+            kind = known.type
+        return True
+
+    @property
     def text(self) -> str:
         """The place as FHIRPath people write it."""
         return f"{self.kind}.{self.path}" if self.path else self.kind

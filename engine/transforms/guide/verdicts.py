@@ -5,9 +5,9 @@ Spec:
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from engine.hl7 import Message, Path
 from engine.hl7.escapes import decode
@@ -17,6 +17,7 @@ from engine.transforms.guide.choices import CONSTANTS, SETTINGS, Choice, chosen
 from engine.transforms.guide.expected import Expectation, expectations, places_of
 from engine.transforms.guide.fitness import bound, fits, lacks_zone
 from engine.transforms.guide.hollow import hollow
+from engine.transforms.guide.homes import Homes, groups_of, homes_of
 from engine.transforms.guide.images import decoded, is_image, is_site_uri, squashed
 from engine.transforms.guide.leaves import Leaf, leaves_of
 from engine.transforms.guide.places import Place
@@ -29,12 +30,6 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GAPS: Final = re.compile(r"[\s/,<>=^-]+|\\\.br\\")
 _LONG: Final = 5
 _CODING: Final = re.compile(r"(.+)\.coding\[\d+\]\.code")
-
-_BY_NUMBER: Final = 8
-"""How much more a number tells who somebody is than a name that others share."""
-
-Group: TypeAlias = tuple[object, ...]
-"""What belongs together: a segment's values, or those of one repetition of a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +94,20 @@ def judge(
     A component that the guide wants at two places is looked for at both.
     """
     leaves = _Leaves(leaves_of(bundle))
-    homes = _best(by.wanted, leaves)
+    once = {(each.path, each.place.text, each.unit): each for each in by.wanted}
+    homes = homes_of((each, leaves.at(each)) for each in once.values())
     places: dict[tuple[str, str], list[Expectation]] = {}
     for each in by.wanted:
         places.setdefault((each.path, each.place.text), []).append(each)
+    taken = {
+        (each.unit, each.place)
+        for each in by.wanted
+        if each.place.is_single and _is_placed(each, leaves, homes)
+    }
     found = [
         result
+        if (result.verdict not in COMPLAINTS or not _is_full(alike, taken))
+        else replace(result, verdict=Verdict.UNFIT)
         for alike in places.values()
         if (result := _judged(alike, leaves, homes, choices)) is not None
     ]
@@ -153,41 +156,10 @@ class _Leaves:
         ]
 
 
-def _groups(each: Expectation, leaf: Leaf) -> Iterator[tuple[Group, object]]:
-    """Yield what an expectation belongs to, and which thing a leaf would make that.
-
-    The values of a segment belong in one resource, those of one repetition of a field
-    in one member of a list.
-    """
-    yield each.unit, leaf.resource
-    if leaf.member:
-        head = each.path.partition(".")[0]
-        yield (head, each.place.kind, leaf.path.partition(".")[0]), leaf.member
-
-
-def _best(wanted: Sequence[Expectation], leaves: _Leaves) -> dict[Group, set[object]]:
-    """Return for each group the resources, or members, that hold the most of it.
-
-    A component that two rows send to one place counts once.
-    """
-    tallies: dict[Group, dict[object, int]] = {}
-    once = {(each.path, each.place.text, each.unit): each for each in wanted}
-    for each in once.values():
-        held = {pair for leaf in leaves.at(each) for pair in _groups(each, leaf)}
-        weight = _BY_NUMBER if each.place.path.endswith("identifier.value") else 1
-        for group, thing in held:
-            tally = tallies.setdefault(group, {})
-            tally[thing] = tally.get(thing, 0) + weight
-    return {
-        group: {thing for thing, count in tally.items() if count == max(tally.values())}
-        for group, tally in tallies.items()
-    }
-
-
 def _judged(
     alike: Sequence[Expectation],
     leaves: _Leaves,
-    homes: Mapping[Group, set[object]],
+    homes: Homes,
     choices: tuple[Choice, ...],
 ) -> Result | None:
     """Return the verdict of one component at one place; None where nobody is sure."""
@@ -209,15 +181,23 @@ def _judged(
     return Result(verdict, first.path, first.value, wanted, found, rows)
 
 
+def _is_full(
+    alike: Sequence[Expectation], taken: Container[tuple[object, Place]]
+) -> bool:
+    """Whether another component has the only element there is for these."""
+    return all((each.unit, each.place) in taken for each in alike)
+
+
 def _fits(each: Expectation) -> bool:
     return fits(each.place, each.value, each.codes)
 
 
-def _is_placed(
-    each: Expectation, leaves: _Leaves, homes: Mapping[Group, set[object]]
-) -> bool:
+def _is_placed(each: Expectation, leaves: _Leaves, homes: Homes) -> bool:
     return any(
-        all(thing in homes.get(group, (thing,)) for group, thing in _groups(each, leaf))
+        all(
+            thing in homes.get(group, (thing,))
+            for group, thing in groups_of(each, leaf)
+        )
         for leaf in leaves.at(each)
     )
 

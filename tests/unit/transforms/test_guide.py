@@ -132,6 +132,68 @@ def test_a_value_in_the_wrong_instance_is_misplaced():
     assert Verdict.PLACED in split
 
 
+TWICE = MESSAGE.replace(b"4711^Attend", b"4711^Attend~4711^Attend")
+
+
+def test_a_doctor_who_is_there_twice_is_held_against_what_is_said_of_each():
+    nameless = {"resourceType": "Practitioner", "identifier": [{"value": "4711"}]}
+
+    whole = verdicts(PATIENT, PRACTITIONER, PRACTITIONER, message=TWICE)
+    once = verdicts(PATIENT, PRACTITIONER, message=TWICE)
+    damaged = verdicts(PATIENT, PRACTITIONER, nameless, message=TWICE)
+
+    for found in (whole, once):
+        assert {each.verdict for each in found.values()} == {Verdict.PLACED}
+    assert damaged["PV1-7.2"].verdict is Verdict.ELSEWHERE
+
+
+def test_a_doctor_who_is_there_twice_may_say_less_where_the_message_does():
+    nameless = {"resourceType": "Practitioner", "identifier": [{"value": "4711"}]}
+    message = MESSAGE.replace(b"4711^Attend", b"4711^Attend~4711")
+
+    found = verdicts(PATIENT, PRACTITIONER, nameless, message=message)
+
+    assert {each.verdict for each in found.values()} == {Verdict.PLACED}
+
+
+def visit(**period):
+    return {"resourceType": "Encounter", "period": period}
+
+
+def test_segments_that_tell_of_one_thing_belong_in_one_resource():
+    message = adt("A01", pid(), pv1(f25="20240101"), "PV2|||||||||20240301",
+                  pv1(f25="20240105"), "PV2|||||||||20240301")  # fmt: skip
+    first = visit(start="2024-01-01", end="2024-03-01")
+    second = visit(start="2024-01-05", end="2024-03-01")
+
+    good = verdicts(PATIENT, first, second, message=message)
+    damaged = verdicts(PATIENT, first, visit(start="2024-01-05"), message=message)
+
+    assert good["PV2[2]-9.1"].verdict is Verdict.PLACED
+    assert damaged["PV2-9.1"].verdict is Verdict.PLACED
+    assert damaged["PV2[2]-9.1"].verdict is Verdict.ELSEWHERE
+
+
+def test_an_element_there_is_once_can_say_one_of_two_fields_only():
+    message = adt("A01", pid(), pv1(f25="20240101", f28="20240105"))
+
+    good = verdicts(PATIENT, visit(start="2024-01-01"), message=message)
+    empty = verdicts(PATIENT, visit(), message=message)
+
+    assert good["PV1-25.1"].verdict is Verdict.PLACED
+    assert good["PV1-28.1"].verdict is Verdict.UNFIT
+    assert empty["PV1-25.1"].verdict is empty["PV1-28.1"].verdict is Verdict.MISSING
+
+
+@pytest.mark.parametrize(
+    ("sent", "wanted"), [("M^^^^^^2.5", True), ("^^^^^^2.5", False)]
+)
+def test_a_version_is_wanted_where_there_is_a_code_to_say_it_of(sent, wanted):
+    found = verdicts(PATIENT, message=adt("A01", pid(f16=sent)))
+
+    assert ("PID-16.7" in found) == wanted
+
+
 def test_a_value_that_nothing_explains_is_told_with_its_place():
     found = verdicts(changed(maritalStatus={"text": "Zebra"}), PRACTITIONER)
 
