@@ -11,6 +11,7 @@ import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, note
 from engine.cli.invocation import now as moment
+from engine.cli.mpi_splink import by_splink, train_job
 from engine.cli.output import Row, emit, emit_one
 from engine.cli.site import order, site, store
 
@@ -27,14 +28,22 @@ _MODEL: Final = "default"
 @click.argument("name")
 @click.option("--sample", type=click.IntRange(100), default=20_000, show_default=True)
 @click.option("--rounds", type=click.IntRange(1, 5), default=2, show_default=True)
-def train(name: str, sample: int, rounds: int) -> None:
+@click.option("--splink", is_flag=True, help="Fit with Splink on DuckDB.")
+@click.option(
+    "--fitted",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take what a job on a cluster fitted: its model.json.",
+)
+def train(
+    name: str, sample: int, rounds: int, fitted: Path | None, *, splink: bool
+) -> None:
     """Fit weights to the index's own records and write them to models/NAME.csv.
 
     Nobody has to label pairs; what people decided in the mismatch queue outranks the
     score. The shipped weights count as 200 pairs of each class. Nothing is activated.
     """
     from engine.channels.format.matching_models import weights_file
-    from engine.identity.estimation import drift, trained, written
+    from engine.identity.estimation import drift, refit, trained, written
     from engine.store.training import labels, sampled
 
     found = site()
@@ -47,10 +56,14 @@ def train(name: str, sample: int, rounds: int) -> None:
         raise Stop(f"{file} is there already", Exit.USAGE, hint)
     with _index() as index:
         records = sampled(index, sample)
-        decided = labels(index.connection)
         model = found.models[_MODEL]
-        weights, tally = trained(index, model, records, decided, rounds=rounds)
-    if not tally.pairs:
+        if splink or fitted:
+            tally = by_splink(records, model.nicknames, fitted)
+            weights = refit(model.weights, tally)
+        else:
+            decided = labels(index.connection)
+            weights, tally = trained(index, model, records, decided, rounds=rounds)
+    if not tally.pairs.total():
         raise Stop("the index has no pairs to learn from", Exit.PROBLEMS)
     file.parent.mkdir(exist_ok=True)
     file.write_text(written(weights), encoding="utf-8")
@@ -261,4 +274,4 @@ def reindex(after: int) -> None:
     emit_one({"records": records, "keys": keys})
 
 
-COMMANDS: Final = (train, what_if, activate, load, reindex)
+COMMANDS: Final = (train, train_job, what_if, activate, load, reindex)
