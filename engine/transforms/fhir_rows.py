@@ -69,7 +69,7 @@ def misfit(path: FhirPath, given: Type) -> str:
     if path.leaf in _NUMBERS | {"decimal"} and given in (Type.BOOLEAN, Type.LIST):
         return f"{name} needs a number, the expression gives {given}"
     if path.leaf[:1].isupper() and path.leaf != "Reference":
-        return f"{name} is a {path.leaf}: write one of its elements"
+        return f"{name} is of type {path.leaf}: write one of its elements"
     return ""
 
 

@@ -123,7 +123,7 @@ class _Gate:
             self.find("reference_dangles", path, "a reference leads nowhere")
         names_system = kind == "Identifier" or (kind == "Coding" and "code" in element)
         if names_system and not is_absolute(str(element.get("system", ""))):
-            self.find("system_not_absolute", path, "a system that is no URI")
+            self.find("system_not_absolute", path, "no system, or one that is no URI")
 
     def _resolves(self, target: str) -> bool:
         if self.urls is None or target in self.urls:

@@ -101,11 +101,10 @@ def parse_fhir_path(text: str) -> FhirPath | PathFault:
 
 def _unknown(above: str, kind: str, name: str, offset: int) -> PathFault:
     near = get_close_matches(name, elements(kind), 1)
-    return PathFault(
-        offset,
-        f"{above}.{name} is not an R4 element",
-        f"did you mean {near[0]}?" if near else "",
-    )
+    hint = f"did you mean {near[0]}?" if near else ""
+    if above == name:
+        hint = f"begin below {name}: the row names the resource already"
+    return PathFault(offset, f"{above}.{name} is not an R4 element", hint)
 
 
 def _step(part: re.Match[str], *, repeats: bool) -> PathStep:

@@ -9,7 +9,7 @@ from engine.channels.processing.sampling import Sample
 from engine.channels.processing.validation import bundle_faults, model_faults
 from engine.transforms.fhir import transaction, write_json
 from engine.transforms.fhir.us_core import hints
-from tests.fhir_messages import adt, mapped, pid
+from tests.fhir_messages import adt, mapped, pid, pv1
 
 
 @dataclass
@@ -88,10 +88,24 @@ def test_validators_name_the_place_and_never_the_value(
     assert not any("secret" in fault for fault in faults(bad))
 
 
+def test_a_us_core_hint_says_where_the_element_comes_from():
+    hinted = transaction(
+        mapped(adt("A01", pid(f8=""), pv1(), "DG1|1||I10^Hypertension^I10")).entries
+    )
+
+    said = {finding.path: finding.text for finding in hints(hinted)}
+
+    assert said["Patient.gender"] == "US Core asks for it; it comes from PID-8"
+    assert said["Encounter.type"].endswith("it comes from PV1-4")
+    assert said["Organization.active"].endswith("a row of map: can")
+    assert "Condition.category" in said
+
+
 def test_us_core_hints_name_what_a_profile_asks_for():
     bare = transaction(mapped(adt("A01", pid(f8="", f5=""))).entries)
 
     found = {finding.path for finding in hints(bare)}
 
     assert {"Patient.name", "Patient.gender"} <= found
+    assert not any(path.startswith("DocumentReference") for path in found)
     assert hints({"resourceType": "Bundle"}) == []

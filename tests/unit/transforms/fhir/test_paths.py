@@ -125,6 +125,7 @@ def test_removing_an_extension_by_its_url_leaves_the_others():
     ("text", "hint"),
     [
         ("Patient.brithDate", "did you mean birthDate?"),
+        ("Flag.Flag.status", "begin below Flag: the row names the resource already"),
         ("Patient.gender[0]", "write .gender"),
         ("Patient.name..family", "write .element or [n]"),
         ("Patiant.name", ""),
