@@ -16,6 +16,7 @@ from engine.cli.mpi_persons import (
 )
 from engine.cli.mpi_quality import quality_command
 from engine.cli.mpi_tasks import WORK
+from engine.cli.mpi_versions import VERSIONS
 from engine.cli.output import Row, emit, emit_one, masked
 from engine.cli.site import move_options, order, site, store
 
@@ -207,5 +208,5 @@ def _exported(database: "Database", *, confidential: bool) -> Iterator[Row]:
         after = page[-1].message
 
 
-for _command in (*COMMANDS, *WORK):
+for _command in (*COMMANDS, *VERSIONS, *WORK):
     mpi_command.add_command(_command)

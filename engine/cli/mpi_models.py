@@ -1,4 +1,4 @@
-"""``interop mpi``: train, compare and activate models; load and re-key the index."""
+"""``interop mpi``: train and compare models; load and re-key the index."""
 
 import re
 from collections.abc import Iterator
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from engine.identity.weights import Model
     from engine.store.patients import SqlPatientIndex
 
-_WEIGHTS: Final = re.compile(r"(\bweights:\s*)([a-z][a-z0-9-]*)")
-_MODEL: Final = "default"
+MODEL: Final = "default"
 
 
 @click.command("train", cls=Command)
@@ -44,6 +43,7 @@ def train(
     """
     from engine.channels.format.matching_models import weights_file
     from engine.identity.estimation import drift, refit, trained, written
+    from engine.store.model_history import TRAIN, digest, keep
     from engine.store.training import labels, sampled
 
     found = site()
@@ -56,7 +56,7 @@ def train(
         raise Stop(f"{file} is there already", Exit.USAGE, hint)
     with _index() as index:
         records = sampled(index, sample)
-        model = found.models[_MODEL]
+        model = found.models[MODEL]
         if splink or fitted:
             tally = by_splink(records, model.nicknames, fitted)
             weights = refit(model.weights, tally)
@@ -67,8 +67,16 @@ def train(
         raise Stop("the index has no pairs to learn from", Exit.PROBLEMS)
     file.parent.mkdir(exist_ok=True)
     file.write_text(written(weights), encoding="utf-8")
-    pairs = ", ".join(f"{count:,} {group.name.lower()}" for group, count
-                      in sorted(tally.pairs.items()))  # fmt: skip
+    counts = {group.name.lower(): count for group, count in sorted(tally.pairs.items())}
+    told = {
+        "by": "splink" if splink or fitted else "engine",
+        "records": len(records),
+        "pairs": counts,
+        "digest": digest(written(weights)),
+    }
+    with store() as database, database.engine() as connection:
+        keep(connection, database.sealer, order(""), TRAIN, name, told)
+    pairs = ", ".join(f"{count:,} {group}" for group, count in counts.items())
     note(f"{file}: fitted on {len(records):,} records; pairs: {pairs}")
     note(f"next: interop mpi what-if {name}")
     rows = drift(model.weights, weights)[:15]
@@ -91,58 +99,15 @@ def what_if(name: str, sample: int) -> None:
     for the first time. Tasks a day follow from the registrations of the last 30 days;
     pairs that people decided give precision and recall.
     """
-    emit_one(_compared(site(), name, sample))
+    emit_one(compared(site(), name, sample))
 
 
-@click.command("activate", cls=Command)
-@click.argument("name")
-@click.option("--reason", required=True, help="Kept in the audit trail.")
-@click.option("--sample", type=click.IntRange(1), default=5_000, show_default=True)
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Only show what would change.")
-def activate(name: str, reason: str, sample: int, *, yes: bool, dry_run: bool) -> None:
-    """Let the default model use the weights NAME from the next reload on.
-
-    Links that exist stay as they are. To roll back, activate the name used before.
-    """
-    from engine.store import audit
-
-    found = site()
-    file = found.folder / "identity.yaml"
-    before = found.matching.models[_MODEL].weights
-    text = _naming(file, name)
-    emit_one({"before": before, "after": name, **_compared(found, name, sample)})
-    if dry_run:
-        return
-    if not yes:
-        click.confirm("activate it", abort=True, err=True)
-    file.write_text(text, encoding="utf-8")
-    asked = order(reason)
-    with store() as database, database.engine() as connection:
-        act = audit.Act(asked.now, asked.actor, "activate", f"model {name}", reason)
-        audit.write(connection, database.sealer, [act])
-    note("next: interop reload")
-    note(f"back: interop mpi activate {before} --reason TEXT, then interop reload")
-
-
-def _naming(file: Path, name: str) -> str:
-    """Return identity.yaml with another name for the default model's weights."""
-    if not file.exists():
-        return f"models:\n  {_MODEL}: {{mode: safe, weights: {name}}}\n"
-    text = file.read_text(encoding="utf-8")
-    if len(_WEIGHTS.findall(text)) != 1:
-        hint = f"write weights: {name} there yourself, then interop reload"
-        sentence = f"{file} does not say weights: exactly once"
-        raise Stop(sentence, Exit.CONFIGURATION, hint)
-    return _WEIGHTS.sub(rf"\g<1>{name}", text)
-
-
-def _compared(found: "Site", name: str, sample: int) -> Row:
+def compared(found: "Site", name: str, sample: int) -> Row:
     """Return what the model in use and another one decide about a sample."""
     from engine.identity.estimation import effect
     from engine.store.training import labels, registrations_a_day, sampled
 
-    now, then = found.models[_MODEL], _model(found, name)
+    now, then = found.models[MODEL], _model(found, name)
     with _index() as index:
         decided = labels(index.connection)
         shown = effect(index, now, then, sampled(index, sample))._asdict()
@@ -190,7 +155,7 @@ def _model(found: "Site", name: str) -> "Model":
         raise Stop(f"there is no {file}", Exit.USAGE, f"interop mpi train {name}")
     try:
         return model_of(
-            replace(found.matching.models[_MODEL], weights=name), found.folder
+            replace(found.matching.models[MODEL], weights=name), found.folder
         )
     except (ValueError, TypeError):
         raise Stop(f"{file} holds no weights", Exit.USAGE) from None
@@ -260,7 +225,7 @@ def reindex(after: int) -> None:
     from engine.store.patients import SqlPatientIndex
     from engine.store.training import page, rekey
 
-    model, records, keys = site().models[_MODEL], 0, 0
+    model, records, keys = site().models[MODEL], 0, 0
     with store() as database:
         while True:
             with database.engine() as connection:
@@ -274,4 +239,4 @@ def reindex(after: int) -> None:
     emit_one({"records": records, "keys": keys})
 
 
-COMMANDS: Final = (train, train_job, what_if, activate, load, reindex)
+COMMANDS: Final = (train, train_job, what_if, load, reindex)
