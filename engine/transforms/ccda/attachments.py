@@ -54,6 +54,12 @@ class Attachment:
         plain = text(self.content, "contentType").partition(";")[0].strip().lower()
         return SAME_AS.get(plain, plain)
 
+    @property
+    def is_note(self) -> bool:
+        """Whether it is what a note says, and stands."""
+        is_document = self.holder.get("resourceType") == "DocumentReference"
+        return is_document and text(self.holder, "status") == "current"
+
 
 def attachments(facts: Facts) -> list[Attachment]:
     """Return every attachment with content or a link, in the order of the facts."""

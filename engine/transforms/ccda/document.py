@@ -191,7 +191,7 @@ def render(
             f"{facts.strangers} resources of another person left out",
         )
     noted = layout.code is None or layout.about_note
-    attachment = _attachment(facts) if noted else None
+    attachment = _attachment(facts, layout) if noted else None
     root = _root(layout, rendering, version, attachment)
     _account(rendering, layout, attachment)
     return _finish(root, rendering)
@@ -225,10 +225,11 @@ def _account(
         rendering.lose(str(kind), "no-cda-home", url)
 
 
-def _attachment(facts: Facts) -> Attachment:
-    found = attachments(facts)
-    for attachment in found:
-        if facts.focus in (None, attachment.focus):
+def _attachment(facts: Facts, layout: Layout) -> Attachment:
+    """Return what a note document is about; one with sections needs a note for them."""
+    for attachment in attachments(facts):
+        wanted = facts.focus in (None, attachment.focus)
+        if wanted and (attachment.is_note or not layout.about_note):
             return attachment
     raise TransformError("there is no attachment to send", "nothing-to-say")
 

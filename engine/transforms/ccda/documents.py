@@ -197,7 +197,8 @@ def _progress_notes(facts: Facts) -> Plan:
 def _is_progress_note(planned: Planned, facts: Facts) -> bool:
     focus = planned.facts.focus
     holder = facts.resources[focus.url] if focus else {}
-    return bool(codes(child(holder, "type")) & {"PR", PROGRESS})
+    stands = text(holder, "status") == "current"
+    return stands and bool(codes(child(holder, "type")) & {"PR", PROGRESS})
 
 
 def _as(planned: Planned, template: str) -> Planned:

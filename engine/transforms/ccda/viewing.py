@@ -39,6 +39,9 @@ ELEMENTS: Final[Mapping[str, str]] = {
 }
 """Narrative elements to HTML; lists, content, breaks and links are told apart below."""
 
+LINES: Final = ' border="1" cellspacing="0" cellpadding="4"'
+"""What keeps the cells of a table apart; the policy lets no style do it."""
+
 STYLES: Final[Mapping[str, str]] = {
     "bold": "strong",
     "italics": "em",
@@ -47,6 +50,10 @@ STYLES: Final[Mapping[str, str]] = {
 }
 _SPANS: Final = ("colspan", "rowspan")
 _SPAN: Final = re.compile(r"[1-9]\d{0,2}")
+_TIMES: Final = frozenset({"birthTime", "effectiveTime", "low", "high"})
+_TIME: Final = re.compile(
+    r"(\d{4}(?:\d\d){0,2})(?:(?<=\d{8})(\d{2}(?:\d\d){0,2}(?:\.\d+)?))?([+-]\d{4})?"
+)
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Controls of terminals and of writing direction: they could hide what is said."""
 _BREAKING: Final = frozenset({"paragraph", "tr", "item", "br", "caption", "list"})
@@ -85,7 +92,7 @@ def to_html(root: Node) -> str:
         '<!DOCTYPE html>\n<html><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f"<title>{title}</title></head><body><h1>{title}</h1>"
-        f"<table><tbody>{facts}</tbody></table>{''.join(_bodies(root))}</body></html>\n"
+        f"<table{LINES}><tbody>{facts}</tbody></table>{''.join(_bodies(root))}</body></html>\n"
     )
 
 
@@ -149,7 +156,7 @@ def _element(node: Node) -> Iterator[str]:
     elif name == "renderMultiMedia":
         yield "[picture]"
     elif tag := _tag(name, node):
-        yield f"<{tag}{_spans(node)}>"
+        yield f"<{tag}{LINES if tag == 'table' else ''}{_spans(node)}>"
         yield from _inside(node)
         yield f"</{tag}>"
     else:
@@ -219,8 +226,20 @@ def _words(node: Node) -> str:
         parts = (node.get("extension", ""), node.get("root", ""))
         return " of ".join(filter(None, parts))
     label = {"low": "from ", "high": "until "}.get(kind, "")
-    told = node.get("displayName") or node.get("code") or node.get("value") or ""
+    told = node.get("displayName") or node.get("code") or _readable(node)
     return said or (label + told if told else "")
+
+
+def _readable(node: Node) -> str:
+    """Return a value; the parts of a time stand apart, as they do in a section."""
+    told = node.get("value", "")
+    time = _TIME.fullmatch(told) if _name(node) in _TIMES else None
+    if time is None:
+        return told
+    day, clock, zone = time.groups("")
+    days = "-".join(filter(None, (day[:4], day[4:6], day[6:])))
+    hours = ":".join(filter(None, (clock[:2], clock[2:4], clock[4:])))
+    return " ".join(filter(None, (days, hours, zone and f"{zone[:3]}:{zone[3:]}")))
 
 
 def _seen(text: str) -> str:

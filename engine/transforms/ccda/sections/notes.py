@@ -28,9 +28,7 @@ def _fill(rendering: Rendering, table: Table) -> list[Element]:
     found = [
         item
         for item in attachments(rendering.facts)
-        if item.holder.get("resourceType") == "DocumentReference"
-        and text(item.holder, "status") == "current"
-        and focus in (None, item.focus)
+        if item.is_note and focus in (None, item.focus)
     ]
     found.sort(key=lambda item: (item.focus.url, item.focus.index))
     found.sort(key=lambda item: text(item.holder, "date"), reverse=True)

@@ -133,6 +133,23 @@ def test_a_visit_that_has_not_ended_gives_no_discharge_summary():
     assert plan.documents == ()
 
 
+def test_a_note_that_was_replaced_is_no_progress_note_of_its_own():
+    old = note(status="superseded")
+    [planned] = documents_of("progress-note", facts(old, visit("urn:none"))).documents
+
+    with pytest.raises(TransformError) as caught:
+        document("progress-note", old)
+
+    assert planned.template == "unstructured"
+    assert caught.value.code == "nothing-to-say"
+
+
+def test_a_progress_note_is_about_the_first_note_that_stands():
+    made = document("progress-note", note(status="superseded"), note(b"Better today."))
+
+    assert b"Better today." in made.document
+
+
 def test_a_progress_note_without_a_visit_goes_out_as_it_is():
     [planned] = documents_of("progress-note", facts(note())).documents
     with_visit = documents_of("progress-note", facts(note(), visit("urn:none")))

@@ -10,8 +10,14 @@ from lxml import etree
 from typing_extensions import override
 
 from engine.transforms.ccda.reading import read_document
-from engine.transforms.ccda.viewing import ELEMENTS, STYLES, to_html, to_lines
-from tests.ccda_facts import about, document, note
+from engine.transforms.ccda.viewing import (
+    ELEMENTS,
+    STYLES,
+    header_facts,
+    to_html,
+    to_lines,
+)
+from tests.ccda_facts import about, document, note, tree
 from tests.ccda_person import everything
 from tests.unit.transforms.ccda.test_document_ccda import full
 
@@ -22,7 +28,8 @@ ALLOWED = {
     *ELEMENTS.values(),
     *STYLES.values(),
 }
-ATTRIBUTES = {"charset", "http-equiv", "content", "colspan", "rowspan"}
+LAYOUT = {"border", "cellspacing", "cellpadding"}
+ATTRIBUTES = {"charset", "http-equiv", "content", "colspan", "rowspan", *LAYOUT}
 
 
 class Page(HTMLParser):
@@ -68,7 +75,7 @@ def test_every_value_of_our_documents_is_shown():
             words = " ".join(str(text).split())
             assert words in said
             assert words in lines
-    assert {"Ann Doe", "19800203", "Female"} <= set(page.said)
+    assert {"Ann Doe", "1980-02-03", "Female"} <= set(page.said)
 
 
 def test_the_narrative_of_cda_has_its_form():
@@ -215,3 +222,20 @@ def test_what_a_row_of_a_long_list_says_stands_on_a_line_of_its_own():
 
     assert len(lines) == 2
     assert lines[1].startswith("nuts |")
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("1980", "1980"),
+        ("198002", "1980-02"),
+        ("198002030405", "1980-02-03 04:05"),
+        ("19800203040506.25-0500", "1980-02-03 04:05:06.25 -05:00"),
+        ("198002031", "198002031"),
+    ],
+)
+def test_a_time_of_the_header_is_read_as_in_a_section(sent, read):
+    root = tree(document().document)
+    root.find(".//{*}birthTime").set("value", sent)
+
+    assert dict(header_facts(root))["Born"] == read
