@@ -111,16 +111,37 @@ def discard(
 @errors_command.command("assign")
 @click.argument("group")
 @click.argument("owner")
-def assign(group: str, owner: str) -> None:
+@click.option("--message", "message_id", type=int, default=0, help="Only of this one.")
+def assign(group: str, owner: str, message_id: int) -> None:
     """Give the open entries of a group to a person or a team."""
-    from engine.store import error_queue
+    from engine.console.queries import error_queue
 
     with store() as database:
-        found = _entries(database, group, None)
+        found = _of_message(_entries(database, group, None), message_id)
         with database.engine() as connection:
-            ids = [entry.id for entry in found]
-            count = error_queue.assign(connection, ids, owner)
+            asked = order("")
+            count = error_queue.assign(connection, database.sealer, found, owner, asked)
     emit([{"group": group, "owner": owner, "assigned": count}], ["group", "assigned"])
+
+
+@errors_command.command("comment")
+@click.argument("group")
+@click.argument("text")
+@click.option("--message", "message_id", type=int, default=0, help="Beside this one.")
+def comment(group: str, text: str, message_id: int) -> None:
+    """Keep what you have to say beside the oldest entry of a group."""
+    from engine.console.queries import error_queue
+
+    with store() as database:
+        found = _of_message(_entries(database, group, None), message_id)
+        with database.engine() as connection:
+            said = order(text.strip())
+            count = error_queue.comment(connection, database.sealer, found, said)
+    emit([{"group": group, "commented": count}], ["group", "commented"])
+
+
+def _of_message(found: "list[Entry]", message_id: int) -> "list[Entry]":
+    return [each for each in found if message_id in (0, each.message_id)]
 
 
 def _entries(database: "Database", group: str, sample: int | None) -> "list[Entry]":

@@ -14,6 +14,7 @@ from engine.console.pages import (
     channel,
     edit,
     message,
+    message_work,
     messages,
     mismatch,
     overview,
@@ -114,6 +115,8 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/messages/{message_id}/edit", edit.form, _REPLAY),
     Route("POST", "/messages/{message_id}/edit", edit.look, _REPLAY),
     Route("POST", "/messages/{message_id}/edit/send", edit.send, _REPLAY),
+    Route("POST", "/messages/{message_id}/assign", message_work.assign, _REPLAY),
+    Route("POST", "/messages/{message_id}/comment", message_work.comment, _REPLAY),
     Route("POST", "/messages/{message_id}/{what}", message.move, _REPLAY),
     Route(
         "POST",

@@ -266,11 +266,12 @@ def entries(
     connection: Connection,
     *,
     group: str = "",
+    message: int = 0,
     after: int = 0,
     limit: int = 100,
     include_closed: bool = False,
 ) -> list[Entry]:
-    """Return entries by number, beyond ``after``."""
+    """Return entries by number, beyond ``after``; of a group, or of a message."""
     statement = (
         select(error_entry)
         .where(error_entry.c.id > after)
@@ -279,6 +280,8 @@ def entries(
     )
     if group:
         statement = statement.where(error_entry.c.group_key == group)
+    if message:
+        statement = statement.where(error_entry.c.message_id == message)
     if not include_closed:
         statement = statement.where(_OPEN)
     return [entry_of(row) for row in connection.execute(statement)]
@@ -325,9 +328,16 @@ def add_comment(
 
 def comments(connection: Connection, sealer: Sealer, entry_id: int) -> list[Comment]:
     """Return the comments of an entry, oldest first."""
+    return comments_of(connection, sealer, [entry_id])
+
+
+def comments_of(
+    connection: Connection, sealer: Sealer, ids: Collection[int]
+) -> list[Comment]:
+    """Return the comments of some entries, oldest first."""
     statement = (
         select(comments_table)
-        .where(comments_table.c.entry_id == entry_id)
+        .where(comments_table.c.entry_id.in_(ids))
         .order_by(comments_table.c.id)
     )
     return [

@@ -19,6 +19,7 @@ from engine.channels.processing.assemble import AUTHORITIES, line_of
 from engine.channels.processing.outcomes import SYSTEMS
 from engine.channels.processing.prepare import Feed, prepare
 from engine.channels.processing.prepared import Ended, Prepared
+from engine.errors import TransformError
 from engine.hl7 import Message, Path, parse
 from engine.hl7.path import parse_path
 from engine.store.claims import Claimed
@@ -35,6 +36,9 @@ from engine.transforms.fhir.sources import (
     trace,
 )
 from engine.transforms.trace import Change
+
+MOST_PARTS: Final = 300
+"""A message with more is not linked whole: it would take many seconds."""
 
 _NUMBER: Final = re.compile(r"\[\d+\]")
 
@@ -112,6 +116,54 @@ def reasons(
         )
         for spot in _wanted(traced, wanted)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """One value of a resource and the parts of the message it repeats or comes from.
+
+    ``value`` and those of the sources are patient data.
+    """
+
+    place: str
+    value: str
+    sources: tuple[Source, ...]
+
+
+def linked(site: Site, channel: Channel, claimed: Claimed) -> list[Linked]:
+    """Return every value of every resource with the fields it came from.
+
+    One part of the message is exchanged at a time, so it costs a run for each part.
+
+    Returns:
+        nothing where the message makes no resource.
+
+    Raises:
+        TransformError: the message has more than `MOST_PARTS` parts.
+    """
+    feed = line_of(site, replace(channel, filter=())).feed
+    prepared = _prepared(feed, claimed)
+    if prepared is None:
+        return []
+    received = parse(claimed.data, charset=prepared.message.charset)
+    if sum(1 for _ in parts_of(received)) > MOST_PARTS:
+        sentence = f"the message has more than {MOST_PARTS} parts; ask why of one value"
+        raise TransformError(sentence, "too-long")
+    traced = trace(received, lambda made: _made(feed, claimed, made), lambda _: ())
+    if traced is None:
+        return []
+    return [
+        Linked(_name(traced, (number, place)), value, _nearest(traced, (number, place)))
+        for number, leaves in enumerate(traced.leaves)
+        for place, value in leaves.items()
+    ]
+
+
+def _nearest(traced: Traced, spot: Spot) -> tuple[Source, ...]:
+    """Return the parts that stand in the value itself, else the most specific one."""
+    value = traced.leaves[spot[0]][spot[1]]
+    sources = traced.of(spot)
+    return tuple(each for each in sources if each.value in value) or tuple(sources[:1])
 
 
 class _Cause(NamedTuple):

@@ -4,6 +4,7 @@ Spec:
     console.md S5.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -17,16 +18,18 @@ from engine.console.api import models
 from engine.console.api.lists import Paged, page
 from engine.console.api.orders import Ordered, Reason, Reasoned, carried_out
 from engine.console.pages.work import ACTS, MANY
+from engine.console.queries import error_queue as queries
 from engine.console.queries.error_queue import ALL
 from engine.console.surroundings import caller, surroundings
 from engine.store import error_queue
 from engine.store.audit import Order
 from engine.store.database import Connection
-from engine.store.error_queue import Comment, Entry
+from engine.store.error_queue import Entry
 from engine.store.seal import Sealer
 
 Deed = Literal["retry", "discard"]
 Entries = models.Listed[models.Entry]
+_NOTHING: Final = "this message has no open entry: somebody has seen to it"
 _GONE: Final = "this group has no open entries: somebody has seen to it"
 
 
@@ -89,25 +92,50 @@ def act(request: Request, key: str, what: Deed, asked: Some) -> Response:
 
 def assign(request: Request, key: str, asked: Assigned) -> Response:
     """Give the open entries of a group to a person or a team."""
+    return _assigned(request, asked, lambda connection: _open(connection, key, ALL))
 
-    def done(connection: Connection, _: Sealer, __: Order) -> models.Done:
-        ids = [each.id for each in _open(connection, key, ALL)]
-        count = error_queue.assign(connection, ids, asked.assignee)
+
+def comment(request: Request, key: str, asked: Said) -> Response:
+    """Note something beside the oldest entry of a group."""
+    return _said(request, asked, lambda connection: _open(connection, key, 1))
+
+
+def assign_message(request: Request, message_id: int, asked: Assigned) -> Response:
+    """Give the open entries of one message to a person or a team."""
+    return _assigned(request, asked, lambda connection: _of(connection, message_id))
+
+
+def comment_message(request: Request, message_id: int, asked: Said) -> Response:
+    """Note something beside the oldest open entry of one message."""
+    return _said(request, asked, lambda connection: _of(connection, message_id))
+
+
+Which = Callable[[Connection], list[Entry]]
+
+
+def _assigned(request: Request, asked: Assigned, which: Which) -> Response:
+    def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
+        found = which(connection)
+        count = queries.assign(connection, sealer, found, asked.assignee, order)
         return models.Done(what="assign", count=count)
 
     return carried_out(request, asked, done)
 
 
-def comment(request: Request, key: str, asked: Said) -> Response:
-    """Note something beside the oldest entry of a group."""
-
+def _said(request: Request, asked: Said, which: Which) -> Response:
     def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
-        [first] = _open(connection, key, 1)
-        said = Comment(order.now, order.actor, asked.text)
-        error_queue.add_comment(connection, sealer, first.id, said)
-        return models.Done(what="comment", count=1)
+        said = Order(order.actor, order.now, asked.text)
+        count = queries.comment(connection, sealer, which(connection), said)
+        return models.Done(what="comment", count=count)
 
     return carried_out(request, asked, done)
+
+
+def _of(connection: Connection, message_id: int) -> list[Entry]:
+    found = error_queue.entries(connection, message=message_id)
+    if not found:
+        raise HTTPException(HTTPStatus.NOT_FOUND, _NOTHING)
+    return found
 
 
 def _open(connection: Connection, key: str, limit: int) -> list[Entry]:

@@ -40,6 +40,14 @@ API: Final[Sequence[Route]] = tuple(
         ("GET", "messages", messages.messages, _SEE, messages.Rows),
         ("POST", "messages/search", messages.find, _SEE, messages.Rows),
         ("GET", "messages/{message_id}", messages.message, _SEE, models.Message),
+        (
+            *("POST", "messages/{message_id}/assign"),
+            *(queue.assign_message, _REPLAY, _DONE),
+        ),
+        (
+            *("POST", "messages/{message_id}/comment"),
+            *(queue.comment_message, _REPLAY, _DONE),
+        ),
         ("POST", "messages/{message_id}/{what}", messages.move, _REPLAY, _DONE),
         ("GET", "deliveries", messages.deliveries, _SEE, messages.Deliveries),
         ("GET", "deliveries/{delivery_id}", messages.delivery, _SEE, models.Delivery),

@@ -26,6 +26,7 @@ from engine.console.queries.fields import Field, fields_of
 from engine.console.queries.message_story import Story
 from engine.console.rendering import page
 from engine.console.surroundings import caller, surroundings
+from engine.console.timeline import timeline
 from engine.errors import IllegalTransitionError, ParseError, TransformError
 from engine.hl7 import Message, parse
 from engine.hl7.masking import mask
@@ -33,6 +34,7 @@ from engine.store import (
     audit,
     delivery_moves,
     edited_copies,
+    error_queue,
     journal,
     messages,
     queues,
@@ -66,8 +68,8 @@ DELIVERY_MOVES: Final[Mapping[str, Move]] = {
     "discard": delivery_moves.discard,
 }
 TABS: Final = (
-    *("fields", "received", "edited", "fhir", "why", "cda", "sent", "answers"),
-    *("trace", "history"),
+    *("fields", "received", "edited", "fhir", "linked", "why", "cda", "sent"),
+    *("answers", "trace", "history"),
 )
 AGAIN: Final = frozenset({"edited", "trace"})
 """Tabs for which the message goes through its channel once more."""
@@ -123,14 +125,19 @@ def message(
         told = Story()
         if reveal and tab == "why" and at:
             told = story.origin(here.site, connection, found, data, at)
+        if reveal and tab == "linked":
+            told = story.side_by_side(here.site, connection, found, data)
+        entries = error_queue.entries(connection, message=message_id)
+        said = error_queue.comments_of(connection, sealer, [e.id for e in entries])
     if reveal and tab in AGAIN:
         told = story.told_again(here.site, found, data)
+    content = _content(data, reveal=reveal)
     return page(
         request,
         "message.html",
         message=found,
         meaning=EVENT_NAMES.get(found.trigger_event, ""),
-        content=_content(data, reveal=reveal),
+        content=content,
         sent=sent,
         attempts=past,
         behind=behind,
@@ -147,6 +154,10 @@ def message(
         acts=acts,
         story=told,
         at=at,
+        keyed=[(story.link_key(each.path), each) for each in content.fields],
+        entries=entries,
+        said=said,
+        bars=timeline(found, past, rows, here.now()),
         resources=_resources(sent) if tab == "fhir" else (),
         documents=[each for each in sent if _is_document(each)],
         delivered=sum(row.state == "delivered" for row in rows),

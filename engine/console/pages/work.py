@@ -24,7 +24,7 @@ from engine.errors import IllegalTransitionError
 from engine.store import error_queue, queues, second_looks, task_work
 from engine.store.audit import Order
 from engine.store.database import Connection
-from engine.store.error_queue import Comment, Entry, Group
+from engine.store.error_queue import Entry, Group
 from engine.store.seal import Sealer
 from engine.store.worklist import Task
 
@@ -176,20 +176,20 @@ def assign(
 ) -> Response:
     """Give a group to a person or a team."""
     here = surroundings(request)
+    order = Order(caller(request).name, here.now(), "")
     with here.database.engine() as connection:
         found = error_queue.entries(connection, group=key, limit=queries.ALL)
-        error_queue.assign(connection, [each.id for each in found], assignee)
+        queries.assign(connection, here.database.sealer, found, assignee, order)
     return _back(request, key)
 
 
 def comment(request: Request, key: str, text: Annotated[str, Form()] = "") -> Response:
     """Keep what a person has to say about a group, beside its oldest entry."""
     here = surroundings(request)
+    order = Order(caller(request).name, here.now(), text.strip())
     with here.database.engine() as connection:
         found = error_queue.entries(connection, group=key, limit=1)
-        for each in found:
-            said = Comment(here.now(), caller(request).name, text.strip())
-            error_queue.add_comment(connection, here.database.sealer, each.id, said)
+        queries.comment(connection, here.database.sealer, found, order)
     return _back(request, key)
 
 

@@ -7,10 +7,10 @@ Spec:
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from engine.store import delivery_moves, messages
-from engine.store.audit import Order
+from engine.store import audit, delivery_moves, error_queue, messages
+from engine.store.audit import Act, Order
 from engine.store.database import Connection
-from engine.store.error_queue import Entry
+from engine.store.error_queue import Comment, Entry
 from engine.store.seal import Sealer
 from engine.store.words import EntryKind
 
@@ -48,6 +48,49 @@ def discard(
     """
     moves = (messages.discard, delivery_moves.discard)
     return _move(connection, sealer, found, moves, order)
+
+
+def assign(
+    connection: Connection,
+    sealer: Sealer,
+    found: Sequence[Entry],
+    assignee: str,
+    order: Order,
+) -> int:
+    """Give open entries to a person or a team, or to nobody; return how many."""
+    count = error_queue.assign(connection, [each.id for each in found], assignee)
+    _note(connection, sealer, found, "assign", Order(order.actor, order.now, assignee))
+    return count
+
+
+def comment(
+    connection: Connection, sealer: Sealer, found: Sequence[Entry], order: Order
+) -> int:
+    """Keep what a person has to say, the order's reason, beside the oldest entry.
+
+    It may name a patient, so the audit trail says only that something was said.
+    """
+    for each in found[:1]:
+        said = Comment(order.now, order.actor, order.reason)
+        error_queue.add_comment(connection, sealer, each.id, said)
+    _note(connection, sealer, found[:1], "comment", Order(order.actor, order.now, ""))
+    return len(found[:1])
+
+
+def _note(
+    connection: Connection,
+    sealer: Sealer,
+    found: Sequence[Entry],
+    what: str,
+    order: Order,
+) -> None:
+    messages = dict.fromkeys(each.message_id for each in found)
+    acts = [
+        Act(order.now, order.actor, f"error.{what}", f"message {number}", order.reason)
+        for number in messages
+    ]
+    if acts:
+        audit.write(connection, sealer, acts)
 
 
 def _move(

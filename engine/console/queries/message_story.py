@@ -16,7 +16,7 @@ from engine.channels.format.channel import Channel
 from engine.channels.format.load import Site
 from engine.channels.processing.assemble import line_of
 from engine.channels.processing.trial import Trial, attempt
-from engine.channels.processing.why import Reason, reasons
+from engine.channels.processing.why import Linked, Reason, linked, reasons
 from engine.console.queries.fields import Field, fields_of
 from engine.errors import EngineError
 from engine.hl7 import Message, parse
@@ -28,6 +28,7 @@ from engine.store.search import MessageFilter, MessageRow
 from engine.transforms.fhir.paths import FhirPath, parse_fhir_path
 
 MOST_NEIGHBOURS: Final = 200
+_GONE: Final = "the channel or the content is not here any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ class Story:
     differences: tuple[Difference, ...] = ()
     steps: tuple[Step, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    links: tuple["Pair", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One value of a resource (patient data) and the fields it belongs to."""
+
+    place: str
+    value: str
+    keys: tuple[str, ...]
 
 
 def told_again(site: Site | None, found: MessageRow, data: bytes | None) -> Story:
@@ -93,22 +104,68 @@ def origin(
     wanted: str,
 ) -> Story:
     """Return where what stands at a FHIR path came from."""
-    channels = site.channels if site else ()
-    channel = next((each for each in channels if each.name == found.channel), None)
-    row = journal.row(connection, found.id)
-    if site is None or channel is None or data is None or row is None:
-        return Story("the channel or the content is not here any more")
+    run = _again(site, connection, found, data)
+    if run is None:
+        return Story(_GONE)
+    site, channel, claimed = run
     path = parse_fhir_path(wanted)
     if not isinstance(path, FhirPath):
         return Story(f"{wanted}: {path.sentence}; {path.hint}".strip("; "))
     try:
-        told = reasons(site, channel, Claimed(row, data), path)
+        told = reasons(site, channel, claimed, path)
     except EngineError as error:
         return Story(f"it cannot be run again: {error}")
     same = channel.revision == found.revision
     if not told:
         return Story(f"the map makes no {wanted} of this message", same)
     return Story("", same, reasons=tuple(told))
+
+
+def side_by_side(
+    site: Site | None, connection: Connection, found: MessageRow, data: bytes | None
+) -> Story:
+    """Return the values of the resources that come from fields, and from which."""
+    run = _again(site, connection, found, data)
+    if run is None:
+        return Story(_GONE)
+    site, channel, claimed = run
+    try:
+        links = linked(site, channel, claimed)
+    except EngineError as error:
+        return Story(f"it cannot be shown side by side: {error}")
+    same = channel.revision == found.revision
+    if not links:
+        return Story("the map makes no resource of this message", same)
+    return Story("", same, links=tuple(_pair(each) for each in links if each.sources))
+
+
+def _pair(found: Linked) -> Pair:
+    keys = dict.fromkeys(link_key(each.path) for each in found.sources)
+    return Pair(found.place, found.value, tuple(keys))
+
+
+def _again(
+    site: Site | None, connection: Connection, found: MessageRow, data: bytes | None
+) -> tuple[Site, Channel, Claimed] | None:
+    """Return what a second way through the channel needs, if it is all still here."""
+    channels = site.channels if site else ()
+    channel = next((each for each in channels if each.name == found.channel), None)
+    row = journal.row(connection, found.id)
+    if site is None or channel is None or data is None or row is None:
+        return None
+    return site, channel, Claimed(row, data)
+
+
+def link_key(path: str) -> str:
+    """Return what a field and the sources of a value are called alike.
+
+    Examples:
+        >>> [link_key(each) for each in ("PID-8", "PID-8.1", "OBX[1]-5[1].2.3")]
+        ['PID-8', 'PID-8', 'OBX-5.2']
+    """
+    segment, _, rest = path.replace("[1]", "").partition("-")
+    field, *below = rest.split(".")
+    return f"{segment}-{'.'.join([field, *below[:1]]).removesuffix('.1')}"
 
 
 def differences(received: Message, edited: Message) -> Iterator[Difference]:

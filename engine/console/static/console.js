@@ -61,3 +61,18 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (marked.hasAttribute("data-careful")) marked.focus(); else marked.click();
 });
+
+// The two sides of a message: what is under the pointer or has the focus marks its kin.
+function mark(event) {
+  const row = event.target.closest("#linked tr[data-link], #linked tr[data-links]");
+  if (!row) return;
+  const keys = (row.dataset.link ?? row.dataset.links).split(" ").filter(Boolean);
+  for (const other of document.querySelectorAll("#linked tbody tr")) {
+    const theirs = (other.dataset.link ?? other.dataset.links).split(" ");
+    const otherSide = (other.dataset.link === undefined) !== (row.dataset.link === undefined);
+    const kin = otherSide && keys.some((key) => theirs.includes(key));
+    other.classList.toggle("marked", kin || other === row);
+  }
+}
+document.addEventListener("focusin", mark);
+document.addEventListener("mouseover", mark);

@@ -242,3 +242,18 @@ def test_what_messages_lost_is_counted_by_sender_and_field(tmp_path):
     assert {"channel", "sender", "field", "reason", "messages"} == set(found[0])
     assert all("[" not in row["field"] for row in found)
     assert rows(site.run("messages", "losses", "--channel", "none")) == []
+
+
+def test_a_group_is_given_to_somebody_and_talked_about(site):
+    groups = {row["code"]: row["group"] for row in rows(site.run("errors", "list"))}
+    key = groups["table-miss"]
+
+    (given,) = rows(site.run("errors", "assign", key, "lab team"))
+    (said,) = rows(site.run("errors", "comment", key, "asked the lab"))
+    (nobody,) = rows(site.run("errors", "assign", key, "ben", "--message", 99))
+
+    assert (given["assigned"], said["commented"], nobody["assigned"]) == (1, 1, 0)
+    owners = {row["group"]: row["owner"] for row in rows(site.run("errors", "list"))}
+    assert owners[key] == "lab team"
+    acts = rows(site.run("audit", "search"))
+    assert {"error.assign", "error.comment"} <= {each["action"] for each in acts}

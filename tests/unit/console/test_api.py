@@ -146,6 +146,8 @@ def test_the_description_is_served_to_whoever_is_known(web):
 BODIES = {
     "channels/{name}/try": {"message": INVENTED["Admit"]},
     "messages/search": {"query": "patient:100482 channel:adt"},
+    "messages/{message_id}/assign": {"assignee": "interfaces"},
+    "messages/{message_id}/comment": {"text": "the laboratory is told"},
     "errors/{key}/assign": {"assignee": "interfaces"},
     "errors/{key}/comment": {"text": "the laboratory is told"},
     "errors/{key}/{what}": WHY | {"sample": 1},
@@ -173,6 +175,7 @@ def test_every_route_answers_as_it_is_described(own):
         eid = "P3" if kind == "parked" else person
         more = {"what": WHAT.get(kind, "discard"), "eid": eid}
         more |= {"name": "sex"} if kind == "tables" else {}
+        more |= {"message_id": 4} if template in BODIES else {}
         path = template.format(**values | more)
         body = None if route.method == "GET" else BODIES.get(template)
         answer = send(own, path, body, route.method)
