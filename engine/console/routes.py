@@ -5,7 +5,7 @@ from typing import Final
 
 from engine.console import assets, health, live, preferences, scrape
 from engine.console.api.routes import API
-from engine.console.fhir_api import capability, match, patients, pixm
+from engine.console.fhir_api import capability, everything, match, patients, pixm
 from engine.console.pages import (
     account,
     alerts,
@@ -23,6 +23,7 @@ from engine.console.pages import (
     person_moves,
     provider,
     sign_in,
+    staged,
     system,
     tables,
     tour,
@@ -153,6 +154,8 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/work.{form}", work.work, _SEE),
     Route("GET", "/work/mismatch", work.mismatches, Permission.WORK_IDENTITY),
     Route("POST", "/work/mismatch/deal", mismatch.deal, Permission.WORK_IDENTITY),
+    Route("GET", "/work/mismatch/staged", staged.review, Permission.WORK_IDENTITY),
+    Route("POST", "/work/mismatch/staged", staged.apply, Permission.WORK_IDENTITY),
     Route("GET", "/work/mismatch/{number}", mismatch.task, Permission.WORK_IDENTITY),
     Route(
         "POST",
@@ -190,5 +193,11 @@ ROUTES: Final[Sequence[Route]] = (
         "POST", "/fhir/Patient/_search", patients.search_by_form, Permission.VIEW_PHI
     ),
     Route("GET", "/fhir/Patient/{id}", patients.read, Permission.VIEW_PHI),
+    Route(
+        "GET",
+        "/fhir/Patient/{id}/$everything",
+        everything.everything,
+        Permission.VIEW_PHI,
+    ),
     *API,
 )

@@ -19,6 +19,10 @@ async def metadata(request: Request) -> Response:
             "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match",
         },
         {
+            "name": "everything",
+            "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        },
+        {
             "name": "ihe-pix",
             "definition": "https://profiles.ihe.net/ITI/PIXm/"
             "OperationDefinition/IHE.PIXm.pix",

@@ -4,16 +4,18 @@ Spec:
     console.md S6; identity.md 10 and 11.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final
+from urllib.parse import urlencode
 
 from fastapi import Form
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.console.evidence_bar import evidence_bar, total_bar
 from engine.console.permissions import Permission
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, surroundings
@@ -55,10 +57,11 @@ ROWS: Final = (
 )
 
 
-def task(request: Request, number: int, preview: str = "") -> Response:
+def task(
+    request: Request, number: int, preview: str = "", staged: str = ""
+) -> Response:
     """Show one doubt: records side by side, evidence, and what a decision would do."""
-    if not caller(request).may(Permission.VIEW_PHI):
-        raise HTTPException(HTTPStatus.FORBIDDEN, _NEEDS)
+    expect_decider(request)
     here = surroundings(request)
     act = Act(here.now(), caller(request).name, "view", f"task {number}")
     with here.database.engine() as connection:
@@ -71,7 +74,8 @@ def task(request: Request, number: int, preview: str = "") -> Response:
         sides = sides_of(index, found)
         evidence = patient_views.explained(found, here.directory.model)
         said = task_work.comments(index, number)
-        following = _next(request, connection, number)
+        passed = {number, *_numbers_in(staged)}
+        following = _next(request, connection, passed)
         look = second_looks.of_task(connection, number)
     blind = second_looks.is_blind(look, caller(request).name)
     if blind:
@@ -89,7 +93,31 @@ def task(request: Request, number: int, preview: str = "") -> Response:
         following=following,
         look=look,
         blind=blind,
+        staged=staged,
+        others=[each for each in staged.split(",") if not _is_of(each, number)],
+        thresholds=here.directory.model.thresholds,
+        evidence_bar=evidence_bar,
+        total_bar=total_bar,
     )
+
+
+def expect_decider(request: Request) -> None:
+    """Refuse those who may not see the patients they would decide about.
+
+    Raises:
+        HTTPException: 403.
+    """
+    if not caller(request).may(Permission.VIEW_PHI):
+        raise HTTPException(HTTPStatus.FORBIDDEN, _NEEDS)
+
+
+def _is_of(staged: str, number: int) -> bool:
+    return not staged or staged.partition(".")[0] == str(number)
+
+
+def _numbers_in(staged: str) -> set[int]:
+    numbers = (each.partition(".")[0] for each in staged.split(","))
+    return {int(each) for each in numbers if each.isdecimal()}
 
 
 def task_of(request: Request, index: SqlPatientIndex, number: int) -> Task:
@@ -128,9 +156,11 @@ def _sees(request: Request) -> bool:
     return caller(request).may(Permission.VIEW_CONFIDENTIAL)
 
 
-def _next(request: Request, connection: Connection, number: int) -> int | None:
+def _next(
+    request: Request, connection: Connection, passed: Collection[int]
+) -> int | None:
     ranked = task_work.by_priority(connection, confidential=_sees(request))
-    return next((each.id for each, _ in ranked if each.id != number), None)
+    return next((each.id for each, _ in ranked if each.id not in passed), None)
 
 
 def _preview(
@@ -186,14 +216,17 @@ def _values(t: Traits) -> tuple[str, ...]:
 
 
 def decide(
-    request: Request, number: int, what: str, reason: Annotated[str, Form()] = ""
+    request: Request,
+    number: int,
+    what: str,
+    reason: Annotated[str, Form()] = "",
+    staged: Annotated[str, Form()] = "",
 ) -> Response:
     """Decide, ask, comment, or take a decision back; then show the task again."""
     here = surroundings(request)
     if what not in ACTS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    if not caller(request).may(Permission.VIEW_PHI):
-        raise HTTPException(HTTPStatus.FORBIDDEN, _NEEDS)
+    expect_decider(request)
     if not reason.strip():
         sentence = "a decision needs a reason; nothing was changed"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
@@ -205,7 +238,9 @@ def decide(
     except IllegalTransitionError as error:
         sentence = f"nothing was changed: {error}; somebody may have been faster"
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
-    return RedirectResponse(f"/work/mismatch/{number}", HTTPStatus.SEE_OTHER)
+    left = [each for each in staged.split(",") if not _is_of(each, number)]
+    query = f"?{urlencode({'staged': ','.join(left)})}" if left else ""
+    return RedirectResponse(f"/work/mismatch/{number}{query}", HTTPStatus.SEE_OTHER)
 
 
 def _carry_out(here: Surroundings, number: int, what: str, order: Order) -> None:

@@ -22,6 +22,7 @@ from engine.console.fhir_api.parameters import read_parameters
 from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
+from engine.console.queries.link_graph import link_graph
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, surroundings
 from engine.errors import IllegalTransitionError
@@ -152,6 +153,7 @@ def patient(request: Request, eid: str, tab: str = "identity") -> Response:
         born=queries.day(found.golden.traits.birth),
         name=queries.said("name", found.golden.traits),
         events=events,
+        graph=link_graph(found, events),
         past=past,
         acts=acts,
         disclosures=told,

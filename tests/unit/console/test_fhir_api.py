@@ -50,6 +50,12 @@ def bundle(answer):
     ]
 
 
+def acts(hospital, action):
+    with hospital.database.reading() as connection:
+        rows = audit.rows(connection, hospital.database.sealer)
+    return [row.act for row in rows if row.act.action == action]
+
+
 def refusal(answer):
     OperationOutcome.model_validate_json(answer.body)
     return answer.status, answer.json()["issue"][0]["code"]
@@ -284,6 +290,28 @@ def test_M08_a_retired_person_says_who_it_became(hospital, web):
     assert values == {new, "1", "2"}
     numbers = pix(web, f"{EID}|{old}").json()["parameter"]
     assert numbers[0]["valueIdentifier"]["value"] == new
+
+
+def test_all_that_is_kept_of_a_person_is_one_searchset(hospital, web):
+    old = hospital.send("1", address=HOME, **ANN).enterprise_id
+    new = hospital.send("2", family="Roe", given="Eve", birth="19700101").enterprise_id
+    hospital.move("merge", source=old, target=new)
+
+    for asked in (old, new):
+        [(patient, search)] = bundle(web.get(f"/fhir/Patient/{asked}/$everything"))
+        assert (patient["id"], search) == (new, {"mode": "match"})
+    act, *_ = acts(hospital, "view.everything")
+    assert new in act.detail
+
+
+def test_all_that_is_kept_is_given_whole_and_of_nobody_hidden(hospital, web):
+    open_one = hospital.send("1", address=HOME, **ANN).enterprise_id
+    hidden = hospital.send("5", about=["PD1||||||||||||Y"]).enterprise_id
+
+    part = web.get(f"/fhir/Patient/{open_one}/$everything", _count="1")
+
+    assert refusal(part) == (400, "not-supported")
+    assert refusal(web.get(f"/fhir/Patient/{hidden}/$everything")) == (404, "not-found")
 
 
 def test_a_patient_nobody_has_is_not_found_and_the_question_is_kept(hospital, web):

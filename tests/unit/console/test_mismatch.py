@@ -48,6 +48,13 @@ def test_records_stand_side_by_side_with_the_evidence_in_sentences(web):
     assert "differs" in text
 
 
+def test_the_bits_of_each_trait_are_drawn_beside_their_sentence(web):
+    text = web.signed_in(*DECIDES).browse("/work/mismatch/1").text
+
+    assert 'class="weight for"' in text
+    assert f"link at {shipped().thresholds.high:.1f}" in text
+
+
 def test_opening_a_doubt_is_written_down_and_needs_the_right_to_see_patients(web):
     web.signed_in(*DECIDES).browse("/work/mismatch/1")
     blind = web.signed_in(Permission.VIEW_METADATA, Permission.WORK_IDENTITY)
