@@ -59,7 +59,7 @@ def link_graph(found: PersonView, events: Sequence[LinkEvent]) -> Graph:
     height = max(len(records), len(others), 1) * STEP
     left_out = len(found.records) - len(records) + len(told) - len(others)
     return Graph(
-        Node(found.eid, f"{len(found.records)} records", height / 2),
+        Node(found.eid, _counted(len(found.records)), height / 2),
         tuple(
             Node(f"record {each.record}", each.authority, y)
             for each, y in zip(records, _heights(len(records), height), strict=True)
@@ -89,3 +89,7 @@ def _told(found: PersonView, events: Sequence[LinkEvent]) -> dict[str, str]:
 
 def _heights(count: int, height: int) -> list[float]:
     return [height * (at + 0.5) / count for at in range(count)]
+
+
+def _counted(records: int) -> str:
+    return "1 record" if records == 1 else f"{records} records"
