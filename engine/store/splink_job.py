@@ -64,7 +64,7 @@ def fitted(
     return {**model, "same_pairs": pairs, "stranger_pairs": strangers}
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, strangers: int = STRANGERS) -> None:
     """Fit the model of a folder that ``interop mpi train-job`` wrote, on Spark."""
     from pyspark.sql import SparkSession  # noqa: PLC0415 - the cluster has it
     from splink import SparkAPI  # noqa: PLC0415
@@ -75,7 +75,7 @@ def main(folder: Path) -> None:
     spark = session.config("spark.jars", similarity_jar_location()).getOrCreate()
     table = spark.read.csv(str(folder / "records.csv"), header=True)
     api = SparkAPI(spark_session=spark, break_lineage_method="persist")
-    model = fitted(api, table, asked["settings"], asked["rules"])
+    model = fitted(api, table, asked["settings"], asked["rules"], strangers)
     (folder / "model.json").write_text(json.dumps(model), "utf-8")
     spark.stop()
 
