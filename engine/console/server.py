@@ -42,6 +42,9 @@ REPORT_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 5
 WRONG_CONFIGURATION: Final = 3
 CANNOT_LISTEN: Final = 1
+NICER: Final = 5
+"""How far behind edge and workers it stands: acknowledgments come before pages."""
+
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _log = structlog.get_logger()
 
@@ -205,4 +208,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(NICER)
     sys.exit(main())
