@@ -472,4 +472,8 @@ def test_the_capabilities_are_told(web):
 
     CapabilityStatement.model_validate_json(answer.body)
     [resource] = answer.json()["rest"][0]["resource"]
-    assert [each["name"] for each in resource["operation"]] == ["match", "ihe-pix"]
+    assert [each["name"] for each in resource["operation"]] == [
+        "match",
+        "everything",
+        "ihe-pix",
+    ]
