@@ -59,12 +59,14 @@ def expect_to_show(database: "Database", message_id: int, reason: str = "") -> N
         raise Stop(sentence, Exit.PROBLEMS, hint)
 
 
-def shown(database: "Database", rows: "list[MessageRow]") -> "list[MessageRow]":
+def shown(
+    database: "Database", rows: "list[MessageRow]", known: "Site | None"
+) -> "list[MessageRow]":
     """Return the messages that are about nobody confidential."""
     from engine.channels.queries.confidential_messages import confidential_among
 
     with database.reading() as connection:
-        hidden = confidential_among(connection, database.sealer, known_site(), rows)
+        hidden = confidential_among(connection, database.sealer, known, rows)
     return [each for each in rows if each.id not in hidden]
 
 

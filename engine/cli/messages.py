@@ -13,6 +13,7 @@ from engine.cli.confidential import (
     admitted,
     confidential_option,
     expect_to_show,
+    known_site,
     shown,
 )
 from engine.cli.invocation import Exit, Group, Stop, invocation, now
@@ -66,15 +67,15 @@ def show(message_id: int, confidential: str) -> None:
     with store() as database:
         if invocation().reveal:
             expect_to_show(database, message_id, confidential)
-    with store() as database, database.reading() as connection:
-        found = search.message(connection, message_id)
-        data = journal.content(connection, database.sealer, message_id)
-        past = search.attempts(connection, database.sealer, message_id)
-        row = journal.row(connection, message_id)
-        batch = batches.batch(connection, row.batch) if row and row.batch else None
-        wanted = queues.DeliveryFilter(message_id=message_id)
-        sent = queues.deliveries(connection, wanted)
-        edited = edited_copies.copies(connection, database.sealer, message_id)
+        with database.reading() as connection:
+            found = search.message(connection, message_id)
+            data = journal.content(connection, database.sealer, message_id)
+            past = search.attempts(connection, database.sealer, message_id)
+            row = journal.row(connection, message_id)
+            batch = batches.batch(connection, row.batch) if row and row.batch else None
+            wanted = queues.DeliveryFilter(message_id=message_id)
+            sent = queues.deliveries(connection, wanted)
+            edited = edited_copies.copies(connection, database.sealer, message_id)
     if found is None:
         raise Stop(f"there is no message {message_id}", Exit.PROBLEMS)
     deliveries = [
@@ -265,6 +266,7 @@ def _pages(
     from engine.store import search
 
     hides = wanted.names_somebody and not sees
+    known = known_site() if hides else None
     before = 0
     while limit > 0:
         with database.reading() as connection:
@@ -275,7 +277,7 @@ def _pages(
                 before=before,
                 limit=min(PAGE, limit),
             )
-        yield from shown(database, page) if hides else page
+        yield from shown(database, page, known) if hides else page
         if len(page) < min(PAGE, limit):
             return
         limit -= len(page)

@@ -72,11 +72,12 @@ def _says(
 
 def _reading(site: Site | None, name: str) -> Reading | None:
     """Return how a channel reads patients, whatever it does with doubts."""
-    channels = site.channels if site else ()
-    for each in channels:
-        if site is not None and each.name == name:
-            return replace(reading_of(each, site.matching), refuses_unknown=False)
-    return None
+    if site is None:
+        return None
+    found = next((each for each in site.channels if each.name == name), None)
+    if found is None:
+        return None
+    return replace(reading_of(found, site.matching), refuses_unknown=False)
 
 
 def _patients(registration: Registration | None) -> Iterator[Registration]:
