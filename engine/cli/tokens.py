@@ -88,12 +88,13 @@ def revoke(number: int, reason: str) -> None:
 
 
 def _row(found: "Token") -> Row:
-    ended = "expired" if found.expires_at <= now() else "in use"
+    from engine.console.queries.users import token_state
+
     return {
         "id": found.id,
         "name": found.name,
         "permissions": " ".join(sorted(found.permissions)),
         "tags": " ".join(sorted(found.tags)),
         "expires_at": found.expires_at.isoformat(),
-        "state": "revoked" if found.revoked_at else ended,
+        "state": token_state(found, now()),
     }

@@ -24,7 +24,7 @@ from typing_extensions import override
 
 from engine.console.lately import Lately
 from engine.console.permissions import Permission
-from engine.console.problems import PROGRAMS, problem
+from engine.console.problems import API_PATH, PROGRAMS, problem
 from engine.console.reach import expect_reach
 from engine.console.session import known_by, session_in
 from engine.console.surroundings import (
@@ -41,6 +41,7 @@ TOO_MANY: Final = "too many tokens that are none came from here: wait 15 minutes
 NOT_MEANT: Final = (
     "this did not come from a page of this console: open it and try again"
 )
+STALE: Final = "prove first, at /account/confirm, that it is still you"
 CSRF_HEADER: Final = "x-csrf-token"
 CSRF_FIELD: Final = "csrf"
 LOOKING: Final = "you look as the role {}: go back to your own view to change anything"
@@ -50,6 +51,7 @@ ALWAYS: Final = frozenset({"/sign-out", "/preferences", "/account/view-as"})
 WEIGHTY: Final = (
     *("/users", "/tokens", "/account/password", "/account/totp"),
     *("/account/recovery-codes", "/account/factors/", "/account/passkeys"),
+    *(API_PATH + "users", API_PATH + "tokens"),
 )
 """What changes who may do what: it asks who is there, unless that was just proved."""
 
@@ -155,9 +157,7 @@ def guarded(permission: Permission | None) -> type[APIRoute]:
                 if not await _is_meant(request):
                     raise HTTPException(HTTPStatus.FORBIDDEN, NOT_MEANT)
                 if _is_stale(request):
-                    back = request.url.path.split("/")[1]
-                    place = f"/account/confirm?back=/{back}"
-                    return RedirectResponse(place, HTTPStatus.SEE_OTHER)
+                    return _prove_first(request)
                 return await answer(request)
 
             return ask_first
@@ -184,6 +184,14 @@ def _is_stale(request: Request) -> bool:
         return False
     weighty = request.url.path.startswith(WEIGHTY)
     return weighty and here.now() - found.proved_at > PROVED_FOR
+
+
+def _prove_first(request: Request) -> Response:
+    """Lead to where somebody proves again who they are; a program cannot go there."""
+    if request.url.path.startswith(PROGRAMS):
+        raise HTTPException(HTTPStatus.FORBIDDEN, STALE)
+    back = request.url.path.split("/")[1]
+    return RedirectResponse(f"/account/confirm?back=/{back}", HTTPStatus.SEE_OTHER)
 
 
 async def _is_meant(request: Request) -> bool:

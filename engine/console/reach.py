@@ -125,20 +125,31 @@ REACH: Final[Mapping[str, Question]] = {
     _V1 + "deliveries": _leaves_out,
     **dict.fromkeys((_V1 + "parked", _V1 + "errors", _V1 + "alerts"), _leaves_out),
     **dict.fromkeys(
-        (_V1 + "channels/{name}", _V1 + "channels/{name}/try"), _of_channel
+        (
+            _V1 + f"channels/{{name}}{then}"
+            for then in ("", "/try", "/connect", "/{what}")
+        ),
+        _of_channel,
     ),
-    _V1 + "channels/{name}/{what}": _of_channel,
-    _V1 + "messages/{message_id}": _of_message,
-    _V1 + "messages/{message_id}/assign": _of_message,
-    _V1 + "messages/{message_id}/comment": _of_message,
-    _V1 + "messages/{message_id}/{what}": _of_message,
+    **dict.fromkeys(
+        (
+            _V1 + _MESSAGE[1:] + then
+            for then in ("", "/assign", "/comment", "/edit", "/edit/try", "/{what}")
+        ),
+        _of_message,
+    ),
     **dict.fromkeys((_SENT, _SENT + "/document", _SENT + "/{what}"), _of_sent),
     _V1 + "errors/{key}": _of_group,
     _V1 + "errors/{key}/assign": _of_group,
     _V1 + "errors/{key}/comment": _of_group,
     _V1 + "errors/{key}/{what}": _of_group,
-    _V1 + "alerts/{number}/acknowledge": _of_incident,
-    _V1 + "alerts/{number}/snooze": _of_incident,
+    **dict.fromkeys(
+        (
+            _V1 + f"alerts/{{number}}/{what}"
+            for what in ("acknowledge", "snooze", "escalate")
+        ),
+        _of_incident,
+    ),
 }
 _OWN: Final = "/account"
 

@@ -52,9 +52,18 @@ def take(
     statement = upsert(connection.dialect.name, kept_answer)
     if connection.execute(statement.returning(kept_answer.c.key), row).first():
         return None
-    found = connection.execute(_KEPT, {"asked": key}).one()
+    return look(connection, sealer, key, order, now)
+
+
+def look(
+    connection: Connection, sealer: Sealer, key: bytes, order: bytes, now: datetime
+) -> Kept | None:
+    """Return what a key stands for; None when it is new."""
+    found = connection.execute(_KEPT, {"asked": key}).one_or_none()
+    if found is None or found.kept_at <= now - LASTS:
+        return None
     answer = sealer.open(found.content, f"kept_answer|{key.hex()}|")
-    return Kept(answer, found.digest == digest)
+    return Kept(answer, found.digest == hashlib.sha256(order).digest())
 
 
 def keep(connection: Connection, sealer: Sealer, key: bytes, answer: bytes) -> None:

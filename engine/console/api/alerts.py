@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from engine.console.api import models
 from engine.console.api.orders import Asked, Ordered, carried_out
-from engine.console.pages.alerts import LONGEST_MINUTES
+from engine.console.pages.alerts import LONGEST_MINUTES, expect_contact
 from engine.console.surroundings import caller, surroundings
 from engine.store import incidents
 from engine.store.audit import Order
@@ -36,6 +36,12 @@ class Snoozed(Ordered):
     """For how long nothing is said of an incident."""
 
     minutes: int = Field(60, ge=1, le=LONGEST_MINUTES)
+
+
+class Escalated(Ordered):
+    """Which contact is to hear of an incident too."""
+
+    contact: str
 
 
 def alerts(
@@ -71,6 +77,18 @@ def snooze(request: Request, number: int, asked: Snoozed) -> Response:
         until = order.now + timedelta(minutes=asked.minutes)
         _expect(incidents.snooze(connection, sealer, number, until, order))
         return models.Done(what="snooze", count=1)
+
+    return carried_out(request, asked, done)
+
+
+def escalate(request: Request, number: int, asked: Escalated) -> Response:
+    """Have one more contact told of an incident, now and when it ends."""
+    expect_contact(request, asked.contact)
+
+    def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
+        told = incidents.escalate(connection, sealer, number, asked.contact, order)
+        _expect(told)
+        return models.Done(what="escalate", count=1)
 
     return carried_out(request, asked, done)
 

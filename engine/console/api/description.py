@@ -32,7 +32,7 @@ was given for something as it is no more.
 """
 _ORDERS: Final = frozenset({"POST", "PUT"})
 _ALWAYS: Final = (400, 401, 403, 422, 429, 500, 503)
-_SEARCHES: Final = ("/search", "/try", "/verify")
+_SEARCHES: Final = ("/search", "/try", "/verify", "/connect")
 """What is sent by POST because of its body, and changes nothing."""
 
 

@@ -7,8 +7,9 @@ Spec:
     console.md 6 (API first).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +19,12 @@ Class = Annotated[str, Field(serialization_alias="class")]
 
 
 class Shown(BaseModel):
-    """A value of the store as programs see it."""
+    """A value of the store as programs see it.
+
+    ``WITHHELD`` is what stands in the answer to an order that is sent again.
+    """
+
+    WITHHELD: ClassVar[Mapping[str, object]] = {}
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -135,6 +141,26 @@ class Parked(Shown):
     code: str
     sentence: str
     behind: int
+
+
+class Change(Shown):
+    """One place that an edit changes."""
+
+    path: str
+    name: str
+    before: str
+    after: str
+
+
+class Edited(Shown):
+    """What an edit would change; ``complaint`` says why it cannot be sent.
+
+    ``version`` is sent with the order, as ``If-Match``, for just this copy.
+    """
+
+    complaint: str
+    version: str
+    changes: list[Change]
 
 
 # ---- the error queue

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from engine.channels.format.channel import Channel
 from engine.console.api import models, node_models
 from engine.console.api.orders import Asked, Reasoned, carried_out
-from engine.console.pages.channel import ORDERS
+from engine.console.pages.channel import ORDERS, tested
 from engine.console.queries import drafts, overview
 from engine.console.queries.overview import ChannelFigures
 from engine.console.surroundings import caller, surroundings
@@ -33,6 +33,12 @@ class Asking(Reasoned):
     """What a channel, or one destination of it, is asked to do, and why."""
 
     destination: str = ""
+
+
+class Connected(Asked):
+    """Which destination of a channel to connect to."""
+
+    destination: str
 
 
 class Tried(Asked):
@@ -123,6 +129,12 @@ def ask(request: Request, name: str, what: What, asked: Asking) -> Response:
         return models.Done(what=what, count=1)
 
     return carried_out(request, asked, done)
+
+
+def connect(request: Request, name: str, asked: Connected) -> node_models.Reached:
+    """Connect to a destination and close: no message is sent."""
+    found = tested(request, name, asked.destination)
+    return node_models.Reached.model_validate(found)
 
 
 def attempt(request: Request, name: str, asked: Tried) -> node_models.Trial:

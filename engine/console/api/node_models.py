@@ -60,6 +60,13 @@ class Status(Shown):
     metrics: str = "/metrics"
 
 
+class Reached(Shown):
+    """What came of connecting to a destination, in one sentence."""
+
+    ok: bool
+    says: str
+
+
 class Part(Shown):
     """One part of a trial: ``changes`` are path, before, after and note."""
 

@@ -1,7 +1,8 @@
 """How an order of a program is carried out: once, with a reason, or not at all.
 
 With an ``Idempotency-Key`` the act, its audit row and its answer are one transaction;
-the same key again gets the same answer, and nothing is done.
+the same key again gets the same answer, and nothing is done. A secret in it is shown
+once and kept nowhere: the second answer is without it.
 
 Spec:
     console.md 2 (actions) and 6 (Idempotency-Key).
@@ -17,10 +18,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine.console.api.models import Shown
 from engine.console.surroundings import caller, surroundings
 from engine.store import audit, kept_answers
 from engine.store.audit import Order
 from engine.store.database import Connection
+from engine.store.kept_answers import Kept
 from engine.store.seal import Sealer
 
 KEY: Final = "Idempotency-Key"
@@ -28,7 +31,7 @@ REPLAYED: Final = "Idempotency-Replayed"
 _KEY: Final = re.compile(r"[!-~]{1,255}")
 _OTHER: Final = f"this {KEY} was sent with another order; nothing was done"
 
-Act = Callable[[Connection, Sealer, Order], BaseModel]
+Act = Callable[[Connection, Sealer, Order], Shown]
 """Carries an order out within a transaction, and says what it did."""
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -61,27 +64,66 @@ def carried_out(request: Request, asked: Ordered, act: Act) -> Response:
     """
     here, who = surroundings(request), caller(request).name
     order = Order(who, here.now(), asked.reason)
-    sealer, sent = here.database.sealer, request.headers.get(KEY)
+    sealer, sent = here.database.sealer, _key_of(request)
+    with here.database.engine() as connection:
+        if sent is None:
+            return _told(act(connection, sealer, order))
+        key, wanted = kept_answers.key_of(who, sent), _wanted(request, asked)
+        kept = kept_answers.take(connection, sealer, key, wanted, order.now)
+        if kept is None:
+            answer = act(connection, sealer, order)
+            again = answer.model_copy(update=answer.WITHHELD)
+            kept_answers.keep(connection, sealer, key, _json(again))
+            return _told(answer)
+    return _again(kept)
+
+
+def answered(request: Request, asked: Ordered) -> Response | None:
+    """Return what an order was answered before; None where it is new, or has no key.
+
+    For what cannot be done within a transaction, before it is begun.
+
+    Raises:
+        HTTPException: as `carried_out`.
+    """
+    here, who = surroundings(request), caller(request).name
+    sent = _key_of(request)
+    if sent is None:
+        return None
+    key, wanted = kept_answers.key_of(who, sent), _wanted(request, asked)
+    with here.database.reading() as connection:
+        kept = kept_answers.look(
+            connection, here.database.sealer, key, wanted, here.now()
+        )
+    return None if kept is None else _again(kept)
+
+
+def _key_of(request: Request) -> str | None:
+    sent = request.headers.get(KEY)
     if sent is not None and not _KEY.fullmatch(sent):
         sentence = f"{KEY} is 1 to 255 visible ASCII characters"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
-    with here.database.engine() as connection:
-        if sent is None:
-            return _told(act(connection, sealer, order).model_dump_json().encode())
-        key = kept_answers.key_of(who, sent)
-        wanted = f"{request.method} {request.url.path} {asked.model_dump_json()}"
-        kept = kept_answers.take(connection, sealer, key, wanted.encode(), order.now)
-        if kept is None:
-            answer = act(connection, sealer, order).model_dump_json().encode()
-            kept_answers.keep(connection, sealer, key, answer)
-            return _told(answer)
+    return sent
+
+
+def _wanted(request: Request, asked: Ordered) -> bytes:
+    order = f"{request.method} {request.url.path} {asked.model_dump_json()}"
+    return order.encode()
+
+
+def _again(kept: Kept) -> Response:
     if not kept.same:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, _OTHER)
-    return _told(kept.answer, {REPLAYED: "true"})
+    headers = {REPLAYED: "true"}
+    return Response(kept.answer, headers=headers, media_type="application/json")
 
 
-def _told(answer: bytes, headers: dict[str, str] | None = None) -> Response:
-    return Response(answer, headers=headers, media_type="application/json")
+def _told(answer: Shown) -> Response:
+    return Response(_json(answer), media_type="application/json")
+
+
+def _json(answer: Shown) -> bytes:
+    return answer.model_dump_json().encode()
 
 
 def written(request: Request, action: str, subject: str, detail: str = "") -> None:

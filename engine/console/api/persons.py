@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 import orjson
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -121,7 +121,9 @@ def decide(request: Request, number: int, what: Deed, asked: Reasoned) -> Respon
     """Decide a doubt, ask or comment, or take a decision back."""
     _expect_phi(request)
 
-    def done(connection: Connection, sealer: Sealer, order: Order) -> BaseModel:
+    def done(
+        connection: Connection, sealer: Sealer, order: Order
+    ) -> person_models.TaskRow:
         index = SqlPatientIndex(connection, sealer)
         expect_version(request, _version(task_of(request, index, number)))
         ACTS[what](index, number, order, practice_of(surroundings(request)))

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.console.api import (
+    access,
+    access_models,
     alerts,
+    backups,
     codes,
     description,
+    edits,
     messages,
     models,
     node,
@@ -26,6 +30,8 @@ _EDIT: Final = Permission.EDIT
 _PHI: Final = Permission.VIEW_PHI
 _WORK: Final = Permission.WORK_IDENTITY
 _AUDIT: Final = Permission.READ_AUDIT
+_KEEP: Final = Permission.ADMINISTER
+_ISSUED: Final = access_models.Issued
 _DONE: Final = models.Done
 
 API: Final[Sequence[Route]] = tuple(
@@ -36,6 +42,7 @@ API: Final[Sequence[Route]] = tuple(
         ("GET", "channels", node.channels, _SEE, models.Listed[node_models.Channel]),
         ("GET", "channels/{name}", node.channel, _SEE, node_models.Channel),
         ("POST", "channels/{name}/try", node.attempt, _EDIT, node_models.Trial),
+        ("POST", "channels/{name}/connect", node.connect, _REPLAY, node_models.Reached),
         ("POST", "channels/{name}/{what}", node.ask, _REPLAY, _DONE),
         ("GET", "messages", messages.messages, _SEE, messages.Rows),
         ("POST", "messages/search", messages.find, _SEE, messages.Rows),
@@ -48,6 +55,8 @@ API: Final[Sequence[Route]] = tuple(
             *("POST", "messages/{message_id}/comment"),
             *(queue.comment_message, _REPLAY, _DONE),
         ),
+        ("POST", "messages/{message_id}/edit/try", edits.look, _REPLAY, models.Edited),
+        ("POST", "messages/{message_id}/edit", edits.send, _REPLAY, _DONE),
         ("POST", "messages/{message_id}/{what}", messages.move, _REPLAY, _DONE),
         ("GET", "deliveries", messages.deliveries, _SEE, messages.Deliveries),
         ("GET", "deliveries/{delivery_id}", messages.delivery, _SEE, models.Delivery),
@@ -80,7 +89,19 @@ API: Final[Sequence[Route]] = tuple(
         ("GET", "alerts", alerts.alerts, _SEE, models.Listed[models.Incident]),
         ("POST", "alerts/{number}/acknowledge", alerts.acknowledge, _REPLAY, _DONE),
         ("POST", "alerts/{number}/snooze", alerts.snooze, _REPLAY, _DONE),
+        ("POST", "alerts/{number}/escalate", alerts.escalate, _REPLAY, _DONE),
         ("GET", "audit", trail.trail, _AUDIT, trail.Acts),
         ("POST", "audit/verify", trail.verify, _AUDIT, models.Verified),
+        ("GET", "users", access.users, _KEEP, access.Users),
+        ("POST", "users", access.create, _KEEP, _ISSUED),
+        ("POST", "users/{name}/invite", access.invite, _KEEP, _ISSUED),
+        ("POST", "users/{name}/roles", access.grant, _KEEP, _DONE),
+        ("POST", "users/{name}/{what}", access.act, _KEEP, _DONE),
+        ("GET", "tokens", access.issued, _KEEP, access.Tokens),
+        ("POST", "tokens", access.issue, _KEEP, _ISSUED),
+        ("POST", "tokens/{number}/revoke", access.revoke, _KEEP, _DONE),
+        ("GET", "backups", backups.backups, _KEEP, backups.Backups),
+        ("POST", "backups", backups.create, _KEEP, access_models.Backup),
+        ("POST", "backups/{name}/verify", backups.verify, _KEEP, access_models.Looked),
     )
 )

@@ -130,13 +130,22 @@ def escalate(
 ) -> Response:
     """Have somebody else told of an incident, now and when it ends."""
     here = surroundings(request)
-    if contact not in here.settings.contacts:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such contact")
+    expect_contact(request, contact)
     with here.database.engine() as connection:
         sealer = here.database.sealer
         order = _order(request, reason)
         done = incidents.escalate(connection, sealer, number, contact, order)
     return _back(done)
+
+
+def expect_contact(request: Request, contact: str) -> None:
+    """Refuse a contact that the settings do not name.
+
+    Raises:
+        HTTPException: 404.
+    """
+    if contact not in surroundings(request).settings.contacts:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such contact")
 
 
 def maintain(
@@ -168,8 +177,7 @@ def end_maintenance(request: Request, number: int) -> Response:
 def try_contact(request: Request, contact: Annotated[str, Form()] = "") -> Response:
     """Have a contact told that this is a test."""
     here = surroundings(request)
-    if contact not in here.settings.contacts:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such contact")
+    expect_contact(request, contact)
     with here.database.engine() as connection:
         incidents.queue_notices(connection, [trial_notice(contact, here.now())])
     return _to("history")

@@ -228,9 +228,22 @@ def connect(
     request: Request, name: str, destination: Annotated[str, Form()]
 ) -> Response:
     """Connect to a destination and close: no message is sent."""
+    told = tested(request, name, destination)
+    named = replace(told, says=f"{destination}: {told.says}")
+    return _shown(request, name, "queues", named)
+
+
+def tested(request: Request, name: str, destination: str) -> Reached:
+    """Return what came of connecting to a destination; it is written down.
+
+    Raises:
+        HTTPException: there is no such destination for this caller.
+    """
     here = surroundings(request)
     found = _expect(request, name, destination)
-    settings = next(each for each in found.destinations if each.name == destination)
+    settings = next((d for d in found.destinations if d.name == destination), None)
+    if settings is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "name one of its destinations")
     node = Node(
         allowed_places(_configured(here), here.settings.outbound_allowed),
         profiles_of(here.settings.tls, here.settings.folder),
@@ -241,8 +254,7 @@ def connect(
     act = Act(here.now(), caller(request).name, "connection.test", subject, tried.says)
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])
-    named = replace(tried, says=f"{destination}: {tried.says}")
-    return _shown(request, name, "queues", named)
+    return tried
 
 
 def _expect(request: Request, name: str, destination: str) -> Channel:

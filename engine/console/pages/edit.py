@@ -31,6 +31,10 @@ from engine.store.audit import Act, Order
 from engine.store.search import MessageRow
 
 UNSEEN: Final = "The text was changed since: look at what becomes of it, then send."
+UNREADABLE: Final = (
+    "It has bytes that its character set does not read, and they would be "
+    "changed here. Edit it as a file: interop messages resend --edited FILE"
+)
 _SEES_PATIENTS: Final = "editing a message needs the permission view-phi"
 Text = Annotated[str, Form()]
 
@@ -49,23 +53,19 @@ class Sheet:
 def form(request: Request, message_id: int) -> Response:
     """Show the message as text to edit; that is written down first."""
     here, who = surroundings(request), caller(request)
-    found, data = _opened(request, message_id)
+    found, data = opened(request, message_id)
     act = Act(here.now(), who.name, "view", f"message {message_id}", "to edit a copy")
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])
     if not edits.is_editable(data):
-        sentence = (
-            "It has bytes that its character set does not read, and they would be "
-            "changed here. Edit it as a file: interop messages resend --edited FILE"
-        )
-        sheet = Sheet(found, data, "", complaint=sentence)
+        sheet = Sheet(found, data, "", complaint=UNREADABLE)
         return _page(request, sheet, HTTPStatus.UNPROCESSABLE_ENTITY)
     return _page(request, Sheet(found, data, edits.text_of(data)))
 
 
 def look(request: Request, message_id: int, text: Text = "") -> Response:
     """Show what would become of the edited copy; nothing is sent."""
-    found, data = _opened(request, message_id)
+    found, data = opened(request, message_id)
     edit = edits.edit_of(data, text)
     return _page(request, Sheet(found, data, text, edit, edit.complaint))
 
@@ -76,9 +76,9 @@ def send(
 ) -> Response:  # fmt: skip
     """Order the edited copy to be journaled, as it was looked at."""
     here = surroundings(request)
-    found, data = _opened(request, message_id)
+    found, data = opened(request, message_id)
     edit = edits.edit_of(data, text)
-    wrong = edit.complaint or ("" if seen == _mark(edit) else UNSEEN)
+    wrong = edit.complaint or ("" if seen == mark(edit) else UNSEEN)
     if wrong:
         sheet = Sheet(found, data, text, edit, wrong)
         return _page(request, sheet, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -99,8 +99,12 @@ def send(
     return RedirectResponse(f"/messages/{message_id}", HTTPStatus.SEE_OTHER)
 
 
-def _opened(request: Request, message_id: int) -> tuple[MessageRow, bytes]:
-    """Return the message and what was received, for those who may see it."""
+def opened(request: Request, message_id: int) -> tuple[MessageRow, bytes]:
+    """Return the message and what was received, for those who may see it.
+
+    Raises:
+        HTTPException: they may not, there is none, or retention removed its content.
+    """
     here = surroundings(request)
     if not caller(request).may(Permission.VIEW_PHI):
         raise HTTPException(HTTPStatus.FORBIDDEN, _SEES_PATIENTS)
@@ -113,7 +117,7 @@ def _opened(request: Request, message_id: int) -> tuple[MessageRow, bytes]:
     return found, data
 
 
-def _mark(edit: Edit) -> str:
+def mark(edit: Edit) -> str:
     """Return what shows that this very text was looked at."""
     return hashlib.sha256(edit.data).hexdigest()
 
@@ -135,7 +139,7 @@ def _page(request: Request, sheet: Sheet, status: int = HTTPStatus.OK) -> Respon
         flow=flow,
         lines=edit.data.decode("utf-8", "replace").split("\r"),
         draft="",
-        seen=_mark(edit) if flow else "",
+        seen=mark(edit) if flow else "",
         newer=near.newer_delivered,
         same_control_id=bool(edit.differences) and "MSH-10" not in changed,
         needs_person=sheet.message.state in {"error", "held"},

@@ -26,6 +26,7 @@ from engine.errors import ConfigurationError
 from engine.settings import masked, origins
 from engine.store import audit, backup
 from engine.store.audit import Act, Order
+from engine.store.backup import Backup
 from engine.store.seal import load_or_create_key
 
 TABS: Final = ("health", "nodes", "store", "certificates", "settings")
@@ -84,18 +85,39 @@ def _settings(here: Surroundings) -> list[tuple[str, object, str]]:
 
 def back_up(request: Request) -> Response:
     """Copy the store as it is now."""
-    here = surroundings(request)
-    order = Order(caller(request).name, here.now(), "from the console")
-    try:
-        backup.create(here.database, here.settings.backups, order)
-    except (ConfigurationError, OSError) as error:
-        sentence = f"No backup was made: {error}"
-        raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    copied(request, "from the console")
     return RedirectResponse("/system?tab=store", HTTPStatus.SEE_OTHER)
+
+
+def copied(request: Request, reason: str) -> Backup:
+    """Return a new backup of the store as it is now; that is written down.
+
+    Raises:
+        HTTPException: why none was made.
+    """
+    here = surroundings(request)
+    order = Order(caller(request).name, here.now(), reason)
+    try:
+        return backup.create(here.database, here.settings.backups, order)
+    except (ConfigurationError, OSError) as error:
+        sentence = f"no backup was made: {error}"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
 
 
 def look_at_backup(request: Request, name: str) -> Response:
     """Open a copy of a backup, look at every row, and say what is wrong."""
+    if wrong := damages(request, name):
+        sentence = f"The backup {name} is damaged: {'; '.join(wrong)}"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence)
+    return RedirectResponse("/system?tab=store", HTTPStatus.SEE_OTHER)
+
+
+def damages(request: Request, name: str) -> list[str]:
+    """Return what is wrong with a backup; that it was looked at is written down.
+
+    Raises:
+        HTTPException: there is none of this name.
+    """
     here = surroundings(request)
     known = {each.name: each for each in backup.listed(here.settings.backups)}
     if name not in known:
@@ -105,10 +127,7 @@ def look_at_backup(request: Request, name: str) -> Response:
     act = Act(here.now(), caller(request).name, "backup.verify", f"backup {name}")
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])
-    if wrong:
-        sentence = f"The backup {name} is damaged: {'; '.join(wrong)}"
-        raise HTTPException(HTTPStatus.CONFLICT, sentence)
-    return RedirectResponse("/system?tab=store", HTTPStatus.SEE_OTHER)
+    return wrong
 
 
 def reload(request: Request) -> Response:

@@ -21,7 +21,6 @@ from engine.console.permissions import ROLES, SAID, Permission, Role, grants_of
 from engine.console.queries import users as queries
 from engine.console.rendering import page
 from engine.console.surroundings import (
-    Surroundings,
     address,
     caller,
     limits,
@@ -32,9 +31,9 @@ from engine.store import accounts, factors, invitations, sessions, tokens
 from engine.store.accounts import EVERY_TAG
 from engine.store.audit import Order
 from engine.store.database import Connection
-from engine.store.tokens import Token
 
 CODE_LASTS: Final = timedelta(hours=24)
+LONGEST_DAYS: Final = 3650
 COLUMNS: Final = (
     *("name", "state", "roles", "tags", "factors", "sessions", "external"),
     *("created_at", "last_seen"),
@@ -55,19 +54,13 @@ def _listed(request: Request, shown: Mapping[str, str] | None = None) -> Respons
         request,
         Listing("users", COLUMNS, rows),
         "users.html",
-        tokens=[(each, _state(each, here)) for each in issued],
+        tokens=[(each, queries.token_state(each, here.now())) for each in issued],
         roles=ROLES,
         said=SAID,
         permissions=list(Permission),
         tags=sorted({tag for its in here.tags.values() for tag in its}),
         shown=shown or {},
     )
-
-
-def _state(token: Token, here: Surroundings) -> str:
-    if token.revoked_at:
-        return "revoked"
-    return "expired" if token.expires_at <= here.now() else "in use"
 
 
 def user(request: Request, name: str) -> Response:
@@ -99,17 +92,13 @@ def invite(
     tags: Annotated[str, Form()] = EVERY_TAG,
 ) -> Response:
     """Make an account and show the link that leads into it, this once."""
-    here = surroundings(request)
-    grants, order = _grants(roles), _order(request, "")
-    try:
-        wanted = accounts.account_name(name)
-    except ValueError as error:
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    here, order = surroundings(request), _order(request, "")
+    grants, wanted = grants_from(roles), name_from(name)
     with _told(), here.database.engine() as connection:
         sealer = here.database.sealer
         accounts.create(connection, sealer, wanted, grants, _tags(tags), order)
-        code = _code(connection, here, wanted, order)
-    return _listed(request, {"link": link(request, code), "name": wanted})
+        shown = way_in(connection, request, wanted, order)
+    return _listed(request, {"link": shown, "name": wanted})
 
 
 def act(
@@ -133,7 +122,7 @@ def change_role(
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Change what an account may do; its sessions end."""
-    here, grants = surroundings(request), _grants(roles)
+    here, grants = surroundings(request), grants_from(roles)
     with _told(), here.database.engine() as connection:
         order, sealer = _order(request, reason), here.database.sealer
         accounts.regrant(connection, sealer, name, grants, _tags(tags), order)
@@ -146,17 +135,18 @@ def new_code(
     """Show a new link into an account, for who has lost the password."""
     here = surroundings(request)
     with _told(), here.database.engine() as connection:
-        code = _code(connection, here, name, _order(request, reason))
-    return _listed(request, {"link": link(request, code), "name": name})
+        shown = way_in(connection, request, name, _order(request, reason))
+    return _listed(request, {"link": shown, "name": name})
 
 
-def _code(connection: Connection, here: Surroundings, name: str, order: Order) -> str:
-    ends = here.now() + CODE_LASTS
-    return invitations.invite(connection, here.database.sealer, name, ends, order)
+def way_in(connection: Connection, request: Request, name: str, order: Order) -> str:
+    """Return the address that leads somebody in, once; earlier ones end.
 
-
-def link(request: Request, code: str) -> str:
-    """Return the address that leads somebody with a code in."""
+    Raises:
+        IllegalTransitionError: there is no such account.
+    """
+    sealer, ends = surroundings(request).database.sealer, order.now + CODE_LASTS
+    code = invitations.invite(connection, sealer, name, ends, order)
     return f"{address(request)}/welcome?code={code}"
 
 
@@ -173,7 +163,7 @@ def new_token(
     if unknown or not wanted or not name.strip():
         sentence = "a token has a name and permissions: " + ", ".join(Permission)
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
-    ends = here.now() + timedelta(days=max(1, min(days, 3650)))
+    ends = here.now() + timedelta(days=max(1, min(days, LONGEST_DAYS)))
     with here.database.engine() as connection:
         secret = tokens.issue(
             connection,
@@ -208,7 +198,24 @@ def _told() -> Iterator[None]:
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
 
 
-def _grants(words: list[str] | None) -> list[str]:
+def name_from(text: str) -> str:
+    """Return a name for an account.
+
+    Raises:
+        HTTPException: it is none.
+    """
+    try:
+        return accounts.account_name(text)
+    except ValueError as error:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+
+
+def grants_from(words: list[str] | None) -> list[str]:
+    """Return roles and permissions by their names of today.
+
+    Raises:
+        HTTPException: a word is neither, or there is none.
+    """
     try:
         found = grants_of(words or [])
     except ValueError as error:

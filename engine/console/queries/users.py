@@ -13,6 +13,7 @@ from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.seal import Sealer
 from engine.store.sessions import Limits
+from engine.store.tokens import Token
 
 Deed = Callable[[Connection, Sealer, str, Order], object]
 DEEDS: Final[Mapping[str, Deed]] = {
@@ -21,6 +22,13 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "end-sessions": accounts.sign_out_everywhere,
     "reset-factors": factors.reset,
 }
+
+
+def token_state(found: Token, now: datetime) -> str:
+    """Return whether a token is in use, in words."""
+    if found.revoked_at:
+        return "revoked"
+    return "expired" if found.expires_at <= now else "in use"
 
 
 def rows(

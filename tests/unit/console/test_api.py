@@ -13,17 +13,20 @@ from engine.console.api.description import changes, document
 from engine.console.api.models import Problem
 from engine.console.api.orders import KEY, REPLAYED
 from engine.console.api.routes import API
+from engine.console.gate import STALE
 from engine.console.permissions import Permission
 from engine.console.problems import PROBLEM
 from engine.console.queries.samples import INVENTED
 from engine.console.site import built
 from engine.errors import StoreError
-from engine.store import audit, incidents, kept_answers, second_looks
+from engine.settings import load_settings
+from engine.store import audit, edited_copies, incidents, kept_answers, second_looks
 from engine.store.incidents import Incident
+from tests.builders import adt_a01
 from tests.databases import empty_database
 from tests.json_schema import faults
 from tests.sites import site_with_doubt, with_messages
-from tests.stored import NOON, accept_some, claim, failed, record
+from tests.stored import NOON, accept_some, ask, claim, failed, record
 from tests.web import SITE, Web
 
 SEE, PHI, REPLAY = Permission.VIEW_METADATA, Permission.VIEW_PHI, Permission.REPLAY
@@ -50,7 +53,10 @@ def served(folder):
     with database.engine() as connection:
         incidents.keep(connection, [TROUBLE])
     loaded = load_site(site.config, None, {})
-    made = Web(database, replace(SITE, folder=site.config), site=loaded).allowed()
+    contacts = {"oncall": {"email": "oncall@example.org"}}
+    key = load_settings(site.config, variables={}).store_key
+    settings = replace(SITE, folder=site.config, store_key=key, contacts=contacts)
+    made = Web(database, settings, site=loaded).allowed()
     yield made
     made.app.state.surroundings.trials.close()
     database.close()
@@ -143,6 +149,7 @@ def test_the_description_is_served_to_whoever_is_known(web):
 
 # ---- every route, once
 
+EDITED = adt_a01(family="Edited").decode()
 BODIES = {
     "channels/{name}/try": {"message": INVENTED["Admit"]},
     "messages/search": {"query": "patient:100482 channel:adt"},
@@ -155,8 +162,19 @@ BODIES = {
     "tables/{name}/rows/{code}": WHY | {"to": "other"},
     "alerts/{number}/acknowledge": {},
     "alerts/{number}/snooze": {"minutes": 30},
+    "alerts/{number}/escalate": {"contact": "oncall"},
+    "channels/{name}/connect": {"destination": "fhir"},
+    "messages/{message_id}/edit": WHY | {"text": EDITED},
+    "messages/{message_id}/edit/try": {"text": EDITED},
+    "users": {"name": "ben", "roles": ["operator"]},
+    "users/{name}/roles": WHY | {"roles": ["analyst"], "tags": ["lab"]},
+    "tokens": {"name": "portal", "permissions": ["view-metadata"]},
 }
-WHAT = {"channels": "pause", "messages": "reprocess", "tasks": "comment"}
+WHAT = {
+    "channels": "pause", "messages": "reprocess", "tasks": "comment",
+    "users": "disable",
+}  # fmt: skip
+NAMES = {"tables": "sex", "users": "ben", "backups": "20300101T120000Z"}
 
 
 def test_every_route_answers_as_it_is_described(own):
@@ -174,7 +192,8 @@ def test_every_route_answers_as_it_is_described(own):
         kind = template.partition("/")[0]
         eid = "P3" if kind == "parked" else person
         more = {"what": WHAT.get(kind, "discard"), "eid": eid}
-        more |= {"name": "sex"} if kind == "tables" else {}
+        more |= {"name": NAMES[kind]} if kind in NAMES else {}
+        more |= {"number": 2} if kind == "tokens" else {}
         more |= {"message_id": 4} if template in BODIES else {}
         path = template.format(**values | more)
         body = None if route.method == "GET" else BODIES.get(template)
@@ -445,3 +464,106 @@ def test_a_channel_that_is_not_configured_hears_nothing(web):
     )
     assert get(web, "channels/nothing").status == 404
     assert get(web, "channels/adt").json()["revision"] == ""
+
+
+# ---- who may come in, and what is kept of the store
+
+
+def test_S13_a_secret_is_shown_once_however_often_its_order_is_sent(own):
+    person = {"name": "Eve", "roles": ["read-only"]}
+    program = {"name": "lab", "permissions": [SEE], "tags": ["lab"], "days": 1}
+
+    invited = [send(own, "users", person, key="u").json() for _ in range(2)]
+    issued = [send(own, "tokens", program, key="t").json() for _ in range(2)]
+    later = get(own, "tokens").text + get(own, "users").text + str(acts(own, "view"))
+    token = issued[0]["secret"]
+
+    assert "/welcome?code=" in invited[0]["secret"]
+    assert get(replace(own, token=token), "openapi.json").status == 200
+    assert [each["secret"] for each in (invited[1], issued[1])] == ["", ""]
+    assert token not in later
+    known = {each["name"]: each for each in get(own, "tokens").json()["items"]}
+    assert (known["lab"]["tags"], known["lab"]["state"]) == (["lab"], "in use")
+    assert [each["name"] for each in get(own, "users").json()["items"]] == ["eve"]
+    again = send(own, "users/eve/invite").json()["secret"]
+    assert again not in {invited[0]["secret"], ""}
+    assert send(own, f"tokens/{known['lab']['id']}/revoke").status == 200
+    assert get(replace(own, token=token), "openapi.json").status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("users", {"name": "eve", "roles": ["emperor"]}, 422),
+        ("users", {"name": "eve", "roles": []}, 422),
+        ("users", {"name": "?", "roles": ["operator"]}, 422),
+        ("users", {"name": "eve", "roles": ["operator"], "tags": ["a b"]}, 422),
+        ("tokens", {"name": "t", "permissions": []}, 422),
+        ("tokens", {"name": "t", "permissions": ["fly"]}, 422),
+        ("tokens/99/revoke", WHY, 409),
+        ("users/nobody/disable", WHY, 409),
+        ("users/nobody/invite", WHY, 409),
+        ("backups/none/verify", {}, 404),
+        ("alerts/1/escalate", {"contact": "nobody"}, 404),
+        ("channels/hospital-adt/connect", {"destination": ""}, 404),
+        ("channels/adt/connect", {"destination": "x"}, 404),
+    ],
+)
+def test_what_cannot_be_done_to_accounts_and_contacts_is_refused(
+    web, path, body, status
+):
+    answer = send(web, path, body)
+
+    assert (answer.status, answer.headers["content-type"]) == (status, PROBLEM)
+
+
+def test_somebody_at_a_browser_proves_it_again_before_accounts_change(web):
+    old = web.signed_in(Permission.VIEW_METADATA, Permission.ADMINISTER, name="old")
+    late = replace(old, token="", now=NOON + timedelta(minutes=14, seconds=59))
+    later = replace(late, now=NOON + timedelta(minutes=16))
+    header, person = {"x_csrf_token": old.csrf}, {"name": "eva", "roles": ["read-only"]}
+
+    done = send(late, "users", person, **header)
+    refused = send(later, "users", person | {"name": "eli"}, **header)
+
+    assert (done.status, refused.status) == (200, 403)
+    assert refused.json()["detail"] == STALE
+
+
+def test_a_backup_under_a_key_is_made_once(own):
+    first = send(own, "backups", key="b")
+    again = send(replace(own, now=NOON + timedelta(minutes=1)), "backups", key="b")
+    other = send(own, "backups", {"reason": "another"}, key="b")
+    without = send(own, "backups")
+
+    assert (first.status, again.body) == (200, first.body)
+    assert again.headers[REPLAYED.lower()] == "true"
+    assert (other.status, without.status) == (422, 409)
+    assert [each["name"] for each in get(own, "backups").json()["items"]] == [
+        first.json()["name"]
+    ]
+    assert send(own, f"backups/{first.json()['name']}/verify").json()["faults"] == []
+    assert get(own, "backups").json()["items"][0]["verified_at"] is not None
+
+
+def test_an_edited_copy_is_ordered_as_it_was_looked_at(own):
+    def order(text, **more):
+        body = WHY | {"text": text}
+        return send(own, "messages/3/edit", body, **more)
+
+    before = get(own, "messages/3").json()["content"]
+    same = send(own, "messages/3/edit/try", {"text": before}).json()
+    seen = send(own, "messages/3/edit/try", {"text": EDITED}).json()
+    version = seen["version"]
+    other = order(EDITED.replace("Edited", "Other"), if_match=version)
+    nothing = order(before)
+    done = [order(EDITED, if_match=version, key="e") for _ in range(2)]
+    sees = own.allowed(SEE, REPLAY)
+
+    assert same["complaint"] == "Nothing is changed yet."
+    assert [one["after"] for one in seen["changes"] if one["path"].startswith("PID-5")]
+    assert (other.status, nothing.status) == (412, 422)
+    assert [each.status for each in done] == [200, 200]
+    [copy] = ask(own.database, edited_copies.copies, own.database.sealer, 3)
+    assert (copy.origin, copy.reason) == (3, WHY["reason"])
+    assert send(sees, "messages/3/edit", WHY | {"text": EDITED}).status == 403
