@@ -13,6 +13,7 @@ from engine.transforms.faults import ExpressionFault, too_much
 from engine.transforms.functions import FUNCTIONS, Function
 from engine.transforms.grammar import Parser
 from engine.transforms.scope import EditContext, Scope, Type, Value
+from engine.transforms.terms import Source
 from engine.transforms.tokens import Kind, Token, tokens_of
 
 MAX_LENGTH: Final = 2_000
@@ -24,6 +25,7 @@ class Expression:
 
     ``constant`` tells that the value is the same for every message. ``names`` are the
     context names it uses, ``paths`` its HL7 paths and ``tables`` its code tables.
+    ``sources`` are the leaves of the message that the value may tell, see `Term`.
     """
 
     text: str
@@ -33,6 +35,7 @@ class Expression:
     names: frozenset[str] = frozenset()
     paths: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
+    sources: tuple[Source, ...] = field(default=(), repr=False, compare=False)
 
 
 def compile_expression(
@@ -71,5 +74,6 @@ def compile_expression(
         names=frozenset(parser.names),
         paths=frozenset(parser.paths),
         tables=frozenset(parser.tables),
+        sources=term.sources,
     )
     return made, []

@@ -7,11 +7,13 @@ Spec:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from engine.errors import TransformError
 from engine.hl7 import Message, Segment
 from engine.hl7.timestamps import Precision, Timestamp
+from engine.transforms.carrying import is_told, settle, told_by
 from engine.transforms.expressions import Expression
 from engine.transforms.fhir.keys import criteria, key, own_system
 from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
@@ -19,6 +21,7 @@ from engine.transforms.fhir.paths import FhirPath, remove, write
 from engine.transforms.map_steps import offered, take_back
 from engine.transforms.places import holds, settled
 from engine.transforms.scope import (
+    Carried,
     EditContext,
     LoopItem,
     PythonCall,
@@ -51,9 +54,14 @@ def run_rows(rows: Sequence[MapRow], mapped: Mapped, context: EditContext) -> No
     Raises:
         TransformError: a row could not write what it says.
     """
-    if not rows:
-        return
-    context.reference = _references(mapped, context)
+    if rows:
+        context.reference = _references(mapped, context)
+        _run(rows, mapped, context)
+        lost = settle(mapped.losses, context.message, context.carried)
+        mapped.losses = list(dict.fromkeys(lost))
+
+
+def _run(rows: Sequence[MapRow], mapped: Mapped, context: EditContext) -> None:
     for row in rows:
         if holds(row.when, context):
             row.run(mapped, context)
@@ -75,12 +83,12 @@ def misfit(path: FhirPath, given: Type) -> str:
 
 def set_row(line: str, path: FhirPath, source: Source) -> MapRow:
     """Return a row that writes one element of every resource it means."""
-    return MapRow("set", line, _writer(line, path, source, append=False))
+    return MapRow("set", line, _writer(Writing(line, path, source)))
 
 
 def append_row(line: str, path: FhirPath, source: Source) -> MapRow:
     """Return a row that adds to a repeating element."""
-    return MapRow("append", line, _writer(line, path, source, append=True))
+    return MapRow("append", line, _writer(Writing(line, path, source, append=True)))
 
 
 def remove_row(line: str, path: FhirPath) -> MapRow:
@@ -113,21 +121,20 @@ def add_row(
 
     ``name`` is what ``reference(type, name)`` of later rows calls it.
     """
+    writings = [Writing(line, path, source) for path, source in fields]
 
     def run(mapped: Mapped, context: EditContext) -> None:
         resource: Element = {"resourceType": kind}
-        for path, source in fields:
-            value = _fitting(line, path, source, context)
-            if value is not None:
-                write(resource, path, value, append=False)
-                _note(context, line, path.names, value)
         system, number = own_system(site), _row_number(line, context)
-        known = resource.setdefault("identifier", [])
-        if isinstance(known, list):
-            known.append({"system": system, "value": number})
         url = "urn:uuid:" + key(site, kind, system, number)
         query, position = criteria(system, number), _position(context)
         made = Entry(resource, url, "PUT", query, position)
+        made.owned = True
+        for writing in writings:
+            writing.put(mapped, made, context)
+        known = resource.setdefault("identifier", [])
+        if isinstance(known, list):
+            known.append({"system": system, "value": number})
         mapped.entries.append(made)
         if name:
             context.named[kind, name] = made.reference
@@ -143,7 +150,7 @@ def for_each_row(line: str, segment_id: str, rows: Sequence[MapRow]) -> MapRow:
         for index, segment in enumerate(context.message.all(segment_id), 1):
             context.loops.append(LoopItem(segment))
             context.index = index
-            run_rows(rows, mapped, context)
+            _run(rows, mapped, context)
             context.loops.pop()
         context.index = outer
 
@@ -158,7 +165,7 @@ def choose_row(
     def run(mapped: Mapped, context: EditContext) -> None:
         for when, rows in branches:
             if holds(when, context):
-                run_rows(rows, mapped, context)
+                _run(rows, mapped, context)
                 return
 
     return MapRow("choose", line, run)
@@ -176,13 +183,34 @@ def python_row(line: str, call: PythonCall) -> MapRow:
     return MapRow("python", line, run)
 
 
-def _writer(line: str, path: FhirPath, source: Source, *, append: bool) -> Run:
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What one row, or one of its fields, writes at which path."""
+
+    line: str
+    path: FhirPath
+    source: Source
+    append: bool = False
+
+    def put(self, mapped: Mapped, entry: Entry, context: EditContext) -> None:
+        """Write into one resource, and remember the leaves whose text it tells."""
+        before = len(context.lookups)
+        value = _fitting(self.line, self.path, self.source, context)
+        if value is None:
+            return
+        write(mapped.own(entry), self.path, value, append=self.append)
+        _note(context, self.line, self.path.names, value)
+        if isinstance(self.source, Expression):
+            lookups = context.lookups[before:]
+            for leaf in told_by(self.source, value, lookups, context):
+                stands = partial(is_told, mapped, entry, self.path, value)
+                context.carried.append(Carried(leaf, stands))
+
+
+def _writer(writing: Writing) -> Run:
     def run(mapped: Mapped, context: EditContext) -> None:
-        for entry in _chosen(mapped, path.type, context):
-            value = _fitting(line, path, source, context)
-            if value is not None:
-                write(mapped.own(entry), path, value, append=append)
-                _note(context, line, path.names, value)
+        for entry in _chosen(mapped, writing.path.type, context):
+            writing.put(mapped, entry, context)
 
     return run
 

@@ -26,6 +26,9 @@ from engine.transforms.tokens import Kind, Token
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 200
 _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
+_WHOLE: Final = frozenset({"coalesce", "date", "datetime", "number", "table", "trim"})
+"""Functions whose value tells all of what they were given, if it tells anything."""
+
 _MORE: Final = "expressions are small on purpose; use a Python step for more"
 
 
@@ -275,7 +278,9 @@ class Parser:
             return unknown(token.offset)
         if function.name in ("table", "mapped"):
             self.tables.add(call.literal(0))
-        return Term(result, evaluate, token.offset)
+        through = fitted if function.name in _WHOLE else ()
+        sources = tuple(each for term in through for each in term.sources)
+        return Term(result, evaluate, token.offset, sources=sources)
 
     def _list(self, token: Token) -> Term:
         terms: list[Term] = []

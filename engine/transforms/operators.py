@@ -11,7 +11,14 @@ from engine.transforms.calls import ReportFault
 from engine.transforms.number_functions import ARITHMETIC, finite
 from engine.transforms.scope import EditContext, Type, Value
 from engine.transforms.signatures import fitting
-from engine.transforms.terms import Evaluate, Term, constant, instant_of, unknown
+from engine.transforms.terms import (
+    Evaluate,
+    Source,
+    Term,
+    constant,
+    instant_of,
+    unknown,
+)
 
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge,
@@ -28,6 +35,7 @@ def choice(condition: Term, first: Term, second: Term) -> Term:
         lambda context: yes(context) if test(context) else no(context),
         first.offset,
         constant=condition.constant and first.constant and second.constant,
+        sources=() if first.type is Type.BOOLEAN else first.sources + second.sources,
     )
 
 
@@ -125,7 +133,15 @@ def comparison(
         return unknown(left.offset)
     fixed = left.constant and right.constant
     evaluate = _comparing(operator, left, right)
-    return Term(Type.BOOLEAN, evaluate, left.offset, constant=fixed)
+    told = _told_if_equal(left, right) if operator == "==" else ()
+    return Term(Type.BOOLEAN, evaluate, left.offset, constant=fixed, sources=told)
+
+
+def _told_if_equal(left: Term, right: Term) -> tuple[Source, ...]:
+    """Return the leaf that is known wholly where it equals a text written out."""
+    path = left if right.literal else right
+    other = right if right.literal else left
+    return path.sources if path.path is not None and other.literal else ()
 
 
 def _comparable(

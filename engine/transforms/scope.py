@@ -78,6 +78,29 @@ class LoopItem(NamedTuple):
     repetition: int = 0
 
 
+class Leaf(NamedTuple):
+    """Where one text of a message stands; every number counts from 1."""
+
+    segment: Segment
+    field: int
+    repetition: int
+    component: int
+    subcomponent: int
+
+    @property
+    def text(self) -> str:
+        """The decoded text; ``""`` when it is missing or HL7 null."""
+        place = (self.component, self.subcomponent, self.repetition)
+        return self.segment.text(self.field, *place)
+
+
+class Carried(NamedTuple):
+    """A leaf whose text a row of ``map`` wrote, and whether it still stands there."""
+
+    leaf: Leaf
+    stands: Callable[[], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What is known where an expression is written: all it may name.
@@ -118,8 +141,9 @@ class EditContext:
     edits the message and returns the step's answer; ``run_map`` runs one in ``map``: it
     gets the resources as JSON and returns what the step made of them. ``pseudonym``
     makes a word nobody can reverse without the site's key. ``reference`` is there for
-    rows of ``map`` only, and ``named`` are the resources they added by name. ``clock``
-    is a monotonic clock in seconds; without it steps have no time budget.
+    rows of ``map`` only, ``named`` are the resources they added by name and ``carried``
+    what they carried over. ``clock`` is a monotonic clock in seconds; without it steps
+    have no time budget.
     """
 
     message: Message
@@ -138,6 +162,7 @@ class EditContext:
     pseudonym: Callable[[str], str] | None = None
     reference: Callable[[str, str], dict[str, object] | None] | None = None
     named: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
+    carried: list[Carried] = field(default_factory=list)
     clock: Callable[[], float] | None = None
     loops: list[LoopItem] = field(default_factory=list)
     index: int = 0

@@ -11,10 +11,12 @@ from engine.hl7 import Path, Segment
 from engine.hl7.path import ALL
 from engine.hl7.segment import NULL
 from engine.hl7.timestamps import Precision, Timestamp
-from engine.transforms.scope import EditContext, Scope, Type, Value
+from engine.transforms.scope import EditContext, Leaf, Scope, Type, Value
 
 Evaluate = Callable[[EditContext], Value]
 ReadText = Callable[[EditContext], str]
+Source = Callable[[EditContext], Leaf | None]
+"""Finds a leaf of the message whose text a value may be."""
 
 MAX_TEXT: Final = 1_000_000
 """Characters in one text an expression may give."""
@@ -31,7 +33,8 @@ class Term:
 
     A ``constant`` is the same for every message; ``value`` holds what a literal gives.
     ``path`` is set where the part is just an HL7 path. ``known`` is false after a
-    fault, so that one fault is reported once.
+    fault, so that one fault is reported once. ``sources`` are the leaves of which the
+    value tells the whole text, should it tell it: what is only compared is none.
     """
 
     type: Type
@@ -41,6 +44,7 @@ class Term:
     value: Value = None
     path: Path | None = None
     known: bool = True
+    sources: tuple[Source, ...] = ()
 
     @property
     def literal(self) -> bool:
@@ -62,7 +66,8 @@ def path_term(path: Path, scope: Scope, offset: int) -> Term:
     """Return the part that reads a path: a text, or with ``[*]`` a list."""
     if ALL in (path.occurrence, path.repetition):
         return Term(Type.LIST, _list_reader(path, scope), offset, path=path)
-    return Term(Type.TEXT, text_reader(path, scope), offset, path=path)
+    read, source = text_reader(path, scope), leaf_finder(path, scope)
+    return Term(Type.TEXT, read, offset, path=path, sources=(source,))
 
 
 def text_reader(path: Path, scope: Scope) -> ReadText:
@@ -87,6 +92,23 @@ def text_reader(path: Path, scope: Scope) -> ReadText:
         return "" if segment is None else segment.text(field, component, subcomponent)
 
     return plain
+
+
+def leaf_finder(path: Path, scope: Scope) -> Source:
+    """Return the function that finds the leaf which `text_reader` reads."""
+    depth, find = loop_depth(path, scope), segments_at(path, scope)
+    field, component, subcomponent, number = path.leaf
+    looped = depth is not None and scope.loops[depth].field == field
+    inside = depth if looped and not path.repetition else None
+
+    def found(context: EditContext) -> Leaf | None:
+        segments = find(context)
+        if not segments:
+            return None
+        at = number if inside is None else context.loops[inside].repetition or number
+        return Leaf(segments[0], field, at, component, subcomponent)
+
+    return found
 
 
 def loop_depth(path: Path, scope: Scope) -> int | None:
@@ -213,4 +235,9 @@ def as_text(term: Term) -> Term:
     if term.literal:
         return constant(text_of(term.value), Type.TEXT, term.offset)
     evaluate = term.evaluate
-    return Term(Type.TEXT, lambda context: text_of(evaluate(context)), term.offset)
+    return Term(
+        Type.TEXT,
+        lambda context: text_of(evaluate(context)),
+        term.offset,
+        sources=term.sources,
+    )

@@ -4,11 +4,17 @@ Spec:
     fhir.md section 7: nothing is mapped by guess.
 """
 
+from typing import Final
+
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import append, code, extension, plain
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.patient import flag
+from engine.transforms.leftover import Spot, left_over
+
+_CONCEPT: Final = frozenset((1, component, 1) for component in range(1, 23))
+"""The leaves of a coded field, CWE.1 to CWE.22, of which one concept is made."""
 
 
 def map_site_segment(conversion: Conversion, node: Node) -> None:
@@ -17,6 +23,7 @@ def map_site_segment(conversion: Conversion, node: Node) -> None:
     owner = subject.encounter or subject.patient
     if owner is None:
         return
+    carried: dict[int, set[Spot]] = {}
     for path, rule in conversion.context.options.z.items():
         segment_id, _, place = path.partition("-")
         field, _, component = place.partition(".")
@@ -25,9 +32,14 @@ def map_site_segment(conversion: Conversion, node: Node) -> None:
             kind, value = _value(conversion, node, (number, part), rule["type"])
             if value in ("", None, {}):
                 conversion.lose(node, number, "unreadable")
-            else:
-                one = extension(rule["url"], kind, value)
-                append(owner.resource, "extension", one)
+                continue
+            one = extension(rule["url"], kind, value)
+            append(owner.resource, "extension", one)
+            spots = carried.setdefault(number, set())
+            spots |= _CONCEPT if kind == "CodeableConcept" else {(1, part, 1)}
+    for number, spots in carried.items():
+        for _, part in left_over(node.segment, number, spots):
+            conversion.lose(node, number, "z-segment", part)
 
 
 def _value(

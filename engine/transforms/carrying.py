@@ -1,0 +1,112 @@
+"""What rows of ``map`` carry over: it is not lost, so the loss report leaves it out.
+
+A row carries a leaf of the message when the value it writes tells all of that text: as
+it stands, as a time, as a code table translates it, or as the text it was found equal
+to. What is joined with other text, cut, or only compared may not be there: it stays
+listed.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from engine.hl7 import Message, Segment
+from engine.transforms.expressions import Expression
+from engine.transforms.fhir.mapped import Entry, Mapped
+from engine.transforms.fhir.paths import FhirPath
+from engine.transforms.leftover import Spot, left_over
+from engine.transforms.scope import Carried, EditContext, Leaf, Type
+from engine.transforms.trace import Lookup, Loss
+
+_TIMES: Final = frozenset({Type.DATE, Type.DATETIME})
+_TIME_MARKS: Final = str.maketrans("", "", "-:T")
+
+
+def told_by(
+    expression: Expression,
+    written: object,
+    lookups: Sequence[Lookup],
+    context: EditContext,
+) -> Iterator[Leaf]:
+    """Yield the leaves of the message whose whole text a written value tells.
+
+    Args:
+        expression: what gave the value.
+        written: the value as it stands in the resource.
+        lookups: those made for this value.
+        context: of the message, in the loops in which the value was made.
+    """
+    for source in expression.sources:
+        leaf = source(context)
+        if leaf is None or not (text := leaf.text):
+            continue
+        if isinstance(written, bool):
+            told = written
+        elif expression.type in _TIMES:
+            marks = _TIME_MARKS
+            told = str(written).translate(marks) == text.strip().translate(marks)
+        else:
+            known = {each.result for each in lookups if each.code == text}
+            told = str(written) in {text, text.strip()} | known
+        if told:
+            yield leaf
+
+
+def is_told(mapped: Mapped, entry: Entry, path: FhirPath, value: object) -> bool:
+    """Whether a resource is still there and has a value at the element of a path."""
+    names = [step.name for step in path.steps]
+    return any(entry is each for each in mapped.entries) and value in _values(
+        entry.resource, names
+    )
+
+
+def _values(node: object, names: Sequence[str]) -> Iterator[object]:
+    """Yield what stands at an element, wherever lists on the way have it."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _values(item, names)
+    elif not names:
+        yield node
+    elif isinstance(node, dict) and names[0] in node:
+        yield from _values(node[names[0]], names[1:])
+
+
+def settle(
+    losses: Iterable[Loss], message: Message, carried: Iterable[Carried]
+) -> Iterator[Loss]:
+    """Yield what is lost still; of a field that is carried in part, its components."""
+    told: dict[str, tuple[Segment, int, set[Spot]]] = {}
+    for leaf, stands in carried:
+        if stands():
+            place = _place(message, leaf.segment, leaf.field)
+            known = told.setdefault(place, (leaf.segment, leaf.field, set()))
+            known[2].add(leaf[2:])
+    for loss in losses:
+        place, _, component = loss.path.partition(".")
+        if place in told:
+            yield from _left(loss, place, int(component or 0), *told[place])
+        else:
+            yield loss
+
+
+def _place(message: Message, segment: Segment, field: int) -> str:
+    """Return the path of a field as the losses write it."""
+    alike = message.all(segment.id)
+    number = next(at for at, each in enumerate(alike, 1) if each is segment)
+    return f"{segment.id}{f'[{number}]' if number > 1 else ''}-{field}"
+
+
+def _left(
+    loss: Loss,
+    place: str,
+    component: int,
+    segment: Segment,
+    field: int,
+    told: set[Spot],
+) -> Iterator[Loss]:
+    """Yield a loss of a field, or of one component of it, without what is told."""
+    many = len(segment.positions(field)) > 1
+    for number, at in left_over(segment, field, told):
+        if component in (0, at):
+            path = f"{place}{f'[{number}]' if many else ''}.{at}"
+            yield replace(loss, path=path)
