@@ -10,6 +10,7 @@ import orjson
 import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, invocation, note, now
+from engine.cli.output import note_findings
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Finding, Message, parse
 from engine.hl7.timestamps import read_timestamp
@@ -166,11 +167,14 @@ def _made(data: bytes, channel: str | None, target: str) -> _Made:
 
 def _prepared(data: bytes, channel: str, target: str) -> _Made:
     """Return a message as the channel's filter, steps and map leave it."""
+    from engine.channels.processing.prepare import prepare
     from engine.channels.processing.prepared import Ended
-    from engine.cli.trial import prepare_only
+    from engine.cli.trial import claimed, line
     from engine.transforms.fhir.mapped import Mapped
+    from engine.transforms.fhir.us_core import hints
 
-    half = prepare_only(channel, data)
+    feed = line(channel).feed
+    half = prepare(claimed(channel, data), feed)
     if isinstance(half, Ended):
         outcome = half.outcome
         code = outcome.failure.code if outcome.failure else str(outcome.state)
@@ -178,7 +182,9 @@ def _prepared(data: bytes, channel: str, target: str) -> _Made:
         raise TransformError(why, code)
     if half.refusal is not None and target != "hl7":
         raise half.refusal
-    return _Made(half.message, half.mapped or Mapped())
+    mapped = half.mapped or Mapped()
+    mapped.findings += hints(feed.channel.map_options.profile, mapped.entries)
+    return _Made(half.message, mapped)
 
 
 def _print_inside(contents: list[bytes], *, compact: bool) -> None:
@@ -258,8 +264,7 @@ def _print_document(
 
 def _report(losses: "list[Loss]", findings: list[Finding], file: Path | None) -> None:
     """Write the loss report and tell the findings."""
-    for finding in findings:
-        note(f"{finding.code} {finding.path}: {finding.text}")
+    note_findings(findings)
     if losses and file is None and invocation().verbose:
         for one in losses:
             note(f"lost {one.path}: {one.reason}")

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import click
 import orjson
 
-from engine.cli.invocation import Exit, Stop, invocation
+from engine.cli.invocation import Exit, Stop, invocation, note
+from engine.hl7 import Finding
 
 Row = Mapping[str, object]
 
@@ -23,6 +24,12 @@ HIDDEN: Final = "•••"
 def output_format() -> str:
     """Return the chosen format; without one, a table on a terminal, else jsonl."""
     return invocation().output or ("table" if sys.stdout.isatty() else "jsonl")
+
+
+def note_findings(findings: Iterable[Finding]) -> None:
+    """Tell on stderr what is odd about a message or its resources, a line for each."""
+    for each in findings:
+        note(f"{each.code} {each.path}: {each.text}")
 
 
 def emit(rows: Iterable[Row], columns: Sequence[str], *, zone: str = "") -> int:

@@ -9,12 +9,12 @@ import rich_click as click
 
 from engine.cli.given import is_stored, message_bytes
 from engine.cli.invocation import Command, Exit, Stop, invocation, leave, note, now
-from engine.cli.output import Row, emit_one, masked, output_format
+from engine.cli.output import Row, emit_one, masked, note_findings, output_format
 from engine.cli.site import site
 
 if TYPE_CHECKING:
     from engine.channels.processing.assemble import Line
-    from engine.channels.processing.prepared import Ended, Prepared
+    from engine.channels.processing.prepared import Prepared
     from engine.channels.processing.trial import Trial
     from engine.store.claims import Claimed
     from engine.transforms.trace import Change
@@ -38,6 +38,7 @@ def try_command(
     when the message would stop.
     """
     from engine.channels.processing.trial import attempt
+    from engine.transforms.fhir.us_core import hints
 
     found = line(channel, environment)
     data = message_bytes(message)
@@ -51,12 +52,16 @@ def try_command(
     began = time.perf_counter()
     trial = attempt(found, data, traced=True)
     milliseconds = (time.perf_counter() - began) * 1e3
+    entries = trial.mapped.entries if trial.mapped else ()
+    hinted = hints(found.feed.channel.map_options.profile, entries)
     if output_format() == "table":
         for text in _story(trial, traced=trace):
             click.echo(text)
+        note_findings(hinted)
         note(f"{milliseconds:.0f} ms, an empty store included")
     else:
-        emit_one(_summary(trial))
+        told = [[each.path, each.text] for each in hinted]
+        emit_one({**_summary(trial), "hints": told})
     if str(trial.outcome.state) in {"error", "held"}:
         leave(Exit.PROBLEMS)
 
@@ -74,13 +79,6 @@ def line(channel: str, environment: str | None = None) -> "Line":
         hint = f"channels: {', '.join(lines)}"
         raise Stop(f"there is no channel {channel}", Exit.USAGE, hint)
     return lines[channel]
-
-
-def prepare_only(channel: str, data: bytes) -> "Prepared | Ended":
-    """Return a message as the channel's filter, steps and map leave it."""
-    from engine.channels.processing.prepare import prepare
-
-    return prepare(claimed(channel, data), line(channel).feed)
 
 
 def claimed(channel: str, data: bytes) -> "Claimed":

@@ -101,8 +101,7 @@ def _gate(
 ) -> None:
     """Refuse or flag a Bundle that is not valid R4; sentences carry no values."""
     assert destination.fhir is not None
-    if work.profile == "us-core":
-        work.findings += hints(bundle)
+    work.findings += hints(work.profile, work.entries())
     faults = [f"{found.path}: {found.text}" for found in check(bundle)]
     faults += bundle_faults(content)
     if not faults:

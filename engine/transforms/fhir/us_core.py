@@ -4,13 +4,15 @@ Spec:
     US Core 6.1.0, the mandatory elements of each profile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from engine.hl7.conformance import Finding
 from engine.transforms.fhir.header import ER7
-from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.mapped import Element, Entry
+
+US_CORE: Final = "us-core"
 
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -56,16 +58,15 @@ TOLD_BY: Final[Mapping[str, str]] = MappingProxyType(
 """What of a message the element comes from; the others take a row of ``map:``."""
 
 
-def hints(bundle: Element) -> list[Finding]:
+def hints(profile: str, entries: Iterable[Entry]) -> list[Finding]:
     """Return which elements of its profile a resource lacks, each path once.
 
     The sentence says where the element comes from. The copy of the message that a
-    Provenance names is no document of the patient, so nothing is asked of it.
+    Provenance names is no document of the patient, so nothing is asked of it; nor is
+    anything asked in a feed of another ``profile`` than ``us-core``.
     """
-    rows = bundle.get("entry")
     found: dict[str, Finding] = {}
-    for row in rows if isinstance(rows, list) else ():
-        resource = row["resource"]
+    for resource in (each.resource for each in entries if profile == US_CORE):
         kind = str(resource["resourceType"])
         for name in () if _is_message(resource) else REQUIRED.get(kind, ()):
             if name not in resource:

@@ -89,11 +89,9 @@ def test_validators_name_the_place_and_never_the_value(
 
 
 def test_a_us_core_hint_says_where_the_element_comes_from():
-    hinted = transaction(
-        mapped(adt("A01", pid(f8=""), pv1(), "DG1|1||I10^Hypertension^I10")).entries
-    )
+    hinted = mapped(adt("A01", pid(f8=""), pv1(), "DG1|1||I10^Hypertension^I10"))
 
-    said = {finding.path: finding.text for finding in hints(hinted)}
+    said = {one.path: one.text for one in hints("us-core", hinted.entries)}
 
     assert said["Patient.gender"] == "US Core asks for it; it comes from PID-8"
     assert said["Encounter.type"].endswith("it comes from PV1-4")
@@ -102,10 +100,10 @@ def test_a_us_core_hint_says_where_the_element_comes_from():
 
 
 def test_us_core_hints_name_what_a_profile_asks_for():
-    bare = transaction(mapped(adt("A01", pid(f8="", f5=""))).entries)
+    bare = mapped(adt("A01", pid(f8="", f5=""))).entries
 
-    found = {finding.path for finding in hints(bare)}
+    found = {finding.path for finding in hints("us-core", bare)}
 
     assert {"Patient.name", "Patient.gender"} <= found
     assert not any(path.startswith("DocumentReference") for path in found)
-    assert hints({"resourceType": "Bundle"}) == []
+    assert hints("none", bare) == hints("us-core", []) == []

@@ -162,6 +162,29 @@ def test_convert_can_use_a_channel(project):
     assert "http://loinc.org" in fhir.stdout
 
 
+def test_try_and_convert_tell_what_us_core_asks_for(project):
+    channel, message = (
+        project / "channels/laboratory.yaml",
+        project / "tests/oru_r01.hl7",
+    )
+    text = channel.read_text("utf-8").replace(
+        "\nsource:", "\nmap-options: {profile: us-core}\nsource:"
+    )
+    hint = "us_core Organization.active: US Core asks for it; no field tells it"
+    words = ("--channel", "laboratory", "--config", project, "--to", "fhir")
+
+    silent = run("convert", message, *words)
+    channel.write_text(text, "utf-8")
+    converted = run("convert", message, *words)
+    tried = run("try", "laboratory", message, "--config", project, "-o", "table")
+    (told,) = rows(run("try", "laboratory", message, "--config", project))
+
+    assert hint not in silent.stderr
+    assert hint in converted.stderr
+    assert hint in tried.stderr
+    assert "Organization.active" in dict(told["hints"])
+
+
 def test_a_missing_code_is_added_and_the_message_passes(project):
     message = project / "tests" / "oru_unknown_code.hl7"
 
