@@ -93,9 +93,9 @@ def _path(config: Path, name: str) -> Path:
 
 
 @contextmanager
-def alone(config: Path) -> Iterator[None]:
-    """Hold the tables of a site against others who change them."""
-    folder = os.open(config / FOLDER, os.O_RDONLY | os.O_DIRECTORY)
+def alone(config: Path, held: str = FOLDER) -> Iterator[None]:
+    """Hold the tables, or another folder of a site, against others who change it."""
+    folder = os.open(config / held, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield

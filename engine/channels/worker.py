@@ -26,7 +26,7 @@ from engine.channels.clock import utc_now
 from engine.channels.collector import Collector
 from engine.channels.counting import count_finished, remarks
 from engine.channels.disk import is_broken, not_started, protect_data
-from engine.channels.format.load import load_site
+from engine.channels.live_files import keep_if_possible, read, read_again
 from engine.channels.logs import configure_logs
 from engine.channels.opening import open_when_there
 from engine.channels.owed import is_owed, make_owed
@@ -361,20 +361,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(asked: Arguments) -> int:
-    site = load_site(asked.config, asked.environment)
-    settings = site.settings
+    found = read(asked.config, asked.environment)
+    settings = found.site.settings
     configure_logs(settings.log_level, settings.log_format)
     key = load_or_create_key(settings.key_file)
     database = open_when_there(settings.store_url, key, "worker")
     if asked.fresh:
         with database.engine() as connection:
             claims.forget_starts(connection)
+    keep_if_possible(database, found, "read at a start")
     name = asked.name or "worker"
     owner = f"{settings.node_name}/{name}"
     process = Process(
-        Worker(database, lines_of(site), utc_now, owner),
+        Worker(database, lines_of(found.site), utc_now, owner),
         Reporter(database, settings.node_name, utc_now, "worker", name),
-        lambda: lines_of(load_site(asked.config, asked.environment)),
+        lambda: lines_of(read_again(asked.config, asked.environment, database)),
         Bell(asked.bells, name) if asked.bells else None,
         Ringer(asked.bells, "edge"),
         database.reserve(),

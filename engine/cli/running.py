@@ -12,7 +12,7 @@ import rich_click as click
 from engine.cli.child_process import parent
 from engine.cli.invocation import Command, Exit, Stop, invocation, note
 from engine.cli.output import emit_one
-from engine.cli.site import site, store
+from engine.cli.site import order, settings, site, store
 from engine.cli.users import first_way_in
 from engine.cli.watching import alive
 
@@ -79,11 +79,15 @@ def reload_command() -> None:
 
     It is checked here first: with one error anywhere nothing changes.
     """
-    loaded = site()
+    from engine.channels.live_files import keep, read
+
+    found = read(settings().folder, None)
     pids = [each.pid for each in _running()]
+    with store() as database:
+        keep(database, found, order("interop reload"))
     for pid in pids:
         os.kill(pid, signal.SIGHUP)
-    names = [channel.name for channel in loaded.channels]
+    names = [channel.name for channel in found.site.channels]
     emit_one({"told": len(pids), "channels": names})
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
+from engine.cli.channel_history import diff, history, rollback
 from engine.cli.invocation import Command, Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, emit_one, output_format
 from engine.cli.site import order, settings, site, store
@@ -68,7 +69,7 @@ def health_command(*, ready: bool) -> None:
 
 @click.group("channel", cls=Group)
 def channel_command() -> None:
-    """List channels; pause, stop and start them or one of their destinations."""
+    """List, pause, stop and start channels; their history, and the way back."""
 
 
 @channel_command.command("list")
@@ -125,6 +126,9 @@ for _name, _does in (
     ("stop", "Take, process and send nothing until started again."),
 ):
     _mover(_name, _does)
+
+for _command in (history, diff, rollback):
+    channel_command.add_command(_command)
 
 
 def last_loss(database: "Database") -> str:

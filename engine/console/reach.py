@@ -104,7 +104,10 @@ REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/channels", "/channels.{form}"), _leaves_out),
     **dict.fromkeys(("/live/{name}", "/live/{name}.json"), _hears_of_ones_own),
     "/channels/{name}": _of_channel,
-    "/channels/{name}/release": _of_channel,
+    **dict.fromkeys(
+        (f"/channels/{{name}}/{what}" for what in ("compare", "rollback", "release")),
+        _of_channel,
+    ),
     "/channels/{name}/connect": _of_channel,
     "/channels/{name}/{what}": _of_channel,
     **dict.fromkeys(("/bench", "/bench/test", "/bench/what-if"), _asks_there),

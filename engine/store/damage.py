@@ -32,6 +32,9 @@ from engine.errors import EngineError
 from engine.store import audit as audits
 from engine.store import index_checks
 from engine.store.access_tables import kept_answer, saved_query
+from engine.store.config_history import reason_context as reason_of_revision
+from engine.store.config_history import text_context
+from engine.store.config_tables import config_revision, config_text
 from engine.store.contexts import (
     BOUND,
     MESSAGE_COLUMNS,
@@ -182,6 +185,8 @@ _SEALED: Final = (
     _sealed(task_comment, "content", lambda row: f"comment|{row.task}|{row.number}"),
     _sealed(family_name, "name", lambda row: f"family|{row.key.hex()}"),
     _sealed(table_change, "content", lambda row: f"table_change|{row.id}|"),
+    _sealed(config_revision, "content", lambda row: reason_of_revision(row.id)),
+    _sealed(config_text, "content", lambda row: text_context(row.sha256)),
     _sealed(edited_copy, "reason", lambda row: reason_context(row.id)),
     _sealed(
         edited_copy,

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event, inspect, text
 
 from engine.store import (
     access_tables,
+    config_tables,
     document_tables,
     edited_tables,
     patient_tables,
@@ -71,6 +72,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store, schema, metad
     assert access_tables.__doc__
     assert document_tables.__doc__
     assert table_tables.__doc__
+    assert config_tables.__doc__
     assert edited_tables.__doc__
     assert watch_tables.__doc__
 

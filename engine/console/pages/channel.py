@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.channels import revisions
 from engine.channels.certificates import profiles_of
 from engine.channels.connection_trial import Node, Reached, try_connection
 from engine.channels.format.channel import Channel
@@ -142,6 +143,8 @@ def _shown(
         text=_text(here, found) if tab == "config" else "",
         newer=_newer(here, found) if found and tab == "config" else Newer(),
         past=past,
+        versions=revisions.history(here.database, name) if tab == "history" else [],
+        latest=LATEST,
         peers=queries.peers_of(name, processes),
         contract=queries.contract_of(found) if found else [],
         failed_later=figures.error,

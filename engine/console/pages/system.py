@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from engine.channels.format.load import load_site
+from engine.channels.live_files import keep, read
 from engine.channels.table_moves import use
 from engine.console.queries import overview
 from engine.console.queries import system as queries
@@ -134,10 +134,12 @@ def reload(request: Request) -> Response:
     """Check the configuration, then let the processes of this node take it."""
     here = surroundings(request)
     try:
-        load_site(here.settings.folder, here.settings.environment)
+        found = read(here.settings.folder, here.settings.environment)
     except ConfigurationError as error:
         sentence = f"Nothing was changed: {error}. {' '.join(error.faults[:5])}"
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    order = Order(caller(request).name, here.now(), "reload from the console")
+    keep(here.database, found, order)
     told = use(here.database, here.settings.node_name, here.now())
     act = Act(here.now(), caller(request).name, "reload", f"{told} processes")
     with here.database.engine() as connection:

@@ -58,7 +58,7 @@ def asked():
     for route in ROUTES:
         if route.method == "GET" and not SKIPPED.match(route.path):
             path = re.sub(r"{(\w+)}", lambda hit: given.get(hit[1], "1"), route.path)
-            yield path, ""
+            yield path, "old=1" if path.endswith("/compare") else ""
     for path, tabs in TABS.items():
         for tab in tabs:
             yield path, f"{'kind' if path == '/work' else 'tab'}={tab}"
