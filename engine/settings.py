@@ -117,6 +117,7 @@ class Settings:
     cda: Section = field(default_factory=dict)
     oidc: Section = field(default_factory=dict)
     ldap: Section = field(default_factory=dict)
+    masking: Section = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -59,6 +59,16 @@ def expect_to_show(database: "Database", message_id: int, reason: str = "") -> N
         raise Stop(sentence, Exit.PROBLEMS, hint)
 
 
+def note_opening(database: "Database", message_id: int, how: str = "") -> None:
+    """Write down that patient data of a message is about to be shown."""
+    from engine.store.audit import Act, write
+
+    asked = order("")
+    act = Act(asked.now, asked.actor, "reveal", f"message {message_id}", how)
+    with database.engine() as connection:
+        write(connection, database.sealer, [act])
+
+
 def shown(
     database: "Database", rows: "list[MessageRow]", known: "Site | None"
 ) -> "list[MessageRow]":

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from engine.cli.confidential import expect_to_show
+from engine.cli.confidential import expect_to_show, note_opening
 from engine.cli.invocation import Exit, Stop, now
-from engine.cli.site import order, store
+from engine.cli.site import store
 
 
 def message_bytes(place: str) -> bytes:
@@ -36,7 +36,7 @@ def is_stored(place: str) -> bool:
 
 def _stored(message_id: int) -> bytes:
     from engine.hl7.continuation import join
-    from engine.store import audit, fragments, journal
+    from engine.store import fragments, journal
 
     with store() as database:
         sealer = database.sealer
@@ -49,8 +49,5 @@ def _stored(message_id: int) -> bytes:
             sentence = f"message {message_id} is unknown, or its content was purged"
             raise Stop(sentence, Exit.PROBLEMS, "interop messages search lists them")
         expect_to_show(database, message_id)
-        asked = order("")
-        act = audit.Act(asked.now, asked.actor, "reveal", f"message {message_id}")
-        with database.engine() as connection:
-            audit.write(connection, database.sealer, [act])
+        note_opening(database, message_id)
     return data

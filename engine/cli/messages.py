@@ -14,14 +14,16 @@ from engine.cli.confidential import (
     confidential_option,
     expect_to_show,
     known_site,
+    note_opening,
     shown,
 )
 from engine.cli.invocation import Exit, Group, Stop, invocation, now
 from engine.cli.output import Row, emit, emit_one, output_format
-from engine.cli.site import confirm, move_options, order, store
+from engine.cli.site import confirm, move_options, order, settings, store
 from engine.errors import ParseError
 
 if TYPE_CHECKING:
+    from engine.hl7.masking_profile import MaskingProfile
     from engine.store.database import Database
     from engine.store.edited_copies import EditedCopy
     from engine.store.search import MessageFilter, MessageRow
@@ -60,13 +62,16 @@ def search(query: tuple[str, ...], limit: int, confidential: str) -> None:
 @messages_command.command("show")
 @click.argument("message_id", type=int)
 @confidential_option
-def show(message_id: int, confidential: str) -> None:
+@click.option("--profile", default="", help="Show what this masking profile shows.")
+def show(message_id: int, confidential: str, profile: str) -> None:
     """Show one message: its life, its deliveries, its content masked."""
     from engine.store import batches, edited_copies, journal, queues, search
 
+    seen = _profile(profile)
     with store() as database:
-        if invocation().reveal:
+        if invocation().reveal or seen:
             expect_to_show(database, message_id, confidential)
+            note_opening(database, message_id, f"profile {profile}" if seen else "")
         with database.reading() as connection:
             found = search.message(connection, message_id)
             data = journal.content(connection, database.sealer, message_id)
@@ -82,7 +87,7 @@ def show(message_id: int, confidential: str) -> None:
         f"{d.id} {d.destination} {d.state} {d.sentence}".strip() for d in sent
     ]
     attempts = [f"{a.attempt} {a.state} {a.stage} {a.reason}".strip() for a in past]
-    text = "" if data is None else _text(data)
+    text = "" if data is None else _text(data, seen)
     content = text if output_format() != "table" else "\n" + text.replace("\r", "\n")
     more = {"attempts": attempts, "deliveries": deliveries, "hl7": content}
     if edited:
@@ -100,15 +105,26 @@ def _relation(copy: "EditedCopy", message_id: int) -> str:
     return f"copied by {copy.actor}: {copy.refusal or became}"
 
 
-def _text(data: bytes) -> str:
+def _profile(name: str) -> "MaskingProfile":
+    from engine.console.masking import profiles_of
+    from engine.hl7.masking_profile import NOTHING
+
+    known = profiles_of(settings()) if name else {}
+    if name and name not in known:
+        hint = "there are " + (", ".join(known) or "none in interop.toml")
+        raise Stop(f"there is no masking profile {name}", Exit.USAGE, hint)
+    return known[name].profile if name else NOTHING
+
+
+def _text(data: bytes, seen: "MaskingProfile") -> str:
     """Return a message as text, masked without ``--reveal``."""
     from engine.hl7 import parse
-    from engine.hl7.masking import mask
+    from engine.hl7.masking_profile import mask_by
 
     if invocation().reveal:
         return data.decode("utf-8", "replace")
     try:
-        return mask(parse(data))
+        return mask_by(parse(data), seen)
     except ParseError:
         return f"{len(data)} bytes that are not a message; --reveal shows them"
 

@@ -7,7 +7,7 @@ import rich_click as click
 
 from engine.cli.invocation import Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, emit_one
-from engine.cli.site import order, store
+from engine.cli.site import order, settings, store
 
 if TYPE_CHECKING:
     from engine.store.tokens import Token
@@ -49,13 +49,13 @@ def create(
     reason: str,
 ) -> None:
     """Make a token for NAME and print it, this once."""
-    from engine.console.permissions import Permission
+    from engine.console.masking import scope_of
     from engine.store import tokens
 
-    unknown = sorted(set(permissions) - set(Permission))
-    if unknown:
-        hint = "permissions: " + ", ".join(Permission)
-        raise Stop(f"{unknown[0]!r} is no permission", Exit.USAGE, hint)
+    try:
+        permissions = tuple(scope_of(permissions, settings()))
+    except ValueError as error:
+        raise Stop("this is no permission", Exit.USAGE, str(error)) from error
     ends = now() + timedelta(days=days)
     with store(create=True) as database, database.engine() as connection:
         secret = tokens.issue(

@@ -1,7 +1,7 @@
-"""Whether what is stored of a message may be shown to who asks.
+"""Whether what is stored of a message may be shown to who asks, and how much of it.
 
 Seeing patients does not mean seeing confidential ones: their messages are shown as to
-somebody who sees no patients.
+somebody who sees no patients, whatever their masking profile.
 
 Spec:
     identity.md 14, M20; security.md S11.
@@ -20,20 +20,38 @@ from engine.channels.queries.confidential_messages import (
 )
 from engine.console.permissions import Permission
 from engine.console.surroundings import caller, surroundings
+from engine.hl7 import Message, parse
+from engine.hl7.masking_profile import NOTHING, MaskingProfile, mask_by
 from engine.store.search import MessageRow
 
+BY_PROFILE: Final = "as a masking profile shows it"
 HIDDEN: Final = "this is about somebody whom your role may not see"
 
 
 def may_see(request: Request, found: MessageRow) -> bool:
     """Whether the content of a message, and what was made of it, may be shown."""
-    here, who = surroundings(request), caller(request)
-    if not who.may(Permission.VIEW_PHI):
+    may = caller(request).may(Permission.VIEW_PHI)
+    return may and not _is_hidden(request, found)
+
+
+def profile_for(request: Request, found: MessageRow) -> MaskingProfile:
+    """Return what is shown of a message whose patient the caller may not see."""
+    profile = caller(request).profile
+    return profile if profile and not _is_hidden(request, found) else NOTHING
+
+
+def _is_hidden(request: Request, found: MessageRow) -> bool:
+    """Whether a message is about somebody confidential whom the caller may not see."""
+    here = surroundings(request)
+    if caller(request).may(Permission.VIEW_CONFIDENTIAL):
         return False
-    if who.may(Permission.VIEW_CONFIDENTIAL):
-        return True
     with here.database.reading() as connection:
-        return not is_confidential(connection, here.database.sealer, here.site, found)
+        return is_confidential(connection, here.database.sealer, here.site, found)
+
+
+def covered(message: Message, profile: MaskingProfile) -> Message:
+    """Return a message as a profile shows it, as UTF-8 whatever MSH-18 says."""
+    return parse(mask_by(message, profile).encode(), charset="UNICODE UTF-8")
 
 
 def expect_to_see(request: Request, found: MessageRow) -> None:

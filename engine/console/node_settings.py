@@ -11,13 +11,14 @@ from typing import Final
 
 from engine.channels.alerts.settings import alert_settings
 from engine.console.binding import address
+from engine.console.masking import profiles_of
 from engine.console.oidc import provider_of
 from engine.console.scrape import metrics_address
 from engine.errors import ConfigurationError
 from engine.settings import Settings
 
 _READERS: Final[tuple[Callable[[Settings], object], ...]] = (
-    *(address, metrics_address, provider_of, alert_settings),
+    *(address, metrics_address, provider_of, alert_settings, profiles_of),
 )
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from engine.hl7.masking_profile import NOTHING, MaskingProfile
 from engine.store.accounts import EVERY_TAG
 
 Channels = frozenset[str] | None
@@ -74,6 +75,9 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
 FORMER: Final = MappingProxyType({"him": "steward"})
 """Roles that had another name."""
 
+PROFILE: Final = "profile:"
+"""How a grant of a masking profile begins: `engine.console.masking`."""
+
 REVEALING: Final = frozenset({Permission.VIEW_PHI, Permission.VIEW_CONFIDENTIAL})
 _SHOWN_TO_HOLDERS: Final = REVEALING | {Permission.READ_AUDIT}
 
@@ -94,14 +98,14 @@ def permitted(grants: Iterable[str]) -> frozenset[Permission]:
 
 
 def grants_of(words: Iterable[str]) -> list[str]:
-    """Return roles and permissions by their names of today.
+    """Return roles, permissions and masking profiles by their names of today.
 
     Raises:
-        ValueError: with the word that is neither.
+        ValueError: with the word that is none of them.
     """
     named = [FORMER.get(each, each) for each in words]
     for each in named:
-        if each not in set(Role) | set(Permission):
+        if each not in set(Role) | set(Permission) and not each.startswith(PROFILE):
             raise ValueError(each)
     return sorted(set(named))
 
@@ -124,11 +128,15 @@ def channels_of(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: ``name`` is what the audit trail keeps."""
+    """Who asks: ``name`` is what the audit trail keeps.
+
+    ``profile`` is what they see of messages whose patient they may not see.
+    """
 
     name: str
     permissions: frozenset[Permission]
     channels: Channels = None
+    profile: MaskingProfile = NOTHING
 
     def may(self, permission: Permission) -> bool:
         """Whether this was granted."""

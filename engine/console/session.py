@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.channels.alerts.emergencies import raise_alarm
+from engine.console.masking import seen_by
 from engine.console.permissions import (
     Caller,
     Permission,
@@ -26,6 +27,7 @@ from engine.console.permissions import (
     permitted,
 )
 from engine.console.surroundings import Surroundings, limits, surroundings
+from engine.hl7.masking_profile import NOTHING, MaskingProfile
 from engine.store import audit, sessions, tokens
 from engine.store.accounts import Account
 from engine.store.audit import Act
@@ -77,7 +79,8 @@ def _by_token(sent: list[bytes], here: Surroundings) -> Known | None:
         return None
     channels = channels_of(token.tags, here.tags)
     name = f"token {token.id} {token.name}"
-    return Known(Caller(name, permitted(token.permissions), channels))
+    seen = seen_by(token.permissions, here.settings)
+    return Known(Caller(name, permitted(token.permissions), channels, seen))
 
 
 def _by_session(held: str, path: str, here: Surroundings) -> Known | None:
@@ -100,7 +103,19 @@ def _caller(session: Session, here: Surroundings, now: datetime) -> Caller:
     glass = role is None and has_glass(session, now)
     permissions = in_this_light(seen, glass=glass, masked=session.masked)
     channels = channels_of(session.account.tags, here.tags)
-    return Caller(session.account.name, permissions, channels)
+    profile = _profile(session, here, role)
+    return Caller(session.account.name, permissions, channels, profile)
+
+
+def _profile(session: Session, here: Surroundings, role: Role | None) -> MaskingProfile:
+    """Return what somebody sees of masked messages; a role's view shows no more."""
+    grants = session.account.grants
+    if session.masked:
+        return NOTHING
+    if role is None:
+        return seen_by(grants, here.settings)
+    may = Permission.VIEW_PHI in permitted(grants)
+    return seen_by({role}, here.settings) if may else NOTHING
 
 
 def has_glass(session: Session, now: datetime) -> bool:

@@ -18,9 +18,9 @@ from engine.console.pages.users import (
     LONGEST_DAYS,
     grants_from,
     name_from,
+    scope_from,
     way_in,
 )
-from engine.console.permissions import Permission
 from engine.console.queries import users as queries
 from engine.console.surroundings import limits, surroundings
 from engine.store import accounts, tokens
@@ -58,7 +58,7 @@ class NewToken(Ordered):
     """What a program may do, for channels of which tags, and for how long."""
 
     name: Name
-    permissions: list[Permission] = Field(min_length=1)
+    permissions: list[str]
     tags: tuple[Tag, ...] = Field(_EVERY, min_length=1)
     days: int = Field(90, ge=1, le=LONGEST_DAYS)
 
@@ -152,11 +152,12 @@ def issued(request: Request) -> Tokens:
 
 def issue(request: Request, asked: NewToken) -> Response:
     """Make a token for a program; the answer has it, once."""
+    words = scope_from(request, asked.permissions)
 
     def done(
         connection: Connection, sealer: Sealer, order: Order
     ) -> access_models.Issued:
-        ends, words = order.now + timedelta(days=asked.days), asked.permissions
+        ends = order.now + timedelta(days=asked.days)
         secret = tokens.issue(
             connection, sealer, asked.name, words, ends, order, asked.tags
         )

@@ -20,8 +20,11 @@ from engine.console.api import models
 from engine.console.api.lists import Paged, page
 from engine.console.api.orders import Reasoned, carried_out, written
 from engine.console.exposure import (
+    BY_PROFILE,
+    covered,
     expect_to_see,
     may_see,
+    profile_for,
     visible,
 )
 from engine.console.pages.message import DELIVERY_MOVES, MOVES, expect_message
@@ -31,7 +34,7 @@ from engine.console.queries.message_query import QueryFault
 from engine.console.surroundings import caller, surroundings
 from engine.errors import ParseError
 from engine.hl7 import parse
-from engine.hl7.masking import mask
+from engine.hl7.masking_profile import NOTHING, MaskingProfile
 from engine.store import delivery_moves, journal, queues, search
 from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
@@ -122,14 +125,16 @@ def message(request: Request, message_id: int) -> models.Message:
     here = surroundings(request)
     found = expect_message(request, message_id)
     reveal = may_see(request, found)
-    if reveal:
-        written(request, "view", f"message {message_id}")
+    profile = NOTHING if reveal else profile_for(request, found)
+    if reveal or profile:
+        how = BY_PROFILE if profile else ""
+        written(request, "view", f"message {message_id}", how)
     sealer, its = here.database.sealer, DeliveryFilter(message_id=message_id)
     with here.database.reading() as connection:
         data = journal.content(connection, sealer, message_id)
         sent = queues.deliveries(connection, its)
         past = search.attempts(connection, sealer, message_id)
-    content, complaint = _content(data, reveal=reveal)
+    content, complaint = _content(data, profile, reveal=reveal)
     return models.Message(
         message=models.MessageRow.model_validate(found),
         content=content,
@@ -140,13 +145,16 @@ def message(request: Request, message_id: int) -> models.Message:
     )
 
 
-def _content(data: bytes | None, *, reveal: bool) -> tuple[str, str]:
+def _content(
+    data: bytes | None, profile: MaskingProfile, *, reveal: bool
+) -> tuple[str, str]:
     """Return a message as text, and what is to be said about it."""
     if data is None:
         return "", _PURGED
     shown = data.decode("utf-8", "backslashreplace") if reveal else ""
     try:
-        return shown or mask(parse(data)), ""
+        parsed = parse(data)
+        return shown or covered(parsed, profile).text, ""
     except ParseError as error:
         return "", f"this cannot be read as a message: {error}"
 

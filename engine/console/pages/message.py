@@ -19,7 +19,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from engine.console.event_names import EVENT_NAMES
-from engine.console.exposure import HIDDEN, expect_to_see, may_see
+from engine.console.exposure import (
+    BY_PROFILE,
+    HIDDEN,
+    covered,
+    expect_to_see,
+    may_see,
+    profile_for,
+)
 from engine.console.permissions import Permission
 from engine.console.queries import message_story as story
 from engine.console.queries.fields import Field, fields_of
@@ -29,7 +36,7 @@ from engine.console.surroundings import caller, surroundings
 from engine.console.timeline import timeline
 from engine.errors import IllegalTransitionError, ParseError, TransformError
 from engine.hl7 import Message, parse
-from engine.hl7.masking import mask
+from engine.hl7.masking_profile import NOTHING, MaskingProfile
 from engine.store import (
     audit,
     delivery_moves,
@@ -107,8 +114,10 @@ def message(
     who = caller(request)
     found = expect_message(request, message_id)
     reveal = may_see(request, found)
-    if reveal:
-        act = Act(here.now(), who.name, "view", f"message {message_id}")
+    profile = NOTHING if reveal else profile_for(request, found)
+    if reveal or profile:
+        how = BY_PROFILE if profile else ""
+        act = Act(here.now(), who.name, "view", f"message {message_id}", how)
         with here.database.engine() as connection:
             audit.write(connection, here.database.sealer, [act])
     sealer = here.database.sealer
@@ -131,7 +140,7 @@ def message(
         said = error_queue.comments_of(connection, sealer, [e.id for e in entries])
     if reveal and tab in AGAIN:
         told = story.told_again(here.site, found, data)
-    content = _content(data, reveal=reveal)
+    content = _content(data, profile, reveal=reveal)
     return page(
         request,
         "message.html",
@@ -148,6 +157,7 @@ def message(
         may_edit=reveal and data is not None and who.may(Permission.REPLAY),
         edited=edited,
         reveal=reveal,
+        partly=bool(profile),
         hidden=HIDDEN if who.may(Permission.VIEW_PHI) and not reveal else "",
         near=near,
         newer=near.newer_delivered,
@@ -177,7 +187,7 @@ def expect_message(request: Request, message_id: int) -> MessageRow:
     return found
 
 
-def _content(data: bytes | None, *, reveal: bool) -> Content:
+def _content(data: bytes | None, profile: MaskingProfile, *, reveal: bool) -> Content:
     if data is None:
         sentence = "The content was removed by retention; what is shown remains."
         return Content(complaint=sentence)
@@ -189,7 +199,7 @@ def _content(data: bytes | None, *, reveal: bool) -> Content:
             masked=not reveal,
             complaint=f"This cannot be read as a message: {error}",
         )
-    shown = parsed if reveal else parse(mask(parsed).encode())
+    shown = parsed if reveal else covered(parsed, profile)
     return Content(tuple(fields_of(shown)), _lines(shown), masked=not reveal)
 
 

@@ -17,10 +17,19 @@ from starlette.responses import Response
 
 from engine.console import entry
 from engine.console.listing import Listing, answer
-from engine.console.permissions import ROLES, SAID, Permission, Role, grants_of
+from engine.console.masking import profiles_of, scope_of
+from engine.console.permissions import (
+    PROFILE,
+    ROLES,
+    SAID,
+    Permission,
+    Role,
+    grants_of,
+)
 from engine.console.queries import users as queries
 from engine.console.rendering import page
 from engine.console.surroundings import (
+    Surroundings,
     address,
     caller,
     limits,
@@ -59,8 +68,13 @@ def _listed(request: Request, shown: Mapping[str, str] | None = None) -> Respons
         said=SAID,
         permissions=list(Permission),
         tags=sorted({tag for its in here.tags.values() for tag in its}),
+        profiles=_profiles(here),
         shown=shown or {},
     )
+
+
+def _profiles(here: Surroundings) -> list[str]:
+    return sorted(PROFILE + name for name in profiles_of(here.settings))
 
 
 def user(request: Request, name: str) -> Response:
@@ -80,7 +94,7 @@ def user(request: Request, name: str) -> Response:
         factors=[each for each in has if each.kind in entry.PROVING],
         sessions=[each for each in living if each.account.id == found.id],
         is_last=[each.id for each in keepers] == [found.id],
-        roles=list(Role),
+        roles=[*Role, *_profiles(here)],
         shown={},
     )
 
@@ -158,10 +172,9 @@ def new_token(
     days: Annotated[int, Form()] = 90,
 ) -> Response:
     """Make a token for a program and show it, this once."""
-    here, wanted = surroundings(request), permissions or []
-    unknown = sorted(set(wanted) - set(Permission))
-    if unknown or not wanted or not name.strip():
-        sentence = "a token has a name and permissions: " + ", ".join(Permission)
+    here, wanted = surroundings(request), scope_from(request, permissions)
+    if not name.strip():
+        sentence = "a token has a name"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
     ends = here.now() + timedelta(days=max(1, min(days, LONGEST_DAYS)))
     with here.database.engine() as connection:
@@ -206,6 +219,18 @@ def name_from(text: str) -> str:
     """
     try:
         return accounts.account_name(text)
+    except ValueError as error:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+
+
+def scope_from(request: Request, words: list[str] | None) -> list[str]:
+    """Return what a token is to be given.
+
+    Raises:
+        HTTPException: a word is neither permission nor masking profile, or none is.
+    """
+    try:
+        return scope_of(words or [], surroundings(request).settings)
     except ValueError as error:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
 

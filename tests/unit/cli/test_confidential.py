@@ -38,7 +38,7 @@ def test_M20_a_confidential_persons_message_is_revealed_for_a_reason(site):
     assert "--confidential REASON" in refused.stderr
     assert "PID|" not in refused.stdout
     assert "PID|" in shown.stdout
-    assert acts(site) == [("view", "asked by the ward")]
+    assert acts(site) == [("reveal", ""), ("view", "asked by the ward")]
 
 
 def test_M20_what_was_sent_of_a_confidential_person_needs_a_reason_too(site):
