@@ -9,11 +9,21 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 
 def age(since: datetime, at: datetime) -> str:
     """Return how long ago, in the largest unit that fits."""
-    passed = max(0, int((at - since).total_seconds()))
+    return duration(max(0.0, (at - since).total_seconds()))
+
+
+def duration(passed: float) -> str:
+    """Return whole seconds in the largest unit that fits.
+
+    Examples:
+        >>> duration(0.4), duration(119), duration(7300)
+        ('0 s', '1 min', '2 h')
+    """
+    whole = int(passed)
     for unit, size in _UNITS:
-        if passed >= size:
-            return f"{passed // size} {unit}"
-    return f"{passed} s"
+        if whole >= size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
 
 
 def seconds(duration: float | None) -> str:

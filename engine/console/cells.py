@@ -14,7 +14,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from engine.console.ages import age, seconds
+from engine.console.ages import age, duration, seconds
 from engine.console.pace import Pace
 from engine.console.queries.overview import ChannelFigures, Figures
 from engine.console.rendering import count, state
@@ -23,7 +23,7 @@ from engine.console.sparkline import sparkline
 Cells = Mapping[str, Markup]
 COUNTS: Final = (
     *("received", "processed", "filtered", "held", "error"),
-    *("delivered", "waiting", "failed"),
+    *("delivered", "waiting", "failed", "parked"),
 )
 
 
@@ -46,18 +46,28 @@ def channels(found: Figures) -> Cells:
     """Return every channel's row."""
     cells: dict[str, Markup] = {}
     for row in found.channels:
-        cells |= _channel(row, found.at) | _pace(row.channel, found.pace)
+        cells |= _channel(row, found.at) | _pace(row, found.pace)
     return cells
 
 
-def _pace(channel: str, found: Pace) -> dict[str, Markup]:
+def _pace(row: ChannelFigures, found: Pace) -> dict[str, Markup]:
+    channel = row.channel
     usual = found.usual.get(channel)
     against = "usual not known" if usual is None else f"usual {count(round(usual))}"
     return {
         f"channel-{channel}-spark": sparkline(found.minutes.get(channel, [0])),
         f"channel-{channel}-hour": escape(count(found.hour(channel))),
         f"channel-{channel}-usual": escape(against),
+        f"channel-{channel}-drain": escape(_drain(row, found)),
     }
+
+
+def _drain(row: ChannelFigures, found: Pace) -> str:
+    """Say how long what waits takes at the pace of late."""
+    if not row.waiting:
+        return ""
+    left = found.drains(row.channel, row.waiting)
+    return "nothing goes out" if left is None else f"drains in {duration(left)}"
 
 
 def _channel(row: ChannelFigures, at: datetime) -> dict[str, Markup]:

@@ -5,7 +5,7 @@ Spec:
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
@@ -25,6 +25,8 @@ LEAST: Final = 2
 """With fewer weeks than this nothing is usual yet."""
 
 SHARE: Final = 0.95
+OF_LATE: Final = 5
+"""Minutes that tell how fast it goes out just now; the one that runs is not among."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +34,31 @@ class Pace:
     """The last hour: ``p95`` seconds from received to delivered, None without any.
 
     ``minutes`` are messages taken by channel, oldest first; ``usual`` is the median of
-    the same hour of the week.
+    the same hour of the week. ``sent`` is what was delivered in a minute of late.
     """
 
     p95: float | None = None
     minutes: Mapping[str, list[int]] = field(default_factory=dict)
     usual: Mapping[str, float] = field(default_factory=dict)
+    sent: Mapping[str, float] = field(default_factory=dict)
 
     def hour(self, channel: str) -> int:
         """Return how many messages a channel took in the last hour."""
         return sum(self.minutes.get(channel, ()))
 
+    def drains(self, channel: str, waiting: int) -> float | None:
+        """Return the seconds until what waits is sent at this pace; None: never."""
+        sent = self.sent.get(channel, 0)
+        return MINUTE.total_seconds() * waiting / sent if sent else None
+
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One minute: ``taken`` by channel, ``took`` by the bucket of the duration."""
+    """One minute: ``taken`` and ``sent`` by channel, ``took`` by bucket of duration."""
 
     taken: Mapping[str, int]
     took: Mapping[str, int]
+    sent: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -75,6 +84,7 @@ class PaceReader:
                 for channel in {name for each in minutes for name in each.taken}
             },
             self._usual_at(connection, now),
+            _each_minute([each.sent for each in minutes[-OF_LATE - 1 : -1]]),
         )
 
     def _minutes(self, connection: Connection, now: datetime) -> list[Minute]:
@@ -85,10 +95,11 @@ class PaceReader:
         span = since, last + MINUTE
         taken = traffic.each_minute(connection, Measure.RECEIVED, "channel", *span)
         took = traffic.each_minute(connection, Measure.LATENCY, "label", *span)
+        sent = traffic.each_minute(connection, Measure.DELIVERED, "channel", *span)
         found = {
             at: self._over[at]
             if at < since
-            else Minute(taken.get(at, {}), took.get(at, {}))
+            else Minute(taken.get(at, {}), took.get(at, {}), sent.get(at, {}))
             for at in begins
         }
         self._over = {at: one for at, one in found.items() if at < last - LATE}
@@ -100,6 +111,14 @@ class PaceReader:
         if self._usual is None or self._usual[0] != begin:
             self._usual = begin, _usual(connection, begin)
         return self._usual[1]
+
+
+def _each_minute(counted: Sequence[Mapping[str, int]]) -> dict[str, float]:
+    """Return what was counted in each of some minutes, on the average."""
+    total: Counter[str] = Counter()
+    for each in counted:
+        total.update(each)
+    return {channel: number / len(counted) for channel, number in total.items()}
 
 
 def _usual(connection: Connection, begin: datetime) -> dict[str, float]:

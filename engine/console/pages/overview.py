@@ -18,6 +18,7 @@ from engine.console import cells
 from engine.console.live import pulse
 from engine.console.permissions import Permission
 from engine.console.queries import overview as queries
+from engine.console.queries.error_queue import SAMPLE
 from engine.console.queries.overview import ChannelFigures, Figures
 from engine.console.rendering import page
 from engine.console.surroundings import caller, is_away, surroundings
@@ -68,6 +69,7 @@ def overview(
         tv=bool(tv),
         needs=found.needs,
         groups=found.groups[:5],
+        sample=SAMPLE,
         warnings=queries.warnings(found.processes, found.at),
         incidents=[e for e in troubles if not e.channel or who.sees(e.channel)],
         silent=[each for each in found.processes if not each.alive],

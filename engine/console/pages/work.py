@@ -19,7 +19,7 @@ from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
 from engine.console.queries import error_queue as queries
 from engine.console.queries import overview
-from engine.console.surroundings import caller, surroundings
+from engine.console.surroundings import caller, own_place, surroundings
 from engine.errors import IllegalTransitionError
 from engine.store import error_queue, queues, second_looks, task_work
 from engine.store.audit import Order
@@ -132,6 +132,7 @@ def group(request: Request, key: str, after: int = 0) -> Response:
         group=found,
         comments=said,
         many=MANY,
+        sample=queries.SAMPLE,
         may_act=caller(request).may(Permission.REPLAY),
     )
 
@@ -144,13 +145,14 @@ def _found(connection: Connection, key: str) -> Group:
     raise HTTPException(HTTPStatus.NOT_FOUND, sentence)
 
 
-def act(
+def act(  # noqa: PLR0913, PLR0917 - its form has so many fields
     request: Request,
     key: str,
     what: str,
     reason: Annotated[str, Form()] = "",
     sample: Annotated[int, Form()] = 0,
     typed: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
 ) -> Response:
     """Retry or discard a group's entries, or the oldest few of them."""
     here = surroundings(request)
@@ -168,6 +170,8 @@ def act(
     except IllegalTransitionError as error:
         sentence = f"nothing was changed: {error}; somebody may have been faster"
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    if back:
+        return RedirectResponse(own_place(back), HTTPStatus.SEE_OTHER)
     return _back(request, key)
 
 

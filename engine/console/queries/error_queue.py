@@ -19,6 +19,9 @@ Move = Callable[[Connection, Sealer, Collection[int], Order], int]
 ALL: Final = 100_000
 """More entries than this of one group are moved in several goes."""
 
+SAMPLE: Final = 5
+"""So many are tried first where a group has more."""
+
 
 def retry(
     connection: Connection, sealer: Sealer, found: Sequence[Entry], order: Order

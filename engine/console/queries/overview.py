@@ -28,7 +28,10 @@ DISK_PERCENT: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class ChannelFigures:
-    """One channel: what it took, what became of it, what waits and since when."""
+    """One channel: what it took, what became of it, what waits and since when.
+
+    ``parked`` counts lanes, of a person each, that wait behind a failure.
+    """
 
     channel: str
     state: str
@@ -43,6 +46,7 @@ class ChannelFigures:
     failed: int = 0
     oldest: datetime | None = None
     last: datetime | None = None
+    parked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ def visible(found: Figures, who: Caller) -> Figures:
             None,
             {n: each for n, each in found.pace.minutes.items() if who.sees(n)},
             {n: each for n, each in found.pace.usual.items() if who.sees(n)},
+            {n: each for n, each in found.pace.sent.items() if who.sees(n)},
         ),
     )
 
@@ -154,7 +159,9 @@ def channels(
     for one in queues.counts(connection):
         tally.setdefault(one.channel, Counter())[one.state] += one.count
     oldest: dict[str, datetime] = {}
+    parked: Counter[str] = Counter()
     for each in queues.waiting(connection) if lanes is None else lanes:
+        parked[each.channel] += each.parked
         if each.oldest:
             before = oldest.get(each.channel, each.oldest)
             oldest[each.channel] = min(each.oldest, before)
@@ -179,6 +186,7 @@ def channels(
                 states["failed"],
                 oldest.get(name),
                 took.last_at if took else None,
+                parked[name],
             )
         )
     return rows

@@ -8,11 +8,14 @@ from datetime import timedelta
 import pytest
 
 from engine.channels.format.load import load_site
+from engine.console import cells
 from engine.console.permissions import Permission
+from engine.console.queries import overview as queries
 from engine.errors import StoreError
-from engine.store import incidents, reports
+from engine.store import audit, error_queue, incidents, reports, traffic
 from engine.store.database import Database
 from engine.store.incidents import Incident
+from engine.store.traffic import Key
 from tests.sites import busy_site
 from tests.stored import NOON, ask
 from tests.web import Web
@@ -116,6 +119,52 @@ def test_an_incident_is_acknowledged_where_it_is_seen(web):
     page = known.browse("/").text
     assert "ana: on it" in page
     assert 'data-key="a"' not in page
+
+
+def test_a_cause_is_retried_where_it_is_seen_a_few_first(web, monkeypatch):
+    known, key = web.signed_in(SEE, REPLAY), group_of(web).key
+    whole = known.browse("/").text
+    monkeypatch.setattr("engine.console.pages.overview.SAMPLE", 0)
+    sampled = known.browse("/").text
+
+    gone = known.submit(f"/work/errors/{key}/retry", sample=5, back="/?show=mine")
+    [act] = acts(web, "message.reprocess", "delivery.resend")
+
+    assert gone.headers["location"] == "/?show=mine"
+    assert act.detail == "from the error queue"
+    assert 'data-key="r">Retry 1 entry</button>' in whole
+    assert 'value="0" data-key="r">Retry 0 as a sample</button>' in sampled
+    assert f"/work/errors/{key}/retry" not in known.browse("/").text
+    assert 'data-key="r"' not in web.signed_in(SEE, name="lee").browse("/").text
+
+
+def group_of(web):
+    return ask(web.database, error_queue.groups)[0]
+
+
+def acts(web, *wanted):
+    rows = ask(web.database, audit.rows, web.database.sealer)
+    return [row.act for row in rows if row.act.action in wanted]
+
+
+def test_a_row_says_who_is_parked_and_how_long_what_waits_takes(web):
+    sent = {Key("delivered", "adt", "fhir"): 10}
+    before = drain(web)
+    with web.database.engine() as connection:
+        traffic.write(connection, sent, NOON - timedelta(minutes=2))
+
+    page = web.signed_in(SEE).browse("/").text
+    assert '<span id="channel-adt-parked">1</span>' in page
+    assert '<span class="muted" id="channel-adt-drain"></span>' in page
+    assert before == "nothing goes out"
+    assert drain(web) == "drains in 2 min"
+
+
+def drain(web, waiting=5):
+    """Return what is said of a channel that has so much to send."""
+    found = ask(web.database, queries.figures, NOON + timedelta(seconds=1))
+    rows = [replace(each, waiting=waiting) for each in found.channels]
+    return cells.overview(replace(found, channels=rows))["channel-adt-drain"]
 
 
 @contextmanager
