@@ -1,7 +1,6 @@
 """Work on the mismatch queue: its tasks, who has them until when, decisions."""
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
 import rich_click as click
@@ -16,7 +15,8 @@ from engine.cli.site import order, site, store
 if TYPE_CHECKING:
     from engine.store.database import Database
     from engine.store.second_looks import Practice
-    from engine.store.worklist import Staged, Task
+    from engine.store.task_moves import Staged
+    from engine.store.worklist import Task
 
 
 @click.command("tasks", cls=Command)
@@ -212,31 +212,48 @@ def decide(staged: TextIO, reason: str) -> None:
     """Carry out decisions that were staged in a file (- for stdin): all or none.
 
     Each line is one, {"task": 12, "ruling": "same"} or "different", with
-    "candidates": [record, ...] where it is about some of them only.
+    "candidates": [record, ...] where it is about some of them only. Records are moved
+    by {"task": 12, "link": [record, ...], "to": "PERSON"}, and taken off to a new
+    person by {"task": 12, "split": [record, ...]}.
     """
-    from engine.store import second_looks, worklist
+    from engine.store import task_moves
     from engine.store.patients import SqlPatientIndex
 
-    decides = partial(second_looks.decide, practice=_practice())
     wanted = [_staged(number, line) for number, line in enumerate(staged, 1)]
     with store() as database, database.engine() as connection:
         index = SqlPatientIndex(connection, database.sealer)
-        done = worklist.decide_all(index, wanted, order(reason), decides)
+        done = task_moves.decide_all(
+            index, wanted, order(reason), _practice(), confidential=True
+        )
     columns = ["id", "category", "state", "decision", "person", "candidates"]
     emit((task_row(each) for each in done), columns)
 
 
 def _staged(number: int, line: str) -> "Staged":
     from engine.identity.decision import Ruling
-    from engine.store.worklist import Staged
+    from engine.identity.person import LinkKind
+    from engine.store.moves import Request
+    from engine.store.task_moves import Staged, request_of
 
     try:
         said = json.loads(line)
+        task = int(said["task"])
+        if "split" in said:
+            return Staged(task, request=request_of(_numbers(said["split"])))
+        if "link" in said:
+            records, target = _numbers(said["link"]), said["to"].strip()
+            return Staged(task, request=Request(LinkKind.LINK, records, target=target))
         ruling = Ruling(said["ruling"])
-        return Staged(int(said["task"]), ruling, tuple(said.get("candidates", ())))
+        return Staged(task, ruling, _numbers(said.get("candidates", ())))
     except (ValueError, TypeError, KeyError, AttributeError):
         hint = '{"task": 12, "ruling": "same"}'
         raise Stop(f"line {number} is no decision", Exit.USAGE, hint) from None
+
+
+def _numbers(said: object) -> tuple[int, ...]:
+    if not isinstance(said, list | tuple):
+        raise TypeError
+    return tuple(int(str(each)) for each in said)
 
 
 def task_row(task: "Task") -> Row:

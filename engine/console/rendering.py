@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from engine.console import navigation
 from engine.console.ages import age
 from engine.console.permissions import Permission
+from engine.console.queries.patient import said
 from engine.console.surroundings import (
     caller,
     is_away,
@@ -108,7 +109,7 @@ def _environment() -> Environment:
         "state": state,
         "words": words,
     }
-    made.globals |= {"asset": asset, "cell": cell, "token": token}
+    made.globals |= {"asset": asset, "cell": cell, "token": token, "said": said}
     return made
 
 

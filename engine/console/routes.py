@@ -27,6 +27,7 @@ from engine.console.pages import (
     staged,
     system,
     tables,
+    task_records,
     tour,
     users,
     welcome,
@@ -160,6 +161,10 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/work/mismatch/staged", staged.review, Permission.WORK_IDENTITY),
     Route("POST", "/work/mismatch/staged", staged.apply, Permission.WORK_IDENTITY),
     Route("GET", "/work/mismatch/{number}", mismatch.task, Permission.WORK_IDENTITY),
+    *(
+        Route(method, "/work/mismatch/{number}/records", does, Permission.WORK_IDENTITY)
+        for method, does in (("GET", task_records.records), ("POST", task_records.move))
+    ),
     Route(
         "POST",
         "/work/mismatch/{number}/{what}",

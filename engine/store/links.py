@@ -61,6 +61,14 @@ _LATER: Final = (
     )
     .order_by(link_event.c.id, link_event.c.record)
 )
+_OF_TASK: Final = (
+    select(link_event)
+    .where(link_event.c.task == bindparam("task"), link_event.c.task > 0)
+    .order_by(link_event.c.id, link_event.c.record)
+)
+_UNDONE: Final = select(link_event.c.undoes).where(
+    link_event.c.undoes.in_(bindparam("ids", expanding=True)), link_event.c.undoes > 0
+)
 _ALL: Final = select(link_event).order_by(link_event.c.id, link_event.c.record)
 _CONFIDENTIAL: Final = select(person.c.eid).where(
     person.c.eid.in_(bindparam("eids", expanding=True)), person.c.confidential > 0
@@ -168,6 +176,14 @@ def history(connection: Connection, records: Sequence[int]) -> list[LinkEvent]:
     """Return the events of some records, oldest first; merges only with these."""
     rows = connection.execute(_EVENTS_OF, {"records": list(records)})
     return list(_events(rows))
+
+
+def standing(connection: Connection, task: int) -> list[LinkEvent]:
+    """Return the events that answered a task and were not taken back, oldest first."""
+    found = list(_events(connection.execute(_OF_TASK, {"task": task})))
+    numbers = [each.number for each in found]
+    undone = set(connection.execute(_UNDONE, {"ids": numbers}).scalars())
+    return [each for each in found if not each.undoes and each.number not in undone]
 
 
 def everything(connection: Connection) -> Iterator[LinkEvent]:

@@ -178,6 +178,7 @@ link_event = Table(
     partial_index("link_event_by_source", "source", where="source <> ''"),
     partial_index("link_event_moves", "id", where="source <> ''"),
     partial_index("link_event_by_undone", "undoes", where="undoes > 0"),
+    partial_index("link_event_by_task", "task", where="task > 0"),
     second_copy(
         "link_event_copy",
         *("at", "actor", "kind", "source", "target", "reason", "message", "task"),

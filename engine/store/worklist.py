@@ -7,7 +7,7 @@ Spec:
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import product
@@ -22,13 +22,14 @@ from engine.identity.registration import Category
 from engine.store import links, messages, tasks
 from engine.store.audit import Order
 from engine.store.message_state import MessageState
-from engine.store.moves import Request, event_of, move, person_of, written
+from engine.store.moves import event_of, person_of, written
 from engine.store.patient_tables import TaskState, record, task, task_candidate
 from engine.store.patients import SqlPatientIndex, mint
 from engine.store.schema import Found
 from engine.store.tables import journal_message, message
 
-_JOINING: Final = frozenset({Category.DUPLICATE, Category.OVERLAP})
+JOINING: Final = frozenset({Category.DUPLICATE, Category.OVERLAP})
+"""Doubts whether two persons are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,75 +238,17 @@ def decide_task(
         for each in sorted(chosen - {found.record}):
             _part(patients, found, each, order)
     connection = patients.connection
-    if found.category not in _JOINING or not tasks.undecided(connection, number):
-        _close(patients, found, ruling, order)
-    _look_at_others(patients, found, order)
+    if found.category not in JOINING or not tasks.undecided(connection, number):
+        close(patients, found, ruling, order)
+    look_at_others(patients, found, order)
     return shown(patients, number)
 
 
-def _look_at_others(patients: SqlPatientIndex, found: Task, order: Order) -> None:
+def look_at_others(patients: SqlPatientIndex, found: Task, order: Order) -> None:
     """Close the related tasks that a decision has answered."""
     connection = patients.connection
-    persons = {person_of(connection, each) for each in _records_in(found)}
+    persons = {person_of(connection, each) for each in records_in(found)}
     tasks.close_answered(connection, persons, order.actor, order.now)
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """A decision that was prepared: for a task a ruling, or a move instead of one."""
-
-    task: int
-    ruling: Ruling | None = None
-    candidates: tuple[int, ...] = ()
-    request: Request | None = None
-
-
-Decide = Callable[[SqlPatientIndex, int, Ruling, Order, Collection[int]], object]
-
-
-def decide_all(
-    patients: SqlPatientIndex,
-    staged: Sequence[Staged],
-    order: Order,
-    decide: Decide = decide_task,
-) -> list[Task]:
-    """Carry out decisions that were staged, in order; all of them or none.
-
-    A task that an earlier decision of the list has answered is passed over. ``decide``
-    makes one decision.
-
-    Raises:
-        IllegalTransitionError: one of them is not possible; nothing may be committed.
-    """
-    done: list[Task] = []
-    for each in staged:
-        found = shown(patients, each.task)
-        if done and found.state is TaskState.DECIDED:
-            continue
-        if each.request is not None:
-            done.append(decide_by_move(patients, each.task, each.request, order))
-        elif each.ruling is not None:
-            decide(patients, each.task, each.ruling, order, each.candidates)
-            done.append(shown(patients, each.task))
-    return done
-
-
-def decide_by_move(
-    patients: SqlPatientIndex, number: int, request: Request, order: Order
-) -> Task:
-    """Answer a task by moving records: link one elsewhere, or split an overlay.
-
-    Raises:
-        IllegalTransitionError: the task is not open, or the move is not possible.
-    """
-    found = shown(patients, number)
-    if found.state is not TaskState.OPEN:
-        raise IllegalTransitionError(f"task {number} is {found.state}, not open")
-    move(patients, request, order, number)
-    if shown(patients, number).state is TaskState.OPEN:
-        _close(patients, found, request.kind, order)
-    _look_at_others(patients, found, order)
-    return shown(patients, number)
 
 
 def _joins(found: Task, ruling: Ruling) -> bool:
@@ -314,7 +257,7 @@ def _joins(found: Task, ruling: Ruling) -> bool:
         return False
     told = found.category is Category.CONFLICTING_MERGE and not found.held
     claimed = found.reason is Reason.IDENTIFIER_CONFLICT
-    return found.category in _JOINING or told or claimed
+    return found.category in JOINING or told or claimed
 
 
 def _join(patients: SqlPatientIndex, found: Task, candidate: int, order: Order) -> None:
@@ -339,7 +282,8 @@ def _part(patients: SqlPatientIndex, found: Task, candidate: int, order: Order) 
     written(patients, order, "different", f"record {found.record}")
 
 
-def _close(patients: SqlPatientIndex, found: Task, ruling: str, order: Order) -> None:
+def close(patients: SqlPatientIndex, found: Task, ruling: str, order: Order) -> None:
+    """Close a task with what was said of it; release the message it held."""
     tasks.close(patients.connection, [found.id], ruling, order.actor, order.now)
     note = patients.sealer.seal(order.reason.encode(), f"note|{found.id}")
     patients.connection.execute(
@@ -363,7 +307,8 @@ def _still_held(patients: SqlPatientIndex, found: Task) -> bool:
     return patients.connection.execute(statement).first() is not None
 
 
-def _records_in(found: Task) -> list[int]:
+def records_in(found: Task) -> list[int]:
+    """Return the records that a doubt names, the one in doubt first."""
     return [
         each for each in (found.record, *(c.record for c in found.candidates)) if each
     ]
@@ -379,12 +324,7 @@ def undo_task(patients: SqlPatientIndex, number: int, order: Order) -> Task:
     found = shown(patients, number)
     if found.state is not TaskState.DECIDED:
         raise IllegalTransitionError(f"task {number} is {found.state}, not decided")
-    events = [
-        each
-        for each in links.history(patients.connection, _records_in(found))
-        if each.task == number and not each.undoes
-    ]
-    for each in reversed(events):
+    for each in reversed(links.standing(patients.connection, number)):
         event = replace(event_of(order, each.kind, number), target=mint())
         links.undo(patients, each.number, event)
     patients.connection.execute(

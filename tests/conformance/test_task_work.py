@@ -7,11 +7,13 @@ import pytest
 from engine.errors import IllegalTransitionError
 from engine.identity.decision import Ruling
 from engine.identity.person import LinkKind
-from engine.store import moves, task_work, worklist
-from engine.store.moves import Request
+from engine.store import links, moves, second_looks, task_moves, task_work, worklist
+from engine.store.audit import Order
 from engine.store.patient_tables import TaskState
+from engine.store.patients import shipped
+from engine.store.second_looks import Practice
+from engine.store.task_moves import Staged, request_of
 from engine.store.task_work import Asked
-from engine.store.worklist import Staged
 from tests.hospital import NOON, ORDER, Hospital
 
 HOME = "12 Elm St^^Salem^OR^97301"
@@ -21,6 +23,22 @@ OTTO = {"family": "Vance", "given": "Otto", "birth": "19551107", "sex": "M"}
 @pytest.fixture
 def hospital(store):
     return Hospital(store)
+
+
+def decide_all(hospital, *staged):
+    practice = Practice(shipped(), 0.0)
+    return hospital.ask(
+        task_moves.decide_all, staged, ORDER, practice, confidential=False
+    )
+
+
+def move_for(hospital, task, numbers, target="", **named):
+    given = {"confidential": False, **named}
+    practice = Practice(shipped(), 0.0)
+    asked = request_of(numbers, target)
+    return hospital.ask(
+        task_moves.decide_by_move, task.id, asked, ORDER, practice, **given
+    )
 
 
 def tasks(hospital):
@@ -84,10 +102,10 @@ def test_staged_decisions_are_applied_together_or_not_at_all(hospital):
     bad = Staged(task.id + 1, Ruling.SAME)
 
     with pytest.raises(IllegalTransitionError, match="no task"):
-        hospital.ask(worklist.decide_all, [good, bad], ORDER)
+        decide_all(hospital, good, bad)
     assert [each.id for each in tasks(hospital)] == [task.id]
 
-    [done] = hospital.ask(worklist.decide_all, [good, good], ORDER)
+    [done] = decide_all(hospital, good, good)
     assert done.decision == Ruling.SAME
     assert hospital.person("1") == hospital.person("2")
 
@@ -98,15 +116,98 @@ def test_a_record_is_moved_to_answer_a_doubt_and_comes_back_when_it_is_undone(ho
     number, otto = hospital.record("2").number, hospital.person("3")
     before = hospital.person("2")
 
-    staged = Staged(task.id, request=Request(LinkKind.LINK, (number,), target=otto))
-    [done] = hospital.ask(worklist.decide_all, [staged], ORDER)
+    staged = Staged(task.id, request=request_of([number], otto))
+    [done] = decide_all(hospital, staged)
 
     assert (done.state, done.decision) == (TaskState.DECIDED, "link")
     assert hospital.person("2") == otto
     hospital.ask(worklist.undo_task, task.id, ORDER)
     assert hospital.person("2") == before
     with pytest.raises(IllegalTransitionError, match="not open"):
-        hospital.ask(worklist.decide_by_move, task.id, staged.request, ORDER)
+        move_for(hospital, task, [number], otto)
+
+
+def overlaid(hospital):
+    """Return a doubt about one of two records that are one person, not one in doubt."""
+    hospital.send("1", birth="19800229", address=HOME)
+    hospital.send("5", authority="CLINIC", birth="19800229", address=HOME)
+    hospital.send("2", birth="19800301")
+    [task] = tasks(hospital)
+    assert hospital.person("1") == hospital.person("5", "CLINIC")
+    return task, hospital.record("5", "CLINIC").number
+
+
+def test_a_person_who_holds_two_is_split_and_undo_finds_records_not_in_doubt(hospital):
+    task, number = overlaid(hospital)
+    before = hospital.person("1")
+
+    done = move_for(hospital, task, [number])
+
+    assert (done.state, done.decision) == (TaskState.DECIDED, "split")
+    assert hospital.person("5", "CLINIC") not in {before, hospital.person("2")}
+    hospital.ask(worklist.undo_task, task.id, ORDER)
+    assert hospital.person("5", "CLINIC") == before
+    assert hospital.faults() == ()
+
+
+def test_a_move_taken_back_by_itself_leaves_the_rest_of_a_decision_to_undo(hospital):
+    task, number = overlaid(hospital)
+    move_for(hospital, task, [number])
+    [event] = hospital.ask(lambda index: links.standing(index.connection, task.id))
+
+    hospital.ask(moves.revert, event.number, ORDER)
+
+    assert hospital.ask(worklist.undo_task, task.id, ORDER).state is TaskState.UNDONE
+
+
+def test_only_records_of_the_persons_in_doubt_are_moved_and_only_to_somebody(hospital):
+    task, number = overlaid(hospital)
+    hospital.send("3", **OTTO)
+    stranger, otto = hospital.record("3").number, hospital.person("3")
+
+    for numbers, target in (
+        ([stranger], ""),
+        ([number, stranger], otto),
+        ([], otto),
+        ([number], "NOBODY"),
+    ):
+        with pytest.raises(IllegalTransitionError, match=r"choose records|no person"):
+            move_for(hospital, task, numbers, target)
+    assert [each.id for each in tasks(hospital)] == [task.id]
+
+
+def test_M20_nobody_learns_of_a_confidential_person_by_moving_records_there(hospital):
+    task, number = overlaid(hospital)
+    hospital.send("3", about=["PD1||||||||||||Y"], **OTTO)
+    otto = hospital.person("3")
+
+    with pytest.raises(IllegalTransitionError, match="there is no person"):
+        move_for(hospital, task, [number], otto)
+    move_for(hospital, task, [number], otto, confidential=True)
+
+    assert hospital.person("5", "CLINIC") == otto
+
+
+def test_M17_a_held_message_waits_on_while_a_move_does_not_answer_its_doubt(hospital):
+    hospital.send("1", address=HOME, ssn="512345678")
+    hospital.send("5", authority="CLINIC", address=HOME, ssn="512345678")
+    hospital.send("1", trigger="A08", sent="20300103120000", **OTTO)
+    [task] = tasks(hospital)
+    assert task.held
+
+    done = move_for(hospital, task, [hospital.record("5", "CLINIC").number])
+
+    assert done.state is TaskState.OPEN
+    assert hospital.person("1") != hospital.person("5", "CLINIC")
+
+
+def test_four_eyes_are_not_gone_round_by_moving_records(hospital):
+    task, number = overlaid(hospital)
+    ben = Order("ben", NOON, "not sure enough")
+    hospital.ask(second_looks.propose, task.id, Ruling.DIFFERENT, ben)
+
+    with pytest.raises(IllegalTransitionError, match="waits for a second person"):
+        move_for(hospital, task, [number])
 
 
 def test_every_line_of_the_history_can_be_taken_back(hospital):

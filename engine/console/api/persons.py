@@ -25,13 +25,19 @@ from engine.console.api.orders import (
     written,
 )
 from engine.console.fhir_api.answers import Refusal
-from engine.console.pages.mismatch import ROWS, practice_of, sides_of, task_of
+from engine.console.pages.mismatch import (
+    ROWS,
+    practice_of,
+    sees_confidential,
+    sides_of,
+    task_of,
+)
 from engine.console.pages.patient import ASKED, expect_person, fitting
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.console.surroundings import caller, surroundings
 from engine.identity.registration import Category
-from engine.store import patient_views, second_looks, task_work, worklist
+from engine.store import patient_views, second_looks, task_moves, task_work, worklist
 from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.patient_views import PersonView
@@ -60,6 +66,13 @@ class TaskQuery(Asked):
 
     category: Category | None = None
     limit: int = Field(PAGE, ge=1, le=MOST)
+
+
+class Moved(Reasoned):
+    """Records of the persons in doubt, and whose they are; "" for a new person."""
+
+    records: list[int] = Field(min_length=1)
+    target: str = ""
 
 
 class PersonSearch(Asked):
@@ -127,6 +140,26 @@ def decide(request: Request, number: int, what: Deed, asked: Reasoned) -> Respon
         index = SqlPatientIndex(connection, sealer)
         expect_version(request, _version(task_of(request, index, number)))
         ACTS[what](index, number, order, practice_of(surroundings(request)))
+        index.flush()
+        return person_models.TaskRow.model_validate(worklist.shown(index, number))
+
+    return carried_out(request, asked, done)
+
+
+def move(request: Request, number: int, asked: Moved) -> Response:
+    """Answer a doubt by moving records: to a person, or off to a new one."""
+    _expect_phi(request)
+
+    def done(
+        connection: Connection, sealer: Sealer, order: Order
+    ) -> person_models.TaskRow:
+        index = SqlPatientIndex(connection, sealer)
+        expect_version(request, _version(task_of(request, index, number)))
+        wanted = task_moves.request_of(asked.records, asked.target)
+        task_moves.decide_by_move(
+            *(index, number, wanted, order, practice_of(surroundings(request))),
+            confidential=sees_confidential(request),
+        )
         index.flush()
         return person_models.TaskRow.model_validate(worklist.shown(index, number))
 

@@ -77,6 +77,7 @@ API: Final[Sequence[Route]] = tuple(
         ("POST", "errors/{key}/{what}", queue.act, _REPLAY, _DONE),
         ("GET", "tasks", persons.tasks, _WORK, persons.Tasks),
         ("GET", "tasks/{number}", persons.task, _WORK, person_models.Task),
+        ("POST", "tasks/{number}/move", persons.move, _WORK, person_models.TaskRow),
         ("POST", "tasks/{number}/{what}", persons.decide, _WORK, person_models.TaskRow),
         ("POST", "persons/search", persons.find, _PHI, persons.Persons),
         ("GET", "persons/{eid}", persons.person, _PHI, person_models.Person),

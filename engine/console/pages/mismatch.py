@@ -5,7 +5,7 @@ Spec:
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -127,7 +127,7 @@ def task_of(request: Request, index: SqlPatientIndex, number: int) -> Task:
         HTTPException: 404.
     """
     try:
-        return task_work.seen(index, number, confidential=_sees(request))
+        return task_work.seen(index, number, confidential=sees_confidential(request))
     except IllegalTransitionError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
 
@@ -148,18 +148,19 @@ def deal(request: Request, names: Annotated[str, Form()] = "") -> Response:
     order = Order(caller(request).name, here.now(), "dealt")
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        task_work.deal(index, among, order, confidential=_sees(request))
+        task_work.deal(index, among, order, confidential=sees_confidential(request))
     return RedirectResponse("/work/mismatch", HTTPStatus.SEE_OTHER)
 
 
-def _sees(request: Request) -> bool:
+def sees_confidential(request: Request) -> bool:
+    """Whether confidential persons are somebody to the caller."""
     return caller(request).may(Permission.VIEW_CONFIDENTIAL)
 
 
 def _next(
     request: Request, connection: Connection, passed: Collection[int]
 ) -> int | None:
-    ranked = task_work.by_priority(connection, confidential=_sees(request))
+    ranked = task_work.by_priority(connection, confidential=sees_confidential(request))
     return next((each.id for each, _ in ranked if each.id not in passed), None)
 
 
@@ -187,11 +188,12 @@ def sides_of(index: SqlPatientIndex, found: Task) -> Sequence[Side]:
     known = {each.number: each for each in members}
     then = Evidence.read(found.evidence).at_the_time(found.record)
     return [
-        _side(known[n], n == found.record, then.get(n)) for n in asked if n in known
+        side_of(known[n], n == found.record, then.get(n)) for n in asked if n in known
     ]
 
 
-def _side(record: SourceRecord, is_asked: bool, then: Traits | None) -> Side:  # noqa: FBT001 - of a pair
+def side_of(record: SourceRecord, is_asked: bool, then: Traits | None = None) -> Side:  # noqa: FBT001 - of a pair
+    """Return a record as it is shown; ``then`` is what it said when a doubt arose."""
     values = _values(record.traits)
     before = values if then is None else _values(then)
     changed = tuple(one != other for one, other in zip(values, before, strict=True))
@@ -221,20 +223,18 @@ def decide(
     what: str,
     reason: Annotated[str, Form()] = "",
     staged: Annotated[str, Form()] = "",
+    comment: Annotated[str, Form()] = "",
 ) -> Response:
     """Decide, ask, comment, or take a decision back; then show the task again."""
     here = surroundings(request)
     if what not in ACTS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     expect_decider(request)
-    if not reason.strip():
-        sentence = "a decision needs a reason; nothing was changed"
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
-    order = Order(caller(request).name, here.now(), reason.strip())
+    order = Order(caller(request).name, here.now(), reason_of(reason))
     with here.database.reading() as connection:
         task_of(request, SqlPatientIndex(connection, here.database.sealer), number)
     try:
-        _carry_out(here, number, what, order)
+        _carry_out(here, number, what, order, comment.strip())
     except IllegalTransitionError as error:
         sentence = f"nothing was changed: {error}; somebody may have been faster"
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
@@ -243,8 +243,24 @@ def decide(
     return RedirectResponse(f"/work/mismatch/{number}{query}", HTTPStatus.SEE_OTHER)
 
 
-def _carry_out(here: Surroundings, number: int, what: str, order: Order) -> None:
+def reason_of(text: str) -> str:
+    """Return why something is decided.
+
+    Raises:
+        HTTPException: 422, nothing is said.
+    """
+    if not text.strip():
+        sentence = "a decision needs a reason; nothing was changed"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    return text.strip()
+
+
+def _carry_out(
+    here: Surroundings, number: int, what: str, order: Order, comment: str
+) -> None:
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
         ACTS[what](index, number, order, practice_of(here))
+        if comment:
+            task_work.comment(index, number, replace(order, reason=comment))
         index.flush()

@@ -8,7 +8,6 @@ Spec:
 """
 
 from collections.abc import Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -17,39 +16,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from engine.console.pages.mismatch import expect_decider, practice_of, task_of
+from engine.console.pages.mismatch import (
+    expect_decider,
+    practice_of,
+    sees_confidential,
+    task_of,
+)
 from engine.console.rendering import page
+from engine.console.staging import in_words, read_staged, write_staged
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
-from engine.identity.decision import Ruling
-from engine.store import previews, second_looks, worklist
+from engine.store import previews, task_moves
 from engine.store.audit import Order
 from engine.store.patients import SqlPatientIndex
-from engine.store.worklist import Staged, Task
+from engine.store.task_moves import Staged
+from engine.store.worklist import Task
 
-MOST: Final = 50
 _NOTHING: Final = "nothing is staged: stage decisions on the pages of their tasks"
-
-
-def read_staged(text: str) -> list[Staged]:
-    """Return what stands staged in an address: ``12.same,15.different``.
-
-    A task that stands there twice is decided as it was said last.
-
-    Raises:
-        HTTPException: 422, it is none of ours or there are too many.
-    """
-    said: dict[int, Staged] = {}
-    for each in filter(None, text.split(",")):
-        number, _, word = each.partition(".")
-        if not number.isdecimal() or word not in set(Ruling):
-            sentence = "what is staged is written 12.same,15.different"
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
-        said[int(number)] = Staged(int(number), Ruling(word))
-    if len(said) > MOST:
-        sentence = f"at most {MOST} decisions are carried out at once"
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
-    return list(said.values())
 
 
 def review(request: Request, staged: str = "") -> Response:
@@ -75,7 +58,10 @@ def review(request: Request, staged: str = "") -> Response:
         request,
         "staged.html",
         staged=staged,
-        pairs=list(zip(wanted, tasks, strict=True)),
+        decisions=[
+            (write_staged(each), in_words(each), task)
+            for each, task in zip(wanted, tasks, strict=True)
+        ],
         preview=shown,
         complaint=complaint,
     )
@@ -110,6 +96,7 @@ def apply(
 def _decide(
     request: Request, index: SqlPatientIndex, wanted: Sequence[Staged], order: Order
 ) -> list[Task]:
-    practice = practice_of(surroundings(request))
-    decides = partial(second_looks.decide, practice=practice)
-    return worklist.decide_all(index, wanted, order, decides)
+    return task_moves.decide_all(
+        *(index, wanted, order, practice_of(surroundings(request))),
+        confidential=sees_confidential(request),
+    )

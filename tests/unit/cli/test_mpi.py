@@ -122,7 +122,27 @@ def test_staged_decisions_are_carried_out_all_or_none(site, task, tmp_path):
     assert (done["state"], done["decision"]) == ("decided", "different")
 
 
-@pytest.mark.parametrize("line", ["same", "[]", '{"task": 1}', '{"ruling": "same"}'])
+def test_a_move_is_staged_in_a_file_too(site, task, tmp_path):
+    file, [candidate] = tmp_path / "decisions.jsonl", task["candidates"]
+    words = ("mpi", "decide", file, "--reason", "entered wrongly")
+    moved = {"task": task["id"], "link": [task["record"]], "to": candidate["person"]}
+
+    file.write_text(json.dumps({"task": task["id"], "split": [task["record"]]}))
+    alone = site.run(*words)
+    file.write_text(json.dumps(moved))
+    (done,) = rows(site.run(*words))
+
+    assert "left without records" in alone.stderr
+    assert done["state"] == "decided"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("same", "[]", '{"task": 1}', '{"ruling": "same"}'),
+        *('{"task": 1, "split": "12"}', '{"task": 1, "link": [1]}'),
+    ],
+)
 def test_a_staged_line_that_is_no_decision_is_named(site, tmp_path, line):
     file = tmp_path / "decisions.jsonl"
     file.write_text(line + "\n")

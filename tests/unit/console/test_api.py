@@ -185,7 +185,10 @@ def test_every_route_answers_as_it_is_described(own):
         "key": group["key"], "number": 1, "code": "Y",
     }  # fmt: skip
     person = get(own, "messages/1").json()["message"]["person"]
-    refused, wrong = {}, {}
+    refused, wrong, doubt = {}, {}, get(own, "tasks/1").json()
+    target = doubt["candidates"][0]["person"]
+    moved = WHY | {"records": [doubt["task"]["record"]], "target": target}
+    bodies = BODIES | {"tasks/{number}/move": moved}
 
     for route in ROUTES:
         template = route.path.removeprefix("/api/v1/")
@@ -196,7 +199,7 @@ def test_every_route_answers_as_it_is_described(own):
         more |= {"number": 2} if kind == "tokens" else {}
         more |= {"message_id": 4} if template in BODIES else {}
         path = template.format(**values | more)
-        body = None if route.method == "GET" else BODIES.get(template)
+        body = None if route.method == "GET" else bodies.get(template)
         answer = send(own, path, body, route.method)
         told = DESCRIBED["paths"][route.path][route.method.lower()]["responses"]
         schema = told["200"]["content"]["application/json"]["schema"]

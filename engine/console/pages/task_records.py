@@ -1,0 +1,148 @@
+"""S6, moving records: bring one to another person, or split a person who holds two.
+
+The move is looked at first, then carried out or staged; it answers the doubt.
+
+Spec:
+    console.md S6 (decisions, preview before applying); identity.md 8 and 11.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import Form
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from engine.console.pages.mismatch import (
+    ROWS,
+    expect_decider,
+    practice_of,
+    reason_of,
+    sees_confidential,
+    side_of,
+    task_of,
+)
+from engine.console.rendering import page
+from engine.console.staging import write_staged
+from engine.console.surroundings import caller, surroundings
+from engine.errors import IllegalTransitionError
+from engine.store import audit, links, previews, second_looks, task_moves, task_work
+from engine.store.audit import Act, Order
+from engine.store.moves import Request as Move
+from engine.store.patients import SqlPatientIndex
+from engine.store.previews import Preview
+from engine.store.task_moves import Staged, request_of
+from engine.store.worklist import Task
+
+_BLIND: Final = "this doubt waits to be read a second time: say same or different"
+
+
+def records(
+    request: Request, number: int, to: str = "", other: str = "", staged: str = ""
+) -> Response:
+    """Show the records of everybody a doubt is about, and what a move would do."""
+    expect_decider(request)
+    here, who = surroundings(request), caller(request).name
+    wanted = _wanted(request.query_params.getlist("record"), other.strip() or to)
+    complaint, shown = "", None
+    with here.database.engine() as connection:
+        index = SqlPatientIndex(connection, here.database.sealer)
+        found = task_of(request, index, number)
+        if second_looks.is_blind(second_looks.of_task(connection, number), who):
+            raise HTTPException(HTTPStatus.CONFLICT, _BLIND)
+        act = Act(here.now(), who, "view", f"task {number}")
+        audit.write(connection, here.database.sealer, [act])
+        members = task_moves.records_of(index, found)
+        numbers = [each.number for each in members]
+        past = links.history(connection, numbers)
+        past += links.standing(connection, number)  # of records that left, too
+        events = sorted({each.number: each for each in past}.items())
+        if wanted is not None:
+            try:
+                shown = _preview(request, index, found, wanted)
+            except IllegalTransitionError as error:
+                complaint = str(error)
+    return page(
+        request,
+        "task_records.html",
+        task=found,
+        rows=ROWS,
+        sides=[side_of(each, each.number == found.record) for each in members],
+        persons=list(dict.fromkeys(each.person for each in members)),
+        wanted=wanted,
+        preview=shown,
+        complaint=complaint,
+        events=[each for _, each in events],
+        undone={each.undoes for each in past},
+        staged=_staged(staged, found, wanted),
+    )
+
+
+def _wanted(numbers: Sequence[str], target: str) -> Move | None:
+    """Return the move that an address asks for; None where it names no record."""
+    chosen = [int(each) for each in numbers if each.isdecimal()]
+    return request_of(chosen, target) if chosen else None
+
+
+def _staged(staged: str, found: Task, wanted: Move | None) -> str:
+    """Return what is staged, with this move in place of what was said of the task."""
+    if wanted is None:
+        return staged
+    own = f"{found.id}."
+    others = [each for each in staged.split(",") if each and not each.startswith(own)]
+    return ",".join([*others, write_staged(Staged(found.id, request=wanted))])
+
+
+def _preview(
+    request: Request, index: SqlPatientIndex, found: Task, wanted: Move
+) -> Preview:
+    here = surroundings(request)
+    order = Order(caller(request).name, here.now(), "preview")
+    return previews.preview(
+        index,
+        lambda trial: _carried_out(request, trial, found.id, wanted, order),
+        here.forms,
+        here.directory.ranks,
+    )
+
+
+def _carried_out(
+    request: Request, index: SqlPatientIndex, number: int, wanted: Move, order: Order
+) -> Task:
+    return task_moves.decide_by_move(
+        *(index, number, wanted, order, practice_of(surroundings(request))),
+        confidential=sees_confidential(request),
+    )
+
+
+def move(
+    request: Request,
+    number: int,
+    records: Annotated[str, Form()] = "",
+    to: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form()] = "",
+    comment: Annotated[str, Form()] = "",
+) -> Response:
+    """Carry the move out, then show the task as it is."""
+    expect_decider(request)
+    here = surroundings(request)
+    wanted = _wanted(records.split("-"), to.strip())
+    if wanted is None:
+        sentence = "choose the records to move; nothing was changed"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    order = Order(caller(request).name, here.now(), reason_of(reason))
+    try:
+        with here.database.engine() as connection:
+            index = SqlPatientIndex(connection, here.database.sealer)
+            task_of(request, index, number)
+            _carried_out(request, index, number, wanted, order)
+            if comment.strip():
+                task_work.comment(index, number, replace(order, reason=comment.strip()))
+            index.flush()
+    except IllegalTransitionError as error:
+        sentence = f"nothing was changed: {error}"
+        raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
+    return RedirectResponse(f"/work/mismatch/{number}", HTTPStatus.SEE_OTHER)
