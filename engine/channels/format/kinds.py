@@ -170,6 +170,7 @@ WORD: Final = Kind(
 SCORE: Final = Kind("bits", readings.score, "-6", "high", r"-?\d{1,3}(\.\d{1,3})?")
 RATE: Final = Kind("rate", readings.rate, "50", "fast")
 PERCENT: Final = Kind("share", readings.share, "50%", "half")
+PERCENT_OR_NONE: Final = Kind("share", readings.share_or_none, "0%", "half")
 HOURS: Final = Kind("hours", readings.hours, "07:00-19:00", "7 to 19")
 TIME_OF_DAY: Final = Kind("time of day", readings.time_of_day, "02:00", "two")
 ZONE: Final = Kind("IANA zone", readings.zone, "America/Detroit", "Detroit time")

@@ -51,7 +51,7 @@ class Matching:
         tuple[str, ...], kinds.TEXT, "values of PV1-16 that make a person confidential"
     ] = ("V", "VIP", "Y")
     blind_share: Annotated[
-        float, kinds.PERCENT, "decisions that a second person reads blind"
+        float, kinds.PERCENT_OR_NONE, "decisions that a second person reads blind"
     ] = 0.05
 
 

@@ -172,6 +172,14 @@ def share(text: str) -> object:
     return Refused(f"{text!r} is not a share", "write it like 50%")
 
 
+def share_or_none(text: str) -> object:
+    """Return ``5%`` as 0.05, and ``0%`` as 0.0."""
+    digits = text.removesuffix("%")
+    if text.endswith("%") and _DECIMAL.fullmatch(digits):
+        return float(digits) / 100
+    return Refused(f"{text!r} is not a share", "write it like 5%, or 0% for none")
+
+
 def score(text: str) -> object:
     """Return a number of bits."""
     if _SCORE.fullmatch(text):

@@ -303,6 +303,20 @@ def test_a_matching_model_takes_thresholds_of_its_own(tmp_path):
     assert (strict.high, strict.low, models["default"].thresholds.high) == (9, -1.5, 6)
 
 
+@pytest.mark.parametrize(
+    ("text", "share"), [("0%", 0.0), ("7.5%", 0.075), ("half", None), ("5", None)]
+)
+def test_a_site_says_what_share_is_read_blind_and_none_is_a_share(
+    tmp_path, text, share
+):
+    found = checked(tmp_path, {"identity.yaml": f"blind-share: {text}\n"}, adt=CHANNEL)
+
+    assert (not found.faults) == (share is not None)
+    if share is not None:
+        site = load_site(tmp_path, variables={})
+        assert site.matching.blind_share == pytest.approx(share)
+
+
 def test_a_site_says_whom_to_trust_and_who_is_no_patient(tmp_path):
     text = "source-rank: [GENERAL, CLINIC]\ntest-patients: [ZZTEST]\n"
     write_site(tmp_path, {"identity.yaml": text}, adt=CHANNEL)
