@@ -103,6 +103,7 @@ def _environment() -> Environment:
     made.filters |= {
         "moment": moment,
         "clock": clock,
+        "day_of": day_of,
         "age": _age,
         "count": count,
         "plural": plural,
@@ -170,6 +171,12 @@ def moment(context: Context, at: datetime | None) -> Markup:
 def clock(context: Context, at: datetime) -> str:
     """Return the time of day of an instant, in the site's time."""
     return at.astimezone(context["zone"]).strftime("%H:%M")
+
+
+@pass_context
+def day_of(context: Context, at: datetime) -> str:
+    """Return the day of an instant, in the site's time."""
+    return at.astimezone(context["zone"]).strftime("%Y-%m-%d")
 
 
 @pass_context

@@ -74,6 +74,14 @@ _OF_PERSON: Final = (
     .where(record.c.person == bindparam("person"))
     .order_by(resource.c.resource_type, resource.c.message_id, resource.c.key)
 )
+_OF_RECORDS: Final = (
+    select(resource)
+    .where(
+        resource.c.record.in_(bindparam("records", expanding=True)),
+        resource.c.resource_type == bindparam("kind"),
+    )
+    .order_by(resource.c.message_id, resource.c.key)
+)
 _LATEST: Final = (
     select(document)
     .where(document.c.set_key == bindparam("set_key"))
@@ -142,6 +150,14 @@ def of_person(
     """Return everything known of a person, by type and first message."""
     rows = connection.execute(_OF_PERSON, {"person": person})
     return [opened(sealer, row) for row in rows]
+
+
+def of_records(
+    connection: Connection, sealer: Sealer, records: Collection[int], kind: str
+) -> list[KnownResource]:
+    """Return what is known of some source records, of one resource type."""
+    asked = {"records": list(records), "kind": kind}
+    return [opened(sealer, row) for row in connection.execute(_OF_RECORDS, asked)]
 
 
 def store(

@@ -17,12 +17,20 @@ from starlette.responses import RedirectResponse, Response
 
 from engine.console.evidence_bar import evidence_bar, total_bar
 from engine.console.permissions import Permission
+from engine.console.queries.encounters import encounters_of
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, surroundings
 from engine.errors import IllegalTransitionError
 from engine.identity.index import SourceRecord
 from engine.identity.traits import Traits
-from engine.store import audit, patient_views, previews, second_looks, task_work
+from engine.store import (
+    audit,
+    patient_views,
+    previews,
+    second_looks,
+    task_moves,
+    task_work,
+)
 from engine.store.audit import Act, Order
 from engine.store.database import Connection
 from engine.store.patients import SqlPatientIndex
@@ -72,6 +80,11 @@ def task(
     with here.database.reading() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
         sides = sides_of(index, found)
+        encounters = encounters_of(
+            *(index, task_moves.records_of(index, found)),
+            *(here.now(), here.settings.zone),
+            confidential=sees_confidential(request),
+        )
         evidence = patient_views.explained(found, here.directory.model)
         said = task_work.comments(index, number)
         passed = {number, *_numbers_in(staged)}
@@ -87,6 +100,8 @@ def task(
         rows=ROWS,
         sides=sides,
         evidence=evidence,
+        encounters=encounters,
+        may_see_protected=sees_confidential(request),
         comments=said,
         preview=shown,
         ruling=preview,
