@@ -1,17 +1,20 @@
 """Elements that name something and do not say it: a coding without its code.
 
 Spec:
-    fhir.md T18 (every identifier has a system) and T21 (no coding with a code and no
-    system).
+    fhir.md T18 (every identifier has a system), T21 (no coding with a code and no
+    system) and D10 (an NTE is a note; FHIR R4, Annotation.text is 1..1).
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from engine.transforms.guide.result import Result, Verdict
 
+_RULES: Final = "T18, T21, D10"
+
 
 def hollow(bundle: Mapping[str, object]) -> Iterator[Result]:
-    """Yield where a coding or identifier of a Bundle lacks its half."""
+    """Yield where a coding, identifier or note of a Bundle lacks its half."""
     entries = bundle.get("entry")
     for row in entries if isinstance(entries, list) else ():
         resource = row.get("resource") if isinstance(row, dict) else None
@@ -27,9 +30,8 @@ def _within(value: object, place: str) -> Iterator[Result]:
         return
     name = place.rpartition(".")[2].partition("[")[0]
     for half in _lacking(name, value):
-        yield Result(
-            Verdict.MISSING, wanted=(f"{place}.{half}",), found=(place,), row="T18, T21"
-        )
+        wanted = f"{place}.{half}"
+        yield Result(Verdict.MISSING, wanted=(wanted,), found=(place,), row=_RULES)
     for name, inner in value.items():
         yield from _within(inner, f"{place}.{name}")
 
@@ -41,3 +43,5 @@ def _lacking(name: str, value: Mapping[str, object]) -> Iterator[str]:
         yield from {"system"} - value.keys()
     if name in {"identifier", "valueIdentifier"} and "system" in value:
         yield from {"value"} - value.keys()
+    if name == "note":
+        yield from {"text"} - value.keys()

@@ -119,6 +119,19 @@ def test_an_extension_beside_an_element_does_not_stand_for_it():
     assert verdicts(patient, PRACTITIONER)["PID-7.1"].verdict is Verdict.ELSEWHERE
 
 
+def test_a_note_without_its_text_is_told():
+    whole, torn = {"text": "Seen twice"}, {"time": "2024-01-02"}
+
+    found = verdicts({**PATIENT, "note": [torn, whole]}, PRACTITIONER)[
+        "Patient.note[0]"
+    ]
+
+    assert (found.verdict, found.wanted) == (
+        Verdict.MISSING, ("Patient.note[0].text",),
+    )  # fmt: skip
+    assert "Patient.note[1]" not in verdicts({**PATIENT, "note": [torn, whole]})
+
+
 def test_a_value_in_the_wrong_instance_is_misplaced():
     two = [
         {**PRACTITIONER, "name": [{"family": "Other"}]},
