@@ -9,25 +9,26 @@ Spec:
 import os
 import socket
 import ssl
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from cryptography import x509
 
-from engine.channels.certificates import Profile, client_context
+from engine.channels.certificates import Profile, client_context, profiles_of
 from engine.channels.dial import CONNECT_SECONDS, Place, down, not_listed, usable
-from engine.channels.format.channel import Destination
+from engine.channels.format.channel import Channel, Destination
 from engine.channels.posting import Target
-from engine.channels.routes import PLAIN, addresses_of
+from engine.channels.routes import PLAIN, addresses_of, allowed_places
 from engine.errors import (
     ConfigurationError,
     CredentialsError,
     DeliveryError,
     PermanentError,
 )
+from engine.settings import Settings
 
 REFUSAL_SECONDS: Final = 0.5
 """A server of TLS 1.3 refuses a certificate only after our side is done."""
@@ -48,6 +49,15 @@ class Reached:
 
     ok: bool
     says: str
+
+
+def node_of(settings: Settings, channels: Sequence[Channel]) -> Node:
+    """Return what a node allows and has, by its settings and its channels."""
+    return Node(
+        allowed_places(channels, settings.outbound_allowed),
+        profiles_of(settings.tls, settings.folder),
+        tuple(map(str, settings.allowed_folders)),
+    )
 
 
 def try_connection(settings: Destination, node: Node) -> Reached:
@@ -81,6 +91,21 @@ def _connected(place: Place, profile: str, node: Node) -> str:
         DeliveryError: why there is none.
         ConfigurationError: the profile is not in order.
     """
+    with connected(place, profile, node) as line:
+        told = f"{place.host}:{place.port} takes connections"
+        if isinstance(line, ssl.SSLSocket):
+            return f"{told} by {_shaken(line)}"
+        return f"{told}; they are not encrypted"
+
+
+@contextmanager
+def connected(place: Place, profile: str, node: Node) -> Iterator[socket.socket]:
+    """Give an open connection, by TLS where there is a profile.
+
+    Raises:
+        DeliveryError: why there is none, or why it ended.
+        ConfigurationError: the profile is not in order.
+    """
     if place not in node.allowed:
         raise not_listed(place)
     if profile and profile not in node.profiles:
@@ -91,10 +116,11 @@ def _connected(place: Place, profile: str, node: Node) -> str:
         with socket.create_connection(
             (str(address), place.port), timeout=CONNECT_SECONDS
         ) as line:
-            told = f"{place.host}:{place.port} takes connections"
             if context is None:
-                return f"{told}; they are not encrypted"
-            return f"{told} by {_shaken(context, line, place.host)}"
+                yield line
+                return
+            with context.wrap_socket(line, server_hostname=place.host) as secure:
+                yield secure
     except OSError as error:
         raise _fault(error, place) from None
 
@@ -124,20 +150,19 @@ def _resolved(place: Place) -> list[str]:
         return []
 
 
-def _shaken(context: ssl.SSLContext, line: socket.socket, host: str) -> str:
+def _shaken(secure: ssl.SSLSocket) -> str:
     """Return how the connection is encrypted, and until when the certificate is good.
 
     Raises:
-        SSLError: one side does not accept the other.
+        SSLError: the other side does not accept us.
     """
-    with context.wrap_socket(line, server_hostname=host) as secure:
-        secure.settimeout(REFUSAL_SECONDS)
-        with suppress(TimeoutError):
-            secure.recv(1)
-        found = secure.getpeercert(binary_form=True)
-        assert found is not None  # the context asks for one
-        ends = x509.load_der_x509_certificate(found).not_valid_after_utc
-        return f"{secure.version()}; its certificate is good until {ends:%Y-%m-%d}"
+    secure.settimeout(REFUSAL_SECONDS)
+    with suppress(TimeoutError):
+        secure.recv(1)
+    found = secure.getpeercert(binary_form=True)
+    assert found is not None  # the context asks for one
+    ends = x509.load_der_x509_certificate(found).not_valid_after_utc
+    return f"{secure.version()}; its certificate is good until {ends:%Y-%m-%d}"
 
 
 def _folder(template: str, roots: Collection[str]) -> str:

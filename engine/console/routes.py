@@ -182,6 +182,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/bench/share", bench.share, _EDIT),
     Route("POST", "/bench/scrub", bench.scrubbed, _EDIT),
     Route("POST", "/bench/save", bench.save, _EDIT),
+    Route("POST", "/bench/send", bench.send, _EDIT),
     Route("GET", "/tour", tour.tour, _SEE),
     Route("POST", "/tour", tour.close, _SEE),
     Route("GET", "/tables", tables.tables, _SEE),

@@ -152,6 +152,22 @@ def test_every_part_of_a_channel_message_and_person_is_read_by_everybody(
     assert watched.complaints == []
 
 
+def test_what_is_typed_at_the_bench_is_painted_as_text_and_never_as_markup(
+    chromium, empty
+):
+    watched = browser_at(chromium, empty, "light")
+    watched.sign_in(empty.code())
+    page = watched.visit("/bench")
+    typed = 'MSH|^~\\&|A\nPID|1||""|<img src=x onerror=alert(1)>\\F\\~b'
+    page.fill("#text", typed)
+
+    assert page.text_content("#paint") == typed + "\n"
+    assert page.locator("#paint .segment").all_text_contents() == ["MSH", "PID"]
+    assert page.locator("#paint .null").all_text_contents() == ['""']
+    assert page.locator("#paint .escape").all_text_contents() == ["\\F\\"]
+    assert watched.complaints == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_doubt_is_read_and_decided_by_everybody(chromium, tmp_path, theme):
     with served(site_with_doubt(tmp_path).database("console")) as here:

@@ -9,6 +9,7 @@ Spec:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -18,6 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.channels.bench_sending import bytes_for, reachable, send_now
+from engine.channels.connection_trial import node_of
+from engine.channels.format.channel import Channel
 from engine.channels.saved_tests import NewTest, add_test, expectation
 from engine.console.exposure import expect_to_see
 from engine.console.permissions import Permission
@@ -28,7 +32,7 @@ from engine.console.surroundings import caller, surroundings
 from engine.errors import ConfigurationError, ParseError
 from engine.hl7 import parse
 from engine.hl7.scrubbing import scrub
-from engine.store import audit, journal, saved_queries, search
+from engine.store import audit, journal, reports, saved_queries, search
 from engine.store.audit import Act
 from engine.store.search import MessageFilter
 
@@ -63,7 +67,7 @@ def bench(
         sheet = _stored(request, message)
     else:
         sheet = Sheet(_rules(request, channel), *_sample(request, sample))
-    return _page(request, sheet, _run(request, sheet) if sheet.text else None)
+    return shown_on(request, sheet, tried(request, sheet) if sheet.text else None)
 
 
 def run(
@@ -73,30 +77,30 @@ def run(
     """Run what was typed or sent as a file, and show what became of it."""
     if upload is not None and upload.size:
         text = drafts.text_of(upload.file.read())
-    sheet = _sheet(request, channel, text, draft)
+    sheet = sheet_of(request, channel, text, draft)
     if sheet.complaint:
-        return _page(request, sheet, None, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _page(request, sheet, _run(request, sheet) if text.strip() else None)
+        return shown_on(request, sheet, None, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return shown_on(request, sheet, tried(request, sheet) if text.strip() else None)
 
 
 def run_tests(
     request: Request, channel: Text = "", text: Text = "", draft: Text = ""
 ) -> Response:
     """Run the channel's own tests, by the rules on the bench."""
-    sheet = _sheet(request, channel, text, draft)
+    sheet = sheet_of(request, channel, text, draft)
     rules = sheet.rules
     found = surroundings(request).trials.test(rules.channel, rules.draft)
-    return _page(request, sheet, None, tests=found)
+    return shown_on(request, sheet, None, tests=found)
 
 
 def what_if(
     request: Request, channel: Text = "", text: Text = "", draft: Text = ""
 ) -> Response:
     """Run stored messages by the changed rules, and show what would differ."""
-    here, sheet = surroundings(request), _sheet(request, channel, text, draft)
+    here, sheet = surroundings(request), sheet_of(request, channel, text, draft)
     if not sheet.rules.draft:
         sentence = "Change a rule first: the draft is the channel as it runs."
-        return _page(request, replace(sheet, complaint=sentence), None)
+        return shown_on(request, replace(sheet, complaint=sentence), None)
     wanted = MessageFilter(channel=sheet.rules.channel)
     sealer = here.database.sealer
     act = Act(here.now(), caller(request).name, "what-if", f"channel {channel}")
@@ -108,14 +112,14 @@ def what_if(
         stored = [(n, journal.content(connection, sealer, n)) for n in ids]
     kept = [(number, data) for number, data in stored if data is not None]
     answer = here.trials.compare(sheet.rules.channel, sheet.rules.draft, kept)
-    return _page(request, sheet, None, compared=answer)
+    return shown_on(request, sheet, None, compared=answer)
 
 
 def share(
     request: Request, channel: Text = "", text: Text = "", draft: Text = ""
 ) -> Response:
     """Keep what stands on the bench, sealed, and go to the address that shows it."""
-    here, sheet = surroundings(request), _sheet(request, channel, text, draft)
+    here, sheet = surroundings(request), sheet_of(request, channel, text, draft)
     content = orjson.dumps([channel, text, sheet.rules.draft]).decode()
     with here.database.engine() as connection:
         key = saved_queries.keep(
@@ -135,16 +139,16 @@ def scrubbed(
     """
     sealer = surroundings(request).database.sealer
     before = original or text
-    sheet = _sheet(request, channel, before, draft)
+    sheet = sheet_of(request, channel, before, draft)
     try:
         message = parse(drafts.bytes_of(before))
     except ParseError as error:
         told = replace(sheet, complaint=f"This cannot be scrubbed: {error}")
-        return _page(request, told, None, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return shown_on(request, told, None, HTTPStatus.UNPROCESSABLE_ENTITY)
     after, replaced = scrub(message, sealer.pseudonym, keep or ())
     shown = replace(sheet, text=after.replace("\r", "\n").strip(), source="scrubbed")
-    flow, kept = _run(request, shown), keep or ()
-    return _page(request, shown, flow, replaced=replaced, original=before, kept=kept)
+    flow, kept = tried(request, shown), keep or ()
+    return shown_on(request, shown, flow, replaced=replaced, original=before, kept=kept)
 
 
 def save(
@@ -152,18 +156,18 @@ def save(
     name: Text = "", *, harmless: Annotated[bool, Form()] = False,
 ) -> Response:  # fmt: skip
     """Write the message on the bench beside its channel, as a test that passes now."""
-    here, sheet = surroundings(request), _sheet(request, channel, text, draft)
+    here, sheet = surroundings(request), sheet_of(request, channel, text, draft)
     try:
         file = _saved(request, sheet, name.strip(), harmless=harmless)
     except ConfigurationError as error:
         told = replace(sheet, complaint=str(error))
-        return _page(request, told, None, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return shown_on(request, told, None, HTTPStatus.UNPROCESSABLE_ENTITY)
     subject = f"channel {sheet.rules.channel}"
     act = Act(here.now(), caller(request).name, "test.save", subject, file)
     with here.database.engine() as connection:
         audit.write(connection, here.database.sealer, [act])
     found = here.trials.test(sheet.rules.channel)
-    return _page(request, sheet, None, tests=found, saved=file)
+    return shown_on(request, sheet, None, tests=found, saved=file)
 
 
 def _saved(request: Request, sheet: Sheet, name: str, *, harmless: bool) -> str:
@@ -181,12 +185,61 @@ def _saved(request: Request, sheet: Sheet, name: str, *, harmless: bool) -> str:
         )
     if not harmless:
         raise ConfigurationError("say that the message names no real patient")
-    flow = _run(request, sheet)
+    flow = tried(request, sheet)
     if "state" not in flow:
         raise ConfigurationError("the message did not go through: nothing was saved")
     test = NewTest(name, drafts.bytes_of(sheet.text), expectation(flow))
     folder = here.settings.folder
     return add_test(folder, channel, test, lambda text: here.trials.test(channel, text))
+
+
+def send(
+    request: Request, channel: Text = "", text: Text = "", destination: Text = "",
+    typed: Text = "", reason: Text = "",
+) -> Response:  # fmt: skip
+    """Send what the message became to one destination, outside the order of lanes.
+
+    Written down before it goes, and again with the answer.
+    """
+    here, sheet = surroundings(request), sheet_of(request, channel, text, "")
+    if not caller(request).may(Permission.REPLAY):
+        raise HTTPException(HTTPStatus.FORBIDDEN, "sending needs the permission replay")
+    flow = tried(request, sheet) if text.strip() else {}
+    configured = _configured(request, sheet.rules)
+    with here.database.reading() as connection:
+        wanted = reports.run_states(connection)
+    try:
+        _expect_meant(destination, typed, reason)
+        data = bytes_for(configured, destination, flow, wanted)
+    except ConfigurationError as error:
+        told = replace(sheet, complaint=f"Nothing was sent: {error}")
+        return shown_on(request, told, flow, HTTPStatus.UNPROCESSABLE_ENTITY)
+    _noted(request, channel, destination, f"{sha256(data).hexdigest()}: {reason}")
+    node = node_of(here.settings, here.site.channels if here.site else ())
+    sent = send_now(configured, destination, node, data)
+    _noted(request, channel, destination, sent.says)
+    return shown_on(request, sheet, flow, sent=sent)
+
+
+def _expect_meant(destination: str, typed: str, reason: str) -> None:
+    if not destination or typed.strip() != destination:
+        raise ConfigurationError("type the name of the destination to confirm")
+    if not reason.strip():
+        raise ConfigurationError("give a reason")
+
+
+def _noted(request: Request, channel: str, destination: str, said: str) -> None:
+    here, subject = surroundings(request), f"channel {channel}/{destination}"
+    act = Act(here.now(), caller(request).name, "bench.send", subject, said)
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+
+
+def _configured(request: Request, rules: Rules) -> Channel | None:
+    """Return the channel as it runs."""
+    site = surroundings(request).site
+    found = site.channels if site else ()
+    return next((each for each in found if each.name == rules.channel), None)
 
 
 # ---- what stands on the bench ----
@@ -210,7 +263,8 @@ def _channels(request: Request) -> list[str]:
     return [name for name in files if caller(request).sees(name)]
 
 
-def _sheet(request: Request, channel: str, text: str, draft: str) -> Sheet:
+def sheet_of(request: Request, channel: str, text: str, draft: str) -> Sheet:
+    """Return what was typed, with why it cannot be tried where it cannot."""
     rules = _rules(request, channel)
     try:
         folder = surroundings(request).settings.folder
@@ -268,24 +322,28 @@ def _shared(request: Request, key: str) -> Sheet:
     except ValueError:
         sentence = "this was not shared, or is kept no more"
         raise HTTPException(HTTPStatus.NOT_FOUND, sentence) from None
-    return replace(_sheet(request, channel, text, draft), source="shared")
+    return replace(sheet_of(request, channel, text, draft), source="shared")
 
 
-def _run(request: Request, sheet: Sheet) -> Mapping[str, object]:
+def tried(request: Request, sheet: Sheet) -> Mapping[str, object]:
+    """Return what becomes of the message; see `Trials.attempt`."""
     trials = surroundings(request).trials
     data = drafts.bytes_of(sheet.text)
     return trials.attempt(sheet.rules.channel, data, sheet.rules.draft)
 
 
-def _page(
+def shown_on(
     request: Request,
     sheet: Sheet,
     flow: Mapping[str, object] | None,
     status: int = HTTPStatus.OK,
     **found: object,
 ) -> Response:
+    """Return the page with a sheet on it, and what was found of it."""
     folder = surroundings(request).settings.folder
-    nothing = dict.fromkeys(("tests", "compared", "replaced", "original", "saved"))
+    nothing = dict.fromkeys(
+        ("tests", "compared", "replaced", "original", "saved", "sent")
+    )
     shown = {"flow": flow, "kept": (), **nothing, **found}
     return page(
         request,
@@ -298,5 +356,6 @@ def _page(
         lines=drafts.bytes_of(sheet.text).decode("utf-8", "replace").split("\r"),
         may_open=caller(request).may(Permission.VIEW_PHI),
         may_send=caller(request).may(Permission.REPLAY),
+        reachable=[e.name for e in reachable(_configured(request, sheet.rules))],
         **shown,
     )

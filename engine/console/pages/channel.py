@@ -16,11 +16,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.channels import revisions
-from engine.channels.certificates import profiles_of
-from engine.channels.connection_trial import Node, Reached, try_connection
+from engine.channels.connection_trial import Reached, node_of, try_connection
 from engine.channels.format.channel import Channel
 from engine.channels.format.load import load_site
-from engine.channels.routes import allowed_places
 from engine.console import cells
 from engine.console.listing import Listing, answer
 from engine.console.pages.messages import row_of
@@ -247,11 +245,7 @@ def tested(request: Request, name: str, destination: str) -> Reached:
     settings = next((d for d in found.destinations if d.name == destination), None)
     if settings is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "name one of its destinations")
-    node = Node(
-        allowed_places(_configured(here), here.settings.outbound_allowed),
-        profiles_of(here.settings.tls, here.settings.folder),
-        tuple(map(str, here.settings.allowed_folders)),
-    )
+    node = node_of(here.settings, _configured(here))
     tried = try_connection(settings, node)
     subject = f"channel {name}/{destination}"
     act = Act(here.now(), caller(request).name, "connection.test", subject, tried.says)

@@ -19,6 +19,46 @@ function goTo(row) {
   text.setSelectionRange(start, start + (lines[row] || "").length);
 }
 
+// What stands in the message is painted on a sheet below the text, which is then clear:
+// segment names, separators, escapes and nulls. Content goes in as text, never as markup.
+const MOST_PAINTED = 60000;
+const sheetBelow = document.getElementById("paint");
+
+function tokens(line) {
+  const header = /^(MSH|FHS|BHS)(.)(\S*?)(?=\2|$)/.exec(line);
+  const found = [["segment", line.slice(0, 3)]];
+  let rest = line.slice(3);
+  if (header) { found.push(["separator", header[2] + header[3]]); rest = line.slice(4 + header[3].length); }
+  for (const each of rest.split(/(\|""(?=\||$)|[|^~&]|\\[^\\|\s]*\\)/)) {
+    if (!each) continue;
+    if (each.endsWith('""') && each.length === 3) found.push(["separator", "|"], ["null", '""']);
+    else found.push([each.length === 1 && "|^~&".includes(each) ? "separator" : each[0] === "\\" ? "escape" : "", each]);
+  }
+  return found;
+}
+
+function paint() {
+  const small = text.value.length <= MOST_PAINTED;
+  sheetBelow.parentElement.classList.toggle("on", small);
+  sheetBelow.replaceChildren();
+  if (!small) return;
+  for (const line of text.value.split("\n")) {
+    for (const [kind, part] of tokens(line)) {
+      const span = document.createElement("span");
+      if (kind) span.className = kind;
+      span.textContent = part;
+      sheetBelow.append(span);
+    }
+    sheetBelow.append("\n");
+  }
+  follow();
+}
+
+function follow() {
+  sheetBelow.scrollTop = text.scrollTop;
+  sheetBelow.scrollLeft = text.scrollLeft;
+}
+
 let problem = -1;
 function nextProblem() {
   const all = [...document.querySelectorAll("#result [data-problem]")];
@@ -33,11 +73,15 @@ function take(file) {
   file.text().then((content) => {
     text.value = content.replace(/\r\n?/g, "\n").trim();
     document.getElementById("upload").value = "";
+    paint();
     htmx.trigger(text, "run");
   });
 }
 
 if (sheet && text) {
+  paint();
+  text.addEventListener("input", paint);
+  text.addEventListener("scroll", follow);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey && event.key === "Enter") { event.preventDefault(); htmx.trigger(text, "run"); }
     if (event.ctrlKey && event.key === "s") { event.preventDefault(); document.getElementById("test-name")?.focus(); }
