@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.store.audit import AuditRow, Head, Wanted
     from engine.store.database import Database
 
-COLUMNS: Final = ["id", "at", "actor", "action", "subject", "detail"]
+COLUMNS: Final = ["id", "at", "actor", "action", "subject", "detail", "patient"]
 PAGE: Final = 1_000
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -156,8 +156,8 @@ def _row(found: "AuditRow") -> Row:
     from engine.console.queries.audit import shown
 
     act = shown(found, reveal=invocation().reveal)
-    shown_as = {name: getattr(act, name) for name in COLUMNS[1:]}
-    return {"id": found.id, **shown_as}
+    shown_as = {name: getattr(act, name) for name in COLUMNS[1:-1]}
+    return {"id": found.id, **shown_as, "patient": found.patient}
 
 
 def _given(asked: dict[str, str]) -> dict[str, str]:

@@ -61,10 +61,14 @@ def expect_to_show(database: "Database", message_id: int, reason: str = "") -> N
 
 def note_opening(database: "Database", message_id: int, how: str = "") -> None:
     """Write down that patient data of a message is about to be shown."""
+    from engine.store import search
     from engine.store.audit import Act, write
 
     asked = order("")
-    act = Act(asked.now, asked.actor, "reveal", f"message {message_id}", how)
+    with database.reading() as connection:
+        found = search.message(connection, message_id)
+    person = found.person if found else ""
+    act = Act(asked.now, asked.actor, "reveal", f"message {message_id}", how, person)
     with database.engine() as connection:
         write(connection, database.sealer, [act])
 

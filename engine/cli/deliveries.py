@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from engine.cli.confidential import confidential_option, expect_to_show
+from engine.cli.confidential import confidential_option, expect_to_show, note_opening
 from engine.cli.invocation import Exit, Group, Stop
 from engine.cli.output import Row, emit, emit_one
 from engine.cli.site import confirm, move_options, order, store
@@ -54,7 +54,7 @@ def list_deliveries(
 @confidential_option
 def show(delivery_id: int, confidential: str, *, document: bool) -> None:
     """Show one delivery; --document prints its bytes and is audited."""
-    from engine.store import audit, delivery_moves, queues
+    from engine.store import delivery_moves, queues
 
     with store() as database:
         with database.reading() as connection:
@@ -68,10 +68,7 @@ def show(delivery_id: int, confidential: str, *, document: bool) -> None:
         if sent is None:
             raise Stop("its document was purged", Exit.PROBLEMS)
         expect_to_show(database, found.message_id, confidential)
-        asked = order("")
-        act = audit.Act(asked.now, asked.actor, "reveal", f"delivery {delivery_id}")
-        with database.engine() as connection:
-            audit.write(connection, database.sealer, [act])
+        note_opening(database, found.message_id, f"delivery {delivery_id}")
     sys.stdout.buffer.write(sent[0] + b"\n")
 
 

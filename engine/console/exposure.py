@@ -7,7 +7,7 @@ Spec:
     identity.md 14, M20; security.md S11.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -22,10 +22,41 @@ from engine.console.permissions import Permission
 from engine.console.surroundings import caller, surroundings
 from engine.hl7 import Message, parse
 from engine.hl7.masking_profile import NOTHING, MaskingProfile, mask_by
+from engine.store import audit
+from engine.store.audit import Act
 from engine.store.search import MessageRow
 
 BY_PROFILE: Final = "as a masking profile shows it"
 HIDDEN: Final = "this is about somebody whom your role may not see"
+
+
+def note_opening(
+    request: Request,
+    action: str,
+    subject: str,
+    detail: str = "",
+    *,
+    patients: Iterable[str] = (),
+) -> None:
+    """Write down what is about to be shown, and of whom; without that nothing is."""
+    database = surroundings(request).database
+    acts = openings(request, action, subject, detail, patients=patients)
+    with database.engine() as connection:
+        audit.write(connection, database.sealer, acts)
+
+
+def openings(
+    request: Request,
+    action: str,
+    subject: str,
+    detail: str = "",
+    *,
+    patients: Iterable[str] = (),
+) -> list[Act]:
+    """Return one act for each person that is shown; the trail keeps a keyed hash."""
+    name, now = caller(request).name, surroundings(request).now()
+    whom = sorted({*patients} - {""}) or [""]
+    return [Act(now, name, action, subject, detail, each) for each in whom]
 
 
 def may_see(request: Request, found: MessageRow) -> bool:

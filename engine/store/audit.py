@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, insert, literal_column, select
+from sqlalchemy import Connection, bindparam, insert, literal_column, or_, select
 
 from engine.errors import EngineError
 from engine.failpoint import reach
@@ -23,7 +23,8 @@ ENGINE: Final = "engine"
 class Act:
     """One act: ``actor`` did ``action`` to ``subject`` (``message 4711``).
 
-    ``detail`` may hold PHI, such as a typed reason; it is sealed.
+    ``detail`` may hold PHI, such as a typed reason; it is sealed. ``patient`` is the
+    enterprise identifier of whom it showed: only a keyed hash of it is kept.
     """
 
     at: datetime
@@ -31,6 +32,7 @@ class Act:
     action: str
     subject: str
     detail: str = ""
+    patient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,26 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which acts; what is empty does not restrict."""
+    """Which acts; what is empty does not restrict.
+
+    With ``subjects`` and ``patients``, enterprise identifiers, one of them is enough.
+    """
 
     actor: str = ""
     action: str = ""
     subjects: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    patients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """An act with its place in the chain."""
+    """An act with its place in the chain, and whom it showed, as a keyed hash."""
 
     id: int
     act: Act
+    patient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,8 @@ def write(connection: Connection, sealer: Sealer, acts: Sequence[Act]) -> None:
     rows: list[dict[str, object]] = []
     for number, act in zip(ids, acts, strict=True):
         detail = sealer.seal(act.detail.encode(), f"audit|{number}|")
-        link = sealer.chain(link, _canonical(number, act, detail))
+        patient = _hashed(sealer, act.patient)
+        link = sealer.chain(link, _canonical(number, act, detail, patient))
         rows.append(
             {
                 "id": number,
@@ -117,17 +125,28 @@ def write(connection: Connection, sealer: Sealer, acts: Sequence[Act]) -> None:
                 "subject": act.subject,
                 "detail": detail,
                 "hash": link,
+                "patient": patient,
             }
         )
     bulk(connection, _INSERT, rows)
     reach("audit.written")
 
 
-def _canonical(number: int, act: Act, detail: bytes) -> bytes:
-    """Return one row as bytes that no other row has."""
+def _hashed(sealer: Sealer, eid: str) -> str:
+    """Return a person as the trail keeps them: only who has the key finds them."""
+    return sealer.blind(f"audit|{eid}").hex() if eid else ""
+
+
+def _canonical(number: int, act: Act, detail: bytes, patient: str) -> bytes:
+    """Return one row as bytes that no other row has.
+
+    Rows of before there were hashes of patients have no part for one.
+    """
     at = round(act.at.timestamp() * 1_000_000)
     words = [str(number), str(at), act.actor, act.action, act.subject]
     parts = [*(word.encode() for word in words), detail]
+    if patient:
+        parts.append(patient.encode())
     return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
@@ -148,7 +167,7 @@ def verify(
         if row.id != count:
             return Verification(count - 1, f"Row {count} is missing.")
         act = Act(row.at, row.actor, row.action, row.subject)
-        link = sealer.chain(link, _canonical(row.id, act, row.detail))
+        link = sealer.chain(link, _canonical(row.id, act, row.detail, row.patient))
         if row.hash != link or heads.pop(row.id, link) != link:
             return Verification(count - 1, f"Row {row.id} was changed.")
     if heads:
@@ -196,8 +215,12 @@ def search(
     ):
         if asked:
             statement = statement.where(column == asked)
-    if wanted.subjects:
-        statement = statement.where(audit.c.subject.in_(wanted.subjects))
+    about = [audit.c.subject.in_(wanted.subjects)] if wanted.subjects else []
+    if wanted.patients:
+        hashes = [_hashed(sealer, each) for each in wanted.patients]
+        about.append(audit.c.patient.in_(hashes))
+    if about:
+        statement = statement.where(or_(*about))
     if wanted.since:
         statement = statement.where(audit.c.at >= wanted.since)
     if wanted.until:
@@ -218,4 +241,5 @@ def _shown(sealer: Sealer, row: Found) -> AuditRow:
         detail = sealer.open(row.detail, f"audit|{row.id}|").decode()
     except EngineError:  # a damaged row is shown; `verify` is what names it
         detail = "(does not open)"
-    return AuditRow(row.id, Act(row.at, row.actor, row.action, row.subject, detail))
+    act = Act(row.at, row.actor, row.action, row.subject, detail)
+    return AuditRow(row.id, act, row.patient)

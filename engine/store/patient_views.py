@@ -51,10 +51,12 @@ def view(
         return None
     eid = links.resolved(connection, eid)
     sources = _sources(patients, eid)
-    return PersonView(eid, _retired(connection, eid), golden(sources, ranks), sources)
+    return PersonView(
+        eid, retired_into(connection, eid), golden(sources, ranks), sources
+    )
 
 
-def _retired(connection: Connection, eid: str) -> tuple[str, ...]:
+def retired_into(connection: Connection, eid: str) -> tuple[str, ...]:
     """Return the identifiers that resolve to a person, however far back."""
     found: list[str] = []
     near = [eid]

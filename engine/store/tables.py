@@ -367,6 +367,7 @@ audit = Table(
     *words("actor", "action", "subject"),
     sealed("detail"),
     digest("hash"),
+    word("patient"),  # keyed hash of an enterprise identifier
     partial_index(
         "audit_of_losses", "id", where="action IN ('accept-loss', 'message.lost')"
     ),

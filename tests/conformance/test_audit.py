@@ -1,5 +1,7 @@
 """What every database must do with the record of acts."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import text
 
@@ -65,6 +67,8 @@ def test_an_untouched_chain_verifies(store):
         "UPDATE engine.audit SET actor = 'nobody' WHERE id = 2",
         "UPDATE engine.audit SET at = at + 1 WHERE id = 2",
         "UPDATE engine.audit SET detail = hash WHERE id = 2",
+        "UPDATE engine.audit SET patient = 'other' WHERE id = 2",
+        "UPDATE engine.audit SET patient = '' WHERE id = 3",
         "UPDATE engine.audit SET hash = detail WHERE id = 2",
         "DELETE FROM engine.audit WHERE id = 2",
         "DELETE FROM engine.audit WHERE id = 1",
@@ -72,7 +76,7 @@ def test_an_untouched_chain_verifies(store):
     ],
 )
 def test_a_changed_or_missing_row_is_found(store, statement):
-    write(store, act(1), act(2), act(3))
+    write(store, act(1), act(2), replace(act(3), patient="P3"))
 
     tamper(store, statement)
 
@@ -123,3 +127,17 @@ def test_an_operators_move_is_audited_in_its_transaction(store):
         [row] = audit.rows(connection, store.sealer)
     assert (row.act.actor, row.act.action) == ("kim", "message.reprocess")
     assert (row.act.subject, row.act.detail) == ("message 1", "asked for by the ward")
+
+
+def test_S11_whose_data_an_act_showed_is_found_by_a_keyed_hash_alone(store):
+    write(store, act(1), replace(act(2), patient="P2"), replace(act(3), patient="P3"))
+
+    wanted = audit.Wanted(subjects=("message 1",), patients=("P2",))
+    with store.reading() as connection:
+        found = audit.search(connection, store.sealer, wanted)
+        plain = connection.execute(text("SELECT * FROM engine.audit")).all()
+
+    assert [row.id for row in found] == [2, 1]
+    assert [len(row.patient) for row in found] == [32, 0]
+    assert not [row for row in plain if "P2" in row or "P3" in row]
+    assert verify(store) == audit.Verification(3)

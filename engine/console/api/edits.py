@@ -16,8 +16,8 @@ from engine.console.api.orders import (
     Reasoned,
     carried_out,
     expect_version,
-    written,
 )
+from engine.console.exposure import note_opening
 from engine.console.pages.edit import UNREADABLE, mark, opened
 from engine.console.queries import edits
 from engine.console.queries.edits import Edit
@@ -41,8 +41,15 @@ class Sent(Typed, Reasoned):
 
 def look(request: Request, message_id: int, asked: Typed) -> models.Edited:
     """Show what an edit would change; nothing is sent."""
-    edit = _edit_of(request, message_id, asked.text)
-    written(request, "view", f"message {message_id}", "to edit a copy")
+    found, data = opened(request, message_id)
+    edit = _edit_of(data, asked.text)
+    note_opening(
+        request,
+        "view",
+        f"message {message_id}",
+        "to edit a copy",
+        patients=[found.person],
+    )
     changes = [models.Change.model_validate(each) for each in edit.differences]
     return models.Edited(
         complaint=edit.complaint, version=_version(edit), changes=changes
@@ -51,7 +58,8 @@ def look(request: Request, message_id: int, asked: Typed) -> models.Edited:
 
 def send(request: Request, message_id: int, asked: Sent) -> Response:
     """Order an edited copy to be journaled as a new message; the original stays."""
-    edit = _edit_of(request, message_id, asked.text)
+    _, data = opened(request, message_id)
+    edit = _edit_of(data, asked.text)
     if edit.complaint:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, edit.complaint)
     expect_version(request, _version(edit))
@@ -65,8 +73,7 @@ def send(request: Request, message_id: int, asked: Sent) -> Response:
     return carried_out(request, asked, done)
 
 
-def _edit_of(request: Request, message_id: int, text: str) -> Edit:
-    _, data = opened(request, message_id)
+def _edit_of(data: bytes, text: str) -> Edit:
     if not edits.is_editable(data):
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, UNREADABLE)
     return edits.edit_of(data, text)

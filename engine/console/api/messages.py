@@ -18,12 +18,13 @@ from starlette.responses import Response
 
 from engine.console.api import models
 from engine.console.api.lists import Paged, page
-from engine.console.api.orders import Reasoned, carried_out, written
+from engine.console.api.orders import Reasoned, carried_out
 from engine.console.exposure import (
     BY_PROFILE,
     covered,
     expect_to_see,
     may_see,
+    note_opening,
     profile_for,
     visible,
 )
@@ -105,7 +106,7 @@ def find(request: Request, asked: MessageSearch) -> Rows:
     if any(each.kind != CONTROL for each in wanted.keys):
         if not who.may(Permission.VIEW_PHI):
             raise HTTPException(HTTPStatus.FORBIDDEN, _MAY_NOT_NAME)
-        written(request, "search", "messages", asked.query)
+        note_opening(request, "search", "messages", asked.query)
     return _rows(request, replace(wanted, channels=who.channels), asked)
 
 
@@ -128,7 +129,9 @@ def message(request: Request, message_id: int) -> models.Message:
     profile = NOTHING if reveal else profile_for(request, found)
     if reveal or profile:
         how = BY_PROFILE if profile else ""
-        written(request, "view", f"message {message_id}", how)
+        note_opening(
+            request, "view", f"message {message_id}", how, patients=[found.person]
+        )
     sealer, its = here.database.sealer, DeliveryFilter(message_id=message_id)
     with here.database.reading() as connection:
         data = journal.content(connection, sealer, message_id)
@@ -204,8 +207,10 @@ def document(request: Request, delivery_id: int) -> models.Document:
         row = queues.delivery(connection, delivery_id)
     if row is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no delivery {delivery_id}")
-    expect_to_see(request, expect_message(request, row.message_id))
-    written(request, "view", f"message {row.message_id}")
+    whose = expect_message(request, row.message_id)
+    expect_to_see(request, whose)
+    subject = f"message {row.message_id}"
+    note_opening(request, "view", subject, patients=[whose.person])
     with here.database.reading() as connection:
         found = delivery_moves.content(connection, here.database.sealer, delivery_id)
     if found is None:

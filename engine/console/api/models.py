@@ -251,13 +251,17 @@ class Incident(Shown):
 
 
 class Act(Shown):
-    """One row of the audit trail; ``detail`` of what names patients may be covered."""
+    """One row of the audit trail; ``detail`` of what names patients may be covered.
+
+    ``patient`` is a keyed hash of whom it showed, the same for the same person.
+    """
 
     id: int
     at: datetime
     actor: str
     action: str
     subject: str
+    patient: str
     detail: str
 
 

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from engine.console.api.models import Shown
 from engine.console.surroundings import caller, surroundings
-from engine.store import audit, kept_answers
+from engine.store import kept_answers
 from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.kept_answers import Kept
@@ -124,14 +124,6 @@ def _told(answer: Shown) -> Response:
 
 def _json(answer: Shown) -> bytes:
     return answer.model_dump_json().encode()
-
-
-def written(request: Request, action: str, subject: str, detail: str = "") -> None:
-    """Write down what the caller is about to see; without that nothing is shown."""
-    here = surroundings(request)
-    act = audit.Act(here.now(), caller(request).name, action, subject, detail)
-    with here.database.engine() as connection:
-        audit.write(connection, here.database.sealer, [act])
 
 
 def expect_version(request: Request, version: str) -> None:

@@ -22,8 +22,8 @@ from engine.console.api.orders import (
     Reasoned,
     carried_out,
     expect_version,
-    written,
 )
+from engine.console.exposure import note_opening
 from engine.console.fhir_api.answers import Refusal
 from engine.console.pages.mismatch import (
     ROWS,
@@ -102,11 +102,13 @@ def task(request: Request, response: Response, number: int) -> person_models.Tas
     here = surroundings(request)
     sealer = here.database.sealer
     with here.database.reading() as connection:
-        found = task_of(request, SqlPatientIndex(connection, sealer), number)
-    written(request, "view", f"task {number}")
+        index = SqlPatientIndex(connection, sealer)
+        found = task_of(request, index, number)
+        sides = sides_of(index, found)
+    whom = {each.person for each in sides}
+    note_opening(request, "view", f"task {number}", patients=whom)
     with here.database.reading() as connection:
         index = SqlPatientIndex(connection, sealer)
-        sides = sides_of(index, found)
         said = task_work.comments(index, number)
         look = second_looks.of_task(connection, number)
     evidence = patient_views.explained(found, here.directory.model)
@@ -180,7 +182,7 @@ def find(request: Request, asked: PersonSearch) -> Persons:
     here = surroundings(request)
     wanted = {name: getattr(asked, name).strip() for name in ASKED}
     given = orjson.dumps({n: v for n, v in wanted.items() if v}).decode()
-    written(request, "search", "persons", given)
+    note_opening(request, "search", "persons", given)
     sees = caller(request).may(Permission.VIEW_CONFIDENTIAL)
     with here.directory.open(here.database, confidential=sees) as lookup:
         try:
@@ -194,8 +196,7 @@ def person(request: Request, eid: str) -> person_models.Person:
     """Show one person with the records behind them; a retired one's survivor."""
     here = surroundings(request)
     expect_person(request, here, eid)
-    subject = queries.subject(eid)
-    written(request, "view", subject)
+    note_opening(request, "view", queries.PERSON, patients=[eid])
     with here.directory.open(here.database, confidential=True) as lookup:
         index = lookup.search.patients
         found = patient_views.view(index, eid, here.directory.ranks)

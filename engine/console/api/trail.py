@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from engine.console.api import models
 from engine.console.api.lists import Paged, page
-from engine.console.api.orders import written
+from engine.console.exposure import note_opening
 from engine.console.permissions import Permission
 from engine.console.queries import audit as queries
 from engine.console.surroundings import caller, surroundings
@@ -40,7 +40,7 @@ def trail(request: Request, asked: Annotated[AuditQuery, Query()]) -> Acts:
     wanted = Wanted(asked.actor, asked.action, subjects, asked.since, asked.until)
     of = asked.model_dump(mode="json", exclude_defaults=True)
     told = orjson.dumps({"as": "api", "of": of}).decode()
-    written(request, "audit.export", "audit", told)
+    note_opening(request, "audit.export", "audit", told)
     database = surroundings(request).database
     with database.reading() as connection:
         found = queries.found(
@@ -62,6 +62,7 @@ def trail(request: Request, asked: Annotated[AuditQuery, Query()]) -> Acts:
                 actor=act.actor,
                 action=act.action,
                 subject=act.subject,
+                patient=each.patient,
                 detail=act.detail,
             )
         )
@@ -73,5 +74,5 @@ def verify(request: Request) -> models.Verified:
     database = surroundings(request).database
     with database.reading() as connection:
         found = audit.verify(connection, database.sealer)
-    written(request, "audit.verify", "audit", found.fault)
+    note_opening(request, "audit.verify", "audit", found.fault)
     return models.Verified.model_validate(found)

@@ -13,10 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine.console.exposure import note_opening
 from engine.console.problems import FHIR, operation_outcome
-from engine.console.surroundings import caller, surroundings
-from engine.store import audit
-from engine.store.audit import Act
 from engine.transforms.fhir.mapped import Element
 
 BASE: Final = "fhir/"
@@ -89,9 +87,9 @@ async def audited(
 ) -> None:
     """Write who asked what and which persons were in the answer.
 
-    It is on disk before the answer leaves; where it cannot be written, none does.
+    It is on disk before the answer leaves; where it cannot be written, none does. Where
+    it is one person, the act names them by their hash too.
     """
-    here = surroundings(request)
     detail = orjson.dumps(
         {
             "request": request.state.request_id,
@@ -99,10 +97,7 @@ async def audited(
             "persons": list(persons),
         }
     ).decode()
-    act = Act(here.now(), caller(request).name, action, "patient index", detail)
-
-    def write() -> None:
-        with here.database.engine() as connection:
-            audit.write(connection, here.database.sealer, [act])
-
-    await run_in_threadpool(write)
+    whom = persons if len(persons) == 1 else ()
+    await run_in_threadpool(
+        note_opening, request, action, "patient index", detail, patients=whom
+    )

@@ -27,7 +27,7 @@ from engine.store.audit import Act, AuditRow, Verification, Wanted
 PAGE: Final = 100
 EXPORTED: Final = 10_000
 FILTERS: Final = ("actor", "action", "subject", "since", "until", "person")
-COLUMNS: Final = ("id", "at", "actor", "action", "subject", "detail")
+COLUMNS: Final = ("id", "at", "actor", "action", "subject", "detail", "patient")
 _NO_TIME: Final = "is not a time: 2h, today, 2030-01-31 or 2030-01-31T12:00"
 
 
@@ -88,6 +88,7 @@ def _row(request: Request, found: AuditRow) -> dict[str, object]:
         "at": act.at,
         "actor": act.actor,
         "action": act.action,
+        "patient": found.patient,
         "subject": act.subject,
         "detail": act.detail,
     }

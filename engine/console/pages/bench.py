@@ -23,7 +23,7 @@ from engine.channels.bench_sending import bytes_for, reachable, send_now
 from engine.channels.connection_trial import node_of
 from engine.channels.format.channel import Channel
 from engine.channels.saved_tests import NewTest, add_test, expectation
-from engine.console.exposure import expect_to_see
+from engine.console.exposure import expect_to_see, note_opening
 from engine.console.permissions import Permission
 from engine.console.queries import drafts, samples
 from engine.console.queries.drafts import Rules
@@ -296,9 +296,8 @@ def _stored(request: Request, number: int) -> Sheet:
     if found is None or not who.sees(found.channel):
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no message {number}")
     expect_to_see(request, found)
-    act = Act(here.now(), who.name, "view", f"message {number}", "on the test bench")
-    with here.database.engine() as connection:
-        audit.write(connection, here.database.sealer, [act])
+    subject, why = f"message {number}", "on the test bench"
+    note_opening(request, "view", subject, why, patients=[found.person])
     with here.database.reading() as connection:
         data = journal.content(connection, here.database.sealer, number)
     if data is None:

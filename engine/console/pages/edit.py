@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from engine.console.exposure import expect_to_see
+from engine.console.exposure import expect_to_see, note_opening
 from engine.console.pages.message import expect_message
 from engine.console.permissions import Permission
 from engine.console.queries import edits
@@ -26,8 +26,8 @@ from engine.console.queries.message_story import neighbours
 from engine.console.rendering import page
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
-from engine.store import audit, edited_copies, journal
-from engine.store.audit import Act, Order
+from engine.store import edited_copies, journal
+from engine.store.audit import Order
 from engine.store.search import MessageRow
 
 UNSEEN: Final = "The text was changed since: look at what becomes of it, then send."
@@ -52,11 +52,9 @@ class Sheet:
 
 def form(request: Request, message_id: int) -> Response:
     """Show the message as text to edit; that is written down first."""
-    here, who = surroundings(request), caller(request)
     found, data = opened(request, message_id)
-    act = Act(here.now(), who.name, "view", f"message {message_id}", "to edit a copy")
-    with here.database.engine() as connection:
-        audit.write(connection, here.database.sealer, [act])
+    subject, why = f"message {message_id}", "to edit a copy"
+    note_opening(request, "view", subject, why, patients=[found.person])
     if not edits.is_editable(data):
         sheet = Sheet(found, data, "", complaint=UNREADABLE)
         return _page(request, sheet, HTTPStatus.UNPROCESSABLE_ENTITY)

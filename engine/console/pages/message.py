@@ -25,6 +25,7 @@ from engine.console.exposure import (
     covered,
     expect_to_see,
     may_see,
+    note_opening,
     profile_for,
 )
 from engine.console.permissions import Permission
@@ -47,7 +48,7 @@ from engine.store import (
     queues,
     search,
 )
-from engine.store.audit import Act, Order
+from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.queues import DeliveryRow
 from engine.store.seal import Sealer
@@ -116,10 +117,8 @@ def message(
     reveal = may_see(request, found)
     profile = NOTHING if reveal else profile_for(request, found)
     if reveal or profile:
-        how = BY_PROFILE if profile else ""
-        act = Act(here.now(), who.name, "view", f"message {message_id}", how)
-        with here.database.engine() as connection:
-            audit.write(connection, here.database.sealer, [act])
+        subject, how = f"message {message_id}", BY_PROFILE if profile else ""
+        note_opening(request, "view", subject, how, patients=[found.person])
     sealer = here.database.sealer
     with here.database.reading() as connection:
         data = journal.content(connection, sealer, message_id)
@@ -257,10 +256,9 @@ def _is_document(sent: Sent) -> bool:
 def document(request: Request, message_id: int, delivery_id: int) -> Response:
     """Show a C-CDA document that was made, for a frame that can do nothing."""
     here = surroundings(request)
-    expect_to_see(request, expect_message(request, message_id))
-    act = Act(here.now(), caller(request).name, "view", f"message {message_id}")
-    with here.database.engine() as connection:
-        audit.write(connection, here.database.sealer, [act])
+    whose = expect_message(request, message_id)
+    expect_to_see(request, whose)
+    note_opening(request, "view", f"message {message_id}", patients=[whose.person])
     with here.database.reading() as connection:
         row = queues.delivery(connection, delivery_id)
         content = delivery_moves.content(connection, here.database.sealer, delivery_id)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.console.evidence_bar import evidence_bar, total_bar
+from engine.console.exposure import note_opening
 from engine.console.permissions import Permission
 from engine.console.queries.encounters import encounters_of
 from engine.console.rendering import page
@@ -24,14 +25,13 @@ from engine.errors import IllegalTransitionError
 from engine.identity.index import SourceRecord
 from engine.identity.traits import Traits
 from engine.store import (
-    audit,
     patient_views,
     previews,
     second_looks,
     task_moves,
     task_work,
 )
-from engine.store.audit import Act, Order
+from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.patients import SqlPatientIndex
 from engine.store.previews import Preview
@@ -71,15 +71,17 @@ def task(
     """Show one doubt: records side by side, evidence, and what a decision would do."""
     expect_decider(request)
     here = surroundings(request)
-    act = Act(here.now(), caller(request).name, "view", f"task {number}")
-    with here.database.engine() as connection:
+    with here.database.reading() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
         found = task_of(request, index, number)
-        audit.write(connection, here.database.sealer, [act])
+        sides = sides_of(index, found)
+    whom = {each.person for each in sides}
+    note_opening(request, "view", f"task {number}", patients=whom)
+    with here.database.engine() as connection:
+        index = SqlPatientIndex(connection, here.database.sealer)
         shown = _preview(request, index, found, preview) if preview in RULINGS else None
     with here.database.reading() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        sides = sides_of(index, found)
         encounters = encounters_of(
             *(index, task_moves.records_of(index, found)),
             *(here.now(), here.settings.zone),

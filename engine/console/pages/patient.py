@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.channels.queries.directory import Lookup
+from engine.console.exposure import note_opening
 from engine.console.fhir_api.answers import Refusal
 from engine.console.fhir_api.parameters import read_parameters
 from engine.console.listing import Listing, answer
@@ -120,9 +121,7 @@ def patient(request: Request, eid: str, tab: str = "identity") -> Response:
     here = surroundings(request)
     form = request.path_params.get("form", "")
     expect_person(request, here, eid)
-    act = Act(here.now(), caller(request).name, "view", queries.subject(eid))
-    with here.database.engine() as connection:
-        audit.write(connection, here.database.sealer, [act])
+    note_opening(request, "view", queries.PERSON, patients=[eid])
     sealer = here.database.sealer
     with here.directory.open(here.database, confidential=True) as lookup:
         index, connection = lookup.search.patients, lookup.connection

@@ -13,14 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.console.exposure import note_opening
 from engine.console.listing import Listing, answer
 from engine.console.pages.patient import expect_person
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.console.surroundings import Surroundings, caller, surroundings
 from engine.errors import IllegalTransitionError
-from engine.store import audit, patient_views
-from engine.store.audit import Act, Order
+from engine.store import patient_views
+from engine.store.audit import Order
 from engine.store.moves import PERSON_MOVES
 from engine.store.patients import SqlPatientIndex
 
@@ -65,9 +66,7 @@ def record(request: Request, eid: str, form: str) -> Response:
     if form not in FORMS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     expect_person(request, here, eid)
-    act = Act(here.now(), caller(request).name, "export", queries.subject(eid), form)
-    with here.database.engine() as connection:
-        audit.write(connection, here.database.sealer, [act])
+    note_opening(request, "export", queries.PERSON, form, patients=[eid])
     if form != "json":
         return answer(request, _values(here, eid), "patient.html")
     with here.directory.open(here.database, confidential=True) as lookup:

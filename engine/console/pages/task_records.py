@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.console.exposure import openings
 from engine.console.pages.mismatch import (
     ROWS,
     expect_decider,
@@ -30,7 +31,7 @@ from engine.console.staging import write_staged
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
 from engine.store import audit, links, previews, second_looks, task_moves, task_work
-from engine.store.audit import Act, Order
+from engine.store.audit import Order
 from engine.store.moves import Request as Move
 from engine.store.patients import SqlPatientIndex
 from engine.store.previews import Preview
@@ -53,9 +54,10 @@ def records(
         found = task_of(request, index, number)
         if second_looks.is_blind(second_looks.of_task(connection, number), who):
             raise HTTPException(HTTPStatus.CONFLICT, _BLIND)
-        act = Act(here.now(), who, "view", f"task {number}")
-        audit.write(connection, here.database.sealer, [act])
         members = task_moves.records_of(index, found)
+        whom = [each.person for each in members]
+        acts = openings(request, "view", f"task {number}", patients=whom)
+        audit.write(connection, here.database.sealer, acts)
         numbers = [each.number for each in members]
         past = links.history(connection, numbers)
         past += links.standing(connection, number)  # of records that left, too

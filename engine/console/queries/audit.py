@@ -12,10 +12,11 @@ import orjson
 from engine.store import audit, search
 from engine.store.audit import Act, AuditRow, Wanted
 from engine.store.database import Connection
+from engine.store.patient_views import retired_into
 from engine.store.seal import Sealer
 from engine.store.search import MessageFilter
 
-SEEN: Final = frozenset({"view", "reveal"})
+SEEN: Final = frozenset({"view", "reveal", "export", "view.patient", "view.everything"})
 NAMES_PATIENTS: Final = frozenset(
     {"query.pdqm", "query.match", "query.pixm", "view.patient", "search"}
 )
@@ -56,20 +57,24 @@ def viewed(
     before: int,
     limit: int,
 ) -> list[AuditRow]:
-    """Return who opened a person, or a message of theirs, or was told of them."""
+    """Return who opened a person, or a message of theirs, or was told of them.
+
+    Acts of late name the person by a keyed hash, earlier ones as their subject.
+    """
+    persons = (person, *retired_into(connection, person))
     of_person = MessageFilter(person=person)
     messages = search.messages(connection, sealer, of_person, limit=_MESSAGES)
     subjects = (
-        *(f"person {person}", f"patient {person}"),
+        *(f"{kind} {eid}" for kind in ("person", "patient") for eid in persons),
         *(f"message {each.id}" for each in messages),
     )
-    opened = Wanted(wanted.actor, "", subjects, wanted.since, wanted.until)
+    opened = replace(wanted, action="", subjects=subjects, patients=persons)
     rows = audit.search(connection, sealer, opened, before=before, limit=limit)
-    asked = Wanted(wanted.actor, "", ("patient index",), wanted.since, wanted.until)
+    asked = replace(wanted, action="", subjects=("patient index",))
     answers = audit.search(connection, sealer, asked, before=before, limit=_ANSWERS)
-    found = [each for each in rows if each.act.action in SEEN]
-    found += [each for each in answers if person in _told(each)]
-    return sorted(found, key=lambda each: each.id, reverse=True)[:limit]
+    found = {each.id: each for each in rows if each.act.action in SEEN}
+    found |= {each.id: each for each in answers if person in _told(each)}
+    return [found[number] for number in sorted(found, reverse=True)][:limit]
 
 
 def _told(row: AuditRow) -> list[str]:

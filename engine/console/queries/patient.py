@@ -16,7 +16,7 @@ from engine.identity.person import LinkEvent
 from engine.identity.survivorship import Chosen
 from engine.identity.traits import Traits
 from engine.store import audit, links, person_numbers, queues, search, worklist
-from engine.store.audit import AuditRow
+from engine.store.audit import AuditRow, Wanted
 from engine.store.database import Connection
 from engine.store.patient_views import PersonView
 from engine.store.patients import SqlPatientIndex
@@ -63,6 +63,10 @@ class Disclosure:
     basis: str = ""
     by: str = "the engine"
     message: int = 0
+
+
+PERSON: Final = "person"
+"""How the audit trail names whom somebody looked at: a hash beside it tells who."""
 
 
 def subject(eid: str) -> str:
@@ -194,12 +198,8 @@ def acts_of(
     connection: Connection, sealer: Sealer, persons: Sequence[str]
 ) -> list[AuditRow]:
     """Return what people did with a person, newest first."""
-    found = [
-        row
-        for eid in persons
-        for row in audit.rows(connection, sealer, subject=subject(eid), limit=MOST)
-    ]
-    return sorted(found, key=lambda row: -row.id)
+    wanted = Wanted(subjects=tuple(map(subject, persons)), patients=tuple(persons))
+    return audit.search(connection, sealer, wanted, limit=MOST)
 
 
 def open_tasks(

@@ -62,7 +62,7 @@ def test_an_export_holds_every_act_and_itself(tmp_path):
     listing = site.run("audit", "export", "-o", "csv", "--actor", "kim")
     bundle = json.loads(site.run("audit", "export", "--fhir").stdout)
 
-    assert listing.stdout.splitlines()[1].endswith("message.discard,message 7,'=old")
+    assert listing.stdout.splitlines()[1].endswith("message.discard,message 7,'=old,")
     assert bundle["total"] == 5
     kinds = [each["resource"]["type"]["display"] for each in bundle["entry"]]
     assert kinds.count("Audit Log Used") == 2

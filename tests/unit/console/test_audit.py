@@ -1,5 +1,6 @@
 """S13 Audit, and emergency access that is told at once."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,12 +8,12 @@ from sqlalchemy import text
 
 from engine.console.pages import account
 from engine.console.permissions import Permission
-from engine.store import audit
+from engine.store import audit, search
 from engine.store.audit import Act
 from tests.databases import empty_database
-from tests.sites import busy_site
+from tests.sites import busy_site, site_with_doubt
 from tests.stored import NOON
-from tests.web import Lines, Web
+from tests.web import SITE, Lines, Web
 
 AUDITOR = "auditor"
 
@@ -74,7 +75,7 @@ def test_an_export_is_written_down_itself(web):
 
     csv = browser.get("/audit.csv", actor="kim").text
 
-    assert csv.splitlines()[1].endswith("kim,message.discard,message 7,old")
+    assert csv.splitlines()[1].endswith("kim,message.discard,message 7,old,")
     assert [row["action"] for row in items(browser)].count("audit.export") == 2
 
 
@@ -112,6 +113,40 @@ def test_who_viewed_a_patient_is_found_through_messages_and_answers_too(tmp_path
     assert [each["actor"] for each in found] == ["zoe", "eve", "ana"]
     assert "Doe" not in str(found)
     assert "Doe" in str(items(seeing, person="P1"))
+
+
+def test_S11_who_opened_a_person_is_found_by_the_hash_and_by_earlier_subjects(tmp_path):
+    """A trail of before acts were hashed goes on in one chain with those of today."""
+    site = site_with_doubt(tmp_path)
+    web = Web(site.database("console"), replace(SITE, folder=site.config))
+    with web.database.reading() as connection:
+        row = search.message(connection, 1)
+    assert row is not None
+    person = row.person
+    write(web, act("old", "view", f"person {person}"), act("old", "view", "person P0"))
+    doctor = web.signed_in("steward", "records", name="doc")
+
+    doctor.browse(f"/patients/{person}")
+    doctor.browse("/work/mismatch/1")
+    web.allowed().get(f"/fhir/Patient/{person}")
+    site.run("messages", "show", row.id, "--reveal")
+    site.run("deliveries", "show", 1, "--document")
+    found = items(web.signed_in(AUDITOR), person=person)
+
+    acts = [(each["action"], each["subject"]) for each in reversed(found)]
+    assert acts == [
+        ("view", f"person {person}"),
+        ("view", "person"),
+        ("view", "task 1"),
+        ("view.patient", "patient index"),
+        ("reveal", f"message {row.id}"),
+        ("reveal", f"message {row.id}"),
+    ]
+    assert found[-1]["patient"] == ""
+    assert len({each["patient"] for each in found[:-1]}) == 1
+    assert "were as written" in web.signed_in(AUDITOR).submit("/audit/verify").text
+    views = doctor.browse(f"/patients/{person}", "tab=views").text
+    assert "task 1" in views
 
 
 def test_a_whole_chain_is_said_to_be_as_written(web):

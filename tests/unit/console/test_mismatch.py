@@ -61,7 +61,8 @@ def test_opening_a_doubt_is_written_down_and_needs_the_right_to_see_patients(web
 
     with web.database.reading() as connection:
         rows = audit.rows(connection, web.database.sealer, subject="task 1")
-    assert [row.act.action for row in rows] == ["view"]
+    assert [row.act.action for row in rows] == ["view", "view"]
+    assert len({row.patient for row in rows} - {""}) == 2
     assert blind.browse("/work/mismatch/1").status == 403
     assert blind.submit("/work/mismatch/1/same", reason="x").status == 403
     assert "/work/mismatch/1" not in blind.browse("/work", "kind=mismatch").text
