@@ -1,12 +1,16 @@
 """Feeding the patient index with many messages, and on from where it stopped."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
-from itertools import count, islice, repeat
+from itertools import islice
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Final
 
+from engine.cli.intake import Group, Intake, read_ahead
 from engine.cli.invocation import now
 
 if TYPE_CHECKING:
@@ -24,40 +28,52 @@ def taken(
     *,
     numbered: bool = False,
     load: str = "",
+    processes: int = 0,
 ) -> Iterator[int]:
     """Decide and write messages in groups; yield how many were read after each group.
 
     Each message is decided as a worker would decide it, and sees those before it; only
-    what the index writes is gathered. ``numbered`` gives the messages numbers of their
-    own, for a store without a journal; else they have none. With ``load``, the name of
-    one file's load, messages that an earlier run committed are passed over.
+    what the index reads and writes is gathered. ``numbered`` gives the messages numbers
+    of their own, for a store without a journal; else they have none. With ``load``, the
+    name of one file's load, messages that an earlier run committed are passed over.
+    ``processes`` read messages ahead.
     """
     from engine.channels.collector import Collector
-    from engine.hl7 import parse
-    from engine.identity import decide, registration_of
+    from engine.identity import decide
     from engine.store.counters import reserve
     from engine.store.patient_changes import apply
-    from engine.store.patients import PatientCache, SqlPatientIndex, mint
+    from engine.store.patients import PatientCache, SqlPatientIndex
 
-    cache, numbers = PatientCache(), count(1) if numbered else repeat(0)
+    cache = PatientCache()
     done = position(database, load) if load else 0
-    rest = islice(messages, done, None)
-    with closing(Collector()) as collector:
-        while batch := list(islice(rest, BATCH)):
+    groups = _groups(islice(messages, done, None), numbered=numbered)
+    reading = replace(reading, assigners=dict(reading.assigners))  # no view travels
+    intake = Intake(reading, dict(model.formal), database.sealer.blind("block keys"))
+    with (
+        closing(Collector()) as collector,
+        closing(read_ahead(intake, groups, processes)) as read,
+    ):
+        for batch, registrations in read:
             with (
                 database.engine() as connection,
                 SqlPatientIndex(connection, database.sealer, cache) as index,
             ):
                 at = now()
-                for data in batch:
-                    found = registration_of(parse(data), reading, mint, next(numbers))
-                    if found.registration is not None:
-                        apply(index, decide(found.registration, index, model), at)
+                index.read_ahead(registrations)
+                for each in registrations:
+                    apply(index, decide(each, index, model), at)
                 if load:
                     reserve(connection, load, len(batch))
             collector.after_batch()
             done += len(batch)
             yield done
+
+
+def _groups(messages: Iterable[bytes], *, numbered: bool) -> Iterator[Group]:
+    rest, done = iter(messages), 0
+    while batch := list(islice(rest, BATCH)):
+        yield batch, done + 1 if numbered else 0
+        done += len(batch)
 
 
 def load_of(feed: Path) -> str:
@@ -75,3 +91,14 @@ def position(database: "Database", load: str) -> int:
 
     with database.engine() as connection:
         return reserve(connection, load, 0).start - 1
+
+
+def spare_cores() -> int:
+    """Return how many cores this process may use besides the one it decides on."""
+    return (os.cpu_count() or 1) - 1
+
+
+def cpu_seconds() -> float:
+    """Return the processor time of this process and of those that read for it."""
+    ended = os.times()
+    return process_time() + ended.children_user + ended.children_system

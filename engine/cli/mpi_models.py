@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import process_time
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 import rich_click as click
@@ -176,14 +176,19 @@ def _index() -> "Iterator[SqlPatientIndex]":
 @click.command("load", cls=Command)
 @click.argument("feed", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--channel", "name", required=True, help="Whose identity part decides.")
-def load(feed: Path, name: str) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(0, 64),
+    help="That read messages ahead; as many as there are other cores.",
+)
+def load(feed: Path, name: str, processes: int | None) -> None:
     """Register the patients of many ADT messages; nothing is mapped or sent.
 
     Every message is decided as if it had come one at a time. Begun again, it goes on
     behind the last message that was committed.
     """
     from engine.channels.processing.assemble import reading_of
-    from engine.cli.loading import load_of, position, taken
+    from engine.cli.loading import cpu_seconds, load_of, position, spare_cores, taken
     from engine.peers.sending import read_messages
 
     found = site()
@@ -196,20 +201,23 @@ def load(feed: Path, name: str) -> None:
         raise Stop(sentence, Exit.USAGE, "send the file through the channel instead")
     reading = reading_of(channel, found.matching)
     model = found.models[channel.identity.model]
-    started, load_name = process_time(), load_of(feed)
+    began, cpu, load_name = perf_counter(), cpu_seconds(), load_of(feed)
+    helping = spare_cores() if processes is None else processes
     with store(create=True) as database:
         before = done = position(database, load_name)
         if before:
             note(f"going on behind message {before:,}")
         messages = read_messages(feed)
-        for done in taken(database, messages, model, reading, load=load_name):
+        for done in taken(
+            database, messages, model, reading, load=load_name, processes=helping
+        ):
             note(f"{done:,} messages")
-    spent = process_time() - started
     emit_one(
         {
             "messages": done,
             "now": done - before,
-            "per_cpu_second": round((done - before) / spent) if spent else 0,
+            "per_second": round((done - before) / (perf_counter() - began)),
+            "per_cpu_second": round((done - before) / (cpu_seconds() - cpu)),
         }
     )
 

@@ -66,7 +66,8 @@ class Registration:
     ``minted`` is the enterprise identifier a new person will get; ``happened`` is UTC,
     ``YYYYMMDDHHMMSS``. ``fills_only`` marks messages (results, orders) that may
     complete traits but not change them. ``also`` are further patients of the message.
-    ``confidential`` is None where the message says nothing of it.
+    ``confidential`` is None where the message says nothing of it. ``keys`` are the
+    block keys of the traits where they were made beforehand.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -81,6 +82,7 @@ class Registration:
     policy: Policy = Policy()
     also: tuple["Registration", ...] = ()
     confidential: bool | None = None
+    keys: tuple[int, ...] = ()
 
 
 class Assigner(NamedTuple):

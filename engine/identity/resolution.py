@@ -75,7 +75,7 @@ def decide_unknown(
 ) -> Decision:
     """Return the decision for a record that is not in the index yet."""
     traits = registration.traits
-    keys = keys_of(traits, index, model)
+    keys = list(registration.keys) or keys_of(traits, index, model)
     if traits.isolated:
         return _new(registration, keys, _SET_APART[Kind(traits.kind)], model)
     if not enough(traits):

@@ -51,6 +51,10 @@ class PatientBuffer:
         for key in keys:
             self.blocks[key].append(number)
 
+    def members(self, person: str) -> list[SourceRecord]:
+        """Return the new records of one person."""
+        return [each for each in self.records.values() if each.person == person]
+
     def sharing(self, keys: Sequence[int]) -> Counter[int]:
         """Return how many of the keys each new record shares."""
         shared: Counter[int] = Counter()

@@ -221,6 +221,7 @@ def _sealed(patients: SqlPatientIndex, traits: Traits, context: str) -> bytes:
 
 
 def _block(patients: SqlPatientIndex, number: int, change: RecordChange) -> None:
+    patients.ahead.forget((*change.keys_removed, *change.keys_added))
     if change.keys_removed:
         patients.connection.execute(
             _DELETE_BLOCKS, {"record": number, "keys": list(change.keys_removed)}

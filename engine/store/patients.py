@@ -13,27 +13,19 @@ from importlib.resources import files
 from typing import Any, Final, Self
 
 from nicknames import NickNamer
-from sqlalchemy import Connection, bindparam, or_, select, text, union
+from sqlalchemy import Connection, select, text
 
 from engine.identity.blocking import CANDIDATES, ROWS_PER_KEY
-from engine.identity.decision import Ruling
 from engine.identity.index import Identifier, SourceRecord
-from engine.identity.registration import Category
+from engine.identity.registration import Registration
 from engine.identity.traits import Traits, unpacked
 from engine.identity.weights import Frequencies, Mode, Model, shipped_model
-from engine.store import family_names
+from engine.store import family_names, rulings
 from engine.store.counters import chunks, reserve
 from engine.store.patient_buffer import PatientBuffer
-from engine.store.patient_tables import (
-    NumberState,
-    TaskState,
-    authority,
-    different,
-    record,
-    task,
-    task_candidate,
-)
+from engine.store.patient_tables import NumberState, authority
 from engine.store.plain_sql import fetcher
+from engine.store.read_ahead import ReadAhead
 from engine.store.seal import Sealer
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -85,35 +77,6 @@ _NEXT: Final = (
     "ORDER BY r.id LIMIT 1000"
 )
 _COUNTS: Final = "SELECT key, records FROM engine.name_count WHERE key IN (?, ?, ?)"
-_APART: Final = select(different).where(
-    or_(different.c.low == bindparam("record"), different.c.high == bindparam("record"))
-)
-_IDENTIFYING: Final = select(record.c.id, record.c.identifying).where(
-    record.c.id.in_(bindparam("ids", expanding=True))
-)
-_NAMING: Final = union(
-    select(task.c.id).where(task.c.record == bindparam("record")),
-    select(task_candidate.c.task).where(task_candidate.c.record == bindparam("record")),
-)
-_DOUBTED: Final = (
-    select(task.c.record, task_candidate.c.record.label("candidate"))
-    .join(task_candidate, task_candidate.c.task == task.c.id)
-    .where(
-        task.c.id.in_(_NAMING),
-        task.c.state == TaskState.OPEN,
-        task.c.category.in_([Category.DUPLICATE, Category.OVERLAP]),
-    )
-)
-_RULING: Final = (
-    select(task.c.decision)
-    .where(
-        task.c.message == bindparam("message"),
-        task.c.state == TaskState.DECIDED,
-        task.c.decision.in_(list(Ruling)),
-    )
-    .order_by(task.c.id.desc())
-    .limit(1)
-)
 _AUTHORITY: Final = select(authority.c.id, authority.c.key)
 
 
@@ -125,6 +88,13 @@ def _members_of(persons: int) -> str:
         f"SELECT {COLUMNS} FROM engine.record AS r "  # noqa: S608 - only marks are written in
         f"WHERE r.person IN ({marks}) ORDER BY r.person, r.id"
     )
+
+
+@lru_cache(maxsize=CANDIDATES)
+def _records(numbers: int) -> str:
+    """Fetch so many records by their numbers."""
+    marks = ", ".join("?" * numbers)
+    return f"SELECT {COLUMNS} FROM engine.record AS r WHERE r.id IN ({marks})"  # noqa: S608 - only marks are written in
 
 
 @lru_cache(maxsize=64)
@@ -184,6 +154,7 @@ class SqlPatientIndex:
         self._serial = reads_only or connection.dialect.name == "sqlite"
         self._secret = sealer.blind("block keys")
         self.buffer = PatientBuffer()
+        self.ahead = ReadAhead()
         self.fetch = fetcher(connection)
 
     def __enter__(self) -> Self:
@@ -191,6 +162,7 @@ class SqlPatientIndex:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
+            self.ahead = ReadAhead()  # it is asked no more
             self.flush()
 
     def flush(self) -> None:
@@ -198,7 +170,20 @@ class SqlPatientIndex:
         if new := self.buffer.records:
             named = [(number, each.traits) for number, each in new.items()]
             family_names.keep(self.connection, self.sealer, named)
+        self.ahead.written(self.buffer.blocks, self.buffer.numbers)
         self.buffer.write(self.connection)
+
+    def read_ahead(self, registrations: Iterable[Registration]) -> None:
+        """Look up together what new records will be asked for one by one.
+
+        Only those count whose keys are made. Nothing is decided differently for it.
+        """
+        self._serialise()
+        new = [each for each in registrations if each.keys]
+        keys = {key for each in new for key in each.keys}
+        numbers = {self.key_of(n) for each in new for n in each.identifiers}
+        self.ahead.read(self.fetch, keys, numbers)
+        self._numbers = iter(reserve(self.connection, "link_event", len(new) or 1))
 
     @property
     def secret(self) -> bytes:
@@ -225,7 +210,8 @@ class SqlPatientIndex:
             for key, each in keys.items()
             if key in new
         }
-        asked = [key for key in keys if key not in new]
+        absent = self.ahead.absent
+        asked = [key for key in keys if key not in new and key not in absent]
         if asked:
             for row in self.fetch(_known(len(asked)), asked):
                 old = row[-1] == NumberState.OLD
@@ -237,7 +223,7 @@ class SqlPatientIndex:
         if not keys:
             return []
         self._serialise()
-        rows = self.fetch(_candidates(len(keys)), keys)
+        rows = self._sharing(keys)
         new = self.buffer.sharing(keys)
         if not new:
             return [self.read(row) for row in rows]
@@ -246,10 +232,21 @@ class SqlPatientIndex:
         shared.sort(key=lambda each: (-each[0], each[1].number))
         return [each for _, each in shared[:CANDIDATES]]
 
+    def _sharing(self, keys: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Return the rows of written records that share most keys, and how many."""
+        best = self.ahead.best(keys)
+        if best is None:
+            return self.fetch(_candidates(len(keys)), keys)
+        if not best:
+            return []
+        rows = self.fetch(_records(len(best)), [*best])
+        found = [(*row, best[row[0]]) for row in rows]
+        return sorted(found, key=lambda row: (-row[-1], row[0]))
+
     def members(self, person: str) -> list[SourceRecord]:
         """Return the records of one active person."""
-        self.flush()
-        return [self.read(row) for row in self.fetch(MEMBERS, (person,))]
+        rows = self.fetch(MEMBERS, (person,))
+        return [*map(self.read, rows), *self.buffer.members(person)]
 
     def members_of(self, persons: Collection[str]) -> dict[str, list[SourceRecord]]:
         """Return the records of some active persons; who has none is left out."""
@@ -282,31 +279,21 @@ class SqlPatientIndex:
 
     def told_apart(self, record: int, traits: Traits) -> frozenset[int]:
         """Return the records a person decided to be different, and still holds so."""
-        pairs = self.connection.execute(_APART, {"record": record}).all()
+        pairs = rulings.told_apart(self.connection, record)
         if not pairs:
             return frozenset()
-        now = self.identifying(traits)
-        then = {
-            (pair.high if pair.low == record else pair.low): (
-                pair.high_identifying if pair.low == record else pair.low_identifying
-            )
-            for pair in pairs
-            if now
-            == (pair.low_identifying if pair.low == record else pair.high_identifying)
-        }
         self.flush()
-        others = self.connection.execute(_IDENTIFYING, {"ids": list(then)})
-        return frozenset(row.id for row in others if row.identifying == then[row.id])
+        return rulings.still_apart(
+            self.connection, pairs, record, self.identifying(traits)
+        )
 
     def doubted(self, record: int) -> frozenset[int]:
         """Return the records an open doubt about likeness names together with one."""
-        found = self.connection.execute(_DOUBTED, {"record": record}).all()
-        return frozenset(number for row in found for number in row) - {record}
+        return rulings.doubted(self.connection, record)
 
     def ruling(self, message: int) -> str:
         """Return what a person said about the doubt of this message, or ``""``."""
-        found = self.connection.execute(_RULING, {"message": message}).scalar()
-        return found or ""
+        return rulings.ruling(self.connection, message)
 
     # -- what the writing side needs, too ----------------------------------------------
 

@@ -33,7 +33,7 @@ def standing(patients: SqlPatientIndex, person: str, joining: int = 0) -> Standi
     ``joining`` is a record that is about to belong to the person, if it does not yet.
     """
     found = patients.fetch(_RECORDS, (person, person))
-    new = [each for each in patients.buffer.records.values() if each.person == person]
+    new = patients.buffer.members(person)
     numbers = [row[0] for row in found if row[0]] + [each.number for each in new]
     absorbed = tuple(sorted(row[1] for row in found if not row[0]))
     if len({*numbers, joining} - {0}) < 2:  # noqa: PLR2004 - one alone

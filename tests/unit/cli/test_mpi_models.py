@@ -46,10 +46,12 @@ def records(site):
     return found
 
 
-def loaded(site, feed):
+def loaded(site, feed, processes=0):
     [file] = feed.glob("*.hl7")
-    result = site.run("mpi", "load", file, "--channel", "hospital-adt")
-    return one(result)
+    name = "hospital-adt"
+    return one(
+        site.run("mpi", "load", file, "--channel", name, "--processes", processes)
+    )
 
 
 def test_M22_a_model_is_trained_compared_activated_and_rolled_back(site, feed):
@@ -120,7 +122,7 @@ def test_a_load_goes_on_where_it_was_interrupted_and_gives_the_same_tables(
     tmp_path, feed, monkeypatch
 ):
     whole, parts = (site_with_doubt(tmp_path / name) for name in ("whole", "parts"))
-    loaded(whole, feed)
+    loaded(whole, feed, processes=1)
     monkeypatch.setattr(loading, "BATCH", 20)
     seen = []
 
@@ -133,7 +135,8 @@ def test_a_load_goes_on_where_it_was_interrupted_and_gives_the_same_tables(
     registration_of = identity.registration_of
     monkeypatch.setattr(identity, "registration_of", interrupted)
     [file] = feed.glob("*.hl7")
-    parts.run("mpi", "load", file, "--channel", "hospital-adt")
+    at = ("--channel", "hospital-adt", "--processes", 0)
+    parts.run("mpi", "load", file, *at)
     first = len(records(parts))
     again = loaded(parts, feed)
 
@@ -141,6 +144,21 @@ def test_a_load_goes_on_where_it_was_interrupted_and_gives_the_same_tables(
     assert len(records(parts)) > first
     assert loaded(parts, feed)["now"] == 0
     assert _said(parts) == _said(whole)
+
+
+def test_what_cannot_be_read_elsewhere_says_why_in_the_process_that_decides(
+    site, feed, tmp_path
+):
+    [file] = feed.glob("*.hl7")
+    broken = tmp_path / "broken.hl7"
+    broken.write_bytes(file.read_bytes() + b"MSH|^~^~|\r")
+
+    result = site.run(
+        "mpi", "load", broken, "--channel", "hospital-adt", "--processes", 1
+    )
+
+    assert result.exit_code == Exit.PROBLEMS
+    assert "MSH-2 is empty or names one delimiter twice" in result.output
 
 
 def _said(site):
