@@ -1,20 +1,23 @@
-"""What rows of ``map`` carry over: it is not lost, so the loss report leaves it out.
+"""What a channel carries over itself: it is not lost, the loss report leaves it out.
 
 A row carries a leaf of the message when the value it writes tells all of that text: as
 it stands, as a time, as a code table translates it, or as the text it was found equal
 to. What is joined with other text, cut, or only compared may not be there: it stays
-listed.
+listed. What a step of ``edit`` copies out of a site's own segment is carried where the
+built-in map takes the field it is copied to.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from engine.hl7 import Message, Segment
 from engine.transforms.expressions import Expression
 from engine.transforms.fhir.mapped import Entry, Mapped
 from engine.transforms.fhir.paths import FhirPath
-from engine.transforms.leftover import Spot, left_over
+from engine.transforms.leftover import Numbers, left_over
+from engine.transforms.places import Spot
 from engine.transforms.scope import Carried, EditContext, Leaf, Type
 from engine.transforms.trace import Lookup, Loss
 
@@ -52,7 +55,22 @@ def told_by(
             yield leaf
 
 
-def is_told(mapped: Mapped, entry: Entry, path: FhirPath, value: object) -> bool:
+def note_copied(leaves: Iterable[Leaf], spot: Spot, context: EditContext) -> None:
+    """Remember that a step wrote these leaves, and nothing else, at a spot."""
+    stands = partial(_is_mapped, spot, spot.raw, context)
+    for leaf in leaves:
+        if leaf.segment.id.startswith("Z"):
+            context.copied.append(Carried(leaf, stands))
+
+
+def _is_mapped(spot: Spot, raw: str, context: EditContext, mapped: Mapped) -> bool:
+    """Whether a spot is as a step left it, and nothing of its field is lost."""
+    place = _place(context.message, spot.segment, spot.path.field)
+    fields = {loss.path.partition(".")[0] for loss in mapped.losses}
+    return bool(raw) and spot.raw == raw and place not in fields | {""}
+
+
+def is_told(entry: Entry, path: FhirPath, value: object, mapped: Mapped) -> bool:
     """Whether a resource is still there and has a value at the element of a path."""
     names = [step.name for step in path.steps]
     return any(entry is each for each in mapped.entries) and value in _values(
@@ -71,29 +89,39 @@ def _values(node: object, names: Sequence[str]) -> Iterator[object]:
         yield from _values(node[names[0]], names[1:])
 
 
-def settle(
-    losses: Iterable[Loss], message: Message, carried: Iterable[Carried]
-) -> Iterator[Loss]:
-    """Yield what is lost still; of a field that is carried in part, its components."""
-    told: dict[str, tuple[Segment, int, set[Spot]]] = {}
-    for leaf, stands in carried:
-        if stands():
-            place = _place(message, leaf.segment, leaf.field)
-            known = told.setdefault(place, (leaf.segment, leaf.field, set()))
-            known[2].add(leaf[2:])
-    for loss in losses:
-        place, _, component = loss.path.partition(".")
-        if place in told:
-            yield from _left(loss, place, int(component or 0), *told[place])
-        else:
-            yield loss
+def settle(mapped: Mapped, context: EditContext) -> None:
+    """Leave out of the losses what rows carried, then what steps copied and is mapped.
+
+    Of a field that is carried in part the rest is listed by component.
+    """
+    for carried in (context.carried, context.copied):
+        told: dict[str, tuple[Segment, int, set[Numbers]]] = {}
+        for leaf, stands in carried:
+            place = _place(context.message, leaf.segment, leaf.field)
+            if place and stands(mapped):
+                known = told.setdefault(place, (leaf.segment, leaf.field, set()))
+                known[2].add(leaf[2:])
+        if told:
+            left = [each for loss in mapped.losses for each in _without(loss, told)]
+            mapped.losses = list(dict.fromkeys(left))
 
 
 def _place(message: Message, segment: Segment, field: int) -> str:
-    """Return the path of a field as the losses write it."""
+    """Return the path of a field as the losses write it, ``""`` when it is gone."""
     alike = message.all(segment.id)
-    number = next(at for at, each in enumerate(alike, 1) if each is segment)
-    return f"{segment.id}{f'[{number}]' if number > 1 else ''}-{field}"
+    number = next((at for at, each in enumerate(alike, 1) if each is segment), 0)
+    count = f"[{number}]" if number > 1 else ""
+    return f"{segment.id}{count}-{field}" if number else ""
+
+
+def _without(
+    loss: Loss, told: Mapping[str, tuple[Segment, int, set[Numbers]]]
+) -> Iterator[Loss]:
+    place, _, component = loss.path.partition(".")
+    if place in told:
+        yield from _left(loss, place, int(component or 0), *told[place])
+    else:
+        yield loss
 
 
 def _left(
@@ -102,7 +130,7 @@ def _left(
     component: int,
     segment: Segment,
     field: int,
-    told: set[Spot],
+    told: set[Numbers],
 ) -> Iterator[Loss]:
     """Yield a loss of a field, or of one component of it, without what is told."""
     many = len(segment.positions(field)) > 1

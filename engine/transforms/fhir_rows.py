@@ -57,8 +57,7 @@ def run_rows(rows: Sequence[MapRow], mapped: Mapped, context: EditContext) -> No
     if rows:
         context.reference = _references(mapped, context)
         _run(rows, mapped, context)
-        lost = settle(mapped.losses, context.message, context.carried)
-        mapped.losses = list(dict.fromkeys(lost))
+    settle(mapped, context)
 
 
 def _run(rows: Sequence[MapRow], mapped: Mapped, context: EditContext) -> None:
@@ -203,7 +202,7 @@ class Writing:
         if isinstance(self.source, Expression):
             lookups = context.lookups[before:]
             for leaf in told_by(self.source, value, lookups, context):
-                stands = partial(is_told, mapped, entry, self.path, value)
+                stands = partial(is_told, entry, self.path, value)
                 context.carried.append(Carried(leaf, stands))
 
 

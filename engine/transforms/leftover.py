@@ -6,12 +6,12 @@ from typing import TypeAlias
 
 from engine.hl7 import Segment
 
-Spot: TypeAlias = tuple[int, ...]
+Numbers: TypeAlias = tuple[int, ...]
 """Repetition, component and subcomponent of a field, each from 1."""
 
 
 def left_over(
-    segment: Segment, field: int, carried: AbstractSet[Spot]
+    segment: Segment, field: int, carried: AbstractSet[Numbers]
 ) -> Iterator[tuple[int, int]]:
     """Yield repetition and component of what a field says besides the leaves carried.
 

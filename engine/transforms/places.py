@@ -10,7 +10,7 @@ from engine.hl7.escapes import decode, encode
 from engine.hl7.path import ALL
 from engine.hl7.segment import NULL
 from engine.transforms.expressions import Expression
-from engine.transforms.scope import EditContext, LoopItem, Scope, Value
+from engine.transforms.scope import EditContext, Leaf, LoopItem, Scope, Value
 from engine.transforms.terms import encoded_part, loop_depth, segments_at
 from engine.transforms.trace import Change
 
@@ -40,6 +40,18 @@ class Spot:
         if self.repetition or path.component:
             place = (max(self.repetition, 1), path.component, path.subcomponent)
         self.segment.put(path.field, raw, *filter(None, place))
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Yield every leaf at or below this place, as far as the field goes."""
+        field, path = self.path.field, self.path
+        repetition = self.repetition or min(path.component, 1)
+        asked = repetition, path.component, path.subcomponent
+        for number, found in enumerate(self.segment.positions(field), 1):
+            for component in range(1, found.component_count + 1):
+                for below in range(1, len(found.sub(component)) + 1):
+                    place = number, component, below
+                    if all(a in (0, b) for a, b in zip(asked, place, strict=True)):
+                        yield Leaf(self.segment, field, *place)
 
     def leaf(self) -> "Spot":
         """Return the first leaf at or below this place."""

@@ -6,13 +6,16 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.hl7 import Finding, Message, Segment
 from engine.hl7.timestamps import Precision, Timestamp
 from engine.transforms.code_tables import CodeTable, MissPolicy
 from engine.transforms.step_context import Resources
 from engine.transforms.trace import Change, Lookup, Miss
+
+if TYPE_CHECKING:
+    from engine.transforms.fhir.mapped import Mapped
 
 
 class Type(StrEnum):
@@ -95,10 +98,10 @@ class Leaf(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """A leaf whose text a row of ``map`` wrote, and whether it still stands there."""
+    """A leaf whose text a step or row wrote, and whether it is there in the end."""
 
     leaf: Leaf
-    stands: Callable[[], bool]
+    stands: "Callable[[Mapped], bool]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,8 @@ class EditContext:
     gets the resources as JSON and returns what the step made of them. ``pseudonym``
     makes a word nobody can reverse without the site's key. ``reference`` is there for
     rows of ``map`` only, ``named`` are the resources they added by name and ``carried``
-    what they carried over. ``clock`` is a monotonic clock in seconds; without it steps
-    have no time budget.
+    what they carried over; ``copied`` is what steps copied out of site segments.
+    ``clock`` is a monotonic clock in seconds; without it steps have no time budget.
     """
 
     message: Message
@@ -163,6 +166,7 @@ class EditContext:
     reference: Callable[[str, str], dict[str, object] | None] | None = None
     named: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
     carried: list[Carried] = field(default_factory=list)
+    copied: list[Carried] = field(default_factory=list)
     clock: Callable[[], float] | None = None
     loops: list[LoopItem] = field(default_factory=list)
     index: int = 0

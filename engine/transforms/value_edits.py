@@ -8,6 +8,7 @@ from engine.hl7 import Path
 from engine.hl7.escapes import decode, encode
 from engine.hl7.segment import NULL
 from engine.transforms.calendar_functions import Reading, in_zone, shown
+from engine.transforms.carrying import note_copied, told_by
 from engine.transforms.code_tables import CodeTable, MissPolicy, OnMissing
 from engine.transforms.edits import Run
 from engine.transforms.expressions import Expression
@@ -51,20 +52,26 @@ def each_spot(
 
 def set_value(target: Target, value: Expression, line: str) -> Run:
     """Return ``set``: one value, replacing what is at and below the path."""
+    of_site = any(path.startswith("Z") for path in value.paths)
 
     def run(context: EditContext) -> None:
+        before = len(context.lookups)
         text = text_of(settled(value, context))
         spots = list(target.spots(context))
         if not spots:
             note_absence(target, context, line)
         for spot in spots:
             write(spot, encode(text, spot.segment.delimiters), context, line)
+        if of_site and spots:
+            told = told_by(value, text, context.lookups[before:], context)
+            note_copied(told, spots[0], context)
 
     return run
 
 
 def copy(source: Target, target: Target, line: str, *, moves: bool) -> Run:
     """Return ``copy`` or ``move``: structure, repetitions and null go along."""
+    of_site = not moves and source.path.segment.startswith("Z")
 
     def run(context: EditContext) -> None:
         found = source.first(context)
@@ -82,6 +89,8 @@ def copy(source: Target, target: Target, line: str, *, moves: bool) -> Run:
             write(spot, fitting, context, line)
         if moves and spots:
             write(found, "", context, line)
+        elif of_site and spots and spots[0].raw == raw:
+            note_copied(found.leaves(), spots[0], context)
 
     return run
 

@@ -11,7 +11,7 @@ from engine.transforms.fhir.datatypes import append, code, extension, plain
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.patient import flag
-from engine.transforms.leftover import Spot, left_over
+from engine.transforms.leftover import Numbers, left_over
 
 _CONCEPT: Final = frozenset((1, component, 1) for component in range(1, 23))
 """The leaves of a coded field, CWE.1 to CWE.22, of which one concept is made."""
@@ -23,7 +23,7 @@ def map_site_segment(conversion: Conversion, node: Node) -> None:
     owner = subject.encounter or subject.patient
     if owner is None:
         return
-    carried: dict[int, set[Spot]] = {}
+    carried: dict[int, set[Numbers]] = {}
     for path, rule in conversion.context.options.z.items():
         segment_id, _, place = path.partition("-")
         field, _, component = place.partition(".")

@@ -20,7 +20,7 @@ from engine.transforms.fhir_rows import (
 )
 from engine.transforms.scope import EditContext, Loop, Scope
 from tests.builders import adt_a01
-from tests.channel_files import NOON
+from tests.channel_files import NOON, edited
 
 LINE = "channels/adt.yaml:9"
 SITE = 'Patient.extension["https://site.example/{}"].value{}'
@@ -155,6 +155,41 @@ def test_of_a_field_whose_part_became_an_extension_the_rest_is_lost():
     assert ("ZPV-1.1", "z-segment") in z
     assert ("ZPV-2.1", "z-segment") in z  # of the second repetition
     assert [each for each, _ in z] == ["ZPV-1.1", "ZPV-2.1", "ZPV[2]-1"]
+
+
+def lost_after(steps, *rows, segments=("PV1|1|I", "ZPV|1|Y|A^B|20300102")):
+    """Return the Z fields listed as lost after steps of ``edit`` and rows."""
+    context, _ = edited(steps, adt_a01(*segments))
+    found = map_message(context.message, MapContext())
+    run_rows(rows, found, context)
+    return [loss.path for loss in found.losses if loss.path.startswith("Z")]
+
+
+def test_what_a_step_copies_out_of_a_site_segment_is_carried_where_it_is_mapped():
+    assert lost_after("[{set: PV1-10, to: trim(ZPV-2)}]") == without("ZPV-2")
+    assert lost_after("[{copy: ZPV-3, to: PV1-10}]") == without("ZPV-3")
+    assert lost_after("[{copy: ZPV-3.2, to: PV1-10}]") == [
+        "ZPV-1", "ZPV-2", "ZPV-3.1", "ZPV-4",
+    ]  # fmt: skip
+    assert lost_after("[{move: ZPV-3, to: PV1-10}]") == without("ZPV-3")
+
+
+def test_what_a_step_copies_where_nothing_takes_it_or_in_part_stays_lost():
+    assert lost_after("[{copy: ZPV-3, to: PV1-30}]") == ALL
+    assert lost_after("[{copy: ZPV-3, to: PV1-10.1}]") == ALL
+    assert lost_after('[{set: PV1-10, to: "left(ZPV-4, 4)"}]') == ALL
+    assert lost_after("[{set: PV1-10, to: ZPV-2}, {clear: PV1-10}]") == ALL
+    assert lost_after("[{set: PV2-3, to: ZPV-2}, {copy: ZPV-2, to: PV2-3}]") == ALL
+    assert lost_after("[{set: PV1-10, to: ZPV-2}, {remove-segment: ZPV}]") == []
+    assert lost_after("[{set: PV1-10, to: ZPV-2}, {remove-segment: PV1}]") == ALL
+
+
+def test_what_a_step_copies_from_site_segment_to_site_segment_a_row_can_carry():
+    step, row = "[{copy: ZPV-3, to: ZPV-9}]", carrying("ZPV-9.2")
+
+    assert lost_after(step) == [*ALL, "ZPV-9"]
+    assert lost_after(step, row) == [*ALL, "ZPV-9.1"]
+    assert lost_after(step, row, carrying("ZPV-9", name="b")) == without("ZPV-3")
 
 
 WORDS = st.text("AB^&~", max_size=8)
