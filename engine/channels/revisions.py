@@ -8,14 +8,14 @@ Spec:
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from engine.channels import table_files
 from engine.channels.draft import CHANNELS, draft_folder
-from engine.channels.format.load import load_site
+from engine.channels.format.load import Site, load_site
 from engine.channels.format.revision import ALWAYS_USED
 from engine.channels.live_files import file_of, files_of, texts_in
 from engine.channels.table_moves import use
@@ -44,8 +44,11 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class RolledBack:
-    """What came of a roll back: its number, and how many processes were told."""
+class Rewritten:
+    """What came of a change: its configuration's number, how many processes heard.
+
+    The number is 0 where this is what runs already.
+    """
 
     number: int
     told: int
@@ -85,7 +88,7 @@ def roll_back(
     place: tuple[str, int],
     seen: str,
     order: Order,
-) -> RolledBack:
+) -> Rewritten:
     """Write a channel's file as a configuration had it, and let the engine read it.
 
     Only the channel's own file is written; everything is checked with it first. What
@@ -103,20 +106,56 @@ def roll_back(
             the file is as it was.
     """
     channel, number = place
-    folder, path = settings.folder, file_of(channel)
-    text = _text(database, _at(database, folder, number), path)
-    with (
-        table_files.alone(folder, CHANNELS),
-        draft_folder(folder, channel, text.decode("utf-8", "replace")) as made,
-    ):
+    path = file_of(channel)
+    text = _text(database, _at(database, settings.folder, number), path)
+
+    def change(now: bytes) -> bytes:
+        _expect_as_seen(channel, now, text, seen)
+        return text
+
+    why = f"rolled back to {number}: {order.reason}"
+    told = replace(order, reason=why)
+    done = rewrite(database, settings, channel, change, ("config.rollback", told))
+    return done if done.number else replace(done, number=number)
+
+
+def rewrite(
+    database: Database,
+    settings: Settings,
+    channel: str,
+    change: Callable[[bytes], bytes],
+    act: tuple[str, Order],
+    accepts: Callable[[Site], None] = lambda _: None,
+) -> Rewritten:
+    """Change a channel's file, keep what it said, and let the engine read it.
+
+    Args:
+        database: where texts are kept.
+        settings: of the node.
+        channel: whose file.
+        change: from what it says to what it shall say; it may raise.
+        act: what this is called in the audit trail, and who asks.
+        accepts: looks at what would go live, and raises where that is not wanted.
+
+    Raises:
+        ConfigurationError: with every fault there would be, or why it is not possible;
+            the file is as it was.
+    """
+    folder, path, (_, order) = settings.folder, file_of(channel), act
+    with table_files.alone(folder, CHANNELS):
         texts = texts_in(folder)
-        _expect_as_seen(channel, texts[path], text, seen)
-        site = load_site(made, settings.environment)
+        if path not in texts:
+            raise ConfigurationError(f"there is no file {path}")
+        text = change(texts[path])
+        draft = text.decode("utf-8", "replace")
+        with draft_folder(folder, channel, draft) as made:
+            site = load_site(made, settings.environment)
+            files = files_of(site, texts | {path: text})
+        accepts(site)
         _set_aside(database, settings.node_name, path, texts[path], order)
-        files = files_of(site, texts | {path: text})
-        made_number = _written_back(database, settings, place, files, order)
+        number = _written(database, settings, channel, files, act)
     told = use(database, settings.node_name, order.now)
-    return RolledBack(made_number or number, told)
+    return Rewritten(number or 0, told)
 
 
 def version_of(folder: Path, channel: str) -> str:
@@ -151,34 +190,28 @@ def _set_aside(
             config_history.set_aside(connection, database.sealer, node, files, told)
 
 
-def _written_back(
+def _written(
     database: Database,
     settings: Settings,
-    place: tuple[str, int],
+    channel: str,
     files: Mapping[str, ConfigFile],
-    order: Order,
+    act: tuple[str, Order],
 ) -> int | None:
     """Write file, history and audit trail, in one step as far as places can be."""
-    channel, number = place
-    why = f"rolled back to {number}: {order.reason}"
-    act = Act(order.now, order.actor, "config.rollback", f"channel {channel}", why)
-    text = files[file_of(channel)].text
+    what, order = act
+    done = Act(order.now, order.actor, what, f"channel {channel}", order.reason)
+    text, node = files[file_of(channel)].text, settings.node_name
     assert text is not None
     try:
         with database.engine() as connection:
-            made = config_history.keep(
-                connection,
-                database.sealer,
-                settings.node_name,
-                files,
-                replace(order, reason=why),
-            )
-            audit.write(connection, database.sealer, [act])
+            sealer = database.sealer
+            number = config_history.keep(connection, sealer, node, files, order)
+            audit.write(connection, sealer, [done])
             replace_file(settings.folder / file_of(channel), text)
     except OSError as error:
         sentence = f"{file_of(channel)} cannot be written here: {error.strerror}"
         raise ConfigurationError(sentence) from error
-    return made
+    return number
 
 
 def _at(database: Database, folder: Path, number: int) -> Mapping[str, ConfigFile]:

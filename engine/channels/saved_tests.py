@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from engine.channels.list_entries import with_entry
 from engine.channels.whole_files import replace_file
 from engine.errors import ConfigurationError
 
-_TOP: Final = re.compile(r"^[A-Za-z].*$", re.MULTILINE)
-_TESTS: Final = re.compile(r"^tests:[ \t]*(\[\])?[ \t]*(#.*)?$", re.MULTILINE)
-_ITEM: Final = re.compile(r"^( *)- ", re.MULTILINE)
 _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9]+")
 _LONGEST: Final = 60
 
@@ -110,26 +108,9 @@ def _expect_passed(found: Mapping[str, Any], name: str) -> None:
 
 def with_test(text: str, test: NewTest, file: str) -> str:
     """Return a channel file with one more test; every other line stays as it is."""
-    text = text if text.endswith("\n") else f"{text}\n"
-    head = _TESTS.search(text)
-    if head is None:
-        return f"{text}\ntests:\n{_entry(test, file, '  ')}"
-    if head[1]:
-        after = text[head.end() + 1 :]
-        return f"{text[: head.start()]}tests:\n{_entry(test, file, '  ')}{after}"
-    following = _TOP.search(text, head.end() + 1)
-    end = following.start() if following else len(text)
-    block = text[head.end() : end].rstrip("\n")
-    item = _ITEM.search(block)
-    entry = _entry(test, file, item[1] if item else "  ")
-    rest = text[head.end() + len(block) + 1 :]
-    return f"{text[: head.end()]}{block}\n{entry}{rest}"
-
-
-def _entry(test: NewTest, file: str, indent: str) -> str:
     lines = [f"- name: {_quoted(test.name)}", f"  message: {file}", "  expect:"]
     lines += [f"    {key}: {_quoted(value)}" for key, value in test.expect.items()]
-    return "".join(f"{indent}{line}\n" for line in lines)
+    return with_entry(text, "tests", lines)
 
 
 def _quoted(value: object) -> str:

@@ -112,7 +112,7 @@ REACH: Final[Mapping[str, Question]] = {
     "/channels/{name}/{what}": _of_channel,
     **dict.fromkeys(("/bench", "/bench/test", "/bench/what-if"), _asks_there),
     **dict.fromkeys(("/bench/share", "/bench/scrub", "/bench/save"), _asks_there),
-    "/bench/send": _asks_there,
+    **dict.fromkeys(("/bench/send", "/alerts/rules"), _asks_there),
     _MESSAGE: _of_message,
     _MESSAGE + "/{what}": _of_message,
     **dict.fromkeys((_MESSAGE + "/edit", _MESSAGE + "/edit/send"), _of_message),

@@ -136,6 +136,7 @@ ROUTES: Final[Sequence[Route]] = (
     ),
     Route("POST", "/alerts/incidents/{number}/snooze", alerts.snooze, _REPLAY),
     Route("POST", "/alerts/incidents/{number}/escalate", alerts.escalate, _REPLAY),
+    Route("POST", "/alerts/rules", alerts.add_rule, Permission.DEPLOY),
     Route("POST", "/alerts/maintenance", alerts.maintain, _REPLAY),
     Route("POST", "/alerts/maintenance/{number}/end", alerts.end_maintenance, _REPLAY),
     Route("POST", "/alerts/test", alerts.try_contact, _REPLAY),

@@ -9,21 +9,24 @@ from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final, TypeVar
+from urllib.parse import urlencode
 
 from fastapi import Form
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from engine.channels.alerts import suggested
 from engine.channels.alerts.preview import PAST, rules_of
 from engine.channels.format.channel import Channel
 from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
 from engine.console.surroundings import Surroundings, caller, own_place, surroundings
+from engine.errors import ConfigurationError
 from engine.store import incidents, traffic
 from engine.store.audit import Order
 from engine.store.incidents import Incident, Notice, Window, trial_notice
-from engine.store.traffic import Measure
+from engine.store.traffic import Measure, Point
 
 COLUMNS: Final = (
     *("id", "kind", "channel", "place", "severity", "sentence", "parts"),
@@ -35,8 +38,15 @@ LONGEST_MINUTES: Final = 7 * 24 * 60
 _WATCHED: Final = (Measure.RECEIVED, Measure.ERROR, Measure.FAILED)
 
 
-def alerts(request: Request, kind: str = "open") -> Response:
-    """Show open incidents, the rules, what was, and when nothing is said."""
+def alerts(request: Request, kind: str = "open", channel: str = "") -> Response:
+    """Show open incidents, the rules, what was, and when nothing is said.
+
+    The rules of one ``channel`` are shown with those it does not have.
+    """
+    return _page(request, kind, channel)
+
+
+def _page(request: Request, kind: str, channel: str, complaint: str = "") -> Response:
     here = surroundings(request)
     now, sees = here.now(), caller(request).sees
     channels = [each for each in _channels(here) if sees(each.name)]
@@ -53,6 +63,8 @@ def alerts(request: Request, kind: str = "open") -> Response:
             else []
         )
     rows = [asdict(each) for each in [*current, *ended]]
+    zone = here.settings.zone
+    chosen = next((e for e in channels if e.name == channel), (*channels, None)[0])
     return answer(
         request,
         Listing("incidents", COLUMNS, rows),
@@ -64,11 +76,47 @@ def alerts(request: Request, kind: str = "open") -> Response:
         refused=refused,
         said=said,
         windows=windows,
-        rules=rules_of(channels, past, now, here.settings.zone),
+        rules=rules_of(channels, past, now, zone),
+        chosen=chosen.name if chosen else "",
+        offers=_offers(here, chosen, past) if chosen and kind == "rules" else [],
+        suggested=suggested.SUGGESTED,
+        may_deploy=caller(request).may(Permission.DEPLOY),
+        complaint=complaint,
         channels=[each.name for each in channels],
         contacts=sorted(here.settings.contacts),
         may_act=caller(request).may(Permission.REPLAY),
     )
+
+
+def add_rule(
+    request: Request,
+    channel: Annotated[str, Form()] = "",
+    rule: Annotated[str, Form()] = "",
+    contact: Annotated[str, Form()] = "",
+) -> Response:
+    """Write a rule that suits most sites into the file of a channel."""
+    here = surroundings(request)
+    if not caller(request).sees(channel):
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no channel {channel}")
+    order = _order(request, rule)
+    try:
+        suggested.add(here.database, here.settings, (channel, rule), contact, order)
+    except ConfigurationError as error:
+        told = "; ".join([f"Nothing was changed: {error}", *error.faults[:5]])
+        return _page(request, "rules", channel, told)
+    place = f"/alerts?{urlencode({'kind': 'rules', 'channel': channel})}"
+    return RedirectResponse(place, HTTPStatus.SEE_OTHER)
+
+
+def _offers(
+    here: Surroundings, channel: Channel, past: Sequence[Point]
+) -> list[suggested.Offer]:
+    try:
+        written = (here.settings.folder / channel.file).read_text("utf-8", "replace")
+    except OSError:
+        written = ""
+    now, zone = here.now(), here.settings.zone
+    return suggested.offers(channel, written, past, now, zone)
 
 
 def _channels(here: Surroundings) -> Sequence[Channel]:
