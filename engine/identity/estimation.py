@@ -19,9 +19,11 @@ from engine.identity.matching import (
     keys_of,
     match,
     rank,
+    weighed,
     without_common,
 )
 from engine.identity.similarity import Levels, compare
+from engine.identity.traits import Traits
 from engine.identity.weights import Bits, Model, Weights, weight
 
 Labels = Mapping[tuple[int, int], bool]
@@ -50,9 +52,26 @@ class Tally:
     levels: Counter[tuple[Group, str, str]] = field(default_factory=Counter)
 
     def add(self, group: Group, levels: Levels) -> None:
-        """Count one pair."""
+        """Count a pair whose class is known."""
         self.pairs[group] += 1
         self.levels.update((group, *each) for each in levels.items())
+
+    def judge(
+        self, traits: Traits, pair: Match, model: Model, *, same: bool | None
+    ) -> None:
+        """Count each trait of a blocked pair in the class that the others say.
+
+        A trait that had a say in its own class would look better than it is: one that
+        speaks against keeps the pairs it is wrong about from being counted, and homes
+        found by their address have no other one.
+        """
+        if (group := group_of(pair, same)) is not None:
+            self.pairs[group] += 1
+        for trait, level in pair.levels.items():
+            rest = {name: each for name, each in pair.levels.items() if name != trait}
+            others = weighed(traits, pair.record, rest, pair.counts, model)
+            if (group := group_of(others, same)) is not None:
+                self.levels[group, trait, level] += 1
 
 
 def trained(
@@ -84,15 +103,14 @@ def tallied(
 ) -> Tally:
     """Return the levels of the pairs of a sample, by class.
 
-    Blocked pairs are sorted by their score; those in between are left out.
+    Blocked pairs are sorted by the score of what is not being counted; those in between
+    are left out.
     """
     tally = Tally()
     for one in sample:
         for other in _pairs_of(one, index, model):
             ruling = labels.get(_pair(one, other.record))
-            group = group_of(other, ruling)
-            if group is not None:
-                tally.add(group, other.levels)
+            tally.judge(one.traits, other, model, same=ruling)
     for left, right in _strangers(sample):
         levels = compare(left.traits, right.traits, model.nicknames)
         tally.add(Group.STRANGER, levels)

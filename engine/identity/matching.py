@@ -144,16 +144,17 @@ def match(
 ) -> Match:
     """Return how one candidate compares."""
     levels = compare(traits, record.traits, model.nicknames)
-    return _matched(traits, record, levels, counts, model)
+    return weighed(traits, record, levels, counts, model)
 
 
-def _matched(
+def weighed(
     traits: Traits,
     record: SourceRecord,
     levels: Levels,
     counts: Frequencies,
     model: Model,
 ) -> Match:
+    """Return what the levels of a pair, or some of them, are worth."""
     one, other, guard = traits, record.traits, model.thresholds.guard
     bits = (
         verdict(one, other, levels, model.nicknames, counts.records).bits
@@ -227,7 +228,7 @@ def _with_history(traits: Traits, group: list[Match], model: Model) -> Match:
             known = levels.setdefault(trait, level)
             if _worth(model, trait, level) > _worth(model, trait, known):
                 levels[trait] = level
-    return _matched(traits, best.record, levels, best.counts, model)
+    return weighed(traits, best.record, levels, best.counts, model)
 
 
 def _worth(model: Model, trait: str, level: str) -> float:

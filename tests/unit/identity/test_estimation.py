@@ -67,6 +67,47 @@ def test_M22_what_people_decided_outranks_the_score():
     assert group_of(pair(birth="19310817"), same=False) is Group.HOUSEHOLD
 
 
+STRONG = {"phone": "5415550123", "ssn": "219096789", "last_four": "6789"}
+
+
+@pytest.mark.parametrize(
+    ("change", "trait", "level", "group"),
+    [
+        # SSN, names and home say one person, whatever the birth date says
+        ({"birth": "19310817"}, "birth", "no", Group.SAME),
+        ({"given": "otto"}, "given", "no", Group.SAME),
+        # a home found by its phone tells how its address is written, and only that
+        (
+            {"given": "otto", "birth": "19310817", "ssn": "517230044",
+             "last_four": "0044", "number": "13"},
+            "address", "near", Group.HOUSEHOLD,
+        ),
+    ],
+)  # fmt: skip
+def test_a_trait_is_counted_in_the_class_that_the_others_say(
+    change, trait, level, group
+):
+    one = ANN._replace(**STRONG)
+    record = SourceRecord(1, "P1", "HOSP", one._replace(**change))
+    tally = Tally()
+
+    found = match(one, record, Frequencies(50, 50, 20_000), SAFE)
+    tally.judge(one, found, SAFE, same=None)
+
+    assert tally.levels[group, trait, level] == 1
+
+
+def test_a_home_found_by_its_address_alone_does_not_tell_how_addresses_differ():
+    record = ANN._replace(given="otto", birth="19310817", phone="")
+    tally = Tally()
+
+    found = pair(**record._asdict())
+    tally.judge(ANN, found, SAFE, same=None)
+
+    assert tally.pairs[Group.HOUSEHOLD] == 1
+    assert not any(trait == "address" for _, trait, _ in tally.levels)
+
+
 def test_without_pairs_the_weights_stay_what_they_were():
     fitted = refit(SAFE.weights, Tally())
 
