@@ -21,9 +21,11 @@ from typing import Final
 import orjson
 
 from engine.channels.processing.pipes import read_within
+from engine.channels.processing.trial_process import LOADING_SECONDS
 
 HEADER_BYTES: Final = 4
 MODULE: Final = "engine.channels.processing.trial_process"
+LOADING: Final = "loading the configuration"
 TRY_SECONDS: Final = 5.0
 LONG_SECONDS: Final = 60.0
 PATIENCE: Final = 6
@@ -115,14 +117,15 @@ class Trials:
         }
         with self._lock:
             running = self._running()
-            deadline = time.monotonic() + PATIENCE * seconds
-            return self._exchange(running, orjson.dumps(ask), deadline, seconds)
+            return self._exchange(running, orjson.dumps(ask), seconds)
 
-    def _exchange(
-        self, running: _Running, body: bytes, deadline: float, seconds: float
-    ) -> Answer:
-        """Send a request and hear where it stands until the answer comes."""
-        at = "start"
+    def _exchange(self, running: _Running, body: bytes, seconds: float) -> Answer:
+        """Send a request and hear where it stands until the answer comes.
+
+        The clock begins once the channel is loaded, as the processor's does.
+        """
+        at = LOADING
+        deadline = time.monotonic() + PATIENCE * LOADING_SECONDS
         try:
             assert running.process.stdin is not None
             running.process.stdin.write(len(body).to_bytes(HEADER_BYTES) + body)
@@ -132,6 +135,8 @@ class Trials:
                     answer = said["answer"]
                     assert isinstance(answer, dict)
                     return answer
+                if at == LOADING:
+                    deadline = time.monotonic() + PATIENCE * seconds
                 at = str(said["at"])
         except TimeoutError:
             self.close()

@@ -24,6 +24,7 @@ from engine.hl7 import Message, parse
 from engine.hl7.masking_profile import NOTHING, MaskingProfile, mask_by
 from engine.store import audit
 from engine.store.audit import Act
+from engine.store.error_queue import Comment
 from engine.store.search import MessageRow
 
 BY_PROFILE: Final = "as a masking profile shows it"
@@ -63,6 +64,17 @@ def may_see(request: Request, found: MessageRow) -> bool:
     """Whether the content of a message, and what was made of it, may be shown."""
     may = caller(request).may(Permission.VIEW_PHI)
     return may and not _is_hidden(request, found)
+
+
+def legible(
+    request: Request, said: Iterable[Comment], *, reveal: bool
+) -> list[Comment]:
+    """Return the comments that may be read: people write names, so others' are covered.
+
+    One's own are always shown.
+    """
+    name = caller(request).name
+    return [each for each in said if reveal or each.author == name]
 
 
 def profile_for(request: Request, found: MessageRow) -> MaskingProfile:

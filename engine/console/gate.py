@@ -7,7 +7,7 @@ Spec:
 """
 
 from collections.abc import Callable, Collection, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hmac import compare_digest
 from http import HTTPStatus
 from typing import Any, Final
@@ -64,17 +64,14 @@ class Gate:
     """Lets in whoever is known; everybody else only to the open paths.
 
     Args:
-        app: the routes.
-        here: where callers are looked up.
+        app: the routes; callers are looked up in what their application has now, so
+            a configuration that was read anew counts at once.
         open_paths: what answers without anybody being known; a path with a
             parameter, ``/static/{name}``, opens all below it.
     """
 
-    def __init__(
-        self, app: ASGIApp, here: Surroundings, open_paths: Collection[str]
-    ) -> None:
+    def __init__(self, app: ASGIApp, open_paths: Collection[str]) -> None:
         self._app = app
-        self._here = here
         self._lately = Lately()
         self._open_paths = frozenset(open_paths)
         self._open_folders = tuple(
@@ -86,11 +83,12 @@ class Gate:
         if scope["type"] != "http" or self._is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        state, now = scope.setdefault("state", {}), self._here.now()
+        here: Surroundings = scope["app"].state.surroundings
+        state, now = scope.setdefault("state", {}), here.now()
         held = session_in(scope["headers"])
         try:
             known = await run_in_threadpool(
-                known_by, scope["headers"], scope["path"], self._here
+                known_by, scope["headers"], scope["path"], here
             )
         except StoreError:
             known = self._lately.known(held, now)
@@ -100,24 +98,25 @@ class Gate:
         else:
             self._lately.keep(held, known, now)
         if known is None:
-            await self._turned_away(scope)(scope, receive, send)
+            await _turned_away(scope, now)(scope, receive, send)
             return
         state.update(known._asdict())
         await self._app(scope, receive, send)
 
-    def _turned_away(self, scope: Scope) -> Response:
-        """Return 401, or 429 where too many tokens came that are none (S06)."""
-        headers = Headers(scope=scope)
-        throttle, client = scope["app"].state.throttle, scope.get("client")
-        whence, now = f"token from {client[0] if client else ''}", self._here.now()
-        if "authorization" in headers:
-            if throttle.is_over(whence, now):
-                return problem(scope["path"], HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY)
-            throttle.failed(whence, now)
-        return _way_in(scope, headers)
-
     def _is_open(self, path: str) -> bool:
         return path in self._open_paths or path.startswith(self._open_folders)
+
+
+def _turned_away(scope: Scope, now: datetime) -> Response:
+    """Return 401, or 429 where too many tokens came that are none (S06)."""
+    headers = Headers(scope=scope)
+    throttle, client = scope["app"].state.throttle, scope.get("client")
+    whence = f"token from {client[0] if client else ''}"
+    if "authorization" in headers:
+        if throttle.is_over(whence, now):
+            return problem(scope["path"], HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY)
+        throttle.failed(whence, now)
+    return _way_in(scope, headers)
 
 
 def _shows_the_last(scope: Scope) -> bool:

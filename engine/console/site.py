@@ -45,7 +45,7 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
         max_body_size=MOST_BODY_BYTES,
         middleware=[
             Middleware(Exchange, tls=tls),
-            Middleware(Gate, here=here, open_paths=open_paths),
+            Middleware(Gate, open_paths=open_paths),
         ],
     )
     app.state.surroundings = here

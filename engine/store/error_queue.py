@@ -232,16 +232,24 @@ _GROUPS: Final = (
     .where(error_group.c.open > 0)
     .order_by(error_group.c.open.desc(), error_group.c.key)
 )
+_places = (
+    select(error_group.c.channel, error_group.c.destination)
+    .where(error_group.c.open > 0, error_group.c.destination != "")
+    .distinct()
+    .subquery("places")
+)
+"""Where entries are open: lanes are indexed by it."""
+
 _PARKED: Final = (
     select(error_entry.c.group_key, func.count().label("lanes"))
-    .select_from(error_entry)
-    .join(lane, lane.c.head_id == error_entry.c.delivery_id)
-    .where(
-        lane.c.channel == bindparam("of_channel"),
-        lane.c.destination == bindparam("of_destination"),
-        is_word(lane.c.state, LaneState.PARKED),
-        _OPEN,
+    .select_from(_places)
+    .join(
+        lane,
+        (lane.c.channel == _places.c.channel)
+        & (lane.c.destination == _places.c.destination),
     )
+    .join(error_entry, error_entry.c.delivery_id == lane.c.head_id)
+    .where(is_word(lane.c.state, LaneState.PARKED), _OPEN)
     .group_by(error_entry.c.group_key)
 )
 
@@ -249,13 +257,8 @@ _PARKED: Final = (
 def groups(connection: Connection) -> list[Group]:
     """Return the causes with open entries, most entries first."""
     rows = connection.execute(_GROUPS).all()
-    places = {(row.channel, row.destination) for row in rows if row.destination}
-    parked: Counter[str] = Counter()
-    for channel, destination in sorted(places):
-        where = {"of_channel": channel, "of_destination": destination}
-        for found in connection.execute(_PARKED, where):
-            parked[found.group_key] = found.lanes
-    return [_group(row, parked[row.key]) for row in rows]
+    parked = {row.group_key: row.lanes for row in connection.execute(_PARKED)}
+    return [_group(row, parked.get(row.key, 0)) for row in rows]
 
 
 def _group(row: Found, parked: int) -> Group:

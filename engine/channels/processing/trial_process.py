@@ -31,6 +31,9 @@ from engine.errors import ConfigurationError
 NICER = 5
 """How far behind the engine's own processes this one stands."""
 
+LOADING_SECONDS = 20.0
+"""The processor time that reading a configuration may take, apart from the trial's."""
+
 SAMPLES = 3
 """So many message numbers stand beside each difference."""
 
@@ -39,7 +42,7 @@ class Ask(TypedDict):
     """One request; ``draft`` is the changed channel file, or empty.
 
     ``messages`` are (number, base64): one to try, the stored ones for what-if.
-    ``seconds`` is the processor time it may take.
+    ``seconds`` is the processor time it may take, once its channel is loaded.
     """
 
     do: str
@@ -58,6 +61,7 @@ Answer = dict[str, object]
 def tried(ask: Ask, config: Path, say: Say) -> Answer:
     """Return what becomes of one message, and how a draft changes that."""
     line = _line(ask, config)
+    say("start")
     data = b64decode(ask["messages"][0][1])
     marks: list[tuple[Mark, float]] = []
 
@@ -76,8 +80,9 @@ def tried(ask: Ask, config: Path, say: Say) -> Answer:
 
 def tested(ask: Ask, config: Path, say: Say) -> Answer:
     """Return how the channel's own tests end."""
+    line = _line(ask, config)
     say("tests")
-    results = run_tests(_line(ask, config), config)
+    results = run_tests(line, config)
     return {
         "tests": [
             {"name": each.name, "line": each.line, "differences": each.differences}
@@ -131,8 +136,12 @@ def answered(ask: Ask, say: Say) -> Answer:
 
 
 def _line(ask: Ask, config: Path) -> Line:
+    """Return the channel, loaded; the time that takes does not count to the trial's."""
+    left, _ = signal.setitimer(signal.ITIMER_PROF, LOADING_SECONDS)
     site = load_site(config, ask["environment"] or None)
-    return line_of(site, site.channel(ask["channel"]))
+    line = line_of(site, site.channel(ask["channel"]))
+    signal.setitimer(signal.ITIMER_PROF, left)
+    return line
 
 
 def _site_line(ask: Ask) -> Line:

@@ -20,9 +20,14 @@ from engine.console.pages import sign_in, welcome
 from engine.console.permissions import Permission, Role
 from engine.console.rendering import page
 from engine.console.session import sign_in as begin
-from engine.console.surroundings import caller, limits, session, surroundings
+from engine.console.surroundings import (
+    caller,
+    limits,
+    own_place,
+    session,
+    surroundings,
+)
 from engine.store import accounts, factors, sessions
-from engine.store.accounts import Account
 from engine.store.audit import Order
 from engine.store.sessions import Session
 from engine.store.words import FactorKind
@@ -84,20 +89,8 @@ def totp_form(request: Request) -> Response:
     """Show the key for an authenticator app."""
     key, whose = totp.new_key(), own(request).account
     content = {"account": whose.id, "key": key}
-    return entry.begin(request, TOTP, content, _ask(request, whose, key))
-
-
-def _ask(request: Request, whose: Account, key: str, complaint: str = "") -> Response:
-    wrong = HTTPStatus.UNPROCESSABLE_ENTITY
-    site = surroundings(request).settings.site
-    return page(
-        request,
-        "account_totp.html",
-        wrong if complaint else HTTPStatus.OK,
-        complaint=complaint,
-        key=key,
-        picture=totp.picture(key, whose.name, site),
-    )
+    shown = welcome.ask_code(request, whose, key, in_session=True)
+    return entry.begin(request, TOTP, content, shown)
 
 
 def add_totp(request: Request, code: Annotated[str, Form()] = "") -> Response:
@@ -108,7 +101,8 @@ def add_totp(request: Request, code: Annotated[str, Form()] = "") -> Response:
         return entry.go("/account/totp")
     step = totp.step_of(content["key"], code, here.now())
     if step is None:
-        return _ask(request, whose, content["key"], welcome.NOT_ITS_CODE)
+        key, wrong = content["key"], welcome.NOT_ITS_CODE
+        return welcome.ask_code(request, whose, key, wrong, in_session=True)
     entry.under_way(request, TOTP, once=True)
     order = _order(request, "by oneself")
     with here.database.engine() as connection:
@@ -156,7 +150,7 @@ def confirm_form(request: Request, back: str = "/account") -> Response:
     """Ask who is there again, before something that matters."""
     whose = own(request).account
     kinds = {each.kind for each in entry.factors_of(request, whose)}
-    values = {"back": _inside(back), "kinds": kinds, "has_password": whose.password}
+    values = {"back": own_place(back), "kinds": kinds, "has_password": whose.password}
     return page(request, "confirm.html", complaint="", **values)
 
 
@@ -177,7 +171,7 @@ def confirm(
         raise HTTPException(HTTPStatus.FORBIDDEN, entry.REFUSED)
     with here.database.engine() as connection:
         sessions.prove(connection, mine.id, here.now())
-    return entry.go(_inside(back))
+    return entry.go(own_place(back))
 
 
 def extend(request: Request) -> Response:
@@ -252,7 +246,3 @@ def mend_glass(request: Request) -> Response:
 
 def _order(request: Request, reason: str) -> Order:
     return Order(caller(request).name, surroundings(request).now(), reason)
-
-
-def _inside(path: str) -> str:
-    return "/" + path.lstrip("/\\")  # never the address of another host

@@ -11,21 +11,14 @@ from fastapi import Form
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from engine.console.queries import error_queue as queries
-from engine.console.surroundings import caller, surroundings
-from engine.store import error_queue
-from engine.store.audit import Order
+from engine.console.pages.work import give, say
 
 
 def assign(
     request: Request, message_id: int, assignee: Annotated[str, Form()] = ""
 ) -> Response:
     """Give the open entries of a message to a person or a team."""
-    here = surroundings(request)
-    order = Order(caller(request).name, here.now(), "")
-    with here.database.engine() as connection:
-        found = error_queue.entries(connection, message=message_id)
-        queries.assign(connection, here.database.sealer, found, assignee, order)
+    give(request, assignee, message=message_id)
     return _back(message_id)
 
 
@@ -33,11 +26,7 @@ def comment(
     request: Request, message_id: int, text: Annotated[str, Form()] = ""
 ) -> Response:
     """Keep what a person has to say about a message, beside its oldest entry."""
-    here = surroundings(request)
-    order = Order(caller(request).name, here.now(), text.strip())
-    with here.database.engine() as connection:
-        found = error_queue.entries(connection, message=message_id)
-        queries.comment(connection, here.database.sealer, found, order)
+    say(request, text, message=message_id)
     return _back(message_id)
 
 

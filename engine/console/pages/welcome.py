@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.console import entry, passwords, totp
-from engine.console.rendering import plain_page
+from engine.console.rendering import page, plain_page
 from engine.console.session import sign_in
 from engine.console.surroundings import surroundings
 from engine.store import accounts, factors, invitations
@@ -90,16 +90,20 @@ def factor_form(request: Request) -> Response:
     if whose is None or content is None:
         return entry.go("/sign-in")
     key = totp.new_key()
-    shown = _ask(request, whose, key)
+    shown = ask_code(request, whose, key, in_session=False)
     return entry.begin(request, entry.ENROL, {**content, "key": key}, shown)
 
 
-def _ask(request: Request, whose: Account, key: str, complaint: str = "") -> Response:
+def ask_code(
+    request: Request, whose: Account, key: str, complaint: str = "", *, in_session: bool
+) -> Response:
+    """Show the key for an authenticator app, and ask for the code it makes."""
+    shown = page if in_session else plain_page
     wrong = HTTPStatus.UNPROCESSABLE_ENTITY
     site = surroundings(request).settings.site
-    return plain_page(
+    return shown(
         request,
-        "enrol.html",
+        "account_totp.html" if in_session else "enrol.html",
         wrong if complaint else HTTPStatus.OK,
         complaint=complaint,
         key=key,
@@ -118,7 +122,7 @@ def factor(request: Request, code: Annotated[str, Form()] = "") -> Response:
         return entry.wait(request, "sign_in.html", name="")
     step = totp.step_of(key, code, here.now())
     if step is None:
-        return _ask(request, whose, key, NOT_ITS_CODE)
+        return ask_code(request, whose, key, NOT_ITS_CODE, in_session=False)
     if entry.under_way(request, entry.ENROL, once=True) is None:
         return entry.go("/sign-in")
     order = Order(whose.name, here.now(), "at the first sign-in")

@@ -15,13 +15,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.console import cells
+from engine.console.exposure import legible, may_see
 from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
 from engine.console.queries import error_queue as queries
 from engine.console.queries import overview
 from engine.console.surroundings import caller, own_place, surroundings
 from engine.errors import IllegalTransitionError
-from engine.store import error_queue, queues, second_looks, task_work
+from engine.store import error_queue, queues, search, second_looks, task_work
 from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.error_queue import Entry, Group
@@ -118,11 +119,18 @@ def group(request: Request, key: str, after: int = 0) -> Response:
     with here.database.reading() as connection:
         found = _found(connection, key)
         rows = error_queue.entries(connection, group=key, after=after, limit=PAGE)
-        said = [
-            each
-            for row in rows[:PAGE]
-            for each in error_queue.comments(connection, here.database.sealer, row.id)
-        ]
+        said = {
+            row.message_id: error_queue.comments(
+                connection, here.database.sealer, row.id
+            )
+            for row in rows
+        }
+    shown = [
+        each
+        for number, its in said.items()
+        if its
+        for each in legible(request, its, reveal=_reveals(request, number))
+    ]
     more = f"{request.url.path}?after={rows[-1].id}" if len(rows) == PAGE else ""
     listing = Listing("entries", ENTRY_COLUMNS, [asdict(row) for row in rows], more)
     return answer(
@@ -130,11 +138,18 @@ def group(request: Request, key: str, after: int = 0) -> Response:
         listing,
         "work_group.html",
         group=found,
-        comments=said,
+        comments=shown,
+        covered=sum(map(len, said.values())) - len(shown),
         many=MANY,
         sample=queries.SAMPLE,
         may_act=caller(request).may(Permission.REPLAY),
     )
+
+
+def _reveals(request: Request, message_id: int) -> bool:
+    with surroundings(request).database.reading() as connection:
+        found = search.message(connection, message_id)
+    return found is not None and may_see(request, found)
 
 
 def _found(connection: Connection, key: str) -> Group:
@@ -179,22 +194,34 @@ def assign(
     request: Request, key: str, assignee: Annotated[str, Form()] = ""
 ) -> Response:
     """Give a group to a person or a team."""
+    give(request, assignee, group=key)
+    return _back(request, key)
+
+
+def give(request: Request, assignee: str, *, group: str = "", message: int = 0) -> None:
+    """Give the open entries of a group or a message to a person, a team or nobody."""
     here = surroundings(request)
     order = Order(caller(request).name, here.now(), "")
     with here.database.engine() as connection:
-        found = error_queue.entries(connection, group=key, limit=queries.ALL)
+        found = error_queue.entries(
+            connection, group=group, message=message, limit=queries.ALL
+        )
         queries.assign(connection, here.database.sealer, found, assignee, order)
-    return _back(request, key)
 
 
 def comment(request: Request, key: str, text: Annotated[str, Form()] = "") -> Response:
     """Keep what a person has to say about a group, beside its oldest entry."""
+    say(request, text, group=key)
+    return _back(request, key)
+
+
+def say(request: Request, text: str, *, group: str = "", message: int = 0) -> None:
+    """Keep what a person has to say beside the oldest entry of a group or a message."""
     here = surroundings(request)
     order = Order(caller(request).name, here.now(), text.strip())
     with here.database.engine() as connection:
-        found = error_queue.entries(connection, group=key, limit=1)
+        found = error_queue.entries(connection, group=group, message=message, limit=1)
         queries.comment(connection, here.database.sealer, found, order)
-    return _back(request, key)
 
 
 def _back(request: Request, key: str) -> Response:

@@ -1,6 +1,7 @@
 """Role x route x channel tag: every cell is allowed or refused, as the tables say."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -172,6 +173,17 @@ def test_S10_a_token_reaches_the_channels_of_its_tags(web):
 
     assert program.get("/messages/1").status == 403
     assert program.get("/messages/4").status == 200
+
+
+def test_S10_tags_of_a_configuration_that_was_read_anew_count_at_once(web):
+    program = web.allowed(Permission.VIEW_METADATA, tags=["lab"])
+    here = program.app.state.surroundings
+    before = program.get("/messages/1").status, program.get("/messages/4").status
+
+    program.app.state.surroundings = replace(here, tags={"adt": ("lab",), "oru": ()})
+    after = program.get("/messages/1").status, program.get("/messages/4").status
+
+    assert (before, after) == ((403, 200), (200, 403))
 
 
 def test_a_channel_that_is_configured_no_more_is_seen_by_those_who_see_all():

@@ -1,10 +1,13 @@
 """The test bench: what a message becomes, tried without any effect."""
 
 import re
+import signal
 from dataclasses import replace
 
 import pytest
 
+from engine.channels.format.load import load_site
+from engine.channels.processing import trial_process
 from engine.channels.trials import Trials
 from engine.cli.project import write_project
 from engine.console.permissions import Permission
@@ -151,6 +154,34 @@ def test_a_rule_that_runs_away_is_named_and_hurts_nobody(project, monkeypatch):
 
     assert ended["seconds"] == 0.000001
     assert ended["ran_out"]
+
+
+@pytest.fixture
+def timer():
+    """Run down far too slowly for this process, and not beyond the test."""
+    signal.setitimer(signal.ITIMER_PROF, 10 * trial_process.LOADING_SECONDS)
+    yield lambda: signal.getitimer(signal.ITIMER_PROF)[0]
+    signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def test_loading_the_configuration_does_not_use_up_the_time_of_a_trial(
+    project, monkeypatch, timer
+):
+    def timed(*given):
+        seen.append(timer())
+        return load_site(*given)
+
+    seen: list[float] = []
+    monkeypatch.setattr(trial_process, "load_site", timed)
+    for name, value in PORTS.items():
+        monkeypatch.setenv(name, value)
+    ask = trial_process.Ask(
+        do="try", config=str(project), environment="", channel="laboratory", draft="",
+        messages=[], seconds=1,
+    )  # fmt: skip
+    trial_process._line(ask, project)
+
+    assert 0 < seen[0] < 2 * trial_process.LOADING_SECONDS < timer()
 
 
 def test_S11_a_stored_message_is_opened_only_by_right_and_written_down(web):

@@ -61,6 +61,35 @@ def test_a_message_is_given_to_somebody_and_talked_about_from_its_page(web):
     assert [each.subject for each in acts(web, "error.comment")] == ["message 2"]
 
 
+def test_S11_what_others_said_is_covered_for_who_may_not_see_the_patient(web):
+    with web.database.reading() as connection:
+        [key] = {each.group_key for each in error_queue.entries(connection, message=2)}
+    every, ana = web.signed_in(), web.signed_in("operator", name="ana")
+
+    every.submit("/messages/2/comment", text="Doe is waiting")
+    ana.submit("/messages/2/comment", text="I asked the lab")
+
+    for path in ("/messages/2", f"/work/errors/{key}"):
+        hers, all_of_it = ana.browse(path).text, every.browse(path).text
+        assert "I asked the lab" in hers
+        assert "Doe" not in hers
+        assert "1 comment of others, covered" in hers
+        assert "Doe is waiting" in all_of_it
+        assert "of others, covered" not in all_of_it
+
+
+def test_a_comment_whose_message_is_gone_is_covered(web, monkeypatch):
+    known = web.signed_in()
+    known.submit("/messages/2/comment", text="Doe is waiting")
+    with web.database.reading() as connection:
+        [key] = {each.group_key for each in error_queue.entries(connection, message=2)}
+
+    monkeypatch.setattr(search, "message", lambda *_: None)
+    other = web.signed_in(name="bob")
+
+    assert "Doe" not in other.browse(f"/work/errors/{key}").text
+
+
 def test_a_group_is_given_to_somebody_and_the_audit_trail_says_so(web):
     with web.database.reading() as connection:
         [key] = {each.group_key for each in error_queue.entries(connection, message=2)}
