@@ -10,6 +10,7 @@ from engine.cli.confidential import admitted, confidential_option
 from engine.cli.invocation import Exit, Group, Stop, note
 from engine.cli.mpi_models import COMMANDS
 from engine.cli.mpi_persons import (
+    ask_command,
     search_command,
     show_command,
     unidentified_command,
@@ -37,7 +38,10 @@ def mpi_command() -> None:
     """
 
 
-for _whole in (quality_command, search_command, show_command, unidentified_command):
+for _whole in (
+    *(ask_command, quality_command, search_command),
+    *(show_command, unidentified_command),
+):
     mpi_command.add_command(_whole)
 
 

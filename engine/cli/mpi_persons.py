@@ -1,4 +1,4 @@
-"""``interop mpi show``, ``search``, ``unidentified``: who is known."""
+"""``interop mpi show``, ``search``, ``ask``, ``unidentified``: who is known."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -7,8 +7,8 @@ import rich_click as click
 
 from engine.cli.confidential import admitted, confidential_option
 from engine.cli.invocation import Command, Exit, Stop, note, now
-from engine.cli.output import Row, emit, masked
-from engine.cli.site import store
+from engine.cli.output import Row, emit, emit_one, masked
+from engine.cli.site import order, site, store
 
 if TYPE_CHECKING:
     from engine.identity.criteria import Criteria
@@ -132,3 +132,20 @@ def unidentified_command(days: int) -> None:
         for each in found
     )
     emit(rows, ["person", "record", "authority", "since", "days"])
+
+
+@click.command("ask", cls=Command)
+@click.argument("person")
+@click.argument("other")
+@click.option("--reason", required=True, help="Kept with the task.")
+def ask_command(person: str, other: str, reason: str) -> None:
+    """Make a task of the question whether two persons are one; nobody is joined."""
+    from engine.store import questions
+    from engine.store.patients import SqlPatientIndex
+
+    model = site().models["default"]
+    with store() as database, database.engine() as connection:
+        index = SqlPatientIndex(connection, database.sealer)
+        number = questions.ask(index, person, other, order(reason), model)
+    emit_one({"task": number})
+    note(f"next: interop mpi tasks --show {number}")

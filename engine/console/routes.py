@@ -12,6 +12,7 @@ from engine.console.pages import (
     audit,
     bench,
     channel,
+    compare,
     edit,
     message,
     message_work,
@@ -147,6 +148,9 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/patients/{eid}/disclosures", patient.disclose, _PHI),
     Route("POST", "/patients/{eid}/release", patient.release, _REPLAY),
     Route("GET", "/patients/{eid}/record.{form}", person_moves.record, _PHI),
+    Route("GET", "/patients/{eid}/compare", compare.compare, _PHI),
+    Route("POST", "/patients/{eid}/compare", compare.look, _PHI),
+    Route("POST", "/patients/{eid}/ask", compare.ask, Permission.WORK_IDENTITY),
     Route(
         "POST", "/patients/{eid}/{what}", person_moves.move, Permission.WORK_IDENTITY
     ),

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
-from engine.identity.decision import Decision, Doubt
+from engine.identity.decision import Decision, Doubt, Reason
 from engine.identity.index import SourceRecord
 from engine.identity.matching import Match
 from engine.identity.registration import Category
@@ -102,6 +102,7 @@ def raise_doubts(
             each.id
             for each in known
             if each.id not in still and each.category in _ABOUT_LIKENESS
+            if each.message  # what a person asked, a person answers
         ]
         close(patients.connection, answered, RESCORED, "engine", now)
 
@@ -185,28 +186,64 @@ def _open(
     now: datetime,
 ) -> None:
     registration = decision.registration
-    identity = reserve(patients.connection, "task", 1)[0]
-    best = doubt.matches[0] if doubt.matches else None
-    evidence = patients.sealer.seal(_evidence(decision, doubt), f"task|{identity}")
     row = {
-        "id": identity,
         "category": doubt.category,
         "reason": doubt.reason,
-        "state": TaskState.OPEN,
         "record": number,
         "person": decision.enterprise_id,
         "message": registration.message,
         "held": int(doubt.held),
-        "millibits": round(best.bits * 1000) if best else 0,
         "model": decision.model,
         "opened_at": now,
+    }
+    _write(patients, row, doubt.matches, _evidence(decision, doubt))
+
+
+def open_question(
+    patients: SqlPatientIndex,
+    asked: SourceRecord,
+    found: Match,
+    model: str,
+    now: datetime,
+) -> int:
+    """Open a task because a person asks whether two records are one person's.
+
+    No message raised it, so none is held, and no rule closes it.
+    """
+    same = asked.authority == found.record.authority
+    row = {
+        "category": Category.DUPLICATE if same else Category.OVERLAP,
+        "reason": Reason.POTENTIAL_DUPLICATE if same else Reason.POTENTIAL_OVERLAP,
+        "record": asked.number,
+        "person": asked.person,
+        "message": 0,
+        "held": 0,
+        "model": model,
+        "opened_at": now,
+    }
+    evidence = _told(traits=asked.traits.packed(), candidates=[_candidate(found)])
+    return _write(patients, row, (found,), evidence)
+
+
+def _write(
+    patients: SqlPatientIndex,
+    row: Mapping[str, object],
+    matches: Sequence[Match],
+    evidence: bytes,
+) -> int:
+    identity = reserve(patients.connection, "task", 1)[0]
+    values = {
+        "id": identity,
+        "state": TaskState.OPEN,
+        "millibits": round(matches[0].bits * 1000) if matches else 0,
         "assignee": "",
         "decided_by": "",
         "decision": "",
-        "evidence": evidence,
+        "evidence": patients.sealer.seal(evidence, f"task|{identity}"),
+        **row,
     }
-    patients.connection.execute(insert(task), row)
-    candidates = {each.record.number: each for each in doubt.matches}
+    patients.connection.execute(insert(task), values)
+    candidates = {each.record.number: each for each in matches}
     if candidates:
         patients.connection.execute(
             insert(task_candidate),
@@ -219,6 +256,7 @@ def _open(
                 for candidate, each in candidates.items()
             ],
         )
+    return identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,18 +285,22 @@ class Evidence:
 def _evidence(decision: Decision, doubt: Doubt) -> bytes:
     """Return the data of a doubt as of its creation, as JSON."""
     registration = decision.registration
-    before = decision.record.traits.packed() if decision.record else ""
+    return _told(
+        control_id=registration.control_id,
+        event=registration.event,
+        happened=registration.happened,
+        identifiers=[list(each) for each in registration.identifiers],
+        traits=registration.traits.packed(),
+        before=decision.record.traits.packed() if decision.record else "",
+        confidential=bool(registration.confidential),
+        candidates=[_candidate(each) for each in doubt.matches],
+    )
+
+
+def _told(**facts: object) -> bytes:
+    nothing = {"control_id": "", "event": "", "happened": "", "identifiers": []}
     return json.dumps(
-        {
-            "control_id": registration.control_id,
-            "event": registration.event,
-            "happened": registration.happened,
-            "identifiers": [list(each) for each in registration.identifiers],
-            "traits": registration.traits.packed(),
-            "before": before,
-            "confidential": bool(registration.confidential),
-            "candidates": [_candidate(each) for each in doubt.matches],
-        }
+        {**nothing, "before": "", "confidential": False, **facts}
     ).encode()
 
 

@@ -37,7 +37,14 @@ from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.console.surroundings import caller, surroundings
 from engine.identity.registration import Category
-from engine.store import patient_views, second_looks, task_moves, task_work, worklist
+from engine.store import (
+    patient_views,
+    questions,
+    second_looks,
+    task_moves,
+    task_work,
+    worklist,
+)
 from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.patient_views import PersonView
@@ -73,6 +80,12 @@ class Moved(Reasoned):
 
     records: list[int] = Field(min_length=1)
     target: str = ""
+
+
+class Question(Reasoned):
+    """With whom somebody may be one person, by enterprise identifier."""
+
+    other: str
 
 
 class PersonSearch(Asked):
@@ -163,6 +176,24 @@ def move(request: Request, number: int, asked: Moved) -> Response:
             confidential=sees_confidential(request),
         )
         index.flush()
+        return person_models.TaskRow.model_validate(worklist.shown(index, number))
+
+    return carried_out(request, asked, done)
+
+
+def ask(request: Request, eid: str, asked: Question) -> Response:
+    """Make a task of the question whether two persons are one; nobody is joined."""
+    _expect_phi(request)
+    here = surroundings(request)
+    expect_person(request, here, eid)
+    expect_person(request, here, asked.other)
+
+    def done(
+        connection: Connection, sealer: Sealer, order: Order
+    ) -> person_models.TaskRow:
+        index = SqlPatientIndex(connection, sealer)
+        model = here.directory.model
+        number = questions.ask(index, eid, asked.other, order, model)
         return person_models.TaskRow.model_validate(worklist.shown(index, number))
 
     return carried_out(request, asked, done)

@@ -80,6 +80,7 @@ API: Final[Sequence[Route]] = tuple(
         ("POST", "tasks/{number}/move", persons.move, _WORK, person_models.TaskRow),
         ("POST", "tasks/{number}/{what}", persons.decide, _WORK, person_models.TaskRow),
         ("POST", "persons/search", persons.find, _PHI, persons.Persons),
+        ("POST", "persons/{eid}/ask", persons.ask, _WORK, person_models.TaskRow),
         ("GET", "persons/{eid}", persons.person, _PHI, person_models.Person),
         ("GET", "tables", codes.tables, _SEE, models.Listed[models.TableRow]),
         ("GET", "tables/{name}", codes.table, _SEE, models.Table),

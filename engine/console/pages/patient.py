@@ -6,6 +6,7 @@ Spec:
     console.md S7; security.md S11.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -50,11 +51,25 @@ ASKED: Final = ("number", "family", "given", "birthdate")
 
 def patients(request: Request) -> Response:
     """Search for a person, and list who fits; the question stands in no address."""
+    asked, found, complaint = looked_for(request)
+    return page(request, "patients.html", asked=asked, found=found, complaint=complaint)
+
+
+def looked_for(
+    request: Request,
+) -> tuple[dict[str, str], list[PersonView] | None, str]:
+    """Return what was asked for under the address's key, who fits, and a complaint.
+
+    Nobody was looked for (None) where the address has no key.
+
+    Raises:
+        HTTPException: 404, the search is kept no more.
+    """
     here = surroundings(request)
     key = request.query_params.get("q", "")
     asked: dict[str, str] = dict.fromkeys(ASKED, "")
     if not key:
-        return page(request, "patients.html", asked=asked, found=None, complaint="")
+        return asked, None, ""
     with here.database.reading() as connection:
         kept = saved_queries.kept(connection, here.database.sealer, key)
     if kept is None:
@@ -65,10 +80,9 @@ def patients(request: Request) -> Response:
         audit.write(connection, here.database.sealer, [act])
     with here.directory.open(here.database, confidential=_sees(request)) as lookup:
         try:
-            found, complaint = fitting(lookup, asked), ""
+            return asked, fitting(lookup, asked), ""
         except Refusal as error:
-            found, complaint = [], str(error)
-    return page(request, "patients.html", asked=asked, found=found, complaint=complaint)
+            return asked, [], str(error)
 
 
 def fitting(lookup: Lookup, asked: dict[str, str]) -> list[PersonView]:
@@ -103,17 +117,22 @@ def ask(
     birthdate: Annotated[str, Form()] = "",
 ) -> Response:
     """Take a search and go to the address that shows its answer."""
+    query = keep_search(request, (number, family, given, birthdate))
+    return RedirectResponse(f"/patients{query}", HTTPStatus.SEE_OTHER)
+
+
+def keep_search(request: Request, values: Sequence[str]) -> str:
+    """Keep a search, by `ASKED`; return the query of the address that shows it."""
     here = surroundings(request)
-    values = (number, family, given, birthdate)
     asked = {n: v.strip() for n, v in zip(ASKED, values, strict=True) if v.strip()}
     if not asked:
-        return RedirectResponse("/patients", HTTPStatus.SEE_OTHER)
+        return ""
     text = orjson.dumps(asked).decode()
     with here.database.engine() as connection:
         key = saved_queries.keep(
             connection, here.database.sealer, text, caller(request).name, here.now()
         )
-    return RedirectResponse(f"/patients?q={key}", HTTPStatus.SEE_OTHER)
+    return f"?q={key}"
 
 
 def patient(request: Request, eid: str, tab: str = "identity") -> Response:

@@ -45,8 +45,9 @@ class Visit:
 
     ``number`` is ``system|value``. ``place`` is the path to the bed as far as it was
     told, and ``authority`` the system whose record it is. ``end`` is None where none
-    was told. ``x``, ``y`` and ``width`` are its bar in the drawing. ``clashes`` says
-    that it is one of two stays that one person cannot have had.
+    was told. ``days`` are beginning and end where the source told days without times.
+    ``x``, ``y`` and ``width`` are its bar in the drawing. ``clashes`` says that it is
+    one of two stays that one person cannot have had.
     """
 
     record: int
@@ -58,6 +59,7 @@ class Visit:
     begin: datetime
     end: datetime | None
     message: int
+    days: tuple[str, str] = ("", "")
     x: float = 0
     y: float = 0
     width: float = 0
@@ -214,6 +216,7 @@ def _visit(
         begin,
         _instant(period.get("end"), zone, last=True),
         message,
+        (_day(period.get("start")), _day(period.get("end"))),
     )
 
 
@@ -241,6 +244,10 @@ def _part(said: Element, name: str) -> Element:
 def _list(said: Element, name: str) -> list[Element]:
     found = said.get(name)
     return [e for e in found if isinstance(e, dict)] if isinstance(found, list) else []
+
+
+def _day(text: object) -> str:
+    return text if isinstance(text, str) and len(text) == _DAY else ""
 
 
 def _instant(text: object, zone: tzinfo, *, last: bool = False) -> datetime | None:

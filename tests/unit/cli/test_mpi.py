@@ -122,6 +122,24 @@ def test_staged_decisions_are_carried_out_all_or_none(site, task, tmp_path):
     assert (done["state"], done["decision"]) == ("decided", "different")
 
 
+def test_whether_two_persons_are_one_is_asked_once_and_joins_nobody(site, task):
+    persons = task["person"], task["candidates"][0]["person"]
+    words = ("mpi", "ask", *persons, "--reason", "one took the other's card")
+    again = site.run(*words)
+    told = site.run("mpi", "tasks", "--different", task["id"], "--reason", "seen")
+    apart = site.run(*words)
+    alone = site.run("mpi", "ask", persons[0], persons[0], "--reason", "x")
+    site.run("mpi", "tasks", "--undo", task["id"], "--reason", "not seen")
+
+    (asked,) = rows(site.run(*words))
+
+    assert told.exit_code == Exit.DONE
+    assert f"task {task['id']} asks that already" in again.stderr
+    assert "different people" in apart.stderr
+    assert "one person already" in alone.stderr
+    assert asked["task"] > task["id"]
+
+
 def test_a_move_is_staged_in_a_file_too(site, task, tmp_path):
     file, [candidate] = tmp_path / "decisions.jsonl", task["candidates"]
     words = ("mpi", "decide", file, "--reason", "entered wrongly")

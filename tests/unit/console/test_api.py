@@ -171,7 +171,7 @@ BODIES = {
     "tokens": {"name": "portal", "permissions": ["view-metadata"]},
 }
 WHAT = {
-    "channels": "pause", "messages": "reprocess", "tasks": "comment",
+    "channels": "pause", "messages": "reprocess", "tasks": "undo",
     "users": "disable",
 }  # fmt: skip
 NAMES = {"tables": "sex", "users": "ben", "backups": "20300101T120000Z"}
@@ -189,6 +189,7 @@ def test_every_route_answers_as_it_is_described(own):
     target = doubt["candidates"][0]["person"]
     moved = WHY | {"records": [doubt["task"]["record"]], "target": target}
     bodies = BODIES | {"tasks/{number}/move": moved}
+    bodies["persons/{eid}/ask"] = WHY | {"other": doubt["task"]["person"]}
 
     for route in ROUTES:
         template = route.path.removeprefix("/api/v1/")

@@ -51,6 +51,7 @@ def test_two_beds_at_once_are_drawn_marked_and_told_in_a_sentence(page):
     assert text.count('class="clash"') == 2
     assert "2 encounters of 2 records on one line of time" in text
     assert '<td class="mono">V2</td>' in text
+    assert '<td class="nowrap">2030-01-03</td>' in text
     assert 'data-key="v"' in text
 
 
