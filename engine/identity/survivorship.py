@@ -108,6 +108,8 @@ def _chosen(
         narrowed = [source for source in left if worth(source) == best]
         if len(narrowed) < len(left):
             left, deciding = narrowed, name
+    if len({_values(group, source) for source in left}) > 1:
+        deciding = "first record"
     source = min(left, key=lambda each: each.record)
     values = _values(group, source)
     return Chosen(values, source.record, source.message, source.time, deciding)

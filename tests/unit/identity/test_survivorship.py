@@ -48,6 +48,16 @@ def test_a_frequent_value_beats_a_rare_one():
     assert golden(sources).traits.family == "tillinghast"
 
 
+def test_where_no_rule_tells_the_first_record_does_and_that_is_said():
+    found = golden([source(2, family="vance"), source(1)])
+
+    assert (found.traits.family, found.chosen["name"].rule) == (
+        "tillinghast",
+        "first record",
+    )
+    assert found.chosen["birth"].rule == "only value"
+
+
 def test_name_and_address_come_from_one_record_each():
     sources = [
         source(1, number="1", street="elm st", city="salem", zip5="97301"),

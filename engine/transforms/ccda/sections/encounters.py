@@ -7,6 +7,7 @@ from engine.transforms.ccda.codes import (
     CPT,
     LOINC,
     NUBC,
+    V2_TABLES,
     Code,
     Concept,
     coding_concept,
@@ -47,6 +48,17 @@ CLASS_NAMES: Final = {
     "PRENC": "pre-admission",
 }
 """HL7 v3 ActCode names of the classes that feeds send without one."""
+ADMISSION_TYPE: Final = V2_TABLES + "7"
+ADMISSION_TYPES: Final = {
+    "A": "Accident",
+    "C": "Elective",
+    "E": "Emergency",
+    "L": "Labor and Delivery",
+    "N": "Newborn",
+    "R": "Routine",
+    "U": "Urgent",
+}
+"""Names of HL7 table 0007: a feed sends the letter alone, and nobody reads it."""
 NOT_HELD: Final = frozenset({"planned", "cancelled"})
 
 
@@ -106,12 +118,20 @@ def _kind(rendering: Rendering, resource: Resource) -> Concept:
     classed = whole.main
     if classed and not classed.display:
         classed = replace(classed, display=CLASS_NAMES.get(classed.code, ""))
+    others = tuple(map(_named, kind.others))
     return Concept(
         kind.main,
-        (*kind.others, classed) if classed else kind.others,
+        (*others, classed) if classed else others,
         kind.text,
         (*kind.loose, *whole.loose),
     )
+
+
+def _named(given: Code) -> Code:
+    """Return a type of admission with its name, where the feed gave none."""
+    if given.system != ADMISSION_TYPE or given.display not in ("", given.code):
+        return given
+    return replace(given, display=ADMISSION_TYPES.get(given.code, given.display))
 
 
 def _place(rendering: Rendering, resource: Resource) -> str:

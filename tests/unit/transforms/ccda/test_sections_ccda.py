@@ -294,6 +294,19 @@ def test_the_class_of_a_visit_is_a_translation():
     assert values(found, "h:entry/h:encounter/h:code/h:translation/@code") == ["IMP"]
 
 
+def test_a_letter_of_admission_is_read_with_its_name():
+    kind = {**coded(f"{HL7}v2-0007", "E"), "text": "E"}
+    named = {**coded(f"{HL7}v2-0007", "E", "Came by air"), "text": "Came by air"}
+
+    first = section(ENCOUNTERS, {**visit("urn:none"), "type": [kind]})
+    other = section(ENCOUNTERS, {**visit("urn:none"), "type": [named]})
+
+    assert rows(first)[0][0] == "E (Emergency; inpatient encounter)"
+    assert rows(other)[0][0] == "Came by air (inpatient encounter)"
+    code = "h:entry/h:encounter/h:code/h:translation[1]/@displayName"
+    assert values(first, code) == ["Emergency"]
+
+
 @pytest.mark.parametrize(
     ("order", "shown"),
     [
