@@ -104,6 +104,7 @@ def _environment() -> Environment:
         "moment": moment,
         "clock": clock,
         "day_of": day_of,
+        "issuer": issuer,
         "age": _age,
         "count": count,
         "plural": plural,
@@ -177,6 +178,14 @@ def clock(context: Context, at: datetime) -> str:
 def day_of(context: Context, at: datetime) -> str:
     """Return the day of an instant, in the site's time."""
     return at.astimezone(context["zone"]).strftime("%Y-%m-%d")
+
+
+@pass_context
+def issuer(context: Context, key: str) -> str:
+    """Return an assigning authority by the name the site knows it by, else its URI."""
+    spoken = surroundings(context["request"]).directory.spoken
+    name, _ = spoken.get(key, ("", ""))
+    return name or key
 
 
 @pass_context

@@ -64,6 +64,22 @@ def test_every_part_of_a_person_has_an_address_and_is_audited_first(web):
     assert "<td>view</td>" in pages["views"].text
 
 
+def test_who_assigned_a_number_is_told_by_name_with_the_uri_beside_the_number(web):
+    known, eid = web.signed_in(), persons(web)[0]
+    key = person_of(web, eid).authority
+    bare = known.browse(f"/patients/{eid}").text
+
+    known.app.state.surroundings.directory.spoken[key] = ("GENERAL", "")
+    named = known.browse(f"/patients/{eid}").text
+    drawn = known.browse(f"/patients/{eid}", "tab=links").text
+
+    assert f"<td>{key}</td>" in bare
+    assert f'<td>GENERAL <span class="muted">{key}</span></td>' in named
+    assert '<span class="muted">GENERAL</span></th>' in named
+    assert ">GENERAL</text>" in drawn
+    assert key not in drawn
+
+
 def test_S11_only_who_may_see_patients_sees_one(web):
     eid = persons(web)[0]
     known = web.signed_in(SEE, Permission.REPLAY)
