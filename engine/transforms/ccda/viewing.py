@@ -223,8 +223,9 @@ def _words(node: Node) -> str:
     said = " ".join(" ".join(map(str, node.itertext())).split())
     kind = _name(node)
     if kind == "id":
-        parts = (node.get("extension", ""), node.get("root", ""))
-        return " of ".join(filter(None, parts))
+        number, root = node.get("extension", ""), node.get("root", "")
+        issuer = (number and node.get("assigningAuthorityName", "")) or root
+        return " of ".join(filter(None, (number, issuer)))
     label = {"low": "from ", "high": "until "}.get(kind, "")
     told = node.get("displayName") or node.get("code") or _readable(node)
     return said or (label + told if told else "")

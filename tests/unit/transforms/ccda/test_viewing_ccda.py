@@ -239,3 +239,16 @@ def test_a_time_of_the_header_is_read_as_in_a_section(sent, read):
     root.find(".//{*}birthTime").set("value", sent)
 
     assert dict(header_facts(root))["Born"] == read
+
+
+def test_who_assigned_a_number_is_read_by_name_where_the_document_has_one():
+    root = tree(document().document)
+    number = root.find(".//{*}patientRole/{*}id")
+    bare = dict(header_facts(root))["Patient id"]
+    number.set("extension", "100482")
+    number.set("assigningAuthorityName", "General Hospital")
+
+    assert number.get("root") in bare
+    assert "100482 of General Hospital" in [
+        value for label, value in header_facts(root) if label == "Patient id"
+    ]
