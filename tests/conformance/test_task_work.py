@@ -1,19 +1,32 @@
 """What every database must do with work on doubts, before and around deciding."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
 
 from engine.errors import IllegalTransitionError
 from engine.identity.decision import Ruling
-from engine.identity.person import LinkKind
-from engine.store import links, moves, second_looks, task_moves, task_work, worklist
+from engine.identity.person import LinkKind, fold
+from engine.store import (
+    links,
+    moves,
+    patient_tables,
+    second_looks,
+    task_moves,
+    task_work,
+    worklist,
+)
 from engine.store.audit import Order
 from engine.store.patient_tables import TaskState
 from engine.store.patients import shipped
 from engine.store.second_looks import Practice
 from engine.store.task_moves import Staged, request_of
 from engine.store.task_work import Asked
+from tests.databases import empty_database
 from tests.hospital import NOON, ORDER, Hospital
 
 HOME = "12 Elm St^^Salem^OR^97301"
@@ -221,3 +234,51 @@ def test_every_line_of_the_history_can_be_taken_back(hospital):
     assert (hospital.person("1"), hospital.person("3")) == (one, otto)
     with pytest.raises(IllegalTransitionError, match="undone already"):
         hospital.ask(moves.revert, event.number, ORDER)
+
+
+STEPS = st.tuples(
+    st.sampled_from(["same", "different", "split", "link", "undo"]),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+
+
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=st.lists(STEPS, min_size=2, max_size=8))
+def test_M06_no_order_of_decisions_and_moves_leaves_a_record_in_two_persons(
+    tmp_path, steps
+):
+    hospital = Hospital(empty_database("sqlite", tmp_path))
+    for number, birth in enumerate(("19800229", "19800301", "19800228", "19800229"), 1):
+        hospital.send(str(number), authority=f"H{number % 2}", birth=birth)
+    known = [row.id for row in every(hospital, "record")]
+    assert every(hospital, "task")
+
+    for act, one, two in steps:
+        number, at = hospital.record(str(one), f"H{one % 2}").number, f"H{two % 2}"
+        for row in every(hospital, "task"):
+            with suppress(IllegalTransitionError):
+                match act:
+                    case "split" | "link":
+                        target = hospital.person(str(two), at) if act == "link" else ""
+                        move_for(hospital, row, [number], target)
+                    case "undo":
+                        hospital.ask(worklist.undo_task, row.id, ORDER)
+                    case _:
+                        decide_all(hospital, Staged(row.id, Ruling(act)))
+
+    told = hospital.ask(lambda index: fold(links.everything(index.connection)))
+    assert {row.id: row.person for row in every(hospital, "record")} == told.person_of
+    assert sorted(told.person_of) == sorted(known)
+    assert hospital.faults() == ()
+    hospital.database.close()
+
+
+def every(hospital, name):
+    table = getattr(patient_tables, name)
+    with hospital.database.reading() as connection:
+        return connection.execute(select(table).order_by(table.c.id)).all()
