@@ -40,7 +40,7 @@ from engine.channels.housekeeping import Housekeeping
 from engine.channels.intakes import Intakes
 from engine.channels.journal_writer import JournalWriter, Written
 from engine.channels.listeners import free_places
-from engine.channels.logs import configure_logs
+from engine.channels.logs import configure_logs, latest
 from engine.channels.opening import open_when_there
 from engine.channels.outbox import Outbox, Outcome, Round
 from engine.channels.queries.answering import Answering
@@ -345,6 +345,7 @@ class Edge:
                 "disk": {"percent": self._guard.percent, "full": self._guard.is_full},
                 "tls_problems": self._identities.problems,
                 "counts": self._counts.told(),
+                "log": latest(),
             }
         ).decode()
 

@@ -6,10 +6,19 @@ Spec:
 
 import logging
 import sys
+from collections import deque
 from contextlib import suppress
-from typing import TextIO, cast
+from typing import Final, TextIO, cast
 
 import structlog
+from structlog.typing import EventDict
+
+REMEMBERED: Final = 20
+"""So many warnings and errors a process knows: they go along with every report."""
+
+LONGEST: Final = 300
+_GRAVE: Final = frozenset({"warning", "error", "critical"})
+_latest: deque[dict[str, str]] = deque(maxlen=REMEMBERED)
 
 
 class Unfailing:
@@ -33,6 +42,18 @@ class Unfailing:
             self._stream.flush()
 
 
+def latest() -> list[dict[str, str]]:
+    """Return the last warnings and errors of this process, oldest first, as texts."""
+    return list(_latest)
+
+
+def _remember(_: object, __: str, line: EventDict) -> EventDict:
+    """Keep a grave line beside writing it; what is long loses its end."""
+    if line.get("level") in _GRAVE:
+        _latest.append({key: str(value)[:LONGEST] for key, value in line.items()})
+    return line
+
+
 def configure_logs(level: str = "info", style: str = "auto") -> None:
     """Write JSON lines, or readable ones on a terminal, to stderr.
 
@@ -46,6 +67,7 @@ def configure_logs(level: str = "info", style: str = "auto") -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+            _remember,
             structlog.dev.ConsoleRenderer()
             if readable
             else structlog.processors.JSONRenderer(),

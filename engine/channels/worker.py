@@ -27,7 +27,7 @@ from engine.channels.collector import Collector
 from engine.channels.counting import count_finished, remarks
 from engine.channels.disk import is_broken, not_started, protect_data
 from engine.channels.live_files import keep_if_possible, read, read_again
-from engine.channels.logs import configure_logs
+from engine.channels.logs import configure_logs, latest
 from engine.channels.opening import open_when_there
 from engine.channels.owed import is_owed, make_owed
 from engine.channels.processing.assemble import Line, lines_of
@@ -333,7 +333,8 @@ class Process:
             f"{channel}/flag_{code}": count
             for (channel, code), count in sorted(self.worker.flags.items())
         }
-        told = {"processed": self.worker.processed, "counts": flags}
+        done = self.worker.processed
+        told = {"processed": done, "counts": flags, "log": latest()}
         detail = orjson.dumps(told).decode()
         counted = self.worker.counts.take()
         try:

@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 from typing import Final
 
+import orjson
 import structlog
 import uvicorn
 from fastapi import FastAPI
@@ -21,7 +22,7 @@ from engine.channels.alerts.watch import Watch
 from engine.channels.arguments import read_arguments
 from engine.channels.clock import utc_now
 from engine.channels.format.load import Site, load_site
-from engine.channels.logs import configure_logs
+from engine.channels.logs import configure_logs, latest
 from engine.channels.opening import open_when_there
 from engine.channels.processing.corrections import forms_of
 from engine.channels.queries.directory import directory_of
@@ -82,9 +83,9 @@ class Upkeep:
 
     def report(self) -> None:
         """Write one report; it waits for the disk."""
-        sent = Report(
-            self._node, "console", "console", os.getpid(), self._started_at, utc_now()
-        )
+        place = (self._node, "console", "console", os.getpid())
+        detail = orjson.dumps({"log": latest()}).decode()
+        sent = Report(*place, self._started_at, utc_now(), detail)
         with self._database.engine() as connection:
             report(connection, sent)
 

@@ -29,7 +29,7 @@ from engine.store.audit import Act, Order
 from engine.store.backup import Backup
 from engine.store.seal import load_or_create_key
 
-TABS: Final = ("health", "nodes", "store", "certificates", "settings")
+TABS: Final = ("health", "nodes", "log", "store", "certificates", "settings")
 
 
 def system(request: Request, tab: str = "health") -> Response:
@@ -46,6 +46,7 @@ def system(request: Request, tab: str = "health") -> Response:
         tabs=TABS,
         checks=checks,
         processes=found.processes,
+        lines=queries.log_of(found.processes) if tab == "log" else [],
         growth=growth,
         versions=queries.versions(here.database),
         certificates=[

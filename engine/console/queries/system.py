@@ -5,7 +5,7 @@ Spec:
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -151,3 +151,28 @@ def versions(database: Database) -> dict[str, str]:
         "Store": database.release,
         "System": f"{platform.system()} {platform.machine()}",
     }
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One warning or error of a process, as it was logged."""
+
+    at: str
+    process: str
+    level: str
+    event: str
+    facts: Mapping[str, str]
+
+
+def log_of(found: Sequence[Process]) -> list[LogLine]:
+    """Return what processes last warned of, newest first."""
+    lines = []
+    for process in found:
+        told = process.detail.get("log")
+        name = f"{process.node} {process.role} {process.name}"
+        for line in told if isinstance(told, list) else []:
+            facts = dict(line)
+            head = (facts.pop(key, "") for key in ("ts", "level", "event"))
+            at, level, event = head
+            lines.append(LogLine(at, name, level, event, facts))
+    return sorted(lines, key=lambda line: line.at, reverse=True)

@@ -19,7 +19,7 @@ from tests.stored import NOON, ask
 from tests.web import Web
 
 SEE = Permission.VIEW_METADATA
-TABS = ("health", "nodes", "store", "certificates", "settings")
+TABS = ("health", "nodes", "log", "store", "certificates", "settings")
 ENDS = (NOON + timedelta(days=9)).isoformat()
 
 
@@ -54,6 +54,22 @@ def test_every_part_of_the_system_has_an_address_and_needs_an_administrator(web)
 
     assert {known.browse("/system", f"tab={tab}").status for tab in TABS} == {200}
     assert web.signed_in(SEE, name="ben").browse("/system").status == 403
+
+
+def test_the_latest_warnings_of_every_process_stand_in_one_list_newest_first(web):
+    known = web.signed_in()
+    before = known.browse("/system", "tab=log").text
+    line = {"ts": "2030-01-01T12:00:01Z", "level": "warning", "event": "disk_filling"}
+    later = {"ts": "2030-01-01T12:00:02Z", "level": "error", "event": "store_away"}
+    tell(web, log=[line | {"percent": "<91>"}])
+    tell(web, "worker", log=[later])
+    tell(web, "console")
+    page = known.browse("/system", "tab=log").text
+
+    assert "No process has warned" in before
+    assert page.index("store_away") < page.index("disk_filling")
+    assert "here worker worker" in page
+    assert '<span class="muted">percent</span> &lt;91&gt;' in page
 
 
 def test_each_failed_check_carries_the_command_that_shows_more(web):
