@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.console.evidence_bar import evidence_bar, total_bar
+from engine.console.exposure import note_opening
 from engine.console.pages.mismatch import ROWS, expect_decider, reason_of, side_of
 from engine.console.pages.patient import expect_person, keep_search, looked_for
 from engine.console.permissions import Permission
@@ -22,8 +23,8 @@ from engine.console.queries import patient as queries
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, surroundings
 from engine.errors import IllegalTransitionError
-from engine.store import audit, links, questions
-from engine.store.audit import Act, Order
+from engine.store import links, questions
+from engine.store.audit import Order
 from engine.store.patients import SqlPatientIndex
 
 _ONE: Final = "they are one person; choose somebody else to compare with"
@@ -46,10 +47,7 @@ def compare(
             complaint=complaint,
         )
     expect_person(request, here, other)
-    who = caller(request).name
-    acts = [Act(here.now(), who, "view", queries.subject(e)) for e in (eid, other)]
-    with here.database.engine() as connection:
-        audit.write(connection, here.database.sealer, acts)
+    note_opening(request, "view", queries.PERSON, patients=[eid, other])
     return page(
         request,
         "compare.html",

@@ -56,8 +56,6 @@ def records(
             raise HTTPException(HTTPStatus.CONFLICT, _BLIND)
         members = task_moves.records_of(index, found)
         whom = [each.person for each in members]
-        acts = openings(request, "view", f"task {number}", patients=whom)
-        audit.write(connection, here.database.sealer, acts)
         numbers = [each.number for each in members]
         past = links.history(connection, numbers)
         past += links.standing(connection, number)  # of records that left, too
@@ -67,6 +65,10 @@ def records(
                 shown = _preview(request, index, found, wanted)
             except IllegalTransitionError as error:
                 complaint = str(error)
+            else:
+                whom.append(wanted.target)
+        acts = openings(request, "view", f"task {number}", patients=whom)
+        audit.write(connection, here.database.sealer, acts)
     return page(
         request,
         "task_records.html",

@@ -8,6 +8,7 @@ import pytest
 from engine.console.permissions import Permission
 from engine.identity.corrections import Form
 from engine.store import audit, links, worklist
+from engine.store.audit import Wanted
 from engine.store.patient_tables import TaskState
 from engine.store.patients import SqlPatientIndex
 from tests.databases import empty_database
@@ -143,6 +144,18 @@ def test_S11_records_are_moved_by_those_who_may_see_the_patients(
         connection.exec_driver_sql("UPDATE person SET confidential = 1")
     assert web.browse(page).status == 404
     assert web.submit(page, records=str(number), reason="x").status == 404
+
+
+def test_whose_best_values_a_preview_shows_was_viewed_too(web, page, number, hospital):
+    otto = hospital.person("3")
+    wanted = Wanted(action="view", patients=(otto,))
+
+    web.browse(page)
+    before = ask(web.database, audit.search, web.database.sealer, wanted)
+    web.browse(page, f"record={number}&other={otto}")
+
+    assert before == []
+    assert len(ask(web.database, audit.search, web.database.sealer, wanted)) == 1
 
 
 def test_the_page_tells_what_was_done_before_and_is_written_down(web, page, number):
