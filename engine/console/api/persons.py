@@ -5,6 +5,7 @@ Spec:
 """
 
 import hashlib
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -147,22 +148,33 @@ def task(request: Request, response: Response, number: int) -> person_models.Tas
 
 def decide(request: Request, number: int, what: Deed, asked: Reasoned) -> Response:
     """Decide a doubt, ask or comment, or take a decision back."""
-    _expect_phi(request)
-
-    def done(
-        connection: Connection, sealer: Sealer, order: Order
-    ) -> person_models.TaskRow:
-        index = SqlPatientIndex(connection, sealer)
-        expect_version(request, _version(task_of(request, index, number)))
-        ACTS[what](index, number, order, practice_of(surroundings(request)))
-        index.flush()
-        return person_models.TaskRow.model_validate(worklist.shown(index, number))
-
-    return carried_out(request, asked, done)
+    practice = practice_of(surroundings(request))
+    return _decided(
+        *(request, number, asked),
+        lambda index, order: ACTS[what](index, number, order, practice),
+    )
 
 
 def move(request: Request, number: int, asked: Moved) -> Response:
     """Answer a doubt by moving records: to a person, or off to a new one."""
+    practice = practice_of(surroundings(request))
+    wanted = task_moves.request_of(asked.records, asked.target)
+    return _decided(
+        *(request, number, asked),
+        lambda index, order: task_moves.decide_by_move(
+            *(index, number, wanted, order, practice),
+            confidential=sees_confidential(request),
+        ),
+    )
+
+
+def _decided(
+    request: Request,
+    number: int,
+    asked: Reasoned,
+    act: Callable[[SqlPatientIndex, Order], object],
+) -> Response:
+    """Carry out what somebody decides about a doubt, and answer with the doubt."""
     _expect_phi(request)
 
     def done(
@@ -170,11 +182,7 @@ def move(request: Request, number: int, asked: Moved) -> Response:
     ) -> person_models.TaskRow:
         index = SqlPatientIndex(connection, sealer)
         expect_version(request, _version(task_of(request, index, number)))
-        wanted = task_moves.request_of(asked.records, asked.target)
-        task_moves.decide_by_move(
-            *(index, number, wanted, order, practice_of(surroundings(request))),
-            confidential=sees_confidential(request),
-        )
+        act(index, order)
         index.flush()
         return person_models.TaskRow.model_validate(worklist.shown(index, number))
 
