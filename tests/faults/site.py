@@ -1,6 +1,8 @@
 """The site of a fault run: four channels, three kinds of destination, receivers."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -63,11 +65,15 @@ KINDS = {"his": "mllp", "fhir": "http", "archive": "file"}
 
 @dataclass(frozen=True)
 class Run:
-    """One fault run: its folder, its channels, and the ports of those that listen."""
+    """One fault run: its folder, its channels, and the ports of those that listen.
+
+    ``receiving`` is the process of its receivers.
+    """
 
     folder: Path
     channels: tuple[str, ...]
     ports: dict[str, int]
+    receiving: int
 
     @property
     def config(self):
@@ -99,6 +105,15 @@ class Run:
             if name == "archive":
                 promises[name]["files"] = str(self.folder / "out" / channel)
         return promises
+
+    @contextmanager
+    def still(self):
+        """Let no receiver answer; those that connect are kept waiting."""
+        os.kill(self.receiving, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.receiving, signal.SIGCONT)
 
     def check(self, wait=0.0):
         """Let the ledger judge; return its exit code and its printout."""
@@ -141,7 +156,7 @@ def sums(tellings):
 
 @contextmanager
 def receivers(folder, places, delay):
-    """Run the receivers of ``places``; give their ports by place."""
+    """Run the receivers of ``places``; give their process and their ports by place."""
     words = [str(folder / RECEIVER), "--delay", str(delay)]
     for place in places:
         kind = KINDS[place.partition("/")[2]]
@@ -153,7 +168,7 @@ def receivers(folder, places, delay):
     ) as process:
         try:
             assert process.stdout is not None
-            yield json.loads(process.stdout.readline())
+            yield process.pid, json.loads(process.stdout.readline())
         finally:
             process.kill()
 
@@ -167,15 +182,14 @@ def site(folder, channels=tuple(CHANNELS), delay=0.0):
     places = [f"{name}/{each}" for name in channels for each in DESTINATIONS[name]]
     sockets = [place for place in places if not place.endswith("/archive")]
     ports = {name: free_port() for name in channels if name != FOLDER}
-    run = Run(folder, tuple(channels), ports)
-    (run.config / "channels").mkdir(parents=True)
-    for name in ("in", "out"):
-        (folder / name).mkdir()
-    (run.config / "interop.toml").write_text(SETTINGS)
-    with receivers(folder, sockets, delay) as ports:
+    for name in ("config/channels", "in", "out"):
+        (folder / name).mkdir(parents=True)
+    (folder / "config" / "interop.toml").write_text(SETTINGS)
+    with receivers(folder, sockets, delay) as (receiving, theirs):
+        run = Run(folder, tuple(channels), ports, receiving)
         for name in channels:
             path = run.config / "channels" / f"{name}.yaml"
-            path.write_text(_channel(run, name, ports))
+            path.write_text(_channel(run, name, theirs))
         yield run
 
 

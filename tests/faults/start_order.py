@@ -2,8 +2,8 @@
 
     python -m tests.faults.start_order [--answers 300]
 
-Receivers are slow, so that the kill leaves messages received and processed, deliveries
-queued and leased. The next edge dies at the end of its recovery: it must not have
+No receiver answers and the worker dies before the edge, so that the kill leaves messages
+received and processed, deliveries queued and leased. The next edge dies at the end of its recovery: it must not have
 opened a listener by then. The one after it delivers everything, and the ledger holds.
 """
 
@@ -23,7 +23,7 @@ from tests.faults.sending import Sender
 from tests.faults.site import site, with_shape
 
 DYING = {POINT: "recovery.committed:1:exit", ENABLED: "1"}
-WANTED = ("received", "processed", "queued", "leased")
+OF_WORKER = {"processed", "queued", "leased"}
 SETTLE_SECONDS = 300.0
 
 
@@ -31,17 +31,25 @@ def states(run):
     """Return the states that the kill left behind."""
     books = read_books(run.folder)
     found = {each.state or "received" for each in books.messages.values()}
-    return sorted(found | {each.state for each in books.deliveries.values()})
+    return found | {each.state for each in books.deliveries.values()}
 
 
 async def until_full(run, node, sender, answers):
     """Send until there is work in every state; kill the node in the middle of it."""
     stop = asyncio.Event()
     running = asyncio.create_task(sender.run(stop))
-    while sender.answered < answers or not set(WANTED) <= set(states(run)):
-        await asyncio.sleep(0.1)
-        assert not running.done(), node.log()
-    node.kill()
+
+    async def until(reached):
+        while not reached():
+            await asyncio.sleep(0.1)
+            assert not running.done(), node.log()
+
+    await until(lambda: sender.answered >= answers)
+    with run.still():
+        await until(lambda: OF_WORKER <= states(run))
+        node.lives["worker"].send(signal.SIGKILL)
+        await until(lambda: "received" in states(run))
+        node.kill()
     stop.set()
     await running
 
@@ -62,7 +70,7 @@ def run_start(run, answers):
     node, sender = ForkedNode(run), Sender(run.folder, run.ports, 16)
     node.start()
     asyncio.run(until_full(run, node, sender, answers))
-    left = states(run)
+    left = sorted(states(run))
     early = early_listeners(node)
     begun = time.monotonic()
     node.start()
@@ -80,7 +88,7 @@ def main():
     asked = options.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="interop-F21-") as folder,
-        site(Path(folder), delay=0.05) as run,
+        site(Path(folder)) as run,
     ):
         run.plan(least=asked.answers, fault="F21")
         told, code = run_start(run, asked.answers)
