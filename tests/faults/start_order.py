@@ -2,9 +2,10 @@
 
     python -m tests.faults.start_order [--answers 300]
 
-No receiver answers and the worker dies before the edge, so that the kill leaves messages
-received and processed, deliveries queued and leased. The next edge dies at the end of its recovery: it must not have
-opened a listener by then. The one after it delivers everything, and the ledger holds.
+No receiver answers and the worker dies before the edge, so that the kill leaves
+messages received and processed, deliveries queued and leased. The next edge dies at the
+end of its recovery: it must not have opened a listener by then. The one after it
+delivers everything, and the ledger holds.
 """
 
 import argparse
@@ -46,7 +47,7 @@ async def until_full(run, node, sender, answers):
 
     await until(lambda: sender.answered >= answers)
     with run.still():
-        await until(lambda: OF_WORKER <= states(run))
+        await until(lambda: states(run) >= OF_WORKER)
         node.lives["worker"].send(signal.SIGKILL)
         await until(lambda: "received" in states(run))
         node.kill()

@@ -11,6 +11,7 @@ from tests.edge_ledger import ROOT
 from tests.faults import points
 from tests.faults.full_disk import may_mount
 from tests.faults.power_loss.log import shim
+from tests.untraced import untraced
 
 ENGINE = ROOT / "engine"
 PURE = ("hl7", "transforms", "identity")
@@ -21,6 +22,7 @@ def judged(module, *words):
     done = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", f"tests.faults.{module}", *words],
         cwd=ROOT,
+        env=untraced(),
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,6 @@
 """The benchmarks run, whatever they print."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import pytest
 
 from engine.cli.child_process import tree
 from engine.cli.invocation import Exit
+from tests.untraced import untraced
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ def test_every_stage_with_a_budget_is_measured():
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**untraced(), "PYTHONPATH": str(ROOT)},
     )
 
     found = json.loads(done.stdout)
@@ -37,7 +37,7 @@ def test_bench_prints_what_was_measured_and_under_which_circumstances():
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**untraced(), "PYTHONPATH": str(ROOT)},
     )
 
     found = json.loads(done.stdout)
@@ -52,7 +52,7 @@ def test_an_interrupted_bench_leaves_no_process_behind(tmp_path):
     bench = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "engine.cli", "bench", "--keep", str(tmp_path)],
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**untraced(), "PYTHONPATH": str(ROOT)},
     )
     while len(started := tree(bench.pid)) < 4:  # the supervisor has a child of its own
         assert bench.poll() is None

@@ -1,7 +1,6 @@
 """The write log: compile the shim, run a command under it, read what it wrote."""
 
 import functools
-import os
 import shutil
 import struct
 import subprocess
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.untraced import untraced
 
 SOURCE = Path(__file__).parent / "write_log.c"
 HEADER = struct.Struct("=IIIIqQ")
@@ -61,7 +62,7 @@ def shim():
 def watched(folder, log):
     """Return the environment under which changes below ``folder`` are logged."""
     return {
-        **os.environ,
+        **untraced(),
         "LD_PRELOAD": str(shim()),
         "WRITE_LOG_FILE": str(log),
         "WRITE_LOG_ROOT": str(folder),
