@@ -28,7 +28,7 @@ from engine.peers.load import admissions
 from engine.peers.sending import Feed, Sender
 from engine.store import queues
 from engine.store.database import Database, open_database
-from engine.store.seal import load_or_create_key
+from engine.store.key_file import load_or_create_key
 
 CONFIG = Path(__file__).with_name("config")
 ORDER_KEYS = {"many-lanes": "", "one-lane": "    order-key: MSH-4\n"}

@@ -22,9 +22,9 @@ from engine.store.database import open_database
 from engine.store.deliveries import NewDelivery, Turn
 from engine.store.delivery_state import Event
 from engine.store.journal import Arrival
+from engine.store.key_file import load_or_create_key
 from engine.store.message_state import MessageState
 from engine.store.results import Batch, Failure, Outcome, SearchKey
-from engine.store.seal import load_or_create_key
 from engine.store.settlement import Settlement
 from tests.builders import adt_a01
 

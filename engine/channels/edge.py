@@ -62,8 +62,8 @@ from engine.errors import EngineError
 from engine.failpoint import arm, reach
 from engine.settings import Settings
 from engine.store.database import Database
+from engine.store.key_file import load_or_create_key
 from engine.store.reports import Wanted
-from engine.store.seal import load_or_create_key
 from engine.store.sequences import thaw
 from engine.store.traffic import Key
 

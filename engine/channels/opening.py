@@ -8,12 +8,13 @@ import structlog
 
 from engine.errors import StoreError
 from engine.store.database import Database, Role, open_database
+from engine.store.key_file import Keys
 
 AGAIN_SECONDS: Final = 1.0
 _log = structlog.get_logger()
 
 
-def open_when_there(url: str, key: bytes, role: Role) -> Database:
+def open_when_there(url: str, key: Keys | bytes, role: Role) -> Database:
     """Return the open store, once it is there; say so while it is not.
 
     Whoever starts the node has opened the store before: a server that refuses its

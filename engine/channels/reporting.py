@@ -7,14 +7,19 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+import structlog
+
 from engine.channels.clock import utc_now
 from engine.channels.format.channel import Channel
+from engine.errors import ConfigurationError
 from engine.store import traffic
-from engine.store.database import Database
+from engine.store.database import Connection, Database
 from engine.store.reports import Report, Wanted, report, run_states
 from engine.store.settlement import expire
 from engine.store.traffic import Key
 from engine.store.words import RunState
+
+_log = structlog.get_logger()
 
 NOTHING: Final[Mapping[Key, int]] = MappingProxyType({})
 
@@ -51,12 +56,24 @@ class Reporter:
             self.node, self.role, self.name, os.getpid(), self.started_at, now, detail
         )
         with self.database.engine() as connection:
+            follow_keys(self.database, connection)
             report(connection, sent)
             traffic.write(connection, counted, now)
             if self.role == "edge":
                 expire(connection, now)
                 traffic.prune(connection, now)
             return run_states(connection)
+
+
+def follow_keys(database: Database, connection: Connection) -> None:
+    """Seal with the newest key of the store; with the one before while it is missing.
+
+    What others seal with it is not readable here until then, so the log says so.
+    """
+    try:
+        database.follow_keys(connection)
+    except ConfigurationError as error:
+        _log.error("key_missing", reason=str(error))
 
 
 def wishes_of(

@@ -43,12 +43,12 @@ from engine.errors import ConfigurationError, EngineError, StoreError
 from engine.failpoint import arm, reach
 from engine.store import claims, corrections, leases, results
 from engine.store.database import Connection, Database
+from engine.store.key_file import load_or_create_key
 from engine.store.leases import Lease
 from engine.store.message_state import MessageState
 from engine.store.patient_changes import apply
 from engine.store.reserve import Reserve
 from engine.store.results import Batch, Outcome
-from engine.store.seal import load_or_create_key
 from engine.store.traffic import Counts
 from engine.store.words import RunState
 

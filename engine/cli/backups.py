@@ -56,7 +56,7 @@ def list_backups() -> None:
 def verify(folder: Path) -> None:
     """Open a copy of a backup and look at every row; exit code 1 for damage."""
     from engine.store import backup
-    from engine.store.seal import load_or_create_key
+    from engine.store.key_file import load_or_create_key
 
     wrong = backup.verify(folder, load_or_create_key(settings().key_file), now())
     if wrong:
@@ -74,7 +74,7 @@ def restore(folder: Path, reason: str) -> None:
     backup was made: compare with the receivers, discard what they have, start it.
     """
     from engine.store import backup
-    from engine.store.seal import load_or_create_key
+    from engine.store.key_file import load_or_create_key
 
     node = settings()
     if not node.store_url.startswith("sqlite:"):

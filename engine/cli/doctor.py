@@ -132,7 +132,7 @@ def _store(node: "Settings") -> Iterator[Check]:
 def _opens(node: "Settings") -> Check:
     """Return whether the store's files are whole, as far as a start looks."""
     from engine.store.database import open_database
-    from engine.store.seal import load_or_create_key
+    from engine.store.key_file import load_or_create_key
 
     fix = "interop store verify looks at every row of a store that opens"
     try:

@@ -55,6 +55,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Administration": {
         "backup": ("backups", "Copy the store, look at a copy, put one back."),
         "audit": ("audit", "Who did or saw what, and whether the trail is whole."),
+        "keys": ("keys", "The keys that content is sealed with; change to a new one."),
         "metrics": ("metrics", "Print what Prometheus reads."),
         "token": ("tokens", "Tokens of programs that call the API."),
         "user": ("users", "People who use the console."),

@@ -32,7 +32,8 @@ def scrub_command(
     """
     from engine.hl7 import parse
     from engine.hl7.scrubbing import scrub
-    from engine.store.seal import Sealer, load_or_create_key
+    from engine.store.key_file import load_or_create_key
+    from engine.store.seal import Sealer
 
     if channel and not name:
         raise Stop("--as-test needs --name", Exit.USAGE)

@@ -52,7 +52,7 @@ def _folder() -> Path:
 def store(*, create: bool = False) -> "Iterator[Database]":
     """Open the store of the site for one command; it must exist unless ``create``."""
     from engine.store.database import open_database
-    from engine.store.seal import load_or_create_key
+    from engine.store.key_file import load_or_create_key
 
     node = settings()
     key = load_or_create_key(node.key_file)

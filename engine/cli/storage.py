@@ -25,7 +25,7 @@ def store_command() -> None:
 
 def _opened(*, lossy: bool, create: bool = False) -> "Database":
     from engine.store.database import open_database
-    from engine.store.seal import load_or_create_key
+    from engine.store.key_file import load_or_create_key
 
     node = settings()
     key = load_or_create_key(node.key_file)

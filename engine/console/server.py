@@ -26,6 +26,7 @@ from engine.channels.logs import configure_logs, latest
 from engine.channels.opening import open_when_there
 from engine.channels.processing.corrections import forms_of
 from engine.channels.queries.directory import directory_of
+from engine.channels.reporting import follow_keys
 from engine.channels.trials import Trials
 from engine.console.binding import address
 from engine.console.metrics import Metrics, registry_of
@@ -36,8 +37,8 @@ from engine.console.surroundings import Surroundings
 from engine.errors import ConfigurationError, EngineError
 from engine.settings import Settings
 from engine.store.database import Database
+from engine.store.key_file import load_or_create_key
 from engine.store.reports import Report, report
-from engine.store.seal import load_or_create_key
 
 REPORT_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 5
@@ -87,6 +88,7 @@ class Upkeep:
         detail = orjson.dumps({"log": latest()}).decode()
         sent = Report(*place, self._started_at, utc_now(), detail)
         with self._database.engine() as connection:
+            follow_keys(self._database, connection)
             report(connection, sent)
 
     async def run(self, end: Callable[[], None], reload: Callable[[], None]) -> None:

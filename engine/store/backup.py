@@ -28,6 +28,7 @@ from engine.store.audit import Act, Order, write
 from engine.store.damage import damages
 from engine.store.database import Connection, Database, open_database
 from engine.store.folders import make_folder, sync_folder
+from engine.store.key_file import Keys
 from engine.store.reports import set_run_state
 from engine.store.seal import Sealer
 from engine.store.tables import lane
@@ -144,7 +145,7 @@ def _manifest(folder: Path) -> dict[str, object]:
     return told
 
 
-def verify(folder: Path, key: bytes, now: datetime) -> list[str]:
+def verify(folder: Path, key: Keys | bytes, now: datetime) -> list[str]:
     """Open a copy of a backup and look at every row; return what is wrong.
 
     A sound one is noted as verified. It takes as much space again meanwhile.
@@ -181,7 +182,7 @@ def _changed(folder: Path, told: dict[str, object]) -> Iterator[str]:
             yield f"{name} is not as it was written"
 
 
-def restore(folder: Path, target: Path, key: bytes, order: Order) -> list[str]:
+def restore(folder: Path, target: Path, key: Keys | bytes, order: Order) -> list[str]:
     """Put a backup where a store shall be; return the destinations that rest.
 
     Everything that was on its way out rests until a person starts it: part of it was

@@ -46,6 +46,8 @@ from engine.store.contexts import (
 from engine.store.dialect import SCHEMAS
 from engine.store.edited_copies import content_context, reason_context
 from engine.store.edited_tables import edited_copy
+from engine.store.key_tables import key_use
+from engine.store.key_use import context as context_of_key
 from engine.store.patient_tables import (
     family_name,
     identifier,
@@ -175,6 +177,7 @@ _SEALED: Final = (
     _sealed(
         document, "content", lambda row: f"document|{row.set_key.hex()}|{row.number}"
     ),
+    _sealed(key_use, "since", lambda row: context_of_key(row.number)),
     _sealed(comment, "content", lambda row: f"comment|{row.id}|"),
     _sealed(table_miss, "code", lambda row: f"table_miss|{row.key.hex()}|"),
     _sealed(record, "traits", lambda row: f"record|{row.id}"),

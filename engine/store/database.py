@@ -11,9 +11,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from engine.errors import ConfigurationError, EngineError, JournalError, StoreError
 from engine.failpoint import reach
-from engine.store import schema_version
+from engine.store import key_use, schema_version
 from engine.store.away import is_away, mended_by
 from engine.store.dialect import SCHEMAS, Backend, open_backend, put
+from engine.store.key_file import Keys
 from engine.store.losses import Loss, refuse
 from engine.store.reserve import Reserve
 from engine.store.seal import Sealer
@@ -30,10 +31,10 @@ _PROOF: Final = "site|key-proof"
 class Database:
     """An open store; one for each process, for all its threads."""
 
-    def __init__(self, backend: Backend, key: bytes, role: Role) -> None:
+    def __init__(self, backend: Backend, keys: Keys, role: Role) -> None:
         self.role = role
+        self.keys = keys
         self._backend = backend
-        self._key = key
         self._local = threading.local()
 
     @property
@@ -70,7 +71,7 @@ class Database:
         try:
             sealer: Sealer = self._local.sealer
         except AttributeError:
-            sealer = self._local.sealer = Sealer(self._key)
+            sealer = self._local.sealer = Sealer(self.keys)
         return sealer
 
     @contextmanager
@@ -153,10 +154,10 @@ class Database:
         self._backend.close()
 
     def prove_key(self) -> None:
-        """Open what was sealed when the store was made.
+        """Open what was sealed when the store was made, and when its keys changed.
 
         Raises:
-            ConfigurationError: it was made with another key.
+            ConfigurationError: it was made with another key, or one is missing.
         """
         with self.reading() as connection:
             proof = connection.execute(_PROOFS).scalar()
@@ -172,6 +173,16 @@ class Database:
                 "This store was made with another key. Put back the key file that was "
                 "in use, or name it in store.key; without it the content is lost."
             ) from None
+        with self.reading() as connection:
+            key_use.prove(connection, self.sealer, self.keys)
+
+    def follow_keys(self, connection: Connection) -> None:
+        """Seal with the newest key of the store from now on.
+
+        Raises:
+            ConfigurationError: the key file does not hold it; the one before goes on.
+        """
+        key_use.follow(connection, self.sealer, self.keys)
 
 
 @contextmanager
@@ -194,7 +205,7 @@ _PROOFS: Final = select(site.c.value).where(site.c.name == _PROOF)
 
 def open_database(
     url: str,
-    key: bytes,
+    key: Keys | bytes,
     *,
     role: Role = "cli",
     create: bool = True,
@@ -216,7 +227,8 @@ def open_database(
         raise ConfigurationError(f"store.url is not a URL: {url!r}") from None
     except OSError as error:
         raise _closed(error) from error
-    database = Database(backend, key, role)
+    keys = key if isinstance(key, Keys) else Keys([key])
+    database = Database(backend, keys, role)
     try:
         if not lossy:
             refuse(database.losses())

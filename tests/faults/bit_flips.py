@@ -41,7 +41,7 @@ from engine.store import claims, deliveries
 from engine.store.damage import damages
 from engine.store.database import open_database
 from engine.store.deliveries import Turn
-from engine.store.seal import load_or_create_key
+from engine.store.key_file import Keys, load_or_create_key
 from engine.store.settlement import expire
 from engine.store.write_lock import WriteLock
 from tests.edge_ledger import seeded
@@ -220,7 +220,7 @@ class Flips:
     """One store, as it was, and what flipping its bits has led to."""
 
     store: Path
-    key: bytes
+    key: Keys
     counts: Counter[str] = field(default_factory=Counter)
     undetected: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)

@@ -29,9 +29,9 @@ from engine.failpoint import ENABLED, POINT, arm
 from engine.store import edited_copies
 from engine.store.audit import Order
 from engine.store.database import open_database
+from engine.store.key_file import load_or_create_key
 from engine.store.reports import set_run_state
 from engine.store.retention import decide
-from engine.store.seal import load_or_create_key
 from engine.store.search import MessageFilter, messages
 from engine.store.words import RunState
 from tests.faults import points

@@ -20,7 +20,8 @@ from engine.failpoint import ENABLED, POINT, arm
 from engine.store import schema_version
 from engine.store.database import Database, open_database
 from engine.store.dialect import SCHEMAS, SqliteFiles
-from engine.store.seal import Sealer, load_or_create_key
+from engine.store.key_file import load_or_create_key
+from engine.store.seal import Sealer
 from tests.faults import points
 from tests.faults.forked import ForkedNode, fork
 from tests.faults.ledger import BROKEN, wait_until_settled

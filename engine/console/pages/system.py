@@ -27,7 +27,7 @@ from engine.settings import masked, origins
 from engine.store import audit, backup
 from engine.store.audit import Act, Order
 from engine.store.backup import Backup
-from engine.store.seal import load_or_create_key
+from engine.store.key_file import load_or_create_key
 
 TABS: Final = ("health", "nodes", "log", "store", "certificates", "settings")
 
@@ -38,13 +38,15 @@ def system(request: Request, tab: str = "health") -> Response:
     with here.database.reading() as connection:
         found = overview.figures(connection, here.now(), here.paces)
         checks = queries.checks(connection, found, here.settings)
+        keys = queries.keys(connection, here.database)
         growth = queries.growth(connection, here.database, found, _free(here))
     return page(
         request,
         "system.html",
         tab=tab if tab in TABS else TABS[0],
         tabs=TABS,
-        checks=checks,
+        checks=[*checks, keys],
+        keys=keys,
         processes=found.processes,
         lines=queries.log_of(found.processes) if tab == "log" else [],
         growth=growth,
@@ -157,6 +159,7 @@ def bundle(request: Request) -> Response:
     with here.database.reading() as connection:
         found = overview.figures(connection, here.now(), here.paces)
         checks = queries.checks(connection, found, here.settings)
+        checks.append(queries.keys(connection, here.database))
         growth = queries.growth(connection, here.database, found, _free(here))
     content = {
         "made_at": here.now(),

@@ -18,8 +18,9 @@ from engine.console.queries.overview import (
     Figures,
     Process,
 )
+from engine.errors import ConfigurationError
 from engine.settings import Settings
-from engine.store import reports, search
+from engine.store import key_use, reports, search
 from engine.store.database import Connection, Database
 
 DAY: Final = timedelta(days=1)
@@ -83,6 +84,18 @@ def checks(connection: Connection, found: Figures, settings: Settings) -> list[C
         if process.alive and process.role == "edge":
             made += _edge(process, found.at)
     return made
+
+
+def keys(connection: Connection, database: Database) -> Check:
+    """Return which key seals, and since when; or that one is missing here."""
+    command = "interop keys list"
+    try:
+        uses = key_use.uses(connection, database.sealer)
+    except ConfigurationError as error:
+        return Check("keys", False, str(error), command)
+    of = f"key {len(uses) + 1} of the key file seals since "
+    since = f"{uses[-1].since:%Y-%m-%d}" if uses else "the store was made"
+    return Check("keys", True, of + since, command)
 
 
 def _edge(process: Process, now: datetime) -> list[Check]:

@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from engine.channels.destinations.file import write_file
 from engine.store.database import open_database
-from engine.store.seal import load_or_create_key
+from engine.store.key_file import load_or_create_key
 from tests.edge_ledger import adt
 from tests.stored import accept, arrival, document, end, lease, queue
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing_extensions import override
 
 from engine.store.database import open_database
+from engine.store.key_file import load_or_create_key
 from engine.store.message_state import MessageState
 from engine.store.results import Outcome
-from engine.store.seal import load_or_create_key
 from tests.edge_ledger import ROOT, EdgeProcess, Load
 from tests.faults.power_loss.log import watched
 from tests.stored import accept, arrival, claim, record

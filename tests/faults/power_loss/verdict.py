@@ -12,7 +12,7 @@ from engine.channels.outbox import Outbox
 from engine.errors import EngineError
 from engine.store import audit, claims, journal
 from engine.store.database import Database, open_database
-from engine.store.seal import load_or_create_key
+from engine.store.key_file import load_or_create_key
 from tests.stored import arrival
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

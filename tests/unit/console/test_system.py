@@ -5,13 +5,16 @@ from datetime import timedelta
 
 import orjson
 import pytest
+from sqlalchemy import update
 
 from engine.console.ages import seconds
 from engine.console.pace import PaceReader
 from engine.console.permissions import Permission
 from engine.console.queries.system import Growth
 from engine.settings import load_settings, origins
-from engine.store import audit, reports, traffic
+from engine.store import audit, key_use, reports, traffic
+from engine.store.audit import Order
+from engine.store.key_tables import key_use as key_rows
 from engine.store.reports import Report
 from engine.store.traffic import Counts, Measure
 from tests.sites import busy_site
@@ -70,6 +73,26 @@ def test_the_latest_warnings_of_every_process_stand_in_one_list_newest_first(web
     assert page.index("store_away") < page.index("disk_filling")
     assert "here worker worker" in page
     assert '<span class="muted">percent</span> &lt;91&gt;' in page
+
+
+def test_the_key_that_seals_is_told_with_its_age_and_the_command_that_changes_it(web):
+    known = web.signed_in()
+    database = web.database
+    health = known.browse("/system").text
+    with database.engine() as connection:
+        database.keys.add()
+        order = Order("kim", NOON, "a new year")
+        key_use.rotate(connection, database.sealer, database.keys, order)
+    store = known.browse("/system", "tab=store").text
+    with database.engine() as connection:
+        connection.execute(update(key_rows).values(since=b"\x03damaged"))
+    missing = known.browse("/system").text
+
+    assert "key 1 of the key file seals since the store was made" in health
+    assert f"key 2 of the key file seals since {NOON:%Y-%m-%d}" in store
+    assert "interop keys rotate" in store
+    assert "does not hold key 2" in missing
+    assert "interop keys list" in missing
 
 
 def test_each_failed_check_carries_the_command_that_shows_more(web):

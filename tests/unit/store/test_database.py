@@ -19,7 +19,6 @@ from engine.store.delivery_state import Event
 from engine.store.error_queue import Comment
 from engine.store.resources import KnownResource, NewDocument
 from engine.store.results import SearchKey, TableMiss
-from engine.store.seal import load_or_create_key
 from engine.store.words import RunState
 from engine.store.write_lock import WriteLock
 from tests.databases import KEY, empty_database, empty_url
@@ -211,34 +210,6 @@ def fill_with_canaries(store):
         reports.set_run_state(
             connection, store.sealer, ("adt", ""), RunState.PAUSED, OPERATOR
         )
-
-
-def test_a_key_file_is_made_for_its_owner_only(tmp_path):
-    path = tmp_path / "keys" / "store.key"
-
-    key = load_or_create_key(path)
-
-    assert len(key) == 32
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert load_or_create_key(path) == key
-
-
-def test_a_key_file_that_others_may_read_is_refused(tmp_path):
-    path = tmp_path / "store.key"
-    load_or_create_key(path)
-    path.chmod(0o644)
-
-    with pytest.raises(ConfigurationError, match="chmod 600"):
-        load_or_create_key(path)
-
-
-def test_a_key_file_that_is_no_key_is_refused(tmp_path):
-    path = tmp_path / "store.key"
-    path.write_text("secret")
-    path.chmod(0o600)
-
-    with pytest.raises(ConfigurationError, match="64 hexadecimal digits"):
-        load_or_create_key(path)
 
 
 def test_a_closed_store_keeps_no_descriptor(tmp_path):

@@ -1,15 +1,12 @@
 """Content at rest: sealed, bound to its row, found by keyed hashes."""
 
-import errno
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigurationError, EngineError
-from engine.store.seal import Sealer, load_or_create_key
+from engine.store.key_file import Keys
+from engine.store.seal import Sealer
 
 SEALER = Sealer(bytes(range(32)))
 
@@ -66,32 +63,22 @@ def test_a_pseudonym_is_the_same_for_the_same_under_one_key_only():
     assert word not in (one.pseudonym("Roe"), other.pseudonym("Doe"))
 
 
-def test_processes_that_start_together_agree_on_one_whole_key(tmp_path):
-    with ThreadPoolExecutor(8) as pool:
-        for turn in range(50):
-            path = tmp_path / f"{turn}.key"
-            start = Barrier(8)
+def test_what_an_earlier_key_sealed_opens_beside_what_the_one_in_use_seals():
+    first, second = bytes(range(32)), bytes(32)
+    before = SEALER.seal(b"PID|1", "x")
+    keys = Keys([first, second])
+    sealer = Sealer(keys)
+    keys.in_use = 2
+    short, long = sealer.seal(b"PID|1", "x"), sealer.seal(b"PID|1" * 99, "x")
 
-            def load(path=path, start=start):
-                start.wait()
-                return load_or_create_key(path)
-
-            keys = [each.result() for each in [pool.submit(load) for _ in range(8)]]
-
-            assert len(set(keys)) == 1
-    assert len(list(tmp_path.iterdir())) == 50
+    assert [each[0] for each in (before, short, long)] == [1, 3, 4]
+    assert sealer.open(before, "x") == sealer.open(short, "x") == b"PID|1"
+    assert sealer.open(long, "x") == b"PID|1" * 99
+    assert sealer.blind("Doe") == SEALER.blind("Doe")
+    for other in (SEALER, Sealer(Keys([second, first]))):
+        assert other.open_undamaged(short, "x") is None
 
 
-def test_F04_a_key_whose_name_is_not_on_disk_is_nobodys_key(  # noqa: N802
-    tmp_path, monkeypatch
-):
-    path = tmp_path / "store.key"
-
-    def fails(_folder):
-        raise OSError(errno.EIO, "disk")
-
-    monkeypatch.setattr("engine.store.seal.sync_folder", fails)
-    with pytest.raises(OSError, match="disk"):
-        load_or_create_key(path)
-
-    assert list(tmp_path.iterdir()) == []
+def test_nothing_is_sealed_with_a_key_that_is_not_there():
+    with pytest.raises(EngineError, match="no key 3"):
+        SEALER.seal(b"PID|1", "x", 3)
