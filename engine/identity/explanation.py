@@ -38,6 +38,7 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "eq": "same given name", "nick": "nickname {left} for {right}",
             "init": "given name is an initial of the other",
             "swap": "given and family names exchanged",
+            "swapjw": "given and family names exchanged and spelled differently",
             "mid": "goes by the middle name",
             "midi": "given name begins like the other's middle initial",
             "jw92": "given names nearly the same",
@@ -46,6 +47,7 @@ _SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "family": {
             "eq": "same family name", "tok": "family names share a part",
             "swap": "given and family names exchanged",
+            "swapjw": "given and family names exchanged and spelled differently",
             "jw92": "family names nearly the same", "jw84": "family names similar",
             "no": "family name differs",
             "new": "family name differs, as after a marriage",

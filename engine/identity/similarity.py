@@ -52,11 +52,27 @@ def _names(one: Traits, other: Traits, nicknames: Nicknames) -> Levels:
         levels["family"] = _family(one, other)
         if Kind.UNNAMED in {one.kind, other.kind}:
             _call_by_parents(levels)
-        elif levels["family"] == "no" and "M" not in one.sex + other.sex:
-            levels["family"] = "new"
+        elif levels["family"] == "no":
+            levels |= _other_family(one, other, levels.get("given", ""))
     if level := _middles(one, other, levels.get("given", "")):
         levels["middle"] = level
     return levels
+
+
+def _other_family(one: Traits, other: Traits, given: str) -> Levels:
+    """Return what another family name is: exchanged and misspelt, married, or not."""
+    if given == "no" and _are_crosswise(one, other):
+        return {"given": "swapjw", "family": "swapjw"}
+    return {} if "M" in one.sex + other.sex else {"family": "new"}
+
+
+def _are_crosswise(one: Traits, other: Traits) -> bool:
+    """Whether each given name is nearly the other's family name."""
+    return (
+        _family_spelling(one.given, other.family)
+        != "no"
+        != _family_spelling(one.family, other.given)
+    )
 
 
 def _call_by_parents(levels: Levels) -> None:
@@ -131,6 +147,10 @@ def _family(one: Traits, other: Traits) -> str:
         return "tok"
     if left == other.given and right == one.given:
         return "swap"
+    return _family_spelling(left, right)
+
+
+def _family_spelling(left: str, right: str) -> str:
     alike = _alike(left, right)
     if alike >= 0.92:  # noqa: PLR2004 - the levels are named after their limits
         return "jw92"

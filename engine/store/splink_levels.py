@@ -63,7 +63,7 @@ def _is_called(name: str, other: str) -> str:
 
 
 _LETTER: Final = "least(length(given_l), length(given_r)) = 1"
-_GIVEN: Final[Conditions] = (
+_GIVEN_STRAIGHT: Final[Conditions] = (
     ("eq", _same("given")),
     ("nick", "contains(short_forms_l, '|' || given_r || '|')"),
     ("init", f"{_LETTER} AND substr(given_l, 1, 1) = substr(given_r, 1, 1)"),
@@ -83,11 +83,10 @@ _GIVEN: Final[Conditions] = (
             "(middle_l IS NULL OR substr(middle_l, 1, 1) = substr(given_r, 1, 1))"
         ),
     ),
-    ("no", _ALWAYS),
 )
 _CROSSED: Final = (
     "given_l IS NOT NULL AND given_r IS NOT NULL AND CASE "
-    + " ".join(f"WHEN {test} THEN '{level}'" for level, test in _GIVEN)
+    + " ".join(f"WHEN {test} THEN '{level}'" for level, test in _GIVEN_STRAIGHT)
     + " END IN ('mid', 'midi')"
 )
 """Whether one record's given name is the other's middle name."""
@@ -131,7 +130,7 @@ _TOKENS: Final = (
     "(contains(family_l, ' ') OR contains(family_r, ' ')) AND "
     "FITS(concat(' ', family_l, ' '), concat(' (', replace(family_r, ' ', '|'), ') '))"
 )
-_FAMILY: Final[Conditions] = (
+_FAMILY_STRAIGHT: Final[Conditions] = (
     ("eq", _same("family")),
     (
         "tok",
@@ -140,6 +139,27 @@ _FAMILY: Final[Conditions] = (
     ("swap", "family_l = given_r AND family_r = given_l"),
     ("jw92", _alike("family", "0.92")),
     ("jw84", f"{_alike('family', '0.86')} OR {_apart('family', 1)}"),
+)
+_CROSSWISE: Final = " AND ".join(
+    f"(ALIKE({one}, {other}) >= 0.86 OR damerau_levenshtein({one}, {other}) <= 1)"
+    for one, other in (("given_l", "family_r"), ("family_l", "given_r"))
+)
+
+
+def _crosswise(straight: Conditions) -> tuple[str, str]:
+    """Return the level of exchanged names that do not agree straight either."""
+    agree = " OR ".join(f"coalesce({test}, FALSE)" for _, test in straight)
+    return "swapjw", f"NOT ({agree}) AND {_CROSSWISE}"
+
+
+_GIVEN: Final[Conditions] = (
+    *_GIVEN_STRAIGHT,
+    _crosswise(_FAMILY_STRAIGHT),
+    ("no", _ALWAYS),
+)
+_FAMILY: Final[Conditions] = (
+    *_FAMILY_STRAIGHT,
+    _crosswise(_GIVEN_STRAIGHT),
     ("new", "coalesce(sex_l, '') <> 'M' AND coalesce(sex_r, '') <> 'M'"),
     ("no", _ALWAYS),
 )
