@@ -3,16 +3,17 @@
 A row carries a leaf of the message when the value it writes tells all of that text: as
 it stands, as a time, as a code table translates it, or as the text it was found equal
 to. What is joined with other text, cut, or only compared may not be there: it stays
-listed. What a step of ``edit`` copies out of a site's own segment is carried where the
-built-in map takes the field it is copied to.
+listed. What a step of ``edit`` copies is carried where the built-in map takes the field
+it is copied to.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from engine.hl7 import Message, Segment
+from engine.hl7 import Segment
 from engine.transforms.expressions import Expression
 from engine.transforms.fhir.mapped import Entry, Mapped
 from engine.transforms.fhir.paths import FhirPath
@@ -23,6 +24,8 @@ from engine.transforms.trace import Lookup, Loss
 
 _TIMES: Final = frozenset({Type.DATE, Type.DATETIME})
 _TIME_MARKS: Final = str.maketrans("", "", "-:T")
+_PLACE: Final = re.compile(r"([^-]+(?:-\d+)?)(?:\[(\d+)\])?(?:\.(\d+))?")
+"""The path of a loss: a field, or a repetition and component of one."""
 
 
 def told_by(
@@ -58,15 +61,18 @@ def told_by(
 def note_copied(leaves: Iterable[Leaf], spot: Spot, context: EditContext) -> None:
     """Remember that a step wrote these leaves, and nothing else, at a spot."""
     stands = partial(_is_mapped, spot, spot.raw, context)
-    for leaf in leaves:
-        if leaf.segment.id.startswith("Z"):
-            context.copied.append(Carried(leaf, stands))
+    context.copied += [Carried(leaf, stands) for leaf in leaves]
+
+
+def note_rewritten(spot: Spot, text: str, context: EditContext) -> None:
+    """Remember that a text is to stand at a spot and tells all that stood there."""
+    context.rewritten += [(leaf, text) for leaf in spot.leaves()]
 
 
 def _is_mapped(spot: Spot, raw: str, context: EditContext, mapped: Mapped) -> bool:
     """Whether a spot is as a step left it, and nothing of its field is lost."""
-    place = _place(context.message, spot.segment, spot.path.field)
-    fields = {loss.path.partition(".")[0] for loss in mapped.losses}
+    place = path_of(context.message.segments, spot.segment, spot.path.field)
+    fields = {field_of(loss.path) for loss in mapped.losses}
     return bool(raw) and spot.raw == raw and place not in fields | {""}
 
 
@@ -97,7 +103,7 @@ def settle(mapped: Mapped, context: EditContext) -> None:
     for carried in (context.carried, context.copied):
         told: dict[str, tuple[Segment, int, set[Numbers]]] = {}
         for leaf, stands in carried:
-            place = _place(context.message, leaf.segment, leaf.field)
+            place = path_of(context.message.segments, leaf.segment, leaf.field)
             if place and stands(mapped):
                 known = told.setdefault(place, (leaf.segment, leaf.field, set()))
                 known[2].add(leaf[2:])
@@ -106,20 +112,26 @@ def settle(mapped: Mapped, context: EditContext) -> None:
             mapped.losses = list(dict.fromkeys(left))
 
 
-def _place(message: Message, segment: Segment, field: int) -> str:
+def path_of(segments: Iterable[Segment], segment: Segment, field: int) -> str:
     """Return the path of a field as the losses write it, ``""`` when it is gone."""
-    alike = message.all(segment.id)
+    alike = [each for each in segments if each.id == segment.id]
     number = next((at for at, each in enumerate(alike, 1) if each is segment), 0)
     count = f"[{number}]" if number > 1 else ""
     return f"{segment.id}{count}-{field}" if number else ""
 
 
+def field_of(path: str) -> str:
+    """Return the field a loss is of: ``ZAL[2]-3`` of ``ZAL[2]-3[4].1``."""
+    return _PLACE.match(path)[1]  # type: ignore[index]
+
+
 def _without(
     loss: Loss, told: Mapping[str, tuple[Segment, int, set[Numbers]]]
 ) -> Iterator[Loss]:
-    place, _, component = loss.path.partition(".")
+    place, *numbers = _PLACE.match(loss.path).groups()  # type: ignore[union-attr]
     if place in told:
-        yield from _left(loss, place, int(component or 0), *told[place])
+        repetition, component = (int(number or 0) for number in numbers)
+        yield from _left(loss, place, (repetition, component), *told[place])
     else:
         yield loss
 
@@ -127,14 +139,14 @@ def _without(
 def _left(
     loss: Loss,
     place: str,
-    component: int,
+    asked: tuple[int, int],
     segment: Segment,
     field: int,
     told: set[Numbers],
 ) -> Iterator[Loss]:
-    """Yield a loss of a field, or of one component of it, without what is told."""
+    """Yield a loss of a field, or of one place in it, without what is told."""
     many = len(segment.positions(field)) > 1
     for number, at in left_over(segment, field, told):
-        if component in (0, at):
+        if asked[0] in (0, number) and asked[1] in (0, at):
             path = f"{place}{f'[{number}]' if many else ''}.{at}"
             yield replace(loss, path=path)

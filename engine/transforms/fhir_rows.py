@@ -19,6 +19,7 @@ from engine.transforms.fhir.keys import criteria, key, own_system
 from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
 from engine.transforms.fhir.paths import FhirPath, remove, write
 from engine.transforms.map_steps import offered, take_back
+from engine.transforms.overruled import Make, overruled
 from engine.transforms.places import holds, settled
 from engine.transforms.scope import (
     Carried,
@@ -48,15 +49,32 @@ class MapRow:
     when: Expression | None = None
 
 
-def run_rows(rows: Sequence[MapRow], mapped: Mapped, context: EditContext) -> None:
+def run_rows(
+    rows: Sequence[MapRow],
+    mapped: Mapped,
+    context: EditContext,
+    make: Make | None = None,
+) -> None:
     """Run rows in order over the resources of one message.
+
+    Args:
+        rows: of the channel.
+        mapped: what the built-in map made; changed in place.
+        context: of the message.
+        make: the built-in map, to list what of the message the rows take out again;
+            None where nobody looks at the losses.
 
     Raises:
         TransformError: a row could not write what it says.
     """
     if rows:
+        before = [(entry, entry.resource) for entry in mapped.entries]
         context.reference = _references(mapped, context)
         _run(rows, mapped, context)
+        if make is not None:
+            listed = {loss.path for loss in mapped.losses}
+            found = overruled(before, mapped, context.message, make)
+            mapped.losses += [loss for loss in found if loss.path not in listed]
     settle(mapped, context)
 
 

@@ -145,7 +145,8 @@ class EditContext:
     gets the resources as JSON and returns what the step made of them. ``pseudonym``
     makes a word nobody can reverse without the site's key. ``reference`` is there for
     rows of ``map`` only, ``named`` are the resources they added by name and ``carried``
-    what they carried over; ``copied`` is what steps copied out of site segments.
+    what they carried over. ``copied`` is what steps copied elsewhere, ``rewritten`` the
+    texts that tell a leaf in another form.
     ``clock`` is a monotonic clock in seconds; without it steps have no time budget.
     """
 
@@ -167,6 +168,7 @@ class EditContext:
     named: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
     carried: list[Carried] = field(default_factory=list)
     copied: list[Carried] = field(default_factory=list)
+    rewritten: list[tuple[Leaf, str]] = field(default_factory=list)
     clock: Callable[[], float] | None = None
     loops: list[LoopItem] = field(default_factory=list)
     index: int = 0

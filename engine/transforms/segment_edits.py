@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from engine.hl7 import Message, Path, Segment
 from engine.hl7.escapes import encode
+from engine.transforms.carrying import note_rewritten
 from engine.transforms.edits import Run, Step, Verdict, run_steps
 from engine.transforms.expressions import Expression
 from engine.transforms.places import (
@@ -125,7 +126,9 @@ def renumber(segment_id: str, line: str) -> Run:
         for segment in context.message.segments:
             if segment.id == segment_id:
                 number += 1
-                write(Spot(segment, 0, path), str(number), context, line)
+                spot = Spot(segment, 0, path)
+                note_rewritten(spot, str(number), context)
+                write(spot, str(number), context, line)
             elif begins_new_group(segment_id, segment.id):
                 number = 0
 

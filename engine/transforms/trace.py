@@ -1,6 +1,10 @@
 """Which field, step and table row made what, and what was left behind."""
 
 from dataclasses import dataclass
+from typing import Final
+
+CHANNEL_RULE: Final = "channel-rule"
+"""Why a field is lost that a step or a row of the channel took out or wrote over."""
 
 
 @dataclass(frozen=True, slots=True)

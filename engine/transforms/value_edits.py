@@ -8,7 +8,7 @@ from engine.hl7 import Path
 from engine.hl7.escapes import decode, encode
 from engine.hl7.segment import NULL
 from engine.transforms.calendar_functions import Reading, in_zone, shown
-from engine.transforms.carrying import note_copied, told_by
+from engine.transforms.carrying import note_copied, note_rewritten, told_by
 from engine.transforms.code_tables import CodeTable, MissPolicy, OnMissing
 from engine.transforms.edits import Run
 from engine.transforms.expressions import Expression
@@ -52,7 +52,6 @@ def each_spot(
 
 def set_value(target: Target, value: Expression, line: str) -> Run:
     """Return ``set``: one value, replacing what is at and below the path."""
-    of_site = any(path.startswith("Z") for path in value.paths)
 
     def run(context: EditContext) -> None:
         before = len(context.lookups)
@@ -62,7 +61,7 @@ def set_value(target: Target, value: Expression, line: str) -> Run:
             note_absence(target, context, line)
         for spot in spots:
             write(spot, encode(text, spot.segment.delimiters), context, line)
-        if of_site and spots:
+        if spots:
             told = told_by(value, text, context.lookups[before:], context)
             note_copied(told, spots[0], context)
 
@@ -71,7 +70,6 @@ def set_value(target: Target, value: Expression, line: str) -> Run:
 
 def copy(source: Target, target: Target, line: str, *, moves: bool) -> Run:
     """Return ``copy`` or ``move``: structure, repetitions and null go along."""
-    of_site = not moves and source.path.segment.startswith("Z")
 
     def run(context: EditContext) -> None:
         found = source.first(context)
@@ -87,10 +85,10 @@ def copy(source: Target, target: Target, line: str, *, moves: bool) -> Run:
         for spot in spots:
             fitting = cut_to_fit(raw, spot.path, spot.repetition, spot.segment)
             write(spot, fitting, context, line)
+        if spots and spots[0].raw == raw:
+            note_copied(found.leaves(), spots[0], context)
         if moves and spots:
             write(found, "", context, line)
-        elif of_site and spots and spots[0].raw == raw:
-            note_copied(found.leaves(), spots[0], context)
 
     return run
 
@@ -182,7 +180,10 @@ def replacing(find: str, with_: str, pattern: Pattern | None) -> Callable[[str],
 def change_leaf(
     target: Target, change: Callable[[str], str], line: str, note: str = ""
 ) -> Run:
-    """Return a step that changes the first leaf at each place of its path."""
+    """Return a step that changes the first leaf at each place of its path.
+
+    What it writes tells what was there, unless there is a ``note`` that it is cut.
+    """
 
     def run(context: EditContext) -> None:
         for spot in [each.leaf() for each in target.spots(context)]:
@@ -191,6 +192,8 @@ def change_leaf(
                 text = decode(raw, spot.segment.delimiters, context.message.charset)
                 changed = change(text)
                 if changed != text:
+                    if not note:
+                        note_rewritten(spot, changed, context)
                     encoded = encode(changed, spot.segment.delimiters)
                     write(spot, encoded, context, line, note)
 
@@ -270,6 +273,7 @@ def translate(target: Target, table: CodeTable, column: str, scope: Scope) -> Ru
             if context.stopping is not None:
                 stop_for_miss(context)
             if result != code or policy.kind is OnMissing.EMPTY:
+                note_rewritten(spot, result, context)
                 write(spot, encode(result, marks), context, scope.line, note)
 
     return run

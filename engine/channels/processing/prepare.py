@@ -33,6 +33,7 @@ from engine.store.results import Failure, Outcome
 from engine.store.words import Verdict as JournalVerdict
 from engine.transforms.ccda.incoming import opened
 from engine.transforms.edits import Ending, run_steps
+from engine.transforms.erased import Received, list_erased, received
 from engine.transforms.fhir.mapped import MapContext
 from engine.transforms.fhir.mapping import map_message
 from engine.transforms.fhir_rows import run_rows
@@ -59,7 +60,8 @@ class Feed:
     """What preparing the messages of one channel needs, made once per revision.
 
     ``map_context`` lacks only what belongs to a single message. ``step_runner`` is None
-    for a channel without Python steps.
+    for a channel without Python steps. Without ``accounts`` nobody wants to know what
+    steps and rows took away of the message.
     """
 
     channel: Channel
@@ -67,6 +69,7 @@ class Feed:
     map_context: Callable[[Claimed], MapContext]
     step_runner: StepRunner | None = None
     traced: bool = False
+    accounts: bool = True
 
 
 def prepare(
@@ -133,22 +136,31 @@ def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
     if (rule := rule_against(channel.filter, context)) is not None:
         return Ended(ended(prepared, channel, MessageState.FILTERED, rule), prepared)
     prepared.enter(Stage.EDIT)
+    before = received(prepared.message) if channel.edit else ()
     if (verdict := run_steps(channel.edit, context)) is not None:
         dropped = verdict.ending is Ending.DROP
         state = MessageState.FILTERED if dropped else MessageState.HELD
         return Ended(ended(prepared, channel, state, verdict.reason), prepared)
     prepared.enter(Stage.MAP)
+    _map(prepared, feed, before)
+    return prepared
+
+
+def _map(prepared: Prepared, feed: Feed, before: Received) -> None:
+    """Make the resources, and list what the channel took away of the message."""
+    context, known = prepared.context, feed.map_context(prepared.claimed)
     try:
-        prepared.mapped = map_message(
-            prepared.message, feed.map_context(prepared.claimed)
-        )
+        mapped = map_message(prepared.message, known)
     except TransformError as error:
         if error.code != "trigger-not-mapped":
             raise
         prepared.refusal = error
-        return prepared
-    run_rows(channel.map, prepared.mapped, context)
-    return prepared
+        return
+    prepared.mapped = mapped
+    again = (lambda twin: map_message(twin, known)) if feed.accounts else None
+    run_rows(feed.channel.map, mapped, context, again)
+    if feed.accounts and before:
+        list_erased(before, context, mapped)
 
 
 def _conform(prepared: Prepared, options: Hl7Options) -> None:

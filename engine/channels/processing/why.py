@@ -84,7 +84,7 @@ def reasons(
         nothing where the message makes no such value.
     """
     bare = replace(channel, filter=())
-    feed = replace(line_of(site, bare).feed, traced=True)
+    feed = replace(line_of(site, bare).feed, traced=True, accounts=False)
     prepared = _prepared(feed, claimed)
     if prepared is None:
         return []
@@ -141,7 +141,8 @@ def linked(site: Site, channel: Channel, claimed: Claimed) -> list[Linked]:
     Raises:
         TransformError: the message has more than `MOST_PARTS` parts.
     """
-    feed = line_of(site, replace(channel, filter=())).feed
+    bare = replace(channel, filter=())
+    feed = replace(line_of(site, bare).feed, accounts=False)
     prepared = _prepared(feed, claimed)
     if prepared is None:
         return []

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from engine.errors import EngineError
 from engine.hl7 import Message, Path
 from engine.hl7.segment import NULL
-from engine.transforms.fhir.mapped import Entry, Mapped
+from engine.transforms.fhir.mapped import Element, Entry, Mapped
 from engine.transforms.fhir.plan import PLANS
 
 Make: TypeAlias = Callable[[Message], Mapped | None]
@@ -74,7 +74,7 @@ class Traced:
             self.leaves, _aligned(self.mapped.entries, other.entries), strict=True
         )
         for number, (leaves, like) in enumerate(pairs):
-            now = leaves_of(like) if like is not None else {}
+            now = leaves_of(like.resource) if like is not None else {}
             found |= {
                 (number, place)
                 for place, value in leaves.items()
@@ -143,7 +143,7 @@ class _Search:
         self._message = message
         self._make = make
         self._origins: dict[Spot, list[Source]] = {}
-        leaves = [leaves_of(entry) for entry in mapped.entries]
+        leaves = [leaves_of(entry.resource) for entry in mapped.entries]
         self.traced = Traced(mapped, leaves, self._origins)
         self.open = {
             (number, place) for number, each in enumerate(leaves) for place in each
@@ -180,10 +180,10 @@ def _alike(parts: Sequence[Part]) -> list[list[Part]]:
     return [alike for alike in found.values() if len(alike) > 1]
 
 
-def leaves_of(entry: Entry) -> Leaves:
+def leaves_of(resource: Element) -> Leaves:
     """Return the values of a resource by place, without what names its type."""
     found: Leaves = {}
-    _gather(entry.resource, "", found)
+    _gather(resource, "", found)
     found.pop("resourceType", None)
     return found
 
@@ -257,6 +257,11 @@ def short(path: Path) -> Path:
         path.component,
         sub,
     )
+
+
+def field_path(path: Path) -> str:
+    """Return the path of the field something is in, as the losses write it."""
+    return str(short(Path(path.segment, path.occurrence, path.field)))
 
 
 def another(value: str) -> str:

@@ -137,8 +137,8 @@ def test_the_rule_that_reads_a_field_is_known():
 def test_leaves_are_told_by_place_and_as_text():
     (entry,) = map_message(parse(adt("A01", pid(f30="Y"))), NORTH).all("Patient")
 
-    assert leaves_of(entry)["deceasedBoolean"] == "true"
-    assert "resourceType" not in leaves_of(entry)
+    assert leaves_of(entry.resource)["deceasedBoolean"] == "true"
+    assert "resourceType" not in leaves_of(entry.resource)
 
 
 def test_a_path_is_located_by_number():
