@@ -60,6 +60,10 @@ def served(database, **about):
         thread.join()
 
 
+PATIENCE_MS = 180_000
+"""Only what never comes is an error: a busy machine is slow."""
+
+
 class Watched:
     """A page, and everything about it that must not be."""
 
@@ -67,6 +71,7 @@ class Watched:
         self.page = page
         self.address = address
         self.complaints = []
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", self._said)
         page.on("request", self._asked)
         page.on("dialog", lambda dialog: self._ran(dialog.message, dialog))
