@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, TextIO
 import rich_click as click
 
 from engine.cli.confidential import admitted, confidential_option
-from engine.cli.invocation import Command, Exit, Stop, note
+from engine.cli.invocation import Command, Exit, Stop, note, now
 from engine.cli.mpi_persons import PERSON_COLUMNS, person_row
 from engine.cli.mpi_quality import day_of, period, period_options
 from engine.cli.output import Row, emit, emit_one, masked
-from engine.cli.site import order, site, store
+from engine.cli.site import order, settings, site, store
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 )
 @click.option("--comment", type=int, help="Add --reason as a comment.")
 @click.option("--undo", type=int, help="Take a decision back.")
+@click.option("--survivor", default="", help="With --same: the PERSON who goes on.")
 @click.option("--reason", default="", help="Kept in the audit trail.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
 @confidential_option
 def tasks(
     category: str,
     number: int | None,
+    survivor: str,
     reason: str,
     limit: int,
     confidential: str,
@@ -50,7 +52,7 @@ def tasks(
     with store() as database:
         sees = admitted(database, confidential)
         if act:
-            _act(database, *act, reason=reason, confidential=sees)
+            _act(database, *act, (survivor, reason), confidential=sees)
         elif number:
             _show(database, number, confidential=sees)
         else:
@@ -88,17 +90,22 @@ def _list(
 
 
 def _act(
-    database: "Database", word: str, number: int, *, reason: str, confidential: bool
+    database: "Database",
+    word: str,
+    number: int,
+    told: tuple[str, str],
+    *,
+    confidential: bool,
 ) -> None:
     """Carry out or take back a decision about one task, or leave a word about it."""
     from engine.store import task_acts, task_work, worklist
     from engine.store.patients import SqlPatientIndex
 
-    practice, act = _practice(), task_acts.ACTS[word.replace("_", "-")]
+    practice, what, (survivor, reason) = _practice(), word.replace("_", "-"), told
     with database.engine() as connection:
         index = SqlPatientIndex(connection, database.sealer)
         task_work.seen(index, number, confidential=confidential)
-        act(index, number, order(reason), practice)
+        task_acts.act(index, number, what, order(reason), practice, survivor)
         done = worklist.shown(index, number)
     emit_one(task_row(done))
 
@@ -111,6 +118,7 @@ def _practice() -> "Practice":
 
 
 def _show(database: "Database", number: int, *, confidential: bool) -> None:
+    from engine.console.queries.encounters import encounters_of
     from engine.store import patient_views, second_looks, task_work
     from engine.store.patients import SqlPatientIndex, shipped
 
@@ -125,6 +133,9 @@ def _show(database: "Database", number: int, *, confidential: bool) -> None:
             written = task_work.comments(index, number)
         persons = dict.fromkeys([found.person, *(c.person for c in found.candidates)])
         records = [r for person in persons if person for r in index.members(person)]
+        visits = encounters_of(
+            *(index, records, now(), settings().zone), confidential=confidential
+        ).visits
     bits = {each.record: round(each.bits, 1) for each in found.candidates}
     note(f"task {found.id}: {found.category}, {found.reason}, {found.state}")
     for candidate in explained:
@@ -133,6 +144,8 @@ def _show(database: "Database", number: int, *, confidential: bool) -> None:
             note(f"  {line.bits:+6.1f} {line.trait} {line.level}")
     for each in written:
         note(f"{each.at:%Y-%m-%d %H:%M} {each.author}: {masked(each.text)}")
+    for visit in visits:
+        note(f"encounter ({visit.record}): {masked(visit.sentence)}")
     rows = ({**person_row(r), "bits": bits.get(r.number)} for r in records)
     emit(rows, [*PERSON_COLUMNS, "bits"])
 
@@ -212,9 +225,10 @@ def decide(staged: TextIO, reason: str) -> None:
     """Carry out decisions that were staged in a file (- for stdin): all or none.
 
     Each line is one, {"task": 12, "ruling": "same"} or "different", with
-    "candidates": [record, ...] where it is about some of them only. Records are moved
-    by {"task": 12, "link": [record, ...], "to": "PERSON"}, and taken off to a new
-    person by {"task": 12, "split": [record, ...]}.
+    "candidates": [record, ...] where it is about some of them only, and "survivor":
+    "PERSON" where one is chosen to go on. Records are moved by
+    {"task": 12, "link": [record, ...], "to": "PERSON"}, and taken off to a new person
+    by {"task": 12, "split": [record, ...]}.
     """
     from engine.store import task_moves
     from engine.store.patients import SqlPatientIndex
@@ -244,7 +258,8 @@ def _staged(number: int, line: str) -> "Staged":
             records, target = _numbers(said["link"]), said["to"].strip()
             return Staged(task, request=Request(LinkKind.LINK, records, target=target))
         ruling = Ruling(said["ruling"])
-        return Staged(task, ruling, _numbers(said.get("candidates", ())))
+        chosen, survivor = _numbers(said.get("candidates", ())), said.get("survivor")
+        return Staged(task, ruling, chosen, survivor=str(survivor or ""))
     except (ValueError, TypeError, KeyError, AttributeError):
         hint = '{"task": 12, "ruling": "same"}'
         raise Stop(f"line {number} is no decision", Exit.USAGE, hint) from None

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, Response
 
 from engine.console import navigation
 from engine.console.ages import age
+from engine.console.differing import in_words, parts_of
 from engine.console.permissions import Permission
 from engine.console.queries.patient import said
 from engine.console.surroundings import (
@@ -112,6 +113,7 @@ def _environment() -> Environment:
         "words": words,
     }
     made.globals |= {"asset": asset, "cell": cell, "token": token, "said": said}
+    made.globals |= {"parts_of": parts_of, "difference": in_words}
     return made
 
 

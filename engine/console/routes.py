@@ -166,6 +166,9 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/work/mismatch/staged", staged.review, Permission.WORK_IDENTITY),
     Route("POST", "/work/mismatch/staged", staged.apply, Permission.WORK_IDENTITY),
     Route("GET", "/work/mismatch/{number}", mismatch.task, Permission.WORK_IDENTITY),
+    Route(
+        "POST", "/work/mismatch/{number}/take", mismatch.take, Permission.WORK_IDENTITY
+    ),
     *(
         Route(method, "/work/mismatch/{number}/records", does, Permission.WORK_IDENTITY)
         for method, does in (("GET", task_records.records), ("POST", task_records.move))

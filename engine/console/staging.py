@@ -1,7 +1,8 @@
 """Decisions as they stand staged in an address: numbers and words, no patient data.
 
 ``12.same`` and ``15.different`` decide doubts; ``16.split.4-7`` takes two records off
-to a new person, ``17.link.4.EID`` brings one to a person.
+to a new person, ``17.link.4.EID`` brings one to a person. ``12.same.EID`` says who
+goes on.
 
 Spec:
     console.md S6 ("Decisions can be staged, reviewed and applied together").
@@ -48,6 +49,8 @@ def _read(text: str) -> Staged:
         case [task, LinkKind.LINK, records, target] if target:
             moved = request_of(_records(records), target)
             return Staged(_number(task), request=moved)
+        case [task, Ruling.SAME, survivor] if survivor:
+            return Staged(_number(task), Ruling.SAME, survivor=survivor)
         case [task, word]:
             return Staged(_number(task), Ruling(word))
         case _:
@@ -74,7 +77,7 @@ def write_staged(each: Staged) -> str:
         '17.link.4-7.0Q4'
     """
     if each.request is None:
-        return f"{each.task}.{each.ruling}"
+        return ".".join(filter(None, (str(each.task), each.ruling, each.survivor)))
     records = "-".join(map(str, each.request.records))
     parts = (str(each.task), each.request.kind, records, each.request.target)
     return ".".join(filter(None, parts))
@@ -88,7 +91,8 @@ def in_words(each: Staged) -> str:
         'records 4, 7 to a new person'
     """
     if each.request is None:
-        return "same person" if each.ruling is Ruling.SAME else "different people"
+        stays = f", {each.survivor} stays" if each.survivor else ""
+        return f"same person{stays}" if each.ruling == "same" else "different people"
     numbers = ", ".join(map(str, each.request.records))
     noun = "record" if len(each.request.records) == 1 else "records"
     return f"{noun} {numbers} to {each.request.target or 'a new person'}"

@@ -93,6 +93,7 @@ _NEXT: Final = (
     .limit(bindparam("limit"))
 )
 _WALK_ROWS: Final = 1000
+_LATELY_ROWS: Final = 2000
 
 LOSS: Final = "accept-loss"
 LOST: Final = "message.lost"
@@ -227,6 +228,23 @@ def search(
         statement = statement.where(audit.c.at <= wanted.until)
     if before:
         statement = statement.where(audit.c.id < before)
+    return [_shown(sealer, row) for row in connection.execute(statement)]
+
+
+def lately(
+    connection: Connection, sealer: Sealer, subject: str, since: datetime
+) -> list[AuditRow]:
+    """Return what was done to something since then, newest first.
+
+    Only the last acts of all are looked through, so that it costs little at any size.
+    """
+    last = head(connection).id
+    statement = (
+        select(audit)
+        .where(audit.c.id > last - _LATELY_ROWS, audit.c.subject == subject)
+        .where(audit.c.at >= since)
+        .order_by(audit.c.id.desc())
+    )
     return [_shown(sealer, row) for row in connection.execute(statement)]
 
 

@@ -10,7 +10,6 @@ Spec:
     identity.md 11 and 13 (agreement of second reviewers); console.md S6, rules.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,7 +26,7 @@ from engine.store.patient_tables import LookKind, TaskState, second_look, task
 from engine.store.patients import SqlPatientIndex
 from engine.store.protection import shielded
 from engine.store.rescoring import rescore
-from engine.store.worklist import Task
+from engine.store.worklist import WHOLE, Scope, Task
 
 BLIND_SHARE: Final = 0.05
 _DRAWN_FROM: Final = frozenset({Category.DUPLICATE, Category.OVERLAP})
@@ -139,7 +138,7 @@ def decide(
     number: int,
     ruling: Ruling,
     order: Order,
-    candidates: Collection[int] = (),
+    scope: Scope = WHOLE,
     *,
     practice: Practice,
 ) -> Task:
@@ -157,7 +156,7 @@ def decide(
         _second(patients, look, ruling, order)
         if look.kind is LookKind.BLIND or ruling != look.first:
             return worklist.shown(patients, number)
-    done = worklist.decide_task(patients, number, ruling, order, candidates)
+    done = worklist.decide_task(patients, number, ruling, order, scope)
     concerned = [done.record, *(each.record for each in done.candidates)]
     persons = {person_of(patients.connection, each) for each in concerned if each}
     rescore(patients, persons, practice.model)

@@ -9,12 +9,14 @@ Spec:
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from engine.errors import IllegalTransitionError
 from engine.identity.decision import Ruling
 from engine.store import second_looks, task_work, worklist
 from engine.store.audit import Order
 from engine.store.patients import SqlPatientIndex
 from engine.store.second_looks import Practice
 from engine.store.task_work import Asked
+from engine.store.worklist import Scope
 
 Act = Callable[[SqlPatientIndex, int, Order, Practice], object]
 
@@ -46,3 +48,25 @@ ACTS: Final[Mapping[str, Act]] = {
     "undo": lambda index, number, order, _: worklist.undo_task(index, number, order),
 }
 RULINGS: Final = ("same", "different")
+
+
+def act(
+    patients: SqlPatientIndex,
+    number: int,
+    what: str,
+    order: Order,
+    practice: Practice,
+    survivor: str = "",
+) -> None:
+    """Do one of `ACTS` with a task; ``survivor`` is who goes on after *same*.
+
+    Raises:
+        IllegalTransitionError: it is not possible (any more), or nobody can survive it.
+    """
+    if not survivor:
+        ACTS[what](patients, number, order, practice)
+        return
+    if what != Ruling.SAME:
+        raise IllegalTransitionError("a survivor is chosen where two are one person")
+    scope = Scope(survivor=survivor)
+    second_looks.decide(patients, number, Ruling.SAME, order, scope, practice=practice)

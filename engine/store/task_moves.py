@@ -24,17 +24,21 @@ from engine.store.patient_tables import LookKind, TaskState
 from engine.store.patients import SqlPatientIndex
 from engine.store.rescoring import rescore
 from engine.store.second_looks import Practice
-from engine.store.worklist import JOINING, Task
+from engine.store.worklist import JOINING, Scope, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A decision that was prepared: for a task a ruling, or a move instead of one."""
+    """A decision that was prepared: for a task a ruling, or a move instead of one.
+
+    ``survivor`` is who goes on where two are one person, if somebody chose.
+    """
 
     task: int
     ruling: Ruling | None = None
     candidates: tuple[int, ...] = ()
     request: Request | None = None
+    survivor: str = ""
 
 
 def request_of(records: Collection[int], target: str = "") -> Request:
@@ -70,7 +74,8 @@ def decide_all(
             )
         elif each.ruling is not None:
             second_looks.decide(
-                *(patients, each.task, each.ruling, order, each.candidates),
+                *(patients, each.task, each.ruling, order),
+                Scope(each.candidates, each.survivor),
                 practice=practice,
             )
         done.append(worklist.shown(patients, each.task))

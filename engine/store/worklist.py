@@ -69,6 +69,21 @@ class Task:
     evidence: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What of a task a decision is about.
+
+    ``candidates`` are records, all when there are none. ``survivor`` is the enterprise
+    identifier that goes on when persons become one; else that of the candidate.
+    """
+
+    candidates: Collection[int] = ()
+    survivor: str = ""
+
+
+WHOLE: Final = Scope()
+
+
 # -- the queue -------------------------------------------------------------------------
 
 
@@ -207,7 +222,7 @@ def decide_task(
     number: int,
     ruling: Ruling,
     order: Order,
-    candidates: Collection[int] = (),
+    scope: Scope = WHOLE,
 ) -> Task:
     """Carry out what a person decided about a task; return the task as it is then.
 
@@ -218,22 +233,24 @@ def decide_task(
             speaks of the person the record is about; for a conflicting merge, whether
             the notice is right.
         order: who decides, when and why.
-        candidates: records the decision is about; all when left out. A task with
-            candidates nobody has decided about stays open.
+        scope: what of the task it is about. A task with candidates nobody has
+            decided about stays open.
 
     Raises:
-        IllegalTransitionError: the task is not open.
+        IllegalTransitionError: the task is not open, or a survivor was named where
+            there can be none.
     """
     found = shown(patients, number)
     if found.state is not TaskState.OPEN:
         raise IllegalTransitionError(f"task {number} is {found.state}, not open")
-    chosen = set(candidates) or {each.record for each in found.candidates}
+    chosen = set(scope.candidates) or {each.record for each in found.candidates}
     unknown = chosen - {each.record for each in found.candidates}
     if unknown:
         raise IllegalTransitionError(f"task {number} is not about records {unknown}")
+    _expect_survivor(patients, found, ruling, chosen, scope.survivor)
     if _joins(found, ruling):
         for each in sorted(chosen):
-            _join(patients, found, each, order)
+            _join(patients, found, each, order, scope.survivor)
     elif ruling is Ruling.DIFFERENT and found.record:
         for each in sorted(chosen - {found.record}):
             _part(patients, found, each, order)
@@ -260,11 +277,47 @@ def _joins(found: Task, ruling: Ruling) -> bool:
     return found.category in JOINING or told or claimed
 
 
-def _join(patients: SqlPatientIndex, found: Task, candidate: int, order: Order) -> None:
+def _expect_survivor(
+    patients: SqlPatientIndex,
+    found: Task,
+    ruling: Ruling,
+    chosen: Collection[int],
+    survivor: str,
+) -> None:
+    if not survivor:
+        return
+    if not _joins(found, ruling):
+        sentence = f"task {found.id} joins nobody so: there is no survivor to choose"
+        raise IllegalTransitionError(sentence)
+    numbers = [found.record, *chosen]
+    if survivor not in {person_of(patients.connection, each) for each in numbers}:
+        sentence = f"{survivor} is none of the persons that task {found.id} is about"
+        raise IllegalTransitionError(sentence)
+
+
+def survivor_of(found: Task) -> str:
+    """Return who goes on when *same person* is said and nobody is chosen.
+
+    It is ``""`` where that joins nobody at once.
+    """
+    if not (found.candidates and _joins(found, Ruling.SAME)):
+        return ""
+    return max(found.candidates, key=lambda each: each.record).person
+
+
+def _join(
+    patients: SqlPatientIndex,
+    found: Task,
+    candidate: int,
+    order: Order,
+    survivor: str,
+) -> None:
     source = person_of(patients.connection, found.record)
     target = person_of(patients.connection, candidate)
     if source == target:
         return
+    if source == survivor:
+        source, target = target, source
     event = event_of(order, LinkKind.MERGE, found.id)
     links.merge(patients, source, target, event)
     written(patients, order, "merge", f"person {target}")

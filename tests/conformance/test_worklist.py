@@ -12,6 +12,7 @@ from engine.store.moves import Request, move
 from engine.store.patient_tables import TaskState
 from engine.store.patients import shipped
 from engine.store.previews import preview
+from engine.store.worklist import Scope
 from tests.databases import BOTH, empty_database
 from tests.hospital import NOON, ORDER, Hospital
 
@@ -33,7 +34,8 @@ def tasks(hospital, **named):
 
 
 def decide(hospital, number, ruling, *candidates):
-    return hospital.ask(worklist.decide_task, number, ruling, ORDER, candidates)
+    scope = Scope(candidates)
+    return hospital.ask(worklist.decide_task, number, ruling, ORDER, scope)
 
 
 def doubtful(hospital):
@@ -94,6 +96,26 @@ def test_same_person_merges_and_closes_the_task(hospital):
         "ann",
     )
     assert tasks(hospital) == []
+    assert hospital.faults() == ()
+
+
+@pytest.mark.parametrize("kept", ["1", "2"])
+def test_who_decides_may_choose_which_person_goes_on(hospital, kept):
+    task = doubtful(hospital)
+    chosen = hospital.person(kept)
+    assert worklist.survivor_of(task) == hospital.person("1")
+    for ruling, survivor in ((Ruling.SAME, "P9"), (Ruling.DIFFERENT, chosen)):
+        with pytest.raises(IllegalTransitionError):
+            hospital.ask(
+                *(worklist.decide_task, task.id, ruling, ORDER),
+                Scope(survivor=survivor),
+            )
+
+    hospital.ask(
+        *(worklist.decide_task, task.id, Ruling.SAME, ORDER), Scope(survivor=chosen)
+    )
+
+    assert hospital.person("1") == hospital.person("2") == chosen
     assert hospital.faults() == ()
 
 

@@ -59,6 +59,24 @@ class Comment(Shown):
     text: str
 
 
+class Encounter(Shown):
+    """One visit as a source told it; patient data.
+
+    ``clashes`` says that it was at one time with another one elsewhere; without
+    ``end`` none was told.
+    """
+
+    record: int
+    kind: str
+    status: str
+    number: str
+    place: str
+    begin: datetime
+    end: datetime | None
+    message: int
+    clashes: bool
+
+
 class Task(Shown):
     """One doubt with its evidence, as of when it was opened; patient data."""
 
@@ -66,6 +84,7 @@ class Task(Shown):
     candidates: list[Candidate]
     records: list[Record]
     comments: list[Comment]
+    encounters: list[Encounter]
 
 
 class Golden(Shown):

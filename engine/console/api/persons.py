@@ -36,12 +36,14 @@ from engine.console.pages.mismatch import (
 from engine.console.pages.patient import ASKED, expect_person, fitting
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
+from engine.console.queries.encounters import encounters_of
 from engine.console.surroundings import caller, surroundings
 from engine.identity.registration import Category
 from engine.store import (
     patient_views,
     questions,
     second_looks,
+    task_acts,
     task_moves,
     task_work,
     worklist,
@@ -51,7 +53,6 @@ from engine.store.database import Connection
 from engine.store.patient_views import PersonView
 from engine.store.patients import SqlPatientIndex
 from engine.store.seal import Sealer
-from engine.store.task_acts import ACTS
 from engine.store.worklist import Task
 
 Tasks = models.Listed[person_models.TaskRow]
@@ -66,6 +67,9 @@ Deed = Literal[
     "comment",
     "undo",
 ]
+BY_PROGRAM: Final = "by the API"
+"""Detail of a look that keeps no task open: programs look at all of them."""
+
 _NEEDS: Final = "deciding about persons needs the permission view-phi too"
 
 
@@ -74,6 +78,12 @@ class TaskQuery(Asked):
 
     category: Category | None = None
     limit: int = Field(PAGE, ge=1, le=MOST)
+
+
+class Decided(Reasoned):
+    """What is decided; after *same* the enterprise identifier that goes on, or ""."""
+
+    survivor: str = ""
 
 
 class Moved(Reasoned):
@@ -120,9 +130,14 @@ def task(request: Request, response: Response, number: int) -> person_models.Tas
         found = task_of(request, index, number)
         sides = sides_of(index, found)
     whom = {each.person for each in sides}
-    note_opening(request, "view", f"task {number}", patients=whom)
+    note_opening(request, "view", f"task {number}", BY_PROGRAM, patients=whom)
     with here.database.reading() as connection:
         index = SqlPatientIndex(connection, sealer)
+        encounters = encounters_of(
+            *(index, task_moves.records_of(index, found)),
+            *(here.now(), here.settings.zone),
+            confidential=sees_confidential(request),
+        )
         said = task_work.comments(index, number)
         look = second_looks.of_task(connection, number)
     evidence = patient_views.explained(found, here.directory.model)
@@ -143,15 +158,20 @@ def task(request: Request, response: Response, number: int) -> person_models.Tas
             for each in sides
         ],
         comments=[person_models.Comment.model_validate(each) for each in said],
+        encounters=[
+            person_models.Encounter.model_validate(each) for each in encounters.visits
+        ],
     )
 
 
-def decide(request: Request, number: int, what: Deed, asked: Reasoned) -> Response:
+def decide(request: Request, number: int, what: Deed, asked: Decided) -> Response:
     """Decide a doubt, ask or comment, or take a decision back."""
     practice = practice_of(surroundings(request))
     return _decided(
         *(request, number, asked),
-        lambda index, order: ACTS[what](index, number, order, practice),
+        lambda index, order: task_acts.act(
+            index, number, what, order, practice, asked.survivor
+        ),
     )
 
 

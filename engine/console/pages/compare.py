@@ -53,6 +53,7 @@ def compare(
         "compare.html",
         rows=ROWS,
         blind=False,
+        survivors="",
         thresholds=here.directory.model.thresholds,
         may_ask=caller(request).may(Permission.WORK_IDENTITY),
         evidence_bar=evidence_bar,

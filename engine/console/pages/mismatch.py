@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import Form
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +23,7 @@ from engine.console.queries.encounters import encounters_of
 from engine.console.rendering import page
 from engine.console.surroundings import Surroundings, caller, surroundings
 from engine.errors import IllegalTransitionError
+from engine.identity.decision import Ruling
 from engine.identity.index import SourceRecord
 from engine.identity.traits import Traits
 from engine.store import (
@@ -29,14 +31,18 @@ from engine.store import (
     previews,
     second_looks,
     task_moves,
+    task_readers,
     task_work,
+    worklist,
 )
 from engine.store.audit import Order
 from engine.store.database import Connection
+from engine.store.patient_tables import TaskState
 from engine.store.patients import SqlPatientIndex
 from engine.store.previews import Preview
 from engine.store.second_looks import BLIND_SHARE, Practice
-from engine.store.task_acts import ACTS, RULINGS
+from engine.store.task_acts import ACTS, RULINGS, act
+from engine.store.task_readers import READS_ALONG, Reader
 from engine.store.tasks import Evidence
 from engine.store.worklist import Task
 
@@ -66,7 +72,11 @@ ROWS: Final = (
 
 
 def task(
-    request: Request, number: int, preview: str = "", staged: str = ""
+    request: Request,
+    number: int,
+    preview: str = "",
+    staged: str = "",
+    survivor: str = "",
 ) -> Response:
     """Show one doubt: records side by side, evidence, and what a decision would do."""
     expect_decider(request)
@@ -75,11 +85,13 @@ def task(
         index = SqlPatientIndex(connection, here.database.sealer)
         found = task_of(request, index, number)
         sides = sides_of(index, found)
+        reader = reader_beside(request, connection, found)
     whom = {each.person for each in sides}
-    note_opening(request, "view", f"task {number}", patients=whom)
+    note_task(request, number, whom, reader)
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        shown = _preview(request, index, found, preview) if preview in RULINGS else None
+        ruling = (preview, survivor)
+        shown = _preview(request, index, found, ruling) if preview in RULINGS else None
     with here.database.reading() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
         encounters = encounters_of(
@@ -95,12 +107,18 @@ def task(
     blind = second_looks.is_blind(look, caller(request).name)
     if blind:
         found, evidence, said = second_looks.blinded(found), [], []
+    joins = found.state is TaskState.OPEN and not (blind or reader)
+    default = worklist.survivor_of(found) if joins else ""
+    survivor = survivor if default and survivor in whom else ""
     return page(
         request,
         "mismatch.html",
         task=found,
         rows=ROWS,
         sides=sides,
+        reader=reader,
+        survivors=survivor or default,
+        survivor=survivor,
         evidence=evidence,
         encounters=encounters,
         may_see_protected=sees_confidential(request),
@@ -126,6 +144,30 @@ def expect_decider(request: Request) -> None:
     """
     if not caller(request).may(Permission.VIEW_PHI):
         raise HTTPException(HTTPStatus.FORBIDDEN, _NEEDS)
+
+
+def reader_beside(
+    request: Request, connection: Connection, found: Task
+) -> Reader | None:
+    """Return who else has an open task open; None where it is the caller's to decide.
+
+    To them the task is shown without its buttons, until they take it over.
+    """
+    here = surroundings(request)
+    if found.state is not TaskState.OPEN:
+        return None
+    reader = task_readers.reader_of(
+        connection, here.database.sealer, found.id, here.now()
+    )
+    return reader if reader and reader.name != caller(request).name else None
+
+
+def note_task(
+    request: Request, number: int, whom: Collection[str], reader: Reader | None
+) -> None:
+    """Write down that a task is about to be shown, and of whom."""
+    detail = READS_ALONG if reader else ""
+    note_opening(request, "view", f"task {number}", detail, patients=whom)
 
 
 def _is_of(staged: str, number: int) -> bool:
@@ -182,14 +224,16 @@ def _next(
 
 
 def _preview(
-    request: Request, index: SqlPatientIndex, found: Task, ruling: str
+    request: Request, index: SqlPatientIndex, found: Task, ruling: tuple[str, str]
 ) -> Preview | None:
-    here = surroundings(request)
+    here, (what, survivor) = surroundings(request), ruling
     order = Order(caller(request).name, here.now(), "preview")
     try:
         return previews.preview(
             index,
-            lambda trial: ACTS[ruling](trial, found.id, order, practice_of(here)),
+            lambda trial: act(
+                trial, found.id, what, order, practice_of(here), survivor
+            ),
             here.forms,
             here.directory.ranks,
         )
@@ -234,28 +278,33 @@ def _values(t: Traits) -> tuple[str, ...]:
     )
 
 
+class Said(BaseModel):
+    """What the form of a decision says."""
+
+    reason: str = ""
+    staged: str = ""
+    comment: str = ""
+    survivor: str = ""
+
+
 def decide(
-    request: Request,
-    number: int,
-    what: str,
-    reason: Annotated[str, Form()] = "",
-    staged: Annotated[str, Form()] = "",
-    comment: Annotated[str, Form()] = "",
+    request: Request, number: int, what: str, said: Annotated[Said, Form()]
 ) -> Response:
     """Decide, ask, comment, or take a decision back; then show the task again."""
     here = surroundings(request)
     if what not in ACTS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     expect_decider(request)
-    order = Order(caller(request).name, here.now(), reason_of(reason))
+    order = Order(caller(request).name, here.now(), reason_of(said.reason))
     with here.database.reading() as connection:
         task_of(request, SqlPatientIndex(connection, here.database.sealer), number)
+    ruling = what, said.survivor if what == Ruling.SAME else ""
     try:
-        _carry_out(here, number, what, order, comment.strip())
+        _carry_out(here, number, ruling, order, said.comment.strip())
     except IllegalTransitionError as error:
         sentence = f"nothing was changed: {error}; somebody may have been faster"
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
-    left = [each for each in staged.split(",") if not _is_of(each, number)]
+    left = [each for each in said.staged.split(",") if not _is_of(each, number)]
     query = f"?{urlencode({'staged': ','.join(left)})}" if left else ""
     return RedirectResponse(f"/work/mismatch/{number}{query}", HTTPStatus.SEE_OTHER)
 
@@ -272,12 +321,29 @@ def reason_of(text: str) -> str:
     return text.strip()
 
 
+def take(request: Request, number: int) -> Response:
+    """Take over a task that somebody else has open: it is given to who asks."""
+    expect_decider(request)
+    here = surroundings(request)
+    order = Order(caller(request).name, here.now())
+    with here.database.engine() as connection:
+        index = SqlPatientIndex(connection, here.database.sealer)
+        task_of(request, index, number)
+        task_readers.take_over(index, number, order)
+    return RedirectResponse(f"/work/mismatch/{number}", HTTPStatus.SEE_OTHER)
+
+
 def _carry_out(
-    here: Surroundings, number: int, what: str, order: Order, comment: str
+    here: Surroundings,
+    number: int,
+    ruling: tuple[str, str],
+    order: Order,
+    comment: str,
 ) -> None:
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        ACTS[what](index, number, order, practice_of(here))
+        what, survivor = ruling
+        act(index, number, what, order, practice_of(here), survivor)
         if comment:
             task_work.comment(index, number, replace(order, reason=comment))
         index.flush()

@@ -21,6 +21,7 @@ from engine.console.pages.mismatch import (
     ROWS,
     expect_decider,
     practice_of,
+    reader_beside,
     reason_of,
     sees_confidential,
     side_of,
@@ -36,6 +37,7 @@ from engine.store.moves import Request as Move
 from engine.store.patients import SqlPatientIndex
 from engine.store.previews import Preview
 from engine.store.task_moves import Staged, request_of
+from engine.store.task_readers import READS_ALONG
 from engine.store.worklist import Task
 
 _BLIND: Final = "this doubt waits to be read a second time: say same or different"
@@ -54,6 +56,7 @@ def records(
         found = task_of(request, index, number)
         if second_looks.is_blind(second_looks.of_task(connection, number), who):
             raise HTTPException(HTTPStatus.CONFLICT, _BLIND)
+        reader = reader_beside(request, connection, found)
         members = task_moves.records_of(index, found)
         whom = [each.person for each in members]
         numbers = [each.number for each in members]
@@ -67,12 +70,14 @@ def records(
                 complaint = str(error)
             else:
                 whom.append(wanted.target)
-        acts = openings(request, "view", f"task {number}", patients=whom)
+        detail = READS_ALONG if reader else ""
+        acts = openings(request, "view", f"task {number}", detail, patients=whom)
         audit.write(connection, here.database.sealer, acts)
     return page(
         request,
         "task_records.html",
         task=found,
+        reader=reader,
         rows=ROWS,
         sides=[side_of(each, each.number == found.record) for each in members],
         persons=list(dict.fromkeys(each.person for each in members)),

@@ -75,6 +75,16 @@ class Visit:
         """Return the place in words."""
         return self.place.replace("/", " ") or "a place not told"
 
+    @property
+    def sentence(self) -> str:
+        """Return it in words: what it was, where, from when until when."""
+        begin, end = self.days
+        since = begin or f"{self.begin:%Y-%m-%d %H:%M}"
+        told = end or (f"{self.end:%Y-%m-%d %H:%M}" if self.end else "no end told")
+        clash = "; two places at once" if self.clashes else ""
+        kind = self.kind or "visit"
+        return f"{kind} {self.called}, {self.where}, {since} to {told}{clash}"
+
     def until(self, now: datetime) -> datetime:
         """Return when it ended, as far as is known: one that goes on lasts till now."""
         if self.end is not None:

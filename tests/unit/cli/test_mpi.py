@@ -66,6 +66,16 @@ def test_a_task_is_decided_and_taken_back(site, task, ruling):
     assert not site.run("mpi", "tasks").stdout
 
 
+def test_who_decides_names_the_person_that_goes_on(site, task):
+    why = ("--reason", "asked the ward", "--survivor", task["person"])
+
+    nobody = site.run("mpi", "tasks", "--different", task["id"], *why)
+    (decided,) = rows(site.run("mpi", "tasks", "--same", task["id"], *why))
+
+    assert "a survivor is chosen where two are one person" in nobody.stderr
+    assert decided["candidates"][0]["person"] == task["person"]
+
+
 def test_persons_are_found_by_name(site, task):
     shown = rows(site.run("mpi", "tasks", "--show", task["id"], "--reveal"))
     family, given, *_ = shown[0]["name"].split()

@@ -1,5 +1,8 @@
 """The page of one doubt: evidence, preview, decision, and the way back."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import update
 
@@ -10,6 +13,7 @@ from engine.console.permissions import Permission
 from engine.store import audit, patient_tables, patient_views, worklist
 from engine.store.moves import person_of
 from engine.store.patients import SqlPatientIndex, shipped
+from engine.store.task_readers import STAYS_OPEN
 from tests.sites import site_with_doubt
 from tests.web import Web
 
@@ -53,6 +57,69 @@ def test_the_bits_of_each_trait_are_drawn_beside_their_sentence(web):
 
     assert 'class="weight for"' in text
     assert f"link at {shipped().thresholds.high:.1f}" in text
+
+
+def test_characters_that_differ_are_marked_and_said(web):
+    text = web.signed_in(*DECIDES).browse("/work/mismatch/1").text
+
+    assert text.count('<mark class="letters">') >= 2
+    assert "differs: “" in text
+
+
+def test_a_number_key_chooses_who_goes_on_and_the_preview_shows_it(web):
+    known = web.signed_in(*DECIDES)
+    first = known.browse("/work/mismatch/1").text
+    [other] = re.findall(r'data-key="\d" href="[^"]*survivor=([^"&]+)"', first)
+
+    chosen = known.browse("/work/mismatch/1", f"preview=same&survivor={other}").text
+    stranger = known.browse("/work/mismatch/1", "survivor=NOBODY").text
+    refused = known.submit("/work/mismatch/1/same", reason="seen", survivor="NOBODY")
+    known.submit("/work/mismatch/1/same", reason="seen", survivor=other)
+
+    assert first.count("✓ this person") == 1
+    assert f'stands for <span class="mono">{other}</span>' in chosen
+    assert f'name="survivor" value="{other}"' in chosen
+    assert f"1.same.{other}" in chosen
+    assert 'name="survivor"' not in stranger
+    assert refused.status == 409
+    assert persons(web) == {other}
+
+
+def test_who_goes_on_is_asked_only_where_persons_become_one(web):
+    known = web.signed_in(*DECIDES)
+    [one, _] = sorted(persons(web))
+
+    apart = known.submit("/work/mismatch/1/different", reason="seen", survivor=one)
+
+    assert apart.status == 303
+    assert "this person" not in known.browse("/work/mismatch/1").text
+
+
+def test_what_somebody_else_has_open_is_read_along_and_taken_over(web):
+    first, second = web.signed_in(*DECIDES), web.signed_in(*DECIDES, name="ben")
+    for path in ("/work/mismatch/1", "/work/mismatch/1/records"):
+        assert "Take over" not in first.browse(path).text
+        along = second.browse(path).text
+        assert "<strong>ana</strong> opened this task at" in along
+        assert "Same person" not in along
+        assert "Look at the move" not in along
+
+    taken = second.submit("/work/mismatch/1/take")
+
+    assert taken.status == 303
+    assert "Same person" in second.browse("/work/mismatch/1").text
+    assert "<strong>ben</strong> opened" in first.browse("/work/mismatch/1").text
+    assert first.submit("/work/mismatch/1/same", reason="seen").status == 303
+    assert "Take over" not in second.browse("/work/mismatch/1").text
+
+
+def test_a_task_somebody_opened_long_ago_is_nobodys(web):
+    web.signed_in(*DECIDES).browse("/work/mismatch/1")
+    web.now += STAYS_OPEN + timedelta(seconds=1)
+
+    later = web.signed_in(*DECIDES, name="ben").browse("/work/mismatch/1").text
+
+    assert "Take over" not in later
 
 
 def test_opening_a_doubt_is_written_down_and_needs_the_right_to_see_patients(web):

@@ -57,6 +57,22 @@ def test_decisions_are_staged_from_task_to_task_and_seen_together(web, numbers):
     assert states(web, numbers) == [TaskState.OPEN] * len(numbers)
 
 
+def test_who_goes_on_is_staged_with_the_decision(web, numbers):
+    [first, _] = ask(web.database, worklist.listed)
+    staged = f"{first.id}.same.{first.person}"
+
+    shown = web.browse(REVIEW, f"staged={staged}").text
+    done = web.submit(REVIEW, staged=staged, reason="seen")
+
+    assert f"same person, {first.person} stays" in shown
+    assert done.status == 303
+    with web.database.reading() as connection:
+        index = SqlPatientIndex(connection, web.database.sealer)
+        assert {each.person for each in worklist.shown(index, first.id).candidates} == {
+            first.person
+        }
+
+
 def test_what_is_staged_is_carried_out_at_once(web, numbers):
     staged = ",".join(f"{each}.same" for each in numbers)
 

@@ -55,6 +55,24 @@ def test_two_beds_at_once_are_drawn_marked_and_told_in_a_sentence(page):
     assert 'data-key="v"' in text
 
 
+def test_programs_hear_of_the_encounters_too_and_keep_no_task_open(tmp_path):
+    ward = Ward(tmp_path, CHANNEL)
+    ward.send(
+        admitted("1", "19800229", "V1", "WEST^101^1^HOSP", end="20300103"),
+        admitted("2", "19800301", "V2", "ICU^1^2^HOSP", begin="20300101"),
+    )
+    web = Web(ward.store)
+
+    told = web.signed_in(*DECIDES).browse("/api/v1/tasks/1").json()["encounters"]
+    page = web.signed_in(*DECIDES, name="ben").browse("/work/mismatch/1").text
+
+    assert [(each["place"], each["clashes"]) for each in told] == [
+        ("HOSP/WEST/101/1", True),
+        ("HOSP/ICU/1/2", True),
+    ]
+    assert "Take over" not in page
+
+
 def test_one_stay_after_the_other_argues_for_nothing(page):
     text = page(
         admitted("1", "19800229", "V1", "WEST^101^1^HOSP", end="20291231"),

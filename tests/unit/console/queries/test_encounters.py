@@ -89,3 +89,14 @@ def test_visits_are_drawn_to_one_scale_and_marked_where_they_clash():
 )
 def test_a_day_is_over_at_midnight_and_a_month_is_no_time(text, last, found):
     assert _instant(text, UTC, last=last) == found
+
+
+def test_a_visit_is_told_in_a_sentence():
+    goes_on = replace(STAY, kind="", days=("2030-01-05", ""), end=None, clashes=True)
+
+    assert STAY.sentence == (
+        "inpatient V1, NORTH 4W 12 A, 2030-01-05 12:00 to 2030-01-08 12:00"
+    )
+    assert goes_on.sentence == (
+        "visit V1, NORTH 4W 12 A, 2030-01-05 to no end told; two places at once"
+    )
