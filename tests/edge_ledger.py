@@ -6,6 +6,7 @@ SQLite's own library.
 
 import asyncio
 import hashlib
+import os
 import random
 import signal
 import socket
@@ -56,6 +57,7 @@ class EdgeProcess:
     folder: Path
     port: int = field(default_factory=free_port)
     options: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, limit=90.0):
@@ -79,6 +81,7 @@ class EdgeProcess:
                 ],
                 cwd=ROOT,
                 stderr=log,
+                env=os.environ | self.variables,
             )
 
     @property

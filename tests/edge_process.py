@@ -7,6 +7,7 @@ are whatever a test puts into the outbox.
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -20,11 +21,13 @@ from engine.channels.format.endpoints import (
     FhirDestination,
     FileDestination,
     FileSource,
+    HttpSource,
     MllpDestination,
     MllpSource,
 )
 from engine.channels.logs import configure_logs
 from engine.channels.twisted_logs import follow_twisted
+from engine.failpoint import arm
 from engine.settings import Settings
 from engine.store.database import open_database
 
@@ -48,6 +51,9 @@ def channels(asked):
     if asked.files:
         folder = Source(file=FileSource(path=f"{asked.files}/in"))
         found.append(Channel(name="files", source=folder))
+    if asked.patients:
+        way = HttpSource(path="/fhir", credential="feed", takes="patients")
+        found.insert(0, Channel(name="patients", source=Source(http=way)))
     return found
 
 
@@ -61,14 +67,21 @@ def main():
     options.add_argument("--mllp", default="")
     options.add_argument("--fhir", default="")
     options.add_argument("--files", default="")
+    options.add_argument("--patients", default="", help="host:port")
     options.add_argument("--bells", type=Path)
     asked = options.parse_args()
     configure_logs("info", "json")
+    arm(os.environ)
     follow_twisted()
     reactor.seconds = time.monotonic
     allowed = (asked.files,) if asked.files else ()
     settings = Settings(
-        folder=asked.folder, node_name="test", files_allowed=allowed, site="test"
+        folder=asked.folder,
+        node_name="test",
+        files_allowed=allowed,
+        site="test",
+        http_bind=asked.patients,
+        credentials={"feed": {"kind": "bearer", "token": "t"}},
     )
     database = open_database(f"sqlite:///{asked.folder}/store", KEY, role="edge")
     edge = Edge(settings, database, reactor, lambda: channels(asked), asked.bells)

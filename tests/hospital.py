@@ -35,7 +35,9 @@ class Hospital:
         return registration_of(parse(data), self.reading, mint, number).registration
 
     def send(self, number="1", **given):
-        registration = self.read(number, **given)
+        return self.take(self.read(number, **given))
+
+    def take(self, registration):
         with self.database.engine() as c, self.patients(c) as patients:
             decision = decide(registration, patients, shipped())
             apply(patients, decision, NOON)

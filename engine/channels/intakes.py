@@ -17,7 +17,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from engine.channels.accept import Conversation
 from engine.channels.arriving import Answering, Intake, Journal, Note, Outcomes
 from engine.channels.format.channel import Channel
-from engine.channels.format.endpoints import MllpSource
+from engine.channels.format.endpoints import HttpSource, MllpSource
 from engine.channels.listeners import BACKLOG, MllpFactory, Places
 from engine.channels.sources.file import FolderSource
 from engine.channels.sources.http import Web
@@ -35,7 +35,7 @@ class Open:
     factory: MllpFactory | None = None
     port: IListeningPort | None = None
     folder: FolderSource | None = None
-    web_path: str = ""
+    web: HttpSource | None = None
 
     @property
     def number(self) -> int:
@@ -124,7 +124,7 @@ class Intakes:
             return Open(intake, folder=self._folder(intake))
         assert channel.source.http is not None
         self.web.add(intake)
-        return Open(intake, web_path=channel.source.http.path)
+        return Open(intake, web=channel.source.http)
 
     def _intake(self, channel: Channel) -> Intake:
         return Intake(
@@ -184,8 +184,9 @@ class Intakes:
             self._close(channel.name).addCallback(lambda _: self._begin(channel))
             return
         before = self._open.pop(channel.name)
-        if before.web_path:
-            self.web.remove(before.web_path)
+        if before.web is not None:
+            self.web.remove(before.web)
+            before.web = None  # the place may be the new one's
         self._begin(channel)  # the new port is bound before the old one is released
         self._shut(before)
 
@@ -196,8 +197,8 @@ class Intakes:
     def _shut(self, opened: Open) -> Deferred[object]:
         if opened.folder is not None:
             opened.folder.stop()
-        if opened.web_path:
-            self.web.remove(opened.web_path)
+        if opened.web is not None:
+            self.web.remove(opened.web)
         if opened.factory is not None:
             opened.factory.hang_up()
         if opened.port is None:

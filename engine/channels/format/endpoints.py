@@ -102,10 +102,14 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSource:
-    """``source.http``: messages posted to the node's HTTP listener."""
+    """``source.http``: what is posted to the node's HTTP listener."""
 
     path: Annotated[str, kinds.URL_PATH, "path on the listener"]
     credential: Annotated[str, kinds.CREDENTIAL, "who may post"]
+    takes: Annotated[
+        Literal["messages", "patients"],
+        "HL7 v2 and C-CDA, or FHIR Patients (ITI-104) below the path",
+    ] = "messages"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

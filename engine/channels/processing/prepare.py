@@ -10,6 +10,7 @@ from datetime import tzinfo
 from typing import Final, TypeVar
 
 from engine.channels.format.channel import Channel, Hl7Options, Rule
+from engine.channels.patient_feed import opened as unfolded
 from engine.channels.processing.outcomes import (
     DAMAGED,
     POISON,
@@ -130,7 +131,7 @@ def _advance(prepared: Prepared, feed: Feed) -> Prepared | Ended:
     if is_link_start(prepared.message["MSH-13"], prepared.claimed.data):
         filtered = ended(prepared, channel, MessageState.FILTERED, LINK_START)
         return Ended(filtered, prepared)
-    opened(prepared.message)
+    opened(unfolded(prepared.message))
     _conform(prepared, channel.source.hl7)
     prepared.enter(Stage.FILTER)
     if (rule := rule_against(channel.filter, context)) is not None:

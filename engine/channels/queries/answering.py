@@ -17,6 +17,7 @@ import orjson
 
 from engine.channels.format.channel import Channel, Query
 from engine.channels.format.load import Site
+from engine.channels.patient_pid import cx, pid_fields, pid_segment
 from engine.channels.queries.asking import (
     UNABLE,
     UNKNOWN,
@@ -28,7 +29,6 @@ from engine.channels.queries.asking import (
     quantity,
     query_segment,
 )
-from engine.channels.queries.demographics import cx, pid_fields, pid_segment
 from engine.channels.queries.directory import Directory, Lookup, directory_of
 from engine.channels.queries.responses import (
     ANSWERS,

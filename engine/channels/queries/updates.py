@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Final
 
 from engine.channels.format.channel import Channel, Destination
+from engine.channels.patient_pid import cx, pid_segment
 from engine.channels.processing.assemble import AUTHORITIES, Line
 from engine.channels.processing.rendering import HL7
 from engine.channels.processing.store_view import StoreView
-from engine.channels.queries.demographics import cx, pid_segment
 from engine.channels.queries.directory import spoken_of
 from engine.hl7.dictionary import DEFAULT_VERSION
 from engine.identity.index import Identifier

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.channels.queries.demographics import traits_in
+from engine.channels.patient_pid import traits_in
 from engine.console.fhir_api.answers import (
     Refusal,
     audited,

@@ -76,6 +76,8 @@ def source_place(source: Source) -> str:
     if source.file is not None:
         return f"files {source.file.pattern} in {source.file.path}"
     assert source.http is not None
+    if source.http.takes == "patients":
+        return f"FHIR Patients at {source.http.path}/Patient"
     return f"HTTP posts to {source.http.path}"
 
 

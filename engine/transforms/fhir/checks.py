@@ -73,7 +73,7 @@ class _Gate:
             if name == "resourceType":
                 continue
             here = f"{path}.{name}" if path else name
-            if name[0] == "_":
+            if name.startswith("_"):
                 self._extras(known.get(name[1:]), value, here)
             elif name in known:
                 self._values(known[name], value, here, f"{kind}.{name}")
@@ -98,7 +98,7 @@ class _Gate:
             self.find("empty_value", path, "an element without content")
         elif kind == "Resource" and isinstance(value, dict):
             self.resource(value)
-        elif (kind[0].isupper()) != isinstance(value, dict):
+        elif kind[0].isupper() != isinstance(value, dict) or isinstance(value, list):
             self.find("not_r4", path, f"R4 has {kind} here")
         elif isinstance(value, dict):
             self.fields(kind, value, path)

@@ -3,78 +3,19 @@
 import base64
 import io
 import zipfile
-from typing import cast
 
 import pytest
-from twisted.internet.address import IPv4Address
-from twisted.internet.defer import succeed
-from twisted.internet.interfaces import IReactorTCP
-from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
 
 from engine.channels.accept import Reply
-from engine.channels.arriving import Intake
-from engine.channels.awaiting import Outcomes
-from engine.channels.format.channel import Channel, Hl7Options, Source
 from engine.channels.format.endpoints import HttpSource
-from engine.channels.sources.http import TOO_LARGE, Web, status_of
+from engine.channels.posts import TOO_LARGE, status_of
 from engine.errors import ConfigurationError, JournalError
 from engine.hl7 import parse
-from tests.fakes import NOON, FakeJournal, Notes
 from tests.listening import adt
+from tests.posting import MAX_BYTES, Bench, channel, status
 
-CREDENTIALS = {
-    "feed": {"kind": "basic", "user": "u", "password": "p"},
-    "empty": {"kind": "bearer"},
-}
-SIGNED = f"Authorization: Basic {base64.b64encode(b'u:p').decode()}\r\n"
-MAX_BYTES = 100_000
-ADDRESS = IPv4Address("TCP", "127.0.0.1", 4711)
 DOCUMENT = b'<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3"/>'
-
-
-def channel(name="adt", path="/adt", credential="feed", **options):
-    way = HttpSource(path=path, credential=credential)
-    return Channel(name=name, source=Source(http=way, hl7=Hl7Options(**options)))
-
-
-class Bench:
-    def __init__(self, bind="127.0.0.1:8088", *, at_once=True, **options):
-        self.reactor = MemoryReactorClock()
-        self.journal, self.notes = FakeJournal(at_once=at_once), Notes()
-        self.web = Web(bind, CREDENTIALS, cast("IReactorTCP", self.reactor), MAX_BYTES)
-        self.options = options
-
-    def intake(self, wanted):
-        outcomes = Outcomes(lambda asked: succeed({}), self.reactor)
-        return Intake(
-            wanted,
-            wanted.name,
-            self.journal,
-            lambda: NOON,
-            lambda: "ID",
-            self.notes,
-            outcomes,
-            lambda answer: False,
-        )
-
-    def post(self, body, *, path="/adt", method="POST", headers=SIGNED):
-        """Return what comes back for one request, and keep the connection."""
-        if not self.web.port:
-            self.web.add(self.intake(channel(**self.options)))
-        site = self.reactor.tcpServers[0][1]
-        self.protocol = cast("HTTPChannel", site.buildProtocol(ADDRESS))
-        self.wire = StringTransport()
-        self.protocol.makeConnection(self.wire)
-        size = f"Content-Length: {len(body)}"
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}{size}"
-        self.protocol.dataReceived(head.encode() + b"\r\n\r\n" + body)
-        return self.wire.value()
-
-
-def status(answer):
-    return int(answer.split(b" ", 2)[1])
 
 
 def test_a_message_is_answered_once_it_is_on_disk():
@@ -232,6 +173,6 @@ def test_a_path_belongs_to_one_channel_and_the_listener_goes_with_the_last():
 
     with pytest.raises(ConfigurationError, match="takes /adt"):
         bench.web.add(bench.intake(channel("other")))
-    bench.web.remove("/adt")
+    bench.web.remove(HttpSource(path="/adt", credential="feed"))
 
     assert bench.web.port is None

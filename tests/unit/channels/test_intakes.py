@@ -45,6 +45,7 @@ def channel(name="adt", port=2575, hl7=None, **mllp):
 
 CREDENTIALS = {
     "feed": {"kind": "bearer", "token": "t"},
+    "other": {"kind": "bearer", "token": "u"},
     "empty": {"kind": "bearer"},
 }
 
@@ -162,6 +163,18 @@ def test_a_source_that_cannot_be_opened_is_a_problem_in_words(source):
 
     assert bench.intakes.problems["adt"]
     assert bench.intakes.ports() == {}
+
+
+def test_a_path_that_changes_its_credential_goes_on_under_the_new_one():
+    old = Source(http=HttpSource(path="/x", credential="feed"))
+    new = Source(http=HttpSource(path="/x", credential="other"))
+    bench = Bench().follow(dataclasses.replace(channel(), source=old))
+
+    bench.follow(dataclasses.replace(channel(), source=new))
+    assert bench.intakes.web.port is not None
+
+    bench.follow()
+    assert bench.intakes.web.port is None
 
 
 def test_a_folder_is_read_when_the_site_allows_it(tmp_path):

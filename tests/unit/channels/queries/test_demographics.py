@@ -6,16 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.channels.patient_pid import cx, pid_fields, pid_segment, traits_in
 from engine.channels.processing.known import closed, patient_key, subject_of
-from engine.channels.queries.demographics import (
-    cx,
-    identifier_of,
-    patient_of,
-    pid_fields,
-    pid_segment,
-    stated,
-    traits_in,
-)
+from engine.channels.queries.demographics import identifier_of, patient_of, stated
 from engine.channels.queries.directory import Directory
 from engine.hl7.delimiters import STANDARD
 from engine.hl7.segment import Segment

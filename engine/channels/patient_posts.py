@@ -1,0 +1,117 @@
+"""Patients fed over FHIR: ``PUT [path]/Patient?identifier=SYSTEM|VALUE``.
+
+Each becomes a message that is on disk before it is answered: 200 when it can be read,
+422 when it cannot or the channel refuses it; then it stands in the error queue. What it
+means for the index is decided afterwards, as with every feed. Answers are
+OperationOutcomes and repeat nothing of what was sent.
+
+Spec:
+    identity.md 11, ITI-104; IHE PIXm 3.0.4, 2:3.104.4; FHIR R4, http.html#cond-update.
+"""
+
+from typing import Final
+
+import orjson
+from typing_extensions import override
+
+from engine.channels.accept import Reply
+from engine.channels.format.cda_site import engine_version
+from engine.channels.patient_feed import asked_for, enclosed
+from engine.channels.posts import OK, REFUSED, UNREADABLE, Post, Posted, status_of
+from engine.hl7 import parse
+
+MOST_BYTES: Final = 1 << 20
+JSON: Final = frozenset({"application/fhir+json", "application/json", ""})
+_PATIENT: Final = "/Patient"
+_METADATA: Final = "/metadata"
+_NUMBER: Final = b"identifier"
+_UNSUPPORTED: Final = 415
+_TOO_LONG: Final = 413
+_ISSUES: Final = {
+    401: "login", 405: "not-supported", 413: "too-long", 415: "not-supported",
+    503: "transient",
+}  # fmt: skip
+
+
+class Patients(Post):
+    """Where Patients of one channel are fed."""
+
+    places = (_PATIENT, _METADATA)
+    method = b"PUT"
+
+    @override
+    def render(self, request: Posted) -> bytes | int:
+        """Answer one request, now or once the Patient is on disk."""
+        if request.path.endswith(_METADATA.encode()):
+            return self.unwelcome(request, b"GET") or self._capability(request)
+        return super().render(request)
+
+    @override
+    def say(self, request: Posted, status: int, sentence: str) -> bytes:
+        """Return an OperationOutcome with one sentence."""
+        request.setResponseCode(status)
+        request.setHeader(b"Content-Type", b"application/fhir+json")
+        good = status == OK
+        issue = {
+            "severity": "information" if good else "error",
+            "code": "informational" if good else _ISSUES.get(status, "invalid"),
+            "diagnostics": sentence,
+        }
+        return orjson.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
+
+    @override
+    def take(self, request: Posted, body: bytes) -> bytes | int:
+        """Journal the message that says what the Patient says, then answer."""
+        kind = (request.getHeader(b"Content-Type") or b"").partition(b";")[0]
+        if kind.decode("latin-1").strip().lower() not in JSON:
+            return self.say(request, _UNSUPPORTED, "send application/fhir+json")
+        if len(body) > MOST_BYTES:
+            return self.say(request, _TOO_LONG, "a Patient of at most 1 MB is taken")
+        numbers = request.args.get(_NUMBER, [])
+        about = asked_for(numbers[0].decode("utf-8", "replace")) if numbers else None
+        if about is None or len(numbers) > 1:
+            sentence = (
+                "name the patient in the address: Patient?identifier=SYSTEM|VALUE"
+            )
+            return self.say(request, UNREADABLE, sentence)
+        intake = self.intake
+        found = enclosed(body, about, intake.now(), intake.new_control_id())
+        request.refusal = found.refusal
+        return super().take(request, found.message)
+
+    @override
+    def told(self, reply: Reply, request: Posted) -> tuple[int, bytes]:
+        """Set status and kind of the answer; return the status and the body."""
+        status, answer = status_of(reply)
+        if status == OK and request.refusal:
+            status, sentence = REFUSED, f"kept, and refused: {request.refusal}"
+        elif status == OK:
+            sentence = "on disk; the patient index decides next"
+        elif status == REFUSED:
+            sentence = f"kept, and refused: {parse(answer)['ERR-8']}"
+        else:
+            sentence = "not stored: send it again"
+        return status, self.say(request, status, sentence)
+
+    def _capability(self, request: Posted) -> bytes:
+        """Return what is done here, as a CapabilityStatement."""
+        request.setHeader(b"Content-Type", b"application/fhir+json")
+        patient = {
+            "type": "Patient",
+            "interaction": [{"code": "update"}],
+            "conditionalUpdate": True,
+            "searchParam": [{"name": "identifier", "type": "token"}],
+        }
+        return orjson.dumps(
+            {
+                "resourceType": "CapabilityStatement",
+                "status": "active",
+                "date": f"{self.intake.now():%Y-%m-%d}",
+                "kind": "instance",
+                "software": {"name": "Interop Engine", "version": engine_version()},
+                "implementation": {"description": "Patient identity feed, ITI-104"},
+                "fhirVersion": "4.0.1",
+                "format": ["json"],
+                "rest": [{"mode": "server", "resource": [patient]}],
+            }
+        )
