@@ -11,6 +11,7 @@ import rich_click as click
 
 from engine.cli.invocation import Command, Exit, Stop, invocation, note, now
 from engine.cli.output import note_findings
+from engine.cli.unread import tell, unread
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Finding, Message, parse
 from engine.hl7.timestamps import read_timestamp
@@ -110,30 +111,10 @@ def _each(
         try:
             made.append(make(data))
         except (ParseError, TransformError) as error:
-            _tell(number, data, error)
+            tell(unread(number, data, error))
     failed = len(contents) - len(made)
     words = f"{failed} of {len(contents)} message{'s' * (len(contents) > 1)}"
     return made, words if failed else ""
-
-
-def _tell(number: int, data: bytes, error: ParseError | TransformError) -> None:
-    """Tell which message is not converted and why, by its number and MSH-10 alone."""
-    code, where = "unreadable", ""
-    if isinstance(error, TransformError):
-        code = error.code
-    elif error.location:
-        where = f" at {error.location}"
-    name = f"message {number}{_control_id(data)}"
-    click.echo(f"interop: {name}: {code}: {error}{where}", err=True)
-
-
-def _control_id(data: bytes) -> str:
-    """Return MSH-10 in brackets, ``""`` where none can be read."""
-    try:
-        name = parse(data).control_id
-    except ParseError:
-        return ""
-    return f" ({name})" if name else ""
 
 
 def _contents(place: str) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Feeding the patient index with many messages, and on from where it stopped."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Final
 
 from engine.cli.intake import Group, Intake, read_ahead
 from engine.cli.invocation import now
+from engine.cli.unread import Unread, tell
 
 if TYPE_CHECKING:
     from engine.identity import Model, Reading
     from engine.store.database import Database
 
 BATCH: Final = 2_000
+
+Keep = Callable[[Unread, bytes], None]
+"""Take note of a message that cannot be read."""
+
+
+def _told(one: Unread, _: bytes) -> None:
+    tell(one)
 
 
 def taken(
@@ -29,6 +37,7 @@ def taken(
     numbered: bool = False,
     load: str = "",
     processes: int = 0,
+    keep: Keep = _told,
 ) -> Iterator[int]:
     """Decide and write messages in groups; yield how many were read after each group.
 
@@ -36,7 +45,8 @@ def taken(
     what the index reads and writes is gathered. ``numbered`` gives the messages numbers
     of their own, for a store without a journal; else they have none. With ``load``, the
     name of one file's load, messages that an earlier run committed are passed over.
-    ``processes`` read messages ahead.
+    ``processes`` read messages ahead. A message that cannot be read registers nobody;
+    it is given to ``keep`` before the group it is in is written.
     """
     from engine.channels.collector import Collector
     from engine.identity import decide
@@ -53,7 +63,9 @@ def taken(
         closing(Collector()) as collector,
         closing(read_ahead(intake, groups, processes)) as read,
     ):
-        for batch, registrations in read:
+        for batch, (registrations, unread) in read:
+            for one in unread:
+                keep(one._replace(number=done + one.number), batch[one.number - 1])
             with (
                 database.engine() as connection,
                 SqlPatientIndex(connection, database.sealer, cache) as index,

@@ -185,10 +185,13 @@ def load(feed: Path, name: str, processes: int | None) -> None:
     """Register the patients of many ADT messages; nothing is mapped or sent.
 
     Every message is decided as if it had come one at a time. Begun again, it goes on
-    behind the last message that was committed.
+    behind the last message that was committed. A message that cannot be read is told
+    by its number, MSH-10 and the reason and kept in FEED.unread; the others are
+    registered, and the exit code is 1.
     """
     from engine.channels.processing.assemble import reading_of
     from engine.cli.loading import cpu_seconds, load_of, position, spare_cores, taken
+    from engine.cli.unread import aside_of
     from engine.peers.sending import read_messages
 
     found = site()
@@ -202,6 +205,7 @@ def load(feed: Path, name: str, processes: int | None) -> None:
     reading = reading_of(channel, found.matching)
     model = found.models[channel.identity.model]
     began, cpu, load_name = perf_counter(), cpu_seconds(), load_of(feed)
+    aside = aside_of(feed)
     helping = spare_cores() if processes is None else processes
     with store(create=True) as database:
         before = done = position(database, load_name)
@@ -209,17 +213,28 @@ def load(feed: Path, name: str, processes: int | None) -> None:
             note(f"going on behind message {before:,}")
         messages = read_messages(feed)
         for done in taken(
-            database, messages, model, reading, load=load_name, processes=helping
+            database,
+            messages,
+            model,
+            reading,
+            load=load_name,
+            processes=helping,
+            keep=aside.keep,
         ):
             note(f"{done:,} messages")
     emit_one(
         {
             "messages": done,
             "now": done - before,
+            "unread": aside.count,
             "per_second": round((done - before) / (perf_counter() - began)),
             "per_cpu_second": round((done - before) / (cpu_seconds() - cpu)),
         }
     )
+    if aside.count:
+        sentence = f"not read: {aside.count} of {done - before} messages"
+        hint = f"they are kept in {aside.file}: mend them there and load that file"
+        raise Stop(sentence, Exit.PROBLEMS, hint)
 
 
 @click.command("reindex", cls=Command)

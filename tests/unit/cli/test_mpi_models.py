@@ -146,19 +146,31 @@ def test_a_load_goes_on_where_it_was_interrupted_and_gives_the_same_tables(
     assert _said(parts) == _said(whole)
 
 
-def test_what_cannot_be_read_elsewhere_says_why_in_the_process_that_decides(
-    site, feed, tmp_path
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_load_goes_on_past_a_message_that_cannot_be_read_and_keeps_it(
+    site, feed, tmp_path, monkeypatch, processes
 ):
+    monkeypatch.setattr(loading, "BATCH", 20)
     [file] = feed.glob("*.hl7")
-    broken = tmp_path / "broken.hl7"
-    broken.write_bytes(file.read_bytes() + b"MSH|^~^~|\r")
+    odd, good = tmp_path / "odd.hl7", file.read_bytes()
+    broken = b"MSH|^~^~|\r"
+    odd.write_bytes(broken + good + broken)
+    at = ("--channel", "hospital-adt", "--processes", processes)
 
-    result = site.run(
-        "mpi", "load", broken, "--channel", "hospital-adt", "--processes", 1
-    )
+    result = site.run("mpi", "load", odd, *at)
 
+    told = json.loads(result.stdout)
     assert result.exit_code == Exit.PROBLEMS
-    assert "MSH-2 is empty or names one delimiter twice" in result.output
+    assert (told["unread"], told["now"]) == (2, told["messages"])
+    reason = "unreadable: MSH-2 is empty or names one delimiter twice"
+    for number in (1, told["messages"]):
+        assert f"interop: message {number}: {reason}" in result.output
+    kept = tmp_path / "odd.hl7.unread"
+    assert kept.read_bytes() == broken * 2
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert site.run("mpi", "load", odd, *at).exit_code == Exit.DONE
+    assert kept.read_bytes() == broken * 2
+    assert len(records(site)) > FEED
 
 
 def _said(site):
