@@ -30,7 +30,6 @@ _.retention_metadata
 _.retention_audit
 _.teams
 _.oidc
-_.ldap
 
 # called by Alembic
 _.down_revision

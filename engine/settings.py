@@ -116,7 +116,6 @@ class Settings:
     hl7: Section = field(default_factory=dict)
     cda: Section = field(default_factory=dict)
     oidc: Section = field(default_factory=dict)
-    ldap: Section = field(default_factory=dict)
     masking: Section = field(default_factory=dict)
 
     @property
@@ -229,11 +228,13 @@ def _key_of(name: str) -> str:
     return f"{group}.{dashed}" if group in _GROUPS else name.replace("_", "-")
 
 
-_FIELDS: Final = {
+KEYS: Final = {
     _key_of(each.name): each for each in fields(Settings) if each.name != "folder"
 }
+"""Every key of the file with the field it fills; a section stays whole."""
+
 _SECTIONS: Final = frozenset(
-    key for key, each in _FIELDS.items() if each.type is Section or each.type == Section
+    key for key, each in KEYS.items() if each.type is Section or each.type == Section
 )
 
 
@@ -266,10 +267,9 @@ def _readable(
     """Return values by field name; what cannot be read becomes a fault."""
     found: dict[str, object] = {}
     for key, value in flat.items():
-        target = _FIELDS.get(key)
+        target = KEYS.get(key)
         if target is None:
-            near = get_close_matches(key, _FIELDS, 1)
-            hint = f"did you mean {near[0]}?" if near else "see interop schema settings"
+            hint = _hint(key)
             faults.append(
                 f"{origin}: error: unknown setting {key}\n       hint: {hint}"
             )
@@ -279,6 +279,14 @@ def _readable(
         except (ValueError, OSError, KeyError) as error:
             faults.append(f"{origin}: error: {key}: {error}")
     return found
+
+
+def _hint(key: str) -> str:
+    """Return what to write instead of a key that there is not."""
+    if key.partition(".")[0] == "ldap":
+        return "sign-in by LDAP is not served; take [oidc], or accounts of the engine"
+    near = get_close_matches(key, KEYS, 1)
+    return f"did you mean {near[0]}?" if near else "see interop schema settings"
 
 
 def _resolved(value: object) -> object:
@@ -333,7 +341,7 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
 
 def origins(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
     """Return where the value of each key is from: its file, a variable, or default."""
-    found = dict.fromkeys(_FIELDS, "default")
+    found = dict.fromkeys(KEYS, "default")
     found |= dict.fromkeys(_flat(_read_file(folder / FILE)), FILE)
     return found | dict.fromkeys(_from_environment(variables), "environment")
 
@@ -341,7 +349,7 @@ def origins(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
 def masked(settings: Settings) -> dict[str, object]:
     """Return settings by key as they may be shown: secrets are ``***``."""
     return {
-        key: _masked(key, getattr(settings, each.name)) for key, each in _FIELDS.items()
+        key: _masked(key, getattr(settings, each.name)) for key, each in KEYS.items()
     }
 
 

@@ -77,16 +77,20 @@ def write_project(folder: Path, template: str = "full") -> None:
 
 
 @click.command("schema", cls=Command)
-@click.argument("what", type=click.Choice(["channel"]))
+@click.argument("what", type=click.Choice(["channel", "settings"]))
 @click.option("--with-project", is_flag=True, help="Offer this project's own names.")
 def schema_command(what: str, *, with_project: bool) -> None:
-    """Print the JSON Schema of channel files, for editors.
+    """Print the JSON Schema of channel files or of interop.toml, for editors.
 
-    Save it as config/channel.schema.json; the first line of a channel file names it.
+    Save that of channels as config/channel.schema.json; the first line of a channel
+    file names it. --with-project is for channels.
     """
     from engine.channels.format.schema import channel_schema, project_names
+    from engine.channels.format.settings_schema import settings_schema
 
-    del what
+    if what == "settings":
+        click.echo(orjson.dumps(settings_schema(), option=orjson.OPT_INDENT_2))
+        return
     loaded = site() if with_project else None
     names = project_names(loaded.settings, list(loaded.tables)) if loaded else None
     click.echo(orjson.dumps(channel_schema(names), option=orjson.OPT_INDENT_2))

@@ -58,6 +58,14 @@ def test_every_unknown_name_is_told_at_once_with_a_suggestion(tmp_path):
     assert "did you mean node.workers?" in caught.value.faults[1]
 
 
+def test_what_is_not_served_is_refused_with_what_is(tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        site(tmp_path, "[ldap]\nserver = 'ldaps://directory.example'\n")
+
+    assert "unknown setting ldap.server" in caught.value.faults[0]
+    assert "sign-in by LDAP is not served; take [oidc]" in caught.value.faults[0]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -5,6 +5,7 @@ Spec:
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,9 +27,10 @@ from engine.channels.format.parts import Parts, node_at, plain
 from engine.channels.format.placeholders import Placeholders
 from engine.channels.format.reader import Around, Names, Reader
 from engine.channels.format.revision import revision_of
+from engine.channels.format.settings_schema import unknown_keys
 from engine.channels.format.written import Node, Written
 from engine.errors import ConfigurationError
-from engine.settings import Settings, load_settings
+from engine.settings import FILE, Settings, load_settings
 from engine.transforms.code_tables import (
     CodeTable,
     Match,
@@ -133,6 +135,7 @@ class _Loading:
     def run(self, environment: str | None) -> Checked:
         """Read settings, tables, models and channels, then check them together."""
         settings = self._settings(environment)
+        self._unknown(settings)
         tables = self._tables(settings)
         matching = self._matching()
         names = self._names(settings, tables, matching)
@@ -164,6 +167,17 @@ class _Loading:
             self._faults += map(fault_of, error.faults)
             return Settings(folder=self._folder)
 
+    def _unknown(self, settings: Settings) -> None:
+        """Report the keys of sections that nothing reads; their lines may be secret."""
+        found = list(unknown_keys(settings))
+        lines = (self._folder / FILE).read_text("utf-8").splitlines() if found else []
+        for key, sentence, hint in found:
+            alike = re.compile(rf"\s*{re.escape(key)}\s*=")
+            number = next(
+                (n for n, line in enumerate(lines, 1) if alike.match(line)), 0
+            )
+            self._report(Place(FILE, number), sentence, "CH400", hint)
+
     def _tables(self, settings: Settings) -> dict[str, CodeTable]:
         found: dict[str, CodeTable] = {}
         for path in sorted((self._folder / "tables").glob("*.csv")):
@@ -189,13 +203,13 @@ class _Loading:
         for key in given.keys() - known:
             sentence = f"[tables.{name}] has no key {key!r}"
             hint = f"keys: {', '.join(sorted(known))}"
-            self._report(Place("interop.toml"), sentence, "CH400", hint)
+            self._report(Place(FILE), sentence, "CH400", hint)
         match, policy = given.get("match", "exact"), given.get("on-missing", "error")
         read = read_policy(str(policy))
         if match not in tuple(Match) or read is None:
             sentence = f"[tables.{name}] holds a word that is not allowed"
             hint = "match: exact, trim or upper; on-missing as in a step"
-            self._report(Place("interop.toml"), sentence, "CH400", hint)
+            self._report(Place(FILE), sentence, "CH400", hint)
             return Match.EXACT, MissPolicy()
         return Match(match), read
 

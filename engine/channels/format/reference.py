@@ -1,16 +1,17 @@
-"""The reference page of the channel format, made from what the loader follows.
+"""The reference pages of channel files and settings, made from what reads them.
 
 Spec:
     channel-format.md 3 to 6 and 9; cli.md 10.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from engine.channels.format.channel import Channel
 from engine.channels.format.faults import CODES
 from engine.channels.format.keys import KeyRow, Shape, keys_of, walk
 from engine.channels.format.row_forms import ROWS
+from engine.channels.format.settings_schema import PARTS, single_keys
 from engine.channels.format.step_forms import STEPS
 from engine.transforms.functions import FUNCTIONS
 
@@ -19,6 +20,14 @@ _HEAD: Final = """\
 
 For interface analysts. This page is generated from the code that reads channel files.
 A key without a default is required unless it says *optional*.
+"""
+
+_SETTINGS: Final = """\
+# interop.toml: every key
+
+For operators. This page is generated from the code that reads the file. Any value may
+be `${file:/path}`; `INTEROP_STORE__URL` in the environment is `store.url`.
+`interop schema settings` prints a JSON Schema of the file, for editors.
 """
 
 
@@ -40,6 +49,22 @@ def reference_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def settings_page() -> str:
+    """Return the page of ``interop.toml`` as Markdown."""
+    keys = ((f"`{name}`", *rest) for name, *rest in single_keys())
+    parts = [_SETTINGS, *_table(("Key", "Value", "Default", "Meaning"), keys)]
+    for name, part in PARTS.items():
+        place = f"{name}.NAME" if part.named else name
+        parts += [
+            f"\n## `[{place}]`\n",
+            part.meaning[0].upper() + part.meaning[1:] + ".",
+        ]
+        if part.keys:
+            rows = ((f"`{key}`", says) for key, (says, _) in part.keys.items())
+            parts += ["", *_table(("Key", "Meaning"), rows)]
+    return "\n".join(parts) + "\n"
+
+
 def _keys(cls: type) -> Iterator[tuple[str, ...]]:
     for path, row in walk(cls):
         yield (f"`{path}`", kind_of(row.shape), default_of(row), row.description)
@@ -56,7 +81,7 @@ def _forms(forms: Mapping[str, type]) -> Iterator[str]:
         yield ""
 
 
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
