@@ -38,7 +38,6 @@ def try_command(
     when the message would stop.
     """
     from engine.channels.processing.trial import attempt
-    from engine.transforms.fhir.us_core import hints
 
     found = line(channel, environment)
     data = message_bytes(message)
@@ -52,15 +51,13 @@ def try_command(
     began = time.perf_counter()
     trial = attempt(found, data, traced=True)
     milliseconds = (time.perf_counter() - began) * 1e3
-    entries = trial.mapped.entries if trial.mapped else ()
-    hinted = hints(found.feed.channel.map_options.profile, entries)
     if output_format() == "table":
         for text in _story(trial, traced=trace):
             click.echo(text)
-        note_findings(hinted)
+        note_findings(trial.hints)
         note(f"{milliseconds:.0f} ms, an empty store included")
     else:
-        told = [[each.path, each.text] for each in hinted]
+        told = [[each.path, each.text] for each in trial.hints]
         emit_one({**_summary(trial), "hints": told})
     if str(trial.outcome.state) in {"error", "held"}:
         leave(Exit.PROBLEMS)

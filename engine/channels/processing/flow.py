@@ -69,7 +69,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Everything about one trial; plain values, ready for JSON."""
+    """Everything about one trial; plain values, ready for JSON.
+
+    ``lost`` are path and reason, ``hints`` element and sentence.
+    """
 
     state: str
     reason: str
@@ -80,6 +83,7 @@ class Flow:
     outputs: tuple[Output, ...]
     problems: tuple[Problem, ...]
     lost: tuple[tuple[str, str], ...] = ()
+    hints: tuple[tuple[str, str], ...] = ()
 
     def plain(self) -> dict[str, object]:
         """Return it as JSON takes it."""
@@ -117,6 +121,7 @@ def flow_of(
         tuple(_outputs(trial)),
         tuple(_problems(trial, data)),
         tuple((loss.path, loss.reason) for loss in mapped.losses) if mapped else (),
+        tuple((each.path, each.text) for each in trial.hints),
     )
 
 
@@ -167,7 +172,8 @@ def _parse(trial: Trial, took: float | None) -> Part:
 
 def _validated(trial: Trial, message: Message) -> Part:
     assert trial.prepared is not None
-    found = [*message.findings, *trial.prepared.context.findings]
+    told, known = trial.hints, [*message.findings, *trial.prepared.context.findings]
+    found = [each for each in known if each not in told]  # hints have their own list
     said = "; ".join(
         " ".join(filter(None, (each.code.replace("_", " "), each.path, each.text)))
         for each in found

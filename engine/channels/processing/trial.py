@@ -23,7 +23,7 @@ from engine.channels.processing.store_view import Memory, StoreView
 from engine.channels.processing.watched import Mark, Tell, watched
 from engine.channels.rules import rules_of
 from engine.channels.verdict import Kept, answer_code, hear
-from engine.hl7 import Message
+from engine.hl7 import Finding, Message
 from engine.hl7.acknowledgment import acknowledge
 from engine.hl7.framing import Block
 from engine.identity.decision import Decision
@@ -36,6 +36,7 @@ from engine.store.patient_changes import apply
 from engine.store.results import Batch, Outcome
 from engine.store.words import Verdict
 from engine.transforms.fhir.mapped import Mapped
+from engine.transforms.fhir.us_core import hints
 
 NOON: Final = datetime(2025, 1, 1, 12, tzinfo=UTC)
 """The clock of trials: equal inputs give equal outputs."""
@@ -49,7 +50,7 @@ class Trial:
 
     ``message`` is as edited, None where it could not be read. ``code`` is the
     acknowledgment code the sender would have got, ``answer`` the whole answer; both are
-    empty where silence is right.
+    empty where silence is right. ``profile`` is the one of the channel's map-options.
     """
 
     outcome: Outcome
@@ -57,6 +58,12 @@ class Trial:
     answer: bytes = b""
     prepared: Prepared | None = None
     decision: Decision | None = None
+    profile: str = "none"
+
+    @property
+    def hints(self) -> list[Finding]:
+        """What the profile of the feed asks for and the resources lack."""
+        return [] if self.mapped is None else hints(self.profile, self.mapped.entries)
 
     @property
     def message(self) -> Message | None:
@@ -107,7 +114,8 @@ class Bench:
                 apply(view.index, finished.decision, self.now)
             view.index.flush()
             results.record(connection, sealer, Batch(name, [outcome]), self.now)
-        return Trial(outcome, code, answer, prepared, finished.decision)
+        profile = self.line.feed.channel.map_options.profile
+        return Trial(outcome, code, answer, prepared, finished.decision, profile)
 
     def _accept(self, data: bytes) -> tuple[str, bytes]:
         """Journal a message as the listener would; return what it would answer."""

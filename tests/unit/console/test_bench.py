@@ -90,6 +90,20 @@ def test_a_message_is_shown_part_by_part_and_nothing_is_stored(web, project):
         assert messages(connection, web.database.sealer, MessageFilter()) == []
 
 
+def test_what_the_profile_of_a_feed_asks_for_is_shown_without_a_gate(web, project):
+    known = web.signed_in(*ANALYST)
+    profile = "\nmap-options: {profile: us-core}\nsource:"
+    draft = rules(project).replace("\nsource:", profile)
+    text = (project / "tests" / "oru_r01.hl7").read_text()
+
+    said = known.submit("/bench", channel="laboratory", text=text, draft=draft).text
+    without = known.submit("/bench", channel="laboratory", text=text).text
+
+    assert "1 element that the profile asks for is missing" in said
+    assert "<code>Organization.active</code> US Core asks for it" in said
+    assert "the profile asks for" not in without
+
+
 def test_a_changed_rule_is_seen_beside_and_the_channel_stays(web, project):
     known, before = web.signed_in(*ANALYST), rules(project)
     draft = before.replace("value: LN", "value: LOCAL").replace("\n", "\r\n")
