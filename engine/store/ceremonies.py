@@ -34,7 +34,7 @@ def begin(
     row = {
         "hash": digest,
         "kind": kind,
-        "content": sealer.seal(content, _context(kind, digest)),
+        "content": sealer.seal(content, context(kind, digest)),
         "expires_at": now + LASTS,
     }
     connection.execute(insert(ceremony), row)
@@ -48,7 +48,7 @@ def look(
     digest = hashed(held)
     asked = {"digest": digest, "sort": kind, "now": now}
     content = connection.execute(_FOUND, asked).scalar_one_or_none()
-    return content and sealer.open(content, _context(kind, digest))
+    return content and sealer.open(content, context(kind, digest))
 
 
 def take(
@@ -60,5 +60,6 @@ def take(
     return found if used else None
 
 
-def _context(kind: str, digest: bytes) -> str:
+def context(kind: str, digest: bytes) -> str:
+    """Return what the content of a ceremony is bound to."""
     return f"ceremony|{kind}|{digest.hex()}"

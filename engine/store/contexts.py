@@ -57,3 +57,13 @@ def of_name(row: Bound) -> tuple[str, str]:
     """Return the contexts of a document's name."""
     now, earlier = of_document(row)
     return f"{now}|name", f"{earlier}|name"
+
+
+def of_report(row: Sequence[Any]) -> tuple[str, str]:
+    """Return the contexts of an attempt's report; ``row`` begins as its table does."""
+    number, count, state, revision, stage, code, reason, person, at, spent, *_ = row
+    earlier = f"attempt|{number}.{count}|"
+    return (
+        f"{earlier}{state}|{revision}|{stage}|{code}|{reason}|{person}"
+        f"|{at.timestamp()}|{spent}"
+    ), earlier

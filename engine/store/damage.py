@@ -31,7 +31,8 @@ from sqlalchemy.exc import DBAPIError
 from engine.errors import EngineError
 from engine.store import audit as audits
 from engine.store import index_checks
-from engine.store.access_tables import kept_answer, saved_query
+from engine.store.access_tables import ceremony, factor, kept_answer, saved_query
+from engine.store.ceremonies import context as of_ceremony
 from engine.store.config_history import reason_context as reason_of_revision
 from engine.store.config_history import text_context
 from engine.store.config_tables import config_revision, config_text
@@ -42,12 +43,14 @@ from engine.store.contexts import (
     of_document,
     of_message,
     of_name,
+    of_report,
 )
 from engine.store.dialect import SCHEMAS
 from engine.store.edited_copies import content_context, reason_context
 from engine.store.edited_tables import edited_copy
+from engine.store.factors import context as of_factor
 from engine.store.key_tables import key_use
-from engine.store.key_use import context as context_of_key
+from engine.store.key_use import context as of_key
 from engine.store.patient_tables import (
     family_name,
     identifier,
@@ -92,8 +95,8 @@ def damages(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
         for schema in SCHEMAS:
             yield from _structure(connection, schema)
     yield from _tables(connection)
-    looks = (_messages, _resources, _documents, _chain, _counters, _attempts, _skipped)
-    for look in (*_SEALED, *looks, _index):
+    looks = (_messages, _resources, _documents, _chain, _counters)
+    for look in (*_SEALED, *looks, *_COMPARED, _index):
         yield from _guarded(look, connection, sealer)
 
 
@@ -144,7 +147,8 @@ def _tables(connection: Connection) -> Iterator[Damage]:
                 yield Damage(place, f"{count} rows hold an instant that cannot be")
 
 
-Context = Callable[[Found], str]
+Context = Callable[[Found], str | tuple[str, ...]]
+"""What a column is sealed in; or that, and what it was in an earlier release."""
 
 
 def _sealed(table: Table, column: str, context: Context) -> Look:
@@ -153,7 +157,9 @@ def _sealed(table: Table, column: str, context: Context) -> Look:
     def look(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
         rows = connection.execute(select(table).where(table.c[column].is_not(None)))
         for row in rows:
-            if not _opens(sealer, row._mapping[column], context(row)):  # noqa: SLF001 - SQLAlchemy's documented accessor
+            bound = context(row)
+            contexts = (bound,) if isinstance(bound, str) else bound
+            if not _opens(sealer, row._mapping[column], *contexts):  # noqa: SLF001 - SQLAlchemy's documented accessor
                 place = f"{table.schema}.db, {table.name} {_key(table, row)}"
                 yield Damage(place, f"the sealed {column} does not open")
 
@@ -172,12 +178,14 @@ def _key(table: Table, row: Found) -> str:
 
 
 _SEALED: Final = (
-    _sealed(attempt, "report", lambda row: f"attempt|{row.message_id}.{row.attempt}|"),
+    _sealed(attempt, "report", of_report),
     _sealed(delivery, "answer", lambda r: f"delivery|{r.id}|{r.channel}|answer"),
     _sealed(
         document, "content", lambda row: f"document|{row.set_key.hex()}|{row.number}"
     ),
-    _sealed(key_use, "since", lambda row: context_of_key(row.number)),
+    _sealed(key_use, "since", lambda row: of_key(row.number)),
+    _sealed(ceremony, "content", lambda row: of_ceremony(row.kind, row.hash)),
+    _sealed(factor, "secret", lambda row: of_factor(row.id)),
     _sealed(comment, "content", lambda row: f"comment|{row.id}|"),
     _sealed(table_miss, "code", lambda row: f"table_miss|{row.key.hex()}|"),
     _sealed(record, "traits", lambda row: f"record|{row.id}"),
@@ -279,38 +287,64 @@ def _counters(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
         yield Damage(f"engine.db, counter {place}", f"wrong by {wrong}")
 
 
-_ATTEMPTS: Final = (
-    "SELECT message.id FROM engine.message LEFT JOIN engine.attempt"
-    " ON attempt.message_id = message.id AND attempt.attempt = message.attempt"
-    " WHERE attempt.message_id IS NULL"
-    " OR attempt.revision <> message.revision OR attempt.stage <> message.stage"
-    " OR attempt.code <> message.code OR attempt.person <> message.person"
-    " OR attempt.processed_at <> message.processed_at"
-    " OR attempt.state = message.state AND attempt.reason <> message.reason"
+def _compared(sql: str, place: str, says: str) -> Look:
+    """Return the look at what repeats something; ``sql`` finds where it does not."""
+
+    def look(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
+        del sealer
+        for (which,) in connection.exec_driver_sql(sql):
+            yield Damage(f"{place} {which}", says)
+
+    return look
+
+
+_COMPARED: Final = (
+    _compared(  # its state may have moved since
+        "SELECT message.id FROM engine.message LEFT JOIN engine.attempt"
+        " ON attempt.message_id = message.id AND attempt.attempt = message.attempt"
+        " WHERE attempt.message_id IS NULL"
+        " OR attempt.revision <> message.revision OR attempt.stage <> message.stage"
+        " OR attempt.code <> message.code OR attempt.person <> message.person"
+        " OR attempt.processed_at <> message.processed_at"
+        " OR attempt.state = message.state AND attempt.reason <> message.reason",
+        "engine.db, message",
+        "it does not say what its last attempt says",
+    ),
+    _compared(
+        "SELECT received.id FROM journal.message AS received"
+        " JOIN (SELECT channel, min(last_id) AS last_id FROM engine.progress"
+        " GROUP BY channel) AS cursor"
+        " ON cursor.channel = received.channel AND received.id <= cursor.last_id"
+        " LEFT JOIN engine.message ON message.id = received.id"
+        " WHERE message.id IS NULL",
+        "engine.db, message",
+        "it was passed over: it has no state, or its channel's cursor is wrong",
+    ),
+    _compared(
+        "SELECT progress.channel FROM engine.progress"
+        " LEFT JOIN engine.message ON message.channel = progress.channel"
+        " GROUP BY progress.channel"
+        " HAVING max(progress.last_id) <> coalesce(max(message.id), 0)",
+        "engine.db, progress",
+        "the cursor does not stand at the last message that has a state",
+    ),
+    _compared(
+        "SELECT dedupe.message_id FROM journal.dedupe LEFT JOIN journal.message"
+        " ON message.id = dedupe.message_id WHERE message.id IS NULL"
+        " OR message.ack_code <> dedupe.ack_code"
+        " OR message.received_at <> dedupe.received_at",
+        "journal.db, message",
+        "it does not say what its repetitions are answered",
+    ),
+    _compared(
+        "SELECT intake.channel FROM journal.intake LEFT JOIN (SELECT channel,"
+        " count(*) AS many FROM journal.message GROUP BY channel) AS counted"
+        " ON counted.channel = intake.channel"
+        " WHERE coalesce(counted.many, 0) <> intake.messages",
+        "journal.db, intake",
+        "it did not take in as many messages as there are",
+    ),
 )
-_SKIPPED: Final = (
-    "SELECT received.id FROM journal.message AS received"
-    " JOIN (SELECT channel, min(last_id) AS last_id FROM engine.progress"
-    " GROUP BY channel) AS cursor"
-    " ON cursor.channel = received.channel AND received.id <= cursor.last_id"
-    " LEFT JOIN engine.message ON message.id = received.id WHERE message.id IS NULL"
-)
-
-
-def _attempts(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
-    """A message says what its last attempt says; its state may have moved since."""
-    del sealer
-    for (number,) in connection.exec_driver_sql(_ATTEMPTS):
-        says = "it does not say what its last attempt says"
-        yield Damage(f"engine.db, message {number}", says)
-
-
-def _skipped(connection: Connection, sealer: Sealer) -> Iterator[Damage]:
-    """What a worker's cursor is past has a state."""
-    del sealer
-    for (number,) in connection.exec_driver_sql(_SKIPPED):
-        says = "it was passed over: it has no state, or its channel's cursor is wrong"
-        yield Damage(f"engine.db, message {number}", says)
 
 
 def _index(connection: Connection, sealer: Sealer) -> Iterator[Damage]:

@@ -185,7 +185,7 @@ def _add(connection: Connection, sealer: Sealer, whose: Account, made: New) -> i
         "kind": made.kind.value,
         "label": made.label,
         "handle": made.handle,
-        "secret": sealer.seal(made.secret, _context(number)) if made.secret else None,
+        "secret": sealer.seal(made.secret, context(number)) if made.secret else None,
         "used": NEVER,
         "created_at": made.at,
     }
@@ -193,7 +193,8 @@ def _add(connection: Connection, sealer: Sealer, whose: Account, made: New) -> i
     return number
 
 
-def _context(number: int) -> str:
+def context(number: int) -> str:
+    """Return what a secret is bound to."""
     return f"factor|{number}|"
 
 
@@ -215,7 +216,7 @@ def _write(
 
 
 def _read(sealer: Sealer, row: Found) -> Factor:
-    secret = sealer.open(row.secret, _context(row.id)) if row.secret else b""
+    secret = sealer.open(row.secret, context(row.id)) if row.secret else b""
     return Factor(
         row.id,
         row.account,

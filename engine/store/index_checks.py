@@ -8,6 +8,7 @@ Spec:
     identity.md 12 and 14 (M21); faults.md F12.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -21,11 +22,13 @@ from engine.identity.weights import Model
 from engine.store import links
 from engine.store.counters import chunks
 from engine.store.family_names import key_of
+from engine.store.patient_changes import counted_names
 from engine.store.patient_tables import (
     PersonState,
     authority,
     identifier,
     link_event,
+    name_count,
     person,
     record,
 )
@@ -56,7 +59,10 @@ _UNSHIELDED: Final = select(person.c.eid).where(
 )
 _BLOCKS: Final = "SELECT 1 FROM engine.block WHERE record = ? AND key IN"
 _NAMED: Final = "SELECT 1 FROM engine.family_record WHERE key = ? AND record = ?"
-_RECORDS: Final = select(record.c.id, record.c.person, record.c.traits)
+_RECORDS: Final = select(
+    record.c.id, record.c.person, record.c.identifying, record.c.traits
+)
+_COUNTS: Final = select(name_count)
 _NUMBERS: Final = select(identifier, authority.c.key.label("issuer")).outerjoin(
     authority, authority.c.id == identifier.c.authority
 )
@@ -93,7 +99,7 @@ def _persons(
 def _records(
     patients: SqlPatientIndex, person_of: Mapping[int, str], model: Model
 ) -> Iterator[str]:
-    count = 0
+    count, names = 0, Counter[int]()
     for row in patients.connection.execute(_RECORDS):
         count += 1
         if person_of.get(row.id) != row.person:
@@ -101,10 +107,32 @@ def _records(
         traits = _traits(patients, row)
         if traits is None:
             yield f"Record {row.id} does not open."
-        elif not _is_found(patients, row.id, traits, model):
-            yield f"Record {row.id} lacks keys it should be found by."
+            continue
+        names.update(counted_names(patients, traits))
+        yield from _marks(patients, row, traits, model)
     if count != len(person_of):
         yield f"{len(person_of)} records are in the list, not {count}."
+    yield from _names(patients, names)
+
+
+def _marks(
+    patients: SqlPatientIndex,
+    row: Row[*tuple[Any, ...]],
+    traits: Traits,
+    model: Model,
+) -> Iterator[str]:
+    if patients.identifying(traits) != bytes(row.identifying):
+        yield f"Record {row.id} is not marked with what it says."
+    if not _is_found(patients, row.id, traits, model):
+        yield f"Record {row.id} lacks keys it should be found by."
+
+
+def _names(patients: SqlPatientIndex, names: Mapping[int, int]) -> Iterator[str]:
+    """Check how many records are counted under each name."""
+    kept = {row.key: row.records for row in patients.connection.execute(_COUNTS)}
+    for key in sorted(kept.keys() | names.keys()):
+        if kept.get(key, 0) != names.get(key, 0):
+            yield f"The count of records with the name {key} is wrong."
 
 
 def _traits(patients: SqlPatientIndex, row: Row[*tuple[Any, ...]]) -> Traits | None:

@@ -233,12 +233,13 @@ def _block(patients: SqlPatientIndex, number: int, change: RecordChange) -> None
 
 def _count(patients: SqlPatientIndex, before: Traits | None, after: Traits) -> None:
     """Keep the count of records that have each name."""
-    patients.buffer.names.update(_names(patients, after))
+    patients.buffer.names.update(counted_names(patients, after))
     if before is not None:
-        patients.buffer.names.subtract(_names(patients, before))
+        patients.buffer.names.subtract(counted_names(patients, before))
 
 
-def _names(patients: SqlPatientIndex, traits: Traits) -> list[int]:
+def counted_names(patients: SqlPatientIndex, traits: Traits) -> list[int]:
+    """Return what a record is counted under: all records, and its names."""
     if traits.isolated:
         return []
     names = (("given", traits.given), ("family", traits.family))

@@ -22,7 +22,6 @@ from engine.store.schema import (
     partial_index,
     row_id,
     sealed,
-    second_copy,
     when,
     word,
 )
@@ -81,9 +80,6 @@ record = Table(
     number("confidential"),
     is_one_of("kind", Kind, "record_kind"),
     Index("record_by_person", "person"),
-    second_copy(
-        "record_copy", "message", "authority", "kind", "happened", "confidential"
-    ),
 )
 """``happened`` is the event time of the traits; ``identifying`` their keyed hash."""
 
@@ -179,11 +175,6 @@ link_event = Table(
     partial_index("link_event_moves", "id", where="source <> ''"),
     partial_index("link_event_by_undone", "undoes", where="undoes > 0"),
     partial_index("link_event_by_task", "task", where="task > 0"),
-    second_copy(
-        "link_event_copy",
-        *("at", "actor", "kind", "source", "target", "reason", "message", "task"),
-        *("via", "undoes", "model"),
-    ),
     sqlite_with_rowid=False,
 )
 """Append only: one row for each record of an event, record 0 where it has none."""
@@ -222,11 +213,6 @@ decision = Table(
     word("levels"),
     word("model"),
     Index("decision_by_record", "record"),
-    second_copy(
-        "decision_copy",
-        *("message", "control_id", "outcome", "reasons", "candidate", "millibits"),
-        *("levels", "model"),
-    ),
     sqlite_with_rowid=False,
 )
 """One row for each patient of a message; ``levels`` tells how a match was reached."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from engine.errors import IllegalTransitionError
 from engine.failpoint import reach
-from engine.store import audit, error_queue, leases, resources, table_misses
+from engine.store import audit, contexts, error_queue, leases, resources, table_misses
 from engine.store.audit import Act, Order
 from engine.store.counters import Move, at_the_gate, of_messages, tally
 from engine.store.deliveries import NewDelivery, enqueue
@@ -235,9 +235,8 @@ def _states(connection: Connection, ids: Sequence[int]) -> dict[int, MessageStat
 
 
 def _attempt_row(sealer: Sealer, one: Outcome, now: datetime) -> dict[str, object]:
-    where = f"attempt|{one.message_id}.{one.attempt}|"
     failure = one.failure
-    return {
+    row: dict[str, object] = {
         "message_id": one.message_id,
         "attempt": one.attempt,
         "state": one.state.value,
@@ -248,8 +247,9 @@ def _attempt_row(sealer: Sealer, one: Outcome, now: datetime) -> dict[str, objec
         "person": one.person,
         "processed_at": now,
         "duration_us": one.duration_us,
-        "report": sealer.seal(one.report, where) if one.report else None,
     }
+    context, _ = contexts.of_report(tuple(row.values()))
+    return row | {"report": sealer.seal(one.report, context)}
 
 
 def _message_row(

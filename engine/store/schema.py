@@ -156,7 +156,7 @@ def partial_index(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
-def second_copy(name: str, *columns: str) -> Index:
+def second_copy(name: str, *columns: str | Column[Any]) -> Index:
     """Return an index that repeats columns, so that a changed one does not go unseen.
 
     SQLite does not check the pages it reads, but ``integrity_check`` compares every

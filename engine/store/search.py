@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
 )
 
+from engine.store import contexts
 from engine.store.message_state import MessageState
 from engine.store.queues import NOT_DONE, UNFINISHED
 from engine.store.results import PERSON, SearchKey, key_number
@@ -291,7 +292,7 @@ def reports(
 def _report(sealer: Sealer, row: Found) -> bytes:
     if row.report is None:
         return b""
-    return sealer.open(row.report, f"attempt|{row.message_id}.{row.attempt}|")
+    return sealer.open(row.report, *contexts.of_report(row))
 
 
 def behind(connection: Connection, message_id: int) -> list[int]:

@@ -18,7 +18,6 @@ from engine.store.schema import (
     partial_index,
     row_id,
     sealed,
-    second_copy,
     when,
     word,
     words,
@@ -166,7 +165,6 @@ search_key = Table(
     ENGINE,
     number("value", primary_key=True),
     number("message_id", primary_key=True),
-    second_copy("search_key_copy", "message_id"),
     sqlite_with_rowid=False,
 )
 
@@ -181,7 +179,10 @@ lane = Table(
     word("state"),
     when("next_at"),
     is_one_of("state", LaneState, "lane_state"),
-    Index("lane_by_state", "channel", "destination", "state", "next_at", "head_id"),
+    Index(
+        "lane_by_state",
+        *("channel", "destination", "state", "next_at", "head_id", "person"),
+    ),
 )
 
 lane_join = Table(
@@ -218,12 +219,6 @@ delivery = Table(
     Index("delivery_by_message", "message_id"),
     partial_index("delivery_queued", "lane_id", "id", where="state = 'queued'"),
     partial_index("delivery_failed", "id", where="state = 'failed'"),
-    second_copy(
-        "delivery_copy",
-        *("queued_at", "attempt", "ordinal", "event", "destination", "lane_id"),
-        *("attempts", "not_before", "aside", "owner", "epoch", "content_type"),
-        *("class", "code", "sentence", "note", "on_failure", "settled_at"),
-    ),
 )
 
 rendered = Table(
@@ -252,12 +247,6 @@ error_entry = Table(
     Index("error_entry_by_message", "message_id"),
     Index("error_entry_by_delivery", "delivery_id"),
     partial_index("error_entry_open", "group_key", "id", where="closed_at IS NULL"),
-    second_copy(
-        "error_entry_copy",
-        *("opened_at", "kind", "channel", "destination", "stage", "class", "code"),
-        *("sentence", "group_key", "label", "assignee"),
-        *("closed_at", "closed_by", "resolution"),
-    ),
 )
 
 error_group = Table(

@@ -29,6 +29,11 @@ DAMAGE = {
     "record.person": "UPDATE engine.record SET person = 'z' WHERE id = 1",
     "record.traits": "UPDATE engine.record SET traits = (SELECT traits FROM "
     "engine.record WHERE id > 1 LIMIT 1) WHERE id = 1",
+    "record.identifying": "UPDATE engine.record SET identifying = key FROM "
+    "(SELECT key FROM engine.identifier LIMIT 1) AS other WHERE id = 1",
+    "name_count.key": "UPDATE engine.name_count SET key = 7 WHERE key = "
+    "(SELECT max(key) FROM engine.name_count)",
+    "name_count.records": "UPDATE engine.name_count SET records = 77 WHERE key = 0",
     "link_event": "DELETE FROM engine.link_event WHERE id = 1",
 }
 

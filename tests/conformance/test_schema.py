@@ -16,6 +16,7 @@ from engine.store import (
     patient_tables,
     schema_version,
     search,
+    second_copies,
     settlement,
     table_tables,
     tables,
@@ -75,6 +76,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store, schema, metad
     assert config_tables.__doc__
     assert edited_tables.__doc__
     assert watch_tables.__doc__
+    assert second_copies.__doc__
 
     with store.reading() as connection:
         options = {

@@ -12,6 +12,11 @@ from tests.stored import accept, arrival
 
 FORGED = "DROP TRIGGER engine.audit_update; UPDATE engine.audit SET actor = 'eve'"
 
+DUPLICATE = (
+    "INSERT INTO journal.dedupe SELECT x'07', x'07', id, received_at, ack_code || 'x',"
+    " 0 FROM journal.message WHERE id = 2"
+)
+
 
 @pytest.fixture
 def site(tmp_path):
@@ -54,6 +59,10 @@ def test_a_whole_store_has_no_damage(site):
         ("UPDATE journal.message SET size = 7 WHERE id = 2", "message 2"),
         ("UPDATE engine.rendered SET content = x'00'", "delivery"),
         ("UPDATE engine.delivery SET sha256 = x'00'", "delivery"),
+        ("UPDATE engine.attempt SET duration_us = 7 WHERE message_id = 1", "attempt 1"),
+        ("UPDATE engine.progress SET last_id = last_id + 64", "progress adt"),
+        ("UPDATE journal.intake SET messages = 77", "intake adt"),
+        (DUPLICATE, "message 2"),
         (FORGED, "audit"),
         ("UPDATE engine.counter SET channel = x'07' WHERE state = 'error'", "counter"),
         ("UPDATE engine.message SET revision = 'x' WHERE id = 1", "message 1"),

@@ -1,14 +1,25 @@
 """A damaged column beside sealed content is noticed before anything is made of it."""
 
 import pytest
+from sqlalchemy import update
 
 from engine.errors import EngineError
-from engine.store import journal, resources
+from engine.store import journal, resources, search
 from engine.store.contexts import MESSAGE_COLUMNS, of_message
 from engine.store.damage import damages
 from engine.store.resources import KnownResource
+from engine.store.tables import attempt
 from tests.databases import empty_database
-from tests.stored import accept_some, ask, claim, document, lease, queue
+from tests.stored import (
+    accept_some,
+    ask,
+    claim,
+    document,
+    failed,
+    lease,
+    queue,
+    record,
+)
 
 CHANGES = {
     "channel": "'ad|'",
@@ -55,6 +66,16 @@ def test_F12_a_message_with_a_damaged_column_does_not_open(store, column):  # no
         with pytest.raises(EngineError, match=r"message.1"):
             journal.content(connection, store.sealer, 1)
         assert journal.content(connection, store.sealer, 2) == b"MSH|^~\\&|LAB\r"
+
+
+def test_what_an_earlier_release_sealed_of_an_attempt_opens(store):
+    record(store, failed(1))
+    with store.engine() as connection:
+        earlier = store.sealer.seal(b"lost: PID-3", "attempt|1.1|")
+        connection.execute(update(attempt).values(report=earlier))
+    [found] = ask(store, search.attempts, store.sealer, 1)
+
+    assert found.report == b"lost: PID-3"
 
 
 def test_F12_a_damaged_message_does_not_keep_its_channel_back(store):  # noqa: N802
