@@ -154,10 +154,10 @@ class Database:
         self._backend.close()
 
     def prove_key(self) -> None:
-        """Open what was sealed when the store was made, and when its keys changed.
+        """Open what was sealed when the store was made.
 
         Raises:
-            ConfigurationError: it was made with another key, or one is missing.
+            ConfigurationError: it was made with another key.
         """
         with self.reading() as connection:
             proof = connection.execute(_PROOFS).scalar()
@@ -173,8 +173,6 @@ class Database:
                 "This store was made with another key. Put back the key file that was "
                 "in use, or name it in store.key; without it the content is lost."
             ) from None
-        with self.reading() as connection:
-            key_use.prove(connection, self.sealer, self.keys)
 
     def follow_keys(self, connection: Connection) -> None:
         """Seal with the newest key of the store from now on.
@@ -235,6 +233,8 @@ def open_database(
         if not _is_current(database, backend):
             _migrate(database, create=create)
         database.prove_key()
+        with database.reading() as connection:
+            database.follow_keys(connection)
         backend.keep_names()
     except BaseException as error:
         database.close()

@@ -57,19 +57,16 @@ def _since(sealer: Sealer, number: int, sealed: bytes) -> datetime:
         ) from None
 
 
-def prove(connection: Connection, sealer: Sealer, keys: Keys) -> None:
+def follow(connection: Connection, sealer: Sealer, keys: Keys) -> None:
     """Seal with the newest key of the store from now on, when all of them are there.
 
     Raises:
         ConfigurationError: the key file does not hold one of them.
     """
-    keys.in_use = max((each.number for each in uses(connection, sealer)), default=1)
-
-
-def follow(connection: Connection, sealer: Sealer, keys: Keys) -> None:
-    """Do as `prove`, where a key has come into use since."""
-    if (connection.scalar(_NEWEST) or 1) != keys.in_use:
-        prove(connection, sealer, keys)
+    newest = connection.scalar(_NEWEST) or 1
+    if newest != keys.in_use:
+        uses(connection, sealer)  # each of them opens what it sealed
+        keys.in_use = newest
 
 
 def rotate(
