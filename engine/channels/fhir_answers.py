@@ -10,8 +10,9 @@ from typing import Final
 
 from engine.channels.posting import classify
 from engine.errors import AmbiguousError, DeliveryError, PermanentError
+from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.exchange import Held
-from engine.transforms.fhir.mapped import Digits, Element
+from engine.transforms.fhir.mapped import Element
 
 MAX_ISSUES: Final = 3
 _CODE: Final = re.compile(r"[a-z][a-z-]{1,30}")

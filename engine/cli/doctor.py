@@ -60,7 +60,9 @@ def doctor_command() -> None:
 
 
 def _checks() -> Iterator[Check]:
-    version = sys.version.split()[0]
+    from engine.transforms.fhir.compiled import is_compiled
+
+    version = sys.version.split()[0] + (", compiled" if is_compiled() else "")
     yield Check("python", sys.version_info >= (3, 11), version, "use 3.11 or newer")
     yield _clock()
     try:

@@ -15,8 +15,9 @@ from engine.hl7 import Message, Segment
 from engine.hl7.timestamps import Precision, Timestamp
 from engine.transforms.carrying import is_told, settle, told_by
 from engine.transforms.expressions import Expression
+from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.keys import criteria, key, own_system
-from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
+from engine.transforms.fhir.mapped import Element, Entry, Mapped
 from engine.transforms.fhir.paths import FhirPath, remove, write
 from engine.transforms.map_steps import offered, take_back
 from engine.transforms.overruled import Make, overruled

@@ -11,8 +11,9 @@ import orjson
 from engine.errors import TransformError
 from engine.transforms.fhir.bundle import write_json
 from engine.transforms.fhir.checks import check_resource
+from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.keys import criteria, key, own_system
-from engine.transforms.fhir.mapped import Digits, Element, Entry, Mapped
+from engine.transforms.fhir.mapped import Element, Entry, Mapped
 from engine.transforms.step_context import Resources
 
 _URL = "urn:uuid:"

@@ -11,8 +11,9 @@ from typing import Final
 
 import orjson
 
+from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.keys import criteria, key
-from engine.transforms.fhir.mapped import ENTERPRISE, Digits, Element, Entry, Mapped
+from engine.transforms.fhir.mapped import ENTERPRISE, Element, Entry, Mapped
 from engine.transforms.fhir.systems import IDENTIFIER_TYPE
 
 SAID: Final = "urn:interop:said"

@@ -23,9 +23,10 @@ from engine.transforms.fhir.datatypes import (
     put,
     translated,
 )
+from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.keys import own_party
-from engine.transforms.fhir.mapped import Digits, Element, Entry
+from engine.transforms.fhir.mapped import Element, Entry
 from engine.transforms.fhir.parties import practitioners
 from engine.transforms.fhir.places import place
 from engine.transforms.fhir.plan import Visit
@@ -62,12 +63,7 @@ _HOSPITALIZATION_LISTS: Final = (
     (16, "specialCourtesy", "0099"),
     (15, "specialArrangement", "0009"),
 )
-_STAYS: Final = (
-    (6, "completed"),
-    (11, "active"),
-    (42, "planned"),
-    (43, "completed"),
-)
+_STAYS: Final = ((6, "completed"), (11, "active"), (42, "planned"), (43, "completed"))
 """PV1 fields that name a place, and the status of being there."""
 
 _OF_ONE_VISIT: Final = (2, 3, 6, 11, 19, 20, 40, 42, 43, 44, 45, 50)

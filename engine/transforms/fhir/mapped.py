@@ -13,13 +13,6 @@ from engine.transforms.trace import Loss
 Element: TypeAlias = dict[str, object]
 """A FHIR resource or element as it is written in JSON."""
 
-
-class Digits(str):
-    """A number as it was sent: ``7.50`` leaves as the JSON number ``7.50``."""
-
-    __slots__ = ()
-
-
 Lookup: TypeAlias = Callable[[str], str | None]
 """From a sender's word to a URI; None where the site's tables do not know it."""
 

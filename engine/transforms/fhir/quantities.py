@@ -11,8 +11,9 @@ from typing import Final
 from engine.hl7 import Repetition
 from engine.hl7.datatypes import Cwe
 from engine.transforms.fhir.datatypes import code, extension, plain, put
+from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.feed import Feed
-from engine.transforms.fhir.mapped import Digits, Element
+from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.systems import UCUM
 
 _NUMBER: Final = re.compile(r"([+-]?)0*(\d+)(\.\d+)?", re.ASCII)

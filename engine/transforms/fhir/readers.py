@@ -8,6 +8,7 @@ from typing_extensions import override
 from engine.errors import TransformError
 from engine.hl7 import Message, Repetition
 from engine.transforms.fhir import conversion, groups
+from engine.transforms.fhir.compiled import is_compiled
 from engine.transforms.fhir.groups import Node
 from engine.transforms.fhir.mapped import MapContext
 from engine.transforms.fhir.mapping import convert
@@ -24,8 +25,11 @@ def readers(message: Message, context: MapContext) -> dict[str, list[str]]:
 
     Returns:
         field path, such as ``OBX[2]-5``, to the functions that asked for its value;
-        empty where the map does not know the trigger event.
+        empty where the map does not know the trigger event, and in a compiled engine,
+        whose functions leave no frames to look at.
     """
+    if is_compiled():
+        return {}
     seen: dict[str, list[str]] = {}
 
     class Watched(Node):

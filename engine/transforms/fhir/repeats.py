@@ -17,8 +17,9 @@ from engine.hl7 import Repetition
 from engine.hl7.timestamps import read_time
 from engine.transforms.fhir.conversion import Conversion
 from engine.transforms.fhir.datatypes import code, plain, put
+from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.groups import Node
-from engine.transforms.fhir.mapped import Digits, Element
+from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.quantities import number
 from engine.transforms.fhir.systems import HL7, UCUM
 from engine.transforms.fhir.times import later

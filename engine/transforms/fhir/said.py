@@ -27,6 +27,10 @@ Referral: TypeAlias = tuple[tuple[Party, ...], tuple[tuple[str, object], ...]]
 """Parties a segment refers to, and the elements it adds to the last one."""
 
 
+Remembered: TypeAlias = object
+"""What a reader made of a segment, such as the elements of its resource."""
+
+
 class Said(NamedTuple):
     """What was read of a segment.
 
@@ -34,7 +38,7 @@ class Said(NamedTuple):
     something, both as `Node` has them. The value is shared between messages.
     """
 
-    value: object
+    value: Remembered
     taken: int
     carrying: int
     referrals: tuple[Referral, ...]

@@ -9,7 +9,7 @@ from engine.hl7 import parse
 from engine.transforms.fhir import MapContext, map_message, transaction
 from engine.transforms.fhir.bundle import stamp_person
 from engine.transforms.fhir.checks import check
-from engine.transforms.fhir.mapped import Digits
+from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir_rows import python_row, run_rows
 from engine.transforms.map_steps import offered
 from engine.transforms.scope import EditContext, PythonCall

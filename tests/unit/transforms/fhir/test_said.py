@@ -10,6 +10,7 @@ from engine.hl7 import parse
 from engine.transforms.fhir import MapContext, map_message, message_bundle, write_json
 from engine.transforms.fhir import feed as feeds
 from engine.transforms.fhir import said as memory
+from engine.transforms.fhir.compiled import is_compiled
 from engine.transforms.fhir.groups import Node
 from tests.fhir_messages import (
     admission,
@@ -24,6 +25,9 @@ from tests.fhir_messages import (
 SAMPLES = sorted(Path(__file__).parents[4].glob("samples/*/message.hl7"))
 ALLERGY = segment("AL1", f1="1", f3="70618^Penicillin^RXNORM", f6="1999")
 NORTH = MapContext(site="north")
+SOURCE_ONLY = pytest.mark.skipif(
+    is_compiled(), reason="what is compiled calls past what a test puts in place"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +132,7 @@ def test_what_is_populated_holds_for_whatever_is_left_to_be_read(fields, apart):
     assert node.untaken() == expected
 
 
+@SOURCE_ONLY
 def test_the_segment_longest_unused_is_forgotten(monkeypatch):
     monkeypatch.setattr(memory, "_MOST", 2)
     for name in "abac":
@@ -148,6 +153,7 @@ def test_documents_are_not_remembered():
     assert words not in feed.fields
 
 
+@SOURCE_ONLY
 def test_these_tests_notice_when_somebody_changes_what_messages_share():
     message = parse(adt("A01", pid(), ALLERGY))
     map_message(message, NORTH)

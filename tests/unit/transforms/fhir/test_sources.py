@@ -1,10 +1,13 @@
 """Where values of the resources come from, asked of the map itself."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.hl7 import parse
 from engine.transforms.fhir import MapContext, map_message
+from engine.transforms.fhir import readers as by_frames
+from engine.transforms.fhir.compiled import is_compiled
 from engine.transforms.fhir.paths import FhirPath, locate, parse_fhir_path
 from engine.transforms.fhir.readers import readers
 from engine.transforms.fhir.sources import another, leaves_of, trace
@@ -127,11 +130,18 @@ def test_a_short_number_that_begins_like_a_year_is_no_date():
     assert [another(value) for value in ("19", "200", "2024")] == ["20", "311", "2025"]
 
 
+@pytest.mark.skipif(is_compiled(), reason="compiled functions leave no frames")
 def test_the_rule_that_reads_a_field_is_known():
     rules = readers(parse(adt()), NORTH)
 
     assert rules["PID-7"] == ["patient.add_birth"]
     assert all(not name.startswith("conversion") for name in rules["PV1-19"])
+
+
+def test_a_compiled_engine_names_no_rules(monkeypatch):
+    monkeypatch.setattr(by_frames, "is_compiled", lambda: True)
+
+    assert by_frames.readers(parse(adt()), NORTH) == {}
 
 
 def test_leaves_are_told_by_place_and_as_text():
