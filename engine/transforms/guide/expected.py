@@ -18,7 +18,8 @@ from engine.transforms.guide.tables import Guide, Row, plain
 
 _FIELD: Final = re.compile(r"[A-Z][A-Z0-9]{2}-(\d+)(?:\.(\d+))?")
 _OWN: Final = re.compile(r"[A-Z]{2,3}\.(\d+)")
-_NAMED: Final = re.compile(r"\w+\[\d+\]")
+_NAMED: Final = re.compile(r"\w+\[\d+\]|sender(?=\()")
+"""What several fields tell of: a numbered element, and who sent the message."""
 _VERSIONED: Final = {7: 1, 8: 4, 13: 10}
 """Components of a CWE that name the version of a code, with the code."""
 

@@ -1,16 +1,38 @@
-"""Elements that name something and do not say it: a coding without its code.
+"""What lacks its half: a coding without its code, a resource without its status.
 
 Spec:
     fhir.md T18 (every identifier has a system), T21 (no coding with a code and no
-    system) and D10 (an NTE is a note; FHIR R4, Annotation.text is 1..1).
+    system) and D10 (an NTE is a note; FHIR R4, Annotation.text is 1..1); FHIR R4, the
+    elements of resources that are 1..1.
 """
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from engine.transforms.guide.result import Result, Verdict
 
 _RULES: Final = "T18, T21, D10"
+
+_ONCE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "AllergyIntolerance": ("patient",),
+        "Appointment": ("status",),
+        "Condition": ("subject",),
+        "Coverage": ("status", "beneficiary"),
+        "DiagnosticReport": ("status", "code"),
+        "DocumentReference": ("status",),
+        "Encounter": ("status", "class"),
+        "Immunization": ("status", "vaccineCode", "patient"),
+        "MedicationRequest": ("status", "intent", "subject"),
+        "Observation": ("status", "code"),
+        "Procedure": ("status", "subject"),
+        "Provenance": ("recorded",),
+        "RelatedPerson": ("patient",),
+        "ServiceRequest": ("status", "intent", "subject"),
+    }
+)
+"""Elements that R4 wants once in each of the resources that the guide makes."""
 
 
 def hollow(bundle: Mapping[str, object]) -> Iterator[Result]:
@@ -19,7 +41,14 @@ def hollow(bundle: Mapping[str, object]) -> Iterator[Result]:
     for row in entries if isinstance(entries, list) else ():
         resource = row.get("resource") if isinstance(row, dict) else None
         if isinstance(resource, dict):
-            yield from _within(resource, str(resource.get("resourceType")))
+            kind = str(resource.get("resourceType"))
+            for name in _ONCE.get(kind, ()):
+                if not {name, f"_{name}"} & resource.keys():
+                    place = f"{kind}.{name}"
+                    yield Result(
+                        Verdict.MISSING, wanted=(place,), found=(kind,), row="FHIR R4"
+                    )
+            yield from _within(resource, kind)
 
 
 def _within(value: object, place: str) -> Iterator[Result]:

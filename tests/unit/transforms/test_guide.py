@@ -132,6 +132,18 @@ def test_a_note_without_its_text_is_told():
     assert "Patient.note[1]" not in verdicts({**PATIENT, "note": [torn, whole]})
 
 
+def test_a_resource_without_what_r4_wants_once_is_told():
+    bare = {"resourceType": "Observation", "code": {"text": "x"}}
+    whole = {**bare, "_status": {"extension": [{"url": "https://x.example"}]}}
+
+    found = verdicts(PATIENT, PRACTITIONER, bare)["Observation"]
+
+    assert (found.verdict, found.wanted) == (
+        Verdict.MISSING, ("Observation.status",),
+    )  # fmt: skip
+    assert "Observation" not in verdicts(PATIENT, PRACTITIONER, whole)
+
+
 def test_a_value_in_the_wrong_instance_is_misplaced():
     two = [
         {**PRACTITIONER, "name": [{"family": "Other"}]},
