@@ -131,7 +131,10 @@ REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(
         (
             _V1 + f"channels/{{name}}{then}"
-            for then in ("", "/try", "/connect", "/{what}")
+            for then in (
+                *("", "/try", "/connect", "/{what}", "/history"),
+                *("/history/{number}", "/history/{number}/rollback"),
+            )
         ),
         _of_channel,
     ),

@@ -27,6 +27,35 @@ class Channel(Shown):
     last: datetime | None
 
 
+class Configuration(Shown):
+    """A channel's file as it stood in one configuration of a node."""
+
+    number: int
+    node: str
+    at: datetime
+    actor: str
+    state: str
+    reason: str
+    revision: str
+
+
+class Differing(Shown):
+    """One file that differs; lines begin with +, -, @ or a blank.
+
+    Without lines it is only known to differ.
+    """
+
+    path: str
+    lines: list[str]
+
+
+class Compared(Shown):
+    """What differs for a channel; ``seen`` names its file as it is now."""
+
+    files: list[Differing]
+    seen: str
+
+
 class Process(Shown):
     """One process of one node, and when it last reported."""
 

@@ -18,6 +18,7 @@ from engine.console.api import (
     person_models,
     persons,
     queue,
+    revisions,
     trail,
 )
 from engine.console.permissions import Permission
@@ -43,6 +44,18 @@ API: Final[Sequence[Route]] = tuple(
         ("GET", "channels/{name}", node.channel, _SEE, node_models.Channel),
         ("POST", "channels/{name}/try", node.attempt, _EDIT, node_models.Trial),
         ("POST", "channels/{name}/connect", node.connect, _REPLAY, node_models.Reached),
+        (
+            *("GET", "channels/{name}/history"),
+            *(revisions.history, _SEE, revisions.Configurations),
+        ),
+        (
+            *("GET", "channels/{name}/history/{number}"),
+            *(revisions.compare, _SEE, node_models.Compared),
+        ),
+        (
+            *("POST", "channels/{name}/history/{number}/rollback"),
+            *(revisions.roll_back, Permission.DEPLOY, _DONE),
+        ),
         ("POST", "channels/{name}/{what}", node.ask, _REPLAY, _DONE),
         ("GET", "messages", messages.messages, _SEE, messages.Rows),
         ("POST", "messages/search", messages.find, _SEE, messages.Rows),

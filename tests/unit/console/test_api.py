@@ -8,6 +8,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
+from engine.channels import live_files, revisions
 from engine.channels.format.load import load_site
 from engine.console.api.description import changes, document
 from engine.console.api.models import Problem
@@ -26,7 +27,7 @@ from tests.builders import adt_a01
 from tests.databases import empty_database
 from tests.json_schema import faults
 from tests.sites import site_with_doubt, with_messages
-from tests.stored import NOON, accept_some, ask, claim, failed, record
+from tests.stored import NOON, OPERATOR, accept_some, ask, claim, failed, record
 from tests.web import SITE, Web
 
 SEE, PHI, REPLAY = Permission.VIEW_METADATA, Permission.VIEW_PHI, Permission.REPLAY
@@ -177,6 +178,38 @@ WHAT = {
 NAMES = {"tables": "sex", "users": "ben", "backups": "20300101T120000Z"}
 
 
+def went_live(web, text="# a note\n"):
+    """Keep what runs as configuration 1, change a file; return the file's version."""
+    folder = web.settings.folder
+    found = live_files.read(folder, None)
+    found = replace(found, site=replace(found.site, settings=web.settings))
+    live_files.keep(web.database, found, OPERATOR)
+    file = folder / "channels" / "hospital-adt.yaml"
+    file.write_text(file.read_text() + text)
+    return revisions.version_of(folder, "hospital-adt")
+
+
+def test_a_channel_is_compared_and_rolled_back_once(own):
+    seen, place = went_live(own), "channels/hospital-adt/history"
+    [known] = get(own, place).json()["items"]
+    found = get(own, f"{place}/1").json()
+    order = WHY | {"seen": found["seen"]}
+
+    done = send(own, f"{place}/1/rollback", order, key="b")
+    again = send(own, f"{place}/1/rollback", order, key="b")
+    late = send(own, f"{place}/1/rollback", order)
+
+    assert (known["number"], known["state"]) == (1, "live")
+    assert found["seen"] == seen
+    assert "+# a note" in found["files"][0]["lines"]
+    assert (done.status, again.body, late.status) == (200, done.body, 409)
+    assert "changed meanwhile" in late.json()["detail"]
+    assert get(own, f"{place}/1").json()["files"] == []
+    assert get(own, f"{place}/99").status == 404
+    assert send(own.allowed(SEE), f"{place}/1/rollback", order).status == 403
+    assert len(acts(own, "config.rollback")) == 1
+
+
 def test_every_route_answers_as_it_is_described(own):
     group = next(e for e in get(own, "errors").json()["items"] if not e["destination"])
     waiting = sent(own, "hospital-adt", "queued")[0]
@@ -189,6 +222,8 @@ def test_every_route_answers_as_it_is_described(own):
     target = doubt["candidates"][0]["person"]
     moved = WHY | {"records": [doubt["task"]["record"]], "target": target}
     bodies = BODIES | {"tasks/{number}/move": moved}
+    before = went_live(own)
+    bodies["channels/{name}/history/{number}/rollback"] = WHY | {"seen": before}
     bodies["persons/{eid}/ask"] = WHY | {"other": doubt["task"]["person"]}
 
     for route in ROUTES:
