@@ -48,6 +48,9 @@ LOOKING: Final = "you look as the role {}: go back to your own view to change an
 ALWAYS: Final = frozenset({"/sign-out", "/preferences", "/account/view-as"})
 """Orders that somebody may give who only looks as a role does."""
 
+MOST_DIGITS: Final = 18
+"""Every number of so many digits fits a store, and no store has as many rows."""
+
 WEIGHTY: Final = (
     *("/users", "/tokens", "/account/password", "/account/totp"),
     *("/account/recovery-codes", "/account/factors/", "/account/passkeys"),
@@ -148,10 +151,13 @@ def guarded(permission: Permission | None) -> type[APIRoute]:
         def get_route_handler(self) -> Answer:
             """Return what answers, behind the question for the permission."""
             answer = super().get_route_handler()
+            asked = [*self.dependant.path_params, *self.dependant.query_params]
+            numbers = [e.alias for e in asked if e.field_info.annotation is int]
 
             async def ask_first(request: Request) -> Response:
                 if permission is not None:
                     _expect(request, permission)
+                    _expect_storable(request, numbers)
                     await run_in_threadpool(expect_reach, request)
                 if not await _is_meant(request):
                     raise HTTPException(HTTPStatus.FORBIDDEN, NOT_MEANT)
@@ -162,6 +168,16 @@ def guarded(permission: Permission | None) -> type[APIRoute]:
             return ask_first
 
     return Guarded
+
+
+def _expect_storable(request: Request, names: Collection[str]) -> None:
+    """Refuse numbers that no store has: nothing can be found under them."""
+    given = {**request.query_params, **request.path_params}
+    for name in names:
+        digits = str(given.get(name, "")).lstrip("0")
+        if digits.isdecimal() and len(digits) > MOST_DIGITS:
+            sentence = f"there is nothing of this number: {name} is too large"
+            raise HTTPException(HTTPStatus.NOT_FOUND, sentence)
 
 
 def _expect(request: Request, permission: Permission) -> None:

@@ -55,6 +55,7 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(IllegalTransitionError, _too_late)
+    app.add_exception_handler(OverflowError, _too_large)
     app.router.routes.extend(built(tuple(routes)))
     return app
 
@@ -107,6 +108,14 @@ def _too_late(request: Request, error: Exception) -> Response:
     """Say that somebody was faster; nothing was written."""
     sentence = f"nothing was changed: {error}"
     status, number = HTTPStatus.CONFLICT, request.state.request_id
+    return problem(request.url.path, status, sentence, number)
+
+
+def _too_large(request: Request, error: Exception) -> Response:
+    """Say that a number was given that no store has; nothing was written."""
+    del error  # its words name the store
+    status, number = HTTPStatus.UNPROCESSABLE_ENTITY, request.state.request_id
+    sentence = "a number in it is too large: nothing was changed"
     return problem(request.url.path, status, sentence, number)
 
 

@@ -17,7 +17,12 @@ from starlette.responses import RedirectResponse, Response
 from engine.console.evidence_bar import evidence_bar, total_bar
 from engine.console.exposure import note_opening
 from engine.console.pages.mismatch import ROWS, expect_decider, reason_of, side_of
-from engine.console.pages.patient import expect_person, keep_search, looked_for
+from engine.console.pages.patient import (
+    Asked,
+    expect_person,
+    keep_search,
+    looked_for,
+)
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.console.rendering import page
@@ -87,16 +92,9 @@ def _compared(here: Surroundings, eid: str, other: str) -> dict[str, object]:
         }
 
 
-def look(
-    request: Request,
-    eid: str,
-    number: Annotated[str, Form()] = "",
-    family: Annotated[str, Form()] = "",
-    given: Annotated[str, Form()] = "",
-    birthdate: Annotated[str, Form()] = "",
-) -> Response:
+def look(request: Request, eid: str, asked: Annotated[Asked, Form()]) -> Response:
     """Take a search for somebody to compare with, and go to its answer."""
-    query = keep_search(request, (number, family, given, birthdate))
+    query = keep_search(request, asked)
     return RedirectResponse(f"/patients/{eid}/compare{query}", HTTPStatus.SEE_OTHER)
 
 

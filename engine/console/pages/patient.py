@@ -6,13 +6,13 @@ Spec:
     console.md S7; security.md S11.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Final
 
 import orjson
 from fastapi import Form
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -46,7 +46,18 @@ from engine.store.previews import Preview
 TABS: Final = ("identity", "timeline", "links", "documents", "disclosures", "views")
 PAGE: Final = 25
 COLUMNS: Final = ("at", "to", "what", "purpose", "basis", "by", "message")
-ASKED: Final = ("number", "family", "given", "birthdate")
+
+
+class Asked(BaseModel):
+    """Whom the form of a search asks for; what is empty is not asked for."""
+
+    number: str = ""
+    family: str = ""
+    given: str = ""
+    birthdate: str = ""
+
+
+ASKED: Final = tuple(Asked.model_fields)
 
 
 def patients(request: Request) -> Response:
@@ -109,25 +120,19 @@ def fitting(lookup: Lookup, asked: dict[str, str]) -> list[PersonView]:
     return [each for each in views if each is not None]
 
 
-def ask(
-    request: Request,
-    number: Annotated[str, Form()] = "",
-    family: Annotated[str, Form()] = "",
-    given: Annotated[str, Form()] = "",
-    birthdate: Annotated[str, Form()] = "",
-) -> Response:
+def ask(request: Request, asked: Annotated[Asked, Form()]) -> Response:
     """Take a search and go to the address that shows its answer."""
-    query = keep_search(request, (number, family, given, birthdate))
+    query = keep_search(request, asked)
     return RedirectResponse(f"/patients{query}", HTTPStatus.SEE_OTHER)
 
 
-def keep_search(request: Request, values: Sequence[str]) -> str:
-    """Keep a search, by `ASKED`; return the query of the address that shows it."""
+def keep_search(request: Request, asked: Asked) -> str:
+    """Keep a search; return the query of the address that shows its answer."""
     here = surroundings(request)
-    asked = {n: v.strip() for n, v in zip(ASKED, values, strict=True) if v.strip()}
-    if not asked:
+    given = {n: v.strip() for n, v in asked.model_dump().items() if v.strip()}
+    if not given:
         return ""
-    text = orjson.dumps(asked).decode()
+    text = orjson.dumps(given).decode()
     with here.database.engine() as connection:
         key = saved_queries.keep(
             connection, here.database.sealer, text, caller(request).name, here.now()

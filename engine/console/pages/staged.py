@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from engine.console.pages.mismatch import (
     expect_decider,
     practice_of,
+    reason_of,
     sees_confidential,
     task_of,
 )
@@ -75,11 +76,10 @@ def apply(
     """Carry out what is staged, all of it or nothing."""
     expect_decider(request)
     wanted = read_staged(staged)
-    if not wanted or not reason.strip():
-        sentence = _NOTHING if reason.strip() else "a decision needs a reason"
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    if not wanted:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, _NOTHING)
     here = surroundings(request)
-    order = Order(caller(request).name, here.now(), reason.strip())
+    order = Order(caller(request).name, here.now(), reason_of(reason))
     try:
         with here.database.engine() as connection:
             index = SqlPatientIndex(connection, here.database.sealer)

@@ -31,6 +31,10 @@ def broken() -> Response:
     raise ValueError("Doe^Ann was born on 19800101")
 
 
+def large() -> Response:
+    raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+
 def counted(count: int) -> Response:
     return PlainTextResponse(str(count))
 
@@ -40,6 +44,7 @@ TRIAL = (
     Route("POST", "/echo", echo, Permission.EDIT),
     Route("GET", "/broken", broken, None),
     Route("GET", "/counted", counted, None),
+    Route("GET", "/large", large, None),
 )
 
 
@@ -166,6 +171,26 @@ def test_S24_a_wrong_parameter_is_named_and_not_repeated(web):
     assert answer.status == 422
     assert answer.json()["detail"] == "not as expected: query.count"
     assert web.get("/counted", count=3).body == b"3"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/messages/{}", "/api/v1/messages/{}", "/work/mismatch/{}", "/api/v1/tasks/{}"],
+)
+def test_a_number_that_no_store_has_is_not_found(web, path):
+    everybody, few = web.allowed(), web.signed_in(tags=("lab",), name="lee")
+
+    for number in (2**63, 10**30, "0" * 40 + "9" * 19):
+        assert everybody.ask("GET", path.format(number)).status == 404
+        assert few.browse(path.format(number)).status in {403, 404}
+    assert everybody.ask("GET", "/channels/adt/compare", f"old={10**30}").status == 404
+
+
+def test_a_number_that_the_store_refuses_as_too_large_is_no_error_of_the_server(web):
+    told = web.allowed().ask("GET", "/large")
+
+    assert told.status == 422
+    assert "a number in it is too large" in told.json()["detail"]
 
 
 def test_a_long_body_is_refused(web):
