@@ -11,6 +11,9 @@ from typing import Final
 ALIKE: Final = 0.6
 """Below this share of equal characters, two values are simply others."""
 
+LONGEST: Final = 4
+"""More characters than these in one place are marked, but not spelt out."""
+
 MOST: Final = 3
 """More places than these are no slip of a finger."""
 
@@ -26,6 +29,11 @@ class Part:
     def differs(self) -> bool:
         """Return whether the two say something else here."""
         return self.text != self.other
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether it is easier looked at than read out."""
+        return max(len(self.text), len(self.other)) > LONGEST
 
     @property
     def in_words(self) -> str:
@@ -71,9 +79,10 @@ def in_words(parts: tuple[Part, ...]) -> str:
         >>> in_words(parts_of("Ann", "Bob"))
         ''
     """
-    if len(parts) == 1:
+    found = [each for each in parts if each.differs]
+    if len(parts) == 1 or any(each.is_long for each in found):
         return ""
-    return ", ".join(each.in_words for each in parts if each.differs)
+    return ", ".join(each.in_words for each in found)
 
 
 def _quoted(text: str) -> str:

@@ -6,7 +6,7 @@ Spec:
 
 import hashlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -30,6 +30,7 @@ from engine.console.surroundings import (
     session,
     surroundings,
 )
+from engine.identity.decision import MEANINGS, Reason
 from engine.store import sessions
 from engine.store.sessions import Session
 
@@ -111,6 +112,7 @@ def _environment() -> Environment:
         "plural": plural,
         "state": state,
         "words": words,
+        "because": because,
     }
     made.globals |= {"asset": asset, "cell": cell, "token": token, "said": said}
     made.globals |= {"parts_of": parts_of, "difference": in_words}
@@ -132,6 +134,8 @@ the only sign."""
 _STATE: Final = Markup(
     '<span class="state %s"><span aria-hidden="true">%s</span>%s</span>'
 )
+_BECAUSE: Final = Markup("%s <code>%s</code>")
+_SKEW: Final = timedelta(seconds=1)
 _CELL: Final = Markup('<span id="%s">%s</span>')
 """Filled in by ``%``: pages hold thousands, and `format` takes four times as long."""
 
@@ -190,9 +194,17 @@ def issuer(context: Context, key: str) -> str:
     return name or key
 
 
+def because(reason: Reason) -> Markup:
+    """Return why there is a doubt in words, its code beside."""
+    return _BECAUSE % (MEANINGS[reason], reason)
+
+
 @pass_context
 def _age(context: Context, at: datetime | None) -> str:
-    return "-" if at is None else f"{age(at, context['now'])} ago"
+    if at is None:
+        return "-"
+    now = context["now"]
+    return f"in {age(now, at)}" if at > now + _SKEW else f"{age(at, now)} ago"
 
 
 def count(number: int) -> str:

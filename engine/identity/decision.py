@@ -4,8 +4,11 @@ Spec:
     identity.md 6.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from engine.identity.index import Identifier, SourceRecord
 from engine.identity.matching import Match
@@ -48,6 +51,30 @@ class Reason(StrEnum):
     MERGE_CONFLICT = "MERGE_CONFLICT"
     DECEASED_ACTIVITY = "DECEASED_ACTIVITY"
     TOLD = "TOLD_BY_SENDER"
+
+
+MEANINGS: Final[Mapping[Reason, str]] = MappingProxyType(
+    {
+        Reason.KNOWN_IDENTIFIER: "the number is known",
+        Reason.MATCH: "alike enough to be one person",
+        Reason.NO_CANDIDATE: "nobody alike is known",
+        Reason.PLACEHOLDER_DATA: "too little is said to compare",
+        Reason.UNIDENTIFIED: "not identified yet",
+        Reason.TEST_PATIENT: "a test patient",
+        Reason.DECIDED: "as somebody decided",
+        Reason.POTENTIAL_DUPLICATE: "maybe registered twice in one system",
+        Reason.POTENTIAL_OVERLAP: "maybe known to two systems",
+        Reason.POTENTIAL_OVERLAY: "maybe two people in one record",
+        Reason.TWIN_SUSPECT: "maybe a twin",
+        Reason.NEWBORN_UNNAMED: "a newborn without a name",
+        Reason.SHARED_SSN: "one SSN, but other names and birth dates",
+        Reason.IDENTIFIER_CONFLICT: "two persons claim one number",
+        Reason.MERGE_CONFLICT: "a merge against what is known",
+        Reason.DECEASED_ACTIVITY: "something happened after death",
+        Reason.TOLD: "the sender said so",
+    }
+)
+"""What each code means, for people."""
 
 
 @dataclass(frozen=True, slots=True)

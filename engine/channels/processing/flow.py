@@ -18,6 +18,7 @@ from engine.channels.processing.validation import bundle_faults
 from engine.channels.processing.watched import Mark
 from engine.errors import ParseError
 from engine.hl7 import Message, dictionary, parse
+from engine.identity.decision import MEANINGS
 from engine.store.deliveries import NewDelivery
 from engine.transforms.fhir.bundle import collection, read_json, write_json
 from engine.transforms.fhir.checks import check
@@ -149,7 +150,7 @@ def _parts(
         result = "stopped" if refusal is None else "not mapped"
         yield Part("map", result=result, milliseconds=took["map"], said=said)
     if trial.decision is not None:
-        said = ", ".join(map(str, trial.decision.reasons))
+        said = ", ".join(f"{MEANINGS[r]} ({r})" for r in trial.decision.reasons)
         outcome = str(trial.decision.outcome)
         yield Part("identity", "dry", "", outcome, took.get("identity"), said)
     elif failed and stopped == "identity":
@@ -238,9 +239,13 @@ def _mapped(trial: Trial, took: float) -> Part:
     assert trial.mapped is not None
     kinds = [entry.kind for entry in trial.mapped.entries]
     counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-    said = f"{counted}; {len(trial.mapped.losses)} fields not carried"
+    said = f"{counted}; {_counted(len(trial.mapped.losses), 'field')} not carried"
     changes = tuple(_shown(each) for each in _changes(trial) if each.of_resource)
     return Part("map", "", "", "ok", took, said, changes)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _rendered(
@@ -258,7 +263,7 @@ def _rendered(
         result, said = "not run", ""
         if made:
             size = sum(len(one.content) for one in made)
-            result, said = "ok", f"{len(made)} documents, {size:,} bytes"
+            result, said = "ok", f"{_counted(len(made), 'document')}, {size:,} bytes"
         elif each.name in took and failed and each.name == place:
             result, said = "stopped", trial.outcome.reason
         elif each.name in took:

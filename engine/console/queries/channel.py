@@ -236,7 +236,7 @@ def peers_of(channel: str, processes: Collection[Process]) -> list[Peers]:
             int(str(_of(each, "connections").get(channel, 0))),
             str(_of(each, "problems").get(channel, "")),
             {
-                name.partition("/")[2].replace("_", " "): int(str(count))
+                _counted(name.partition("/")[2]): int(str(count))
                 for name, count in _of(each, "counts").items()
                 if name.startswith(f"{channel}/")
             },
@@ -244,6 +244,12 @@ def peers_of(channel: str, processes: Collection[Process]) -> list[Peers]:
         for each in processes
         if each.role == "edge" and each.alive
     ]
+
+
+def _counted(name: str) -> str:
+    """Return what an edge counts in words: ``ack_aa`` are answers AA."""
+    kind, _, code = name.partition("_")
+    return f"answered {code.upper()}" if kind == "ack" else name.replace("_", " ")
 
 
 def _of(process: Process, name: str) -> Mapping[str, object]:

@@ -24,7 +24,7 @@ def test_words_say_each_place_that_is_marked_unless_all_is_another(value, beside
     told = in_words(parts)
 
     marked = [each for each in parts if each.differs]
-    assert bool(told) == (len(parts) > 1)
+    assert bool(told) == (len(parts) > 1 and not any(each.is_long for each in marked))
     assert [each for each in marked if told and each.in_words not in told] == []
 
 
@@ -32,6 +32,13 @@ def test_a_letter_too_many_and_a_letter_too_few_are_said_from_either_side():
     assert in_words(parts_of("Jon", "John")) == "without “h”"
     assert in_words(parts_of("John", "Jon")) == "with “h”"
     assert in_words(parts_of("12Elm St", "12 Elm St")) == "without a space"
+
+
+def test_more_than_a_slip_is_marked_and_not_spelt_out():
+    parts = parts_of("liz foxglovely", "elizabeth t foxglovely")
+
+    assert [each.other for each in parts if each.differs] == ["e", "abeth t"]
+    assert in_words(parts) == ""
 
 
 def test_another_value_is_marked_as_a_whole():

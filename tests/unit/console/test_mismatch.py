@@ -59,11 +59,11 @@ def test_the_bits_of_each_trait_are_drawn_beside_their_sentence(web):
     assert f"link at {shipped().thresholds.high:.1f}" in text
 
 
-def test_characters_that_differ_are_marked_and_said(web):
+def test_characters_that_differ_are_marked_in_both_records(web):
     text = web.signed_in(*DECIDES).browse("/work/mismatch/1").text
 
     assert text.count('<mark class="letters">') >= 2
-    assert "differs: “" in text
+    assert "differs" in text
 
 
 def test_a_number_key_chooses_who_goes_on_and_the_preview_shows_it(web):
