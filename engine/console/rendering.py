@@ -18,6 +18,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from engine.channels.processing.rendering import CDA_XML, FHIR_JSON, HL7
 from engine.console import navigation
 from engine.console.ages import age
 from engine.console.differing import in_words, parts_of
@@ -113,6 +114,7 @@ def _environment() -> Environment:
         "state": state,
         "words": words,
         "because": because,
+        "form_of": form_of,
     }
     made.globals |= {"asset": asset, "cell": cell, "token": token, "said": said}
     made.globals |= {"parts_of": parts_of, "difference": in_words}
@@ -135,6 +137,7 @@ _STATE: Final = Markup(
     '<span class="state %s"><span aria-hidden="true">%s</span>%s</span>'
 )
 _BECAUSE: Final = Markup("%s <code>%s</code>")
+_FORMS: Final = {FHIR_JSON: "FHIR", HL7: "HL7 v2", CDA_XML: "C-CDA"}
 _SKEW: Final = timedelta(seconds=1)
 _CELL: Final = Markup('<span id="%s">%s</span>')
 """Filled in by ``%``: pages hold thousands, and `format` takes four times as long."""
@@ -194,9 +197,20 @@ def issuer(context: Context, key: str) -> str:
     return name or key
 
 
-def because(reason: Reason) -> Markup:
-    """Return why there is a doubt in words, its code beside."""
-    return _BECAUSE % (MEANINGS[reason], reason)
+def because(reason: str) -> str:
+    """Return a reason in words, its code beside; what a person wrote as it is."""
+    known = reason in set(Reason)
+    return _BECAUSE % (MEANINGS[Reason(reason)], reason) if known else reason
+
+
+def form_of(content_type: str) -> str:
+    """Return the form of a document as people call it.
+
+    Examples:
+        >>> form_of("application/fhir+json"), form_of("text/plain")
+        ('FHIR', 'text/plain')
+    """
+    return _FORMS.get(content_type, content_type)
 
 
 @pass_context

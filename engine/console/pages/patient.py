@@ -129,7 +129,8 @@ def ask(request: Request, asked: Annotated[Asked, Form()]) -> Response:
 def keep_search(request: Request, asked: Asked) -> str:
     """Keep a search; return the query of the address that shows its answer."""
     here = surroundings(request)
-    given = {n: v.strip() for n, v in asked.model_dump().items() if v.strip()}
+    values = asked.number, asked.family, asked.given, asked.birthdate
+    given = {n: v.strip() for n, v in zip(ASKED, values, strict=True) if v.strip()}
     if not given:
         return ""
     text = orjson.dumps(given).decode()

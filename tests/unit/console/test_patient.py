@@ -59,7 +59,7 @@ def test_every_part_of_a_person_has_an_address_and_is_audited_first(web):
     assert family in pages["identity"].text
     assert "only value" in pages["identity"].text
     assert 'href="/messages/1"' in pages["timeline"].text
-    assert "application/fhir+json" in pages["documents"].text
+    assert '<th scope="row">FHIR</th>' in pages["documents"].text
     assert len(acts(web, "view")) == len(TABS)
     assert "<td>view</td>" in pages["views"].text
 
