@@ -34,15 +34,17 @@ def list_rules() -> None:
     from dataclasses import asdict
 
     from engine.channels.alerts.preview import PAST, rules_of
-    from engine.store import traffic
+    from engine.store import task_stays, traffic
     from engine.store.traffic import Measure
 
     loaded, at = site(), now()
     watched = (Measure.RECEIVED, Measure.ERROR, Measure.FAILED)
     with store() as database, database.reading() as connection:
         past = traffic.minutes(connection, watched, at - PAST, at)
-    rows = rules_of(loaded.channels, past, at, loaded.settings.zone)
+        doubts = task_stays.stays(connection, at - PAST)
+    rows = rules_of(loaded.channels, past, at, loaded.settings.zone, doubts)
     columns = ["channel", "condition", "during", "severity", "notify", "fired"]
+    columns.append("untold")
     emit((asdict(each) for each in rows), columns)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.channels.alerts.rules import begun, span
 from engine.channels.format.alerts import Alert
 from engine.channels.format.channel import Channel
+from engine.store.task_stays import Stay
 from engine.store.traffic import Measure, Point
 
 PAST: Final = timedelta(days=7)
@@ -20,7 +21,10 @@ _FAILURES: Final = frozenset({Measure.ERROR.value, Measure.FAILED.value})
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """One rule as it is listed; ``fired`` is None where the past does not tell."""
+    """One rule as it is listed.
+
+    ``fired`` is None where the past does not tell, and ``untold`` says why.
+    """
 
     channel: str
     condition: str
@@ -30,15 +34,22 @@ class RuleRow:
     severity: str
     notify: tuple[str, ...]
     fired: int | None
+    untold: str
 
 
 def rules_of(
-    channels: Iterable[Channel], past: Sequence[Point], now: datetime, zone: tzinfo
+    channels: Iterable[Channel],
+    past: Sequence[Point],
+    now: datetime,
+    zone: tzinfo,
+    doubts: Iterable[Stay] = (),
 ) -> list[RuleRow]:
     """Return every rule, with how often it would have fired in the last seven days.
 
-    ``past`` are the received and failed messages of these days, by minute.
+    ``past`` are the received and failed messages of these days, by minute, ``doubts``
+    the entries of the mismatch queue that were open in them.
     """
+    stays = list(doubts)
     by_channel: dict[str, list[Point]] = {}
     for point in past:
         by_channel.setdefault(point.channel, []).append(point)
@@ -51,7 +62,11 @@ def rules_of(
             span(rule.after),
             rule.severity,
             rule.notify,
-            fired(rule, by_channel.get(channel.name, []), now, zone),
+            fired(
+                *(rule, by_channel.get(channel.name, []), now, zone),
+                of(stays, channel),
+            ),
+            untold(rule),
         )
         for channel in channels
         for rule in channel.alerts
@@ -90,8 +105,34 @@ def _hours(during: tuple[int, int] | None) -> str:
     return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in during)
 
 
+def of(doubts: Iterable[Stay], channel: Channel) -> list[Stay]:
+    """Return the entries of the mismatch queue that a channel's messages raised."""
+    return [each for each in doubts if each.channel == channel.name]
+
+
+def untold(rule: Alert) -> str:
+    """Return why the past does not tell how often a rule would have fired."""
+    return next(
+        (why for name, why in _UNTOLD.items() if getattr(rule, name) is not None), ""
+    )
+
+
+_UNTOLD: Final[Mapping[str, str]] = {
+    "silent_for": "what was usual at each hour is not worked out backwards",
+    "rate_off": "what was usual at each hour is not worked out backwards",
+    "oldest_over": "how long deliveries waited is kept for a day only",
+    "parked_over": "how many were parked at once is not kept",
+    "certificate_within": "it fires once for each certificate: see System",
+    "worklist_over": "the hours of the rule are not worked out backwards",
+}
+
+
 def fired(
-    rule: Alert, points: Iterable[Point], now: datetime, zone: tzinfo
+    rule: Alert,
+    points: Iterable[Point],
+    now: datetime,
+    zone: tzinfo,
+    doubts: Iterable[Stay] = (),
 ) -> int | None:
     """Return how often a rule would have fired in the days before ``now``."""
     found = list(points)
@@ -101,7 +142,22 @@ def fired(
     if rule.errors_over is not None:
         failures = [each for each in found if each.measure in _FAILURES]
         return _bursts(failures, rule.errors_over.count, rule.errors_over.within)
+    if rule.worklist_over is not None and rule.during is None:
+        return _overdue(doubts, rule.worklist_over + rule.after, now)
     return None
+
+
+def _overdue(doubts: Iterable[Stay], limit: timedelta, now: datetime) -> int:
+    """Count the times that an entry was open for longer than the limit.
+
+    Entries that were overdue together are one time, as they are one incident.
+    """
+    spans = [(each.since + limit, each.until or now) for each in doubts]
+    count, last = 0, now - PAST
+    for begin, end in sorted(e for e in spans if max(e[0], last) < e[1]):
+        count += begin > last or not count
+        last = max(last, end)
+    return count
 
 
 def _silences(

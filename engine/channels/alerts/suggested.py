@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from engine.channels.alerts.preview import condition_of, fired
+from engine.channels.alerts.preview import condition_of, fired, of, untold
 from engine.channels.format.alerts import Alert, ErrorRate
 from engine.channels.format.channel import Channel
 from engine.channels.format.load import Site, load_site
@@ -19,6 +19,7 @@ from engine.errors import ConfigurationError
 from engine.settings import Settings
 from engine.store.audit import Order
 from engine.store.database import Database
+from engine.store.task_stays import Stay
 from engine.store.traffic import Point
 
 _MINUTES: Final = timedelta(minutes=10)
@@ -70,29 +71,38 @@ SUGGESTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A rule that a channel does not have; ``fired`` as in `preview.RuleRow`."""
+    """A rule that a channel does not have; the last two as in `preview.RuleRow`."""
 
     key: str
     text: str
     condition: str
     fired: int | None
+    untold: str
 
 
 def offers(
-    channel: Channel, written: str, past: Iterable[Point], now: datetime, zone: tzinfo
+    channel: Channel,
+    written: str,
+    past: Iterable[Point],
+    now: datetime,
+    zone: tzinfo,
+    doubts: Iterable[Stay] = (),
 ) -> list[Offer]:
     """Return the rules of which a channel has none of the kind.
 
     ``written`` is what its file says by now, which may not run yet; ``past`` are
-    received and failed messages of the last seven days, by minute.
+    received and failed messages of the last seven days, by minute, and ``doubts`` the
+    entries of the mismatch queue that were open in them.
     """
+    stays = of(doubts, channel)
     points = [each for each in past if each.channel == channel.name]
     return [
         Offer(
             each.key,
             "\n".join(["alerts:", *(f"  {line}" for line in _entry(each, ""))]),
             condition_of(each.rule),
-            fired(each.rule, points, now, zone),
+            fired(each.rule, points, now, zone, stays),
+            untold(each.rule),
         )
         for each in SUGGESTED
         if f"- {each.key}:" not in written

@@ -23,9 +23,10 @@ from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
 from engine.console.surroundings import Surroundings, caller, own_place, surroundings
 from engine.errors import ConfigurationError
-from engine.store import incidents, traffic
+from engine.store import incidents, task_stays, traffic
 from engine.store.audit import Order
 from engine.store.incidents import Incident, Notice, Window, trial_notice
+from engine.store.task_stays import Stay
 from engine.store.traffic import Measure, Point
 
 COLUMNS: Final = (
@@ -62,6 +63,7 @@ def _page(request: Request, kind: str, channel: str, complaint: str = "") -> Res
             if kind == "rules"
             else []
         )
+        doubts = task_stays.stays(connection, now - PAST) if kind == "rules" else []
     rows = [asdict(each) for each in [*current, *ended]]
     zone = here.settings.zone
     chosen = next((e for e in channels if e.name == channel), (*channels, None)[0])
@@ -76,9 +78,9 @@ def _page(request: Request, kind: str, channel: str, complaint: str = "") -> Res
         refused=refused,
         said=said,
         windows=windows,
-        rules=rules_of(channels, past, now, zone),
+        rules=rules_of(channels, past, now, zone, doubts),
         chosen=chosen.name if chosen else "",
-        offers=_offers(here, chosen, past) if chosen and kind == "rules" else [],
+        offers=_offers(here, chosen, past, doubts) if kind == "rules" else [],
         suggested=suggested.SUGGESTED,
         may_deploy=caller(request).may(Permission.DEPLOY),
         complaint=complaint,
@@ -109,14 +111,19 @@ def add_rule(
 
 
 def _offers(
-    here: Surroundings, channel: Channel, past: Sequence[Point]
+    here: Surroundings,
+    channel: Channel | None,
+    past: Sequence[Point],
+    doubts: Sequence[Stay],
 ) -> list[suggested.Offer]:
+    if channel is None:
+        return []
     try:
         written = (here.settings.folder / channel.file).read_text("utf-8", "replace")
     except OSError:
         written = ""
     now, zone = here.now(), here.settings.zone
-    return suggested.offers(channel, written, past, now, zone)
+    return suggested.offers(channel, written, past, now, zone, doubts)
 
 
 def _channels(here: Surroundings) -> Sequence[Channel]:

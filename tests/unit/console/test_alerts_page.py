@@ -5,18 +5,22 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from engine.channels.alerts.preview import condition_of, fired
+from engine.channels.alerts.preview import condition_of, fired, untold
+from engine.channels.alerts.suggested import SUGGESTED
 from engine.channels.format.alerts import Alert, ErrorRate
 from engine.channels.format.load import load_site
 from engine.console.permissions import Permission
-from engine.store import incidents
+from engine.store import incidents, task_stays
 from engine.store.incidents import Incident, Notice
+from engine.store.task_stays import Stay
 from engine.store.traffic import Point
 from tests.databases import empty_database
+from tests.sites import site_with_doubt
 from tests.stored import NOON, ask
 from tests.web import SITE, Web
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 OPEN = Incident(
     *("silent|adt|", "silent", "adt", "", "warning", "adt: nothing arrived for 41 min"),
     *(("oncall",), 1, 120, NOON - 41 * MINUTE, NOON, NOON - 39 * MINUTE),
@@ -202,6 +206,45 @@ def test_bursts_of_errors_of_the_past_are_counted_each_once():
 
     assert fired(rule, past, NOON, UTC) == 2
     assert fired(Alert(parked_over=5), past, NOON, UTC) is None
+
+
+def stay(since, until=None):
+    end = None if until is None else NOON - until * HOUR
+    return Stay("adt", NOON - since * HOUR, end)
+
+
+@pytest.mark.parametrize(
+    ("stays", "times"),
+    [
+        ([], 0),
+        ([stay(3)], 0),
+        ([stay(5)], 1),  # and still open
+        ([stay(30, 20), stay(28, 21)], 1),  # one incident
+        ([stay(30, 20), stay(15, 5)], 2),
+        ([stay(9 * 24, 8 * 24)], 0),  # before the week
+        ([stay(9 * 24), stay(30, 20)], 1),
+    ],
+)
+def test_entries_that_were_overdue_together_are_one_time(stays, times):
+    rule = Alert(worklist_over=4 * HOUR)
+
+    assert fired(rule, [], NOON, UTC, stays) == times
+
+
+def test_what_the_past_does_not_tell_has_a_reason():
+    day = (8 * 60, 18 * 60)
+
+    for rule in (*(each.rule for each in SUGGESTED), Alert(rate_off=50.0)):
+        assert untold(rule) or fired(rule, [], NOON, UTC) is not None
+    assert fired(Alert(worklist_over=HOUR, during=day), [], NOON, UTC) is None
+
+
+def test_stays_are_of_entries_that_stood_lately(tmp_path):
+    site = site_with_doubt(tmp_path)
+    with site.database("console").engine() as connection:
+        [found] = task_stays.stays(connection, NOON)
+
+    assert (found.channel, found.until) == ("hospital-adt", None)
 
 
 @pytest.mark.parametrize(
