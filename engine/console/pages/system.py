@@ -7,6 +7,7 @@ Spec:
 import os
 import shutil
 from dataclasses import asdict
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -83,7 +84,31 @@ def _settings(here: Surroundings) -> list[tuple[str, object, str]]:
     """Return key, value and origin of every setting; secrets are covered."""
     known = origins(here.settings.folder, os.environ)
     shown = masked(here.settings)
-    return [(key, value, known.get(key, "")) for key, value in shown.items()]
+    return [
+        (key, as_written(value), known.get(key, "")) for key, value in shown.items()
+    ]
+
+
+def as_written(value: object) -> object:
+    """Return a setting as ``interop.toml`` writes it.
+
+    Examples:
+        >>> as_written(True), as_written(timedelta(minutes=15)), as_written(("a", "b"))
+        ('true', '15m', 'a, b')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return _length(value.total_seconds())
+    if isinstance(value, list | tuple | frozenset):
+        return ", ".join(map(str, value))
+    return value
+
+
+def _length(seconds: float) -> str:
+    units = (("d", 86400), ("h", 3600), ("m", 60))
+    found = (f"{seconds / size:g}{unit}" for unit, size in units if not seconds % size)
+    return next(found, f"{seconds:g}s") if seconds else "0s"
 
 
 def back_up(request: Request) -> Response:
