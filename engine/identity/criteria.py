@@ -20,6 +20,7 @@ from engine.identity.traits import (
 
 WILD: Final = "*"
 _NAMES: Final = frozenset({"given", "middle", "family", "city", "state", "street"})
+_PLACES: Final = {trait: place for place, trait in enumerate(Traits._fields)}
 _DIGITS: Final = re.compile(r"[\d*]*", re.ASCII)
 
 
@@ -40,12 +41,22 @@ class Criteria:
         return "" if WILD in value else value
 
     @cached_property
-    def _patterns(self) -> dict[str, re.Pattern[str]]:
-        return {
-            trait: pattern_of(value)
+    def _exact(self) -> tuple[tuple[int, str], ...]:
+        """Places of traits and what stands there."""
+        return tuple(
+            (_PLACES[trait], value)
+            for trait, value in self.wanted.items()
+            if WILD not in value
+        )
+
+    @cached_property
+    def _patterns(self) -> tuple[tuple[int, re.Pattern[str]], ...]:
+        """Places of traits and what they must look like."""
+        return tuple(
+            (_PLACES[trait], pattern_of(value))
             for trait, value in self.wanted.items()
             if WILD in value
-        }
+        )
 
     def fits(self, traits: Traits) -> bool:
         """Whether a record has everything that is wanted."""
@@ -54,12 +65,10 @@ class Criteria:
             return False
         if last and not "" < traits.birth <= last:
             return False
-        return all(
-            self._patterns[trait].fullmatch(getattr(traits, trait)) is not None
-            if trait in self._patterns
-            else getattr(traits, trait) == value
-            for trait, value in self.wanted.items()
-        )
+        for place, value in self._exact:
+            if traits[place] != value:
+                return False
+        return all(wanted.fullmatch(traits[place]) for place, wanted in self._patterns)
 
     def as_traits(self) -> Traits:
         """Return the values without ``*`` as traits, to be scored with."""

@@ -99,20 +99,25 @@ def _chosen(
     left = [source for source in sources if any(_values(group, source))]
     if not left:
         return None
-    rules = _rules(group, left, ranks)
     deciding = "only value"
-    for name, worth in rules:
-        if len({_values(group, source) for source in left}) == 1:
-            break
-        best = max(worth(source) for source in left)
-        narrowed = [source for source in left if worth(source) == best]
-        if len(narrowed) < len(left):
-            left, deciding = narrowed, name
-    if len({_values(group, source) for source in left}) > 1:
-        deciding = "first record"
+    if _differ(group, left):
+        for name, worth in _rules(group, left, ranks):
+            best = max(worth(source) for source in left)
+            narrowed = [source for source in left if worth(source) == best]
+            if len(narrowed) < len(left):
+                left, deciding = narrowed, name
+            if not _differ(group, left):
+                break
+        else:
+            deciding = "first record"
     source = min(left, key=lambda each: each.record)
     values = _values(group, source)
     return Chosen(values, source.record, source.message, source.time, deciding)
+
+
+def _differ(group: str, sources: Sequence[SourceValues]) -> bool:
+    first = _values(group, sources[0])
+    return any(_values(group, source) != first for source in sources[1:])
 
 
 Worth = Callable[[SourceValues], float | str]

@@ -22,6 +22,7 @@ from engine.identity.person import (
     moved,
     pair_of,
 )
+from engine.store.counters import chunks
 from engine.store.dialect import put
 from engine.store.patient_tables import (
     PersonState,
@@ -31,6 +32,7 @@ from engine.store.patient_tables import (
     record,
 )
 from engine.store.patients import SqlPatientIndex
+from engine.store.plain_sql import fetcher
 from engine.store.schema import Found
 
 _APPEND: Final = insert(link_event)
@@ -70,9 +72,7 @@ _UNDONE: Final = select(link_event.c.undoes).where(
     link_event.c.undoes.in_(bindparam("ids", expanding=True)), link_event.c.undoes > 0
 )
 _ALL: Final = select(link_event).order_by(link_event.c.id, link_event.c.record)
-_CONFIDENTIAL: Final = select(person.c.eid).where(
-    person.c.eid.in_(bindparam("eids", expanding=True)), person.c.confidential > 0
-)
+_CONFIDENTIAL: Final = "SELECT eid FROM engine.person WHERE confidential > 0 AND eid IN"
 _SHIELD: Final = (
     update(person)
     .where(person.c.eid.in_(bindparam("eids", expanding=True)))
@@ -282,8 +282,11 @@ def person_row(eid: str, survivor: str = "") -> dict[str, object]:
 
 def confidential(connection: Connection, persons: Iterable[str]) -> frozenset[str]:
     """Return which of some persons are confidential."""
-    found = connection.execute(_CONFIDENTIAL, {"eids": list(persons)})
-    return frozenset(found.scalars())
+    fetch, found = fetcher(connection), set[str]()
+    for some in chunks(persons):
+        marks = ", ".join("?" * len(some))
+        found.update(eid for (eid,) in fetch(f"{_CONFIDENTIAL} ({marks})", some))
+    return frozenset(found)
 
 
 def shield(connection: Connection, persons: Iterable[str]) -> None:

@@ -114,16 +114,20 @@ class Search:
         numbers = self._numbers(criteria) if among is None else None
         if among is None and numbers is None:
             return TOO_BROAD
-        records = (
-            self._members(among or ()) if numbers is None else self._opened(numbers)
-        )
+        pages = self._members(among or ()) if numbers is None else self._opened(numbers)
         enough_persons = max(SORTED, start + count) + 1
         persons: dict[str, SourceRecord] = {}
+        others: list[str] = []
         compared = 0
-        for record in records:
+        for record, fits in self._compared(criteria, pages):
             compared += 1
-            if criteria.fits(record.traits):
+            if fits:
                 persons.setdefault(record.person, record)
+            else:
+                others.append(record.person)
+            if compared == MOST_COMPARED:
+                compared -= self._hidden_among(others)
+                others.clear()
             if len(persons) == enough_persons or compared == MOST_COMPARED:
                 break
         if compared == MOST_COMPARED and len(persons) <= start + count:
@@ -202,20 +206,38 @@ class Search:
         if few:
             yield few
 
-    def _opened(self, numbers: Iterator[list[int]]) -> Iterator[SourceRecord]:
-        """Open records page by page, those of hidden persons left out."""
+    def _opened(self, numbers: Iterator[list[int]]) -> Iterator[list[SourceRecord]]:
+        """Open records page by page."""
         for some in numbers:
-            found = [each for each in self._read(some) if not each.traits.isolated]
-            yield from self._shown(found)
+            yield [each for each in self._read(some) if not each.traits.isolated]
 
-    def _members(self, persons: Sequence[str]) -> Iterator[SourceRecord]:
+    def _members(self, persons: Sequence[str]) -> Iterator[list[SourceRecord]]:
         known = self.patients.members_of(persons)
-        for eid in persons:
-            yield from self._shown(known.get(eid, ()))
+        yield [record for eid in persons for record in known.get(eid, ())]
 
-    def _shown(self, records: Sequence[SourceRecord]) -> Iterator[SourceRecord]:
-        hidden = self.hidden({each.person for each in records})
-        return (each for each in records if each.person not in hidden)
+    def _compared(
+        self, criteria: Criteria, pages: Iterator[list[SourceRecord]]
+    ) -> Iterator[tuple[SourceRecord, bool]]:
+        """Yield records and whether they fit, without those that fit and are hidden.
+
+        Whether a person is hidden is asked of those who fit alone: most do not, and
+        each costs a look at another place of the store.
+        """
+        for records in pages:
+            fits = [criteria.fits(each.traits) for each in records]
+            found = zip(records, fits, strict=True)
+            hidden = self.hidden({record.person for record, good in found if good})
+            for record, good in zip(records, fits, strict=True):
+                if not (good and record.person in hidden):
+                    yield record, good
+
+    def _hidden_among(self, persons: Sequence[str]) -> int:
+        """Return how many of some records are of hidden persons.
+
+        They were compared and do not count: the answer is as if they were not there.
+        """
+        hidden = self.hidden(set(persons))
+        return sum(each in hidden for each in persons)
 
     def _read(self, numbers: Sequence[int]) -> Iterator[SourceRecord]:
         marks = ", ".join("?" * len(numbers))

@@ -92,6 +92,7 @@ class Lookup:
 
     directory: Directory
     search: Search
+    _numbers: dict[str, list[Number]] = field(default_factory=dict)
 
     @property
     def _patients(self) -> SqlPatientIndex:
@@ -128,12 +129,16 @@ class Lookup:
     def cross_reference(self, eid: str) -> list[Identifier]:
         """Return the numbers in use of a person, the enterprise identifier first."""
         own = Identifier(self.directory.system, "EI", eid)
-        listed = self.numbers([eid]).get(eid, [])
+        listed = self.numbers([eid])[eid]
         return [own, *(each.identifier for each in listed if each.active)]
 
     def numbers(self, persons: Sequence[str]) -> dict[str, list[Number]]:
-        """Return every number of some persons."""
-        return person_numbers.numbers_of(self._patients, persons)
+        """Return every number of each of some persons; read once for a moment."""
+        known = self._numbers
+        if news := [eid for eid in persons if eid not in known]:
+            found = person_numbers.numbers_of(self._patients, news)
+            known |= {eid: found.get(eid, []) for eid in news}
+        return {eid: known[eid] for eid in persons}
 
     def resources(self, person: str, kind: str) -> list[Element]:
         """Return what is kept of a person, of one resource type."""
@@ -165,7 +170,7 @@ class Lookup:
                 eid,
                 system,
                 self._known(eid, members.get(eid, []), kept),
-                numbers.get(eid, ()),
+                numbers[eid],
             )
             for eid in persons
         ]

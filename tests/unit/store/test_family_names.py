@@ -115,6 +115,30 @@ def test_a_question_that_opens_too_many_records_is_too_broad(tmp_path, monkeypat
     assert MOST_COMPARED > 3
 
 
+def test_hidden_persons_do_not_count_among_those_who_were_compared(
+    tmp_path, monkeypatch
+):
+    hospital = Hospital(empty_database("sqlite", tmp_path))
+    protected = ("PD1" + "|" * 12 + "Y",)
+    for number in range(3):
+        who = {"given": f"Xara{number}", "birth": f"194{number}0101"}
+        hospital.send(str(number), family="Smith", about=protected, **who)
+    hospital.send("4", family="Smith", given="Bob", birth="19600101")
+    hospital.send("5", family="Smith", given="Bo", birth="19700101", about=protected)
+    monkeypatch.setattr("engine.store.person_search.MOST_COMPARED", 3)
+
+    def page(confidential):
+        with hospital.database.reading() as connection:
+            index = SqlPatientIndex(connection, hospital.database.sealer)
+            search = Search(index, shipped(), FamilyNames(), confidential)
+            return search.page(Criteria({"family": "smi*", "given": "b*"}), 0, 5)
+
+    assert page(confidential=True).too_broad
+    assert [each.record.traits.given for each in page(confidential=False).found] == [
+        "bob"
+    ]
+
+
 def test_of_many_the_older_come_first_and_pages_agree(tmp_path, monkeypatch):
     hospital = Hospital(empty_database("sqlite", tmp_path))
     for number in range(5):
