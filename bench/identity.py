@@ -175,7 +175,7 @@ class Feeding:
                     for registration in batch:
                         before = perf_counter()
                         decision = decide(registration, index, self._model)
-                        apply(index, decision, queries.NOON)
+                        apply(index, decision, queries.NOON, self._model)
                         waits.append((perf_counter() - before) * 1e6)
                     index.flush()
                 collector.after_batch()

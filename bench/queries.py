@@ -113,7 +113,7 @@ def fill(database: Database, count: int) -> None:
         with database.engine() as connection:
             index = SqlPatientIndex(connection, database.sealer)
             for number in some:
-                apply(index, _new(index, number), NOON)
+                apply(index, _new(index, number), NOON, shipped())
             index.flush()
         print(f"\rfilled {some[-1] + 1:,}", end="", file=sys.stderr)
     if count > there:

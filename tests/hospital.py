@@ -40,7 +40,7 @@ class Hospital:
     def take(self, registration):
         with self.database.engine() as c, self.patients(c) as patients:
             decision = decide(registration, patients, shipped())
-            apply(patients, decision, NOON)
+            apply(patients, decision, NOON, shipped())
         return decision
 
     def ask(self, question, *given, **named):

@@ -38,6 +38,7 @@ class MemoryIndex:
         self.apart: defaultdict[int, dict[int, set[str]]] = defaultdict(dict)
         self.rulings = {}
         self.tasks = []
+        self.learned = set()
 
     def known(self, identifiers):
         return {each: self._found(each) for each in identifiers if each in self.numbers}
@@ -69,6 +70,12 @@ class MemoryIndex:
             self.names["records", ""],
         )
 
+    def placeholders(self, keys):
+        return self.learned.intersection(keys)
+
+    def persons(self, key):
+        return len({self.records[number].person for number in self.blocks[key]})
+
     def told_apart(self, record, traits):
         return frozenset(
             other
@@ -93,6 +100,7 @@ class MemoryIndex:
         if decision.change is not None:
             number = self._write(decision.registration, decision.change)
         self.tasks.extend((number, doubt) for doubt in decision.doubts)
+        self.learned.update(each.key for each in decision.learned)
         for move in decision.moves:
             self._move(move)
         for other in decision.also:

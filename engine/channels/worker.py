@@ -197,7 +197,7 @@ class Worker:
         long as we waited ourselves: so neither starves, on a fast disk or a slow one.
         """
         now, sealer = self.clock(), self.database.sealer
-        began = self.timer()
+        model, began = self.lines[name].desk.model, self.timer()
         self._correct(connection, name, now)
         view = StoreView(connection, sealer, self._memory)
         view.fetch([each for each in prepared if isinstance(each, Prepared)])
@@ -210,7 +210,7 @@ class Worker:
             outcomes.append(finished.outcome)
             view.remember(finished.outcome)
             if finished.decision and finished.outcome.state in _DECIDED:
-                apply(view.index, finished.decision, now)
+                apply(view.index, finished.decision, now, model)
             if self.timer() - began >= least and self.database.is_wanted():
                 break
         reach("transform.finished")

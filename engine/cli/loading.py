@@ -73,7 +73,7 @@ def taken(
                 at = now()
                 index.read_ahead(registrations)
                 for each in registrations:
-                    apply(index, decide(each, index, model), at)
+                    apply(index, decide(each, index, model), at, model)
                 if load:
                     reserve(connection, load, len(batch))
             collector.after_batch()

@@ -15,7 +15,7 @@ from engine.cli.mpi_persons import (
     show_command,
     unidentified_command,
 )
-from engine.cli.mpi_quality import quality_command
+from engine.cli.mpi_quality import placeholders_command, quality_command
 from engine.cli.mpi_tasks import WORK
 from engine.cli.mpi_versions import VERSIONS
 from engine.cli.output import Row, emit, emit_one, masked
@@ -39,7 +39,7 @@ def mpi_command() -> None:
 
 
 for _whole in (
-    *(ask_command, quality_command, search_command),
+    *(ask_command, placeholders_command, quality_command, search_command),
     *(show_command, unidentified_command),
 ):
     mpi_command.add_command(_whole)

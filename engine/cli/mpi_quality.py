@@ -53,8 +53,9 @@ def quality_command(since: str, until: str, messages: int, *, by_day: bool) -> N
 
     The duplicate rate is the share of records in possible duplicate pairs; AHIMA's
     target is 1 %. The creation rate is the share of the period's registrations that
-    were found to be duplicates. -o json has the completeness of each trait, too, and
-    with --messages the share of values sent that are of use.
+    were found to be duplicates. -o json has the completeness of each trait, too, the
+    share of records whose number was learned to mean nobody, and with --messages the
+    share of values sent that are of use.
     """
     from engine.store.patients import SqlPatientIndex
     from engine.store.quality import quality, validity
@@ -68,6 +69,21 @@ def quality_command(since: str, until: str, messages: int, *, by_day: bool) -> N
     else:
         rows = (_row(each) | _valid(valid.get(each.source, {})) for each in found)
         emit(rows, COLUMNS)
+
+
+@click.command("placeholders", cls=Command)
+def placeholders_command() -> None:
+    """List SSNs and telephones that were learned to mean nobody, the latest first.
+
+    So many different people have them that they count for nothing any more. The
+    person's page, or interop mpi show, tells which value it is.
+    """
+    from engine.store.placeholders import listed
+
+    with store() as database, database.reading() as connection:
+        found = listed(connection)
+    columns = ["trait", "record", "person", "seen", "persons", "since"]
+    emit(({name: getattr(each, name) for name in columns} for each in found), columns)
 
 
 def day_of(text: str) -> datetime:
@@ -87,7 +103,7 @@ def _row(each: "SourceQuality") -> dict[str, object]:
     registrations, age = each.registrations.total(), None
     if each.oldest_task is not None:
         age = round((now() - each.oldest_task).total_seconds() / 3600, 1)
-    doubts = each.doubts.total()
+    doubts, learned = each.doubts.total(), each.learned_share()
     return {
         "source": each.source,
         "records": each.records,
@@ -100,6 +116,7 @@ def _row(each: "SourceQuality") -> dict[str, object]:
         if registrations
         else 0,
         "oldest_task_hours": age,
+        "learned_placeholders": {k: round(v, 4) for k, v in learned.items()},
         "completeness": {k: round(v, 4) for k, v in each.completeness().items()},
     }
 

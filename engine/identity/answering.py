@@ -17,8 +17,8 @@ from engine.identity.matching import (
     keys_of,
     match,
     ranked,
-    without_common,
 )
+from engine.identity.placeholders import without_common
 from engine.identity.weights import Model
 
 
@@ -64,7 +64,7 @@ def _belongs(
 ) -> bool:
     """Whether a record is a person's: rather than not by itself, surely with news."""
     nearby = index.candidates(keys_of(alone.traits, index, model))
-    traits = without_common(alone.traits, nearby)
+    traits = without_common(alone.traits, nearby, index)
     counts = counted(traits, index, model)
     known = [match(traits, each, counts, model) for each in members]
     before = ranked(traits, known, model)

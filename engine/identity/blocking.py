@@ -140,16 +140,19 @@ def _pair(given: str, family: str) -> str:
     return "|".join(sorted((phonetic(given)[:3], phonetic(family)[:4])))
 
 
+def number_texts(traits: Traits) -> dict[str, str]:
+    """Return by trait the keys in plain text of numbers that are looked up whole."""
+    texts = {"ssn": f"S|{traits.ssn}", "phone": f"P|{traits.phone}"}
+    return {trait: text for trait, text in texts.items() if getattr(traits, trait)}
+
+
 def _number_keys(traits: Traits) -> Iterator[Key]:
     birth = traits.birth
-    if traits.ssn:
-        yield f"S|{traits.ssn}", ""
+    yield from dict.fromkeys(number_texts(traits).values(), "").items()
     if traits.last_four and birth:
         yield f"4|{traits.last_four}|{birth}", _any_order(birth)
     if traits.last_four and traits.family:
         yield f"5|{traits.last_four}|{phonetic(traits.family)}", ""
-    if traits.phone:
-        yield f"P|{traits.phone}", ""
 
 
 def _birth_keys(traits: Traits) -> Iterator[Key]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from engine.identity.index import Identifier, SourceRecord
 from engine.identity.matching import Match
+from engine.identity.placeholders import Placeholder
 from engine.identity.registration import Category, Registration
 from engine.identity.traits import Traits
 
@@ -125,7 +126,8 @@ class Decision:
     """Who the message is about, why, and what is to be written.
 
     ``record`` is the record as it stood, None for a new one; ``match`` what a new or
-    changed record was matched with.
+    changed record was matched with; ``learned`` the values it showed to be
+    placeholders.
     """
 
     registration: Registration
@@ -139,6 +141,7 @@ class Decision:
     moves: tuple[Move, ...] = ()
     model: str = ""
     also: tuple["Decision", ...] = ()
+    learned: tuple[Placeholder, ...] = ()
 
     @property
     def held(self) -> bool:

@@ -20,8 +20,8 @@ from engine.identity.matching import (
     match,
     rank,
     weighed,
-    without_common,
 )
+from engine.identity.placeholders import without_common
 from engine.identity.similarity import Levels, compare
 from engine.identity.traits import Traits
 from engine.identity.weights import Bits, Model, Weights, weight
@@ -187,7 +187,7 @@ def _pairs_of(one: SourceRecord, index: PatientIndex, model: Model) -> Iterator[
     if one.traits.isolated:
         return
     found = index.candidates(keys_of(one.traits, index, model))
-    traits = without_common(one.traits, found)
+    traits = without_common(one.traits, found, index)
     counts = counted(traits, index, model)
     for other in found:
         if other.number < one.number:

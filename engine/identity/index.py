@@ -64,6 +64,14 @@ class PatientIndex(Protocol):
         """Return how often the index has these names, and how many records it has."""
         ...
 
+    def placeholders(self, keys: Sequence[int]) -> frozenset[int]:
+        """Return those block keys of which the value was learned to mean nobody."""
+        ...
+
+    def persons(self, key: int) -> int:
+        """Return how many persons have a block key."""
+        ...
+
     def told_apart(self, record: int, traits: Traits) -> frozenset[int]:
         """Return the records a person decided to be different from this one.
 

@@ -6,13 +6,19 @@ Spec:
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 from engine.identity.blocking import block_keys
 from engine.identity.deterministic import verdict
 from engine.identity.index import PatientIndex, SourceRecord
+from engine.identity.placeholders import (
+    Placeholder,
+    learned,
+    meant,
+    without_common,
+)
 from engine.identity.similarity import Levels, compare
 from engine.identity.traits import Kind, Traits
 from engine.identity.weights import Frequencies, Model, score, weight
@@ -20,9 +26,6 @@ from engine.identity.weights import Frequencies, Model, score, weight
 _ENOUGH_TRAITS: Final = 2
 _AGAINST: Final = frozenset({"no", "d2", "y1"})
 _SHOWN: Final = 5
-_NEIGHBOURS, _OWNERS = 12, 3
-"""More persons than these at one place or phone, more names and births with one SSN,
-make the value a placeholder."""
 _BACKING: Final[Mapping[str, Collection[str]]] = MappingProxyType(
     {
         "ssn": {"eq", "d1", "s4"},
@@ -53,11 +56,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Candidates by person, best first: those to link, those to ask about."""
+    """Candidates by person, best first: those to link, those to ask about.
+
+    ``learned`` are values that the candidates showed to stand for nobody.
+    """
 
     linkable: tuple[Match, ...] = ()
     doubtful: tuple[Match, ...] = ()
     shared_ssn: tuple[Match, ...] = ()
+    learned: tuple[Placeholder, ...] = ()
 
 
 def rank(
@@ -83,38 +90,11 @@ def rank(
     ]
     if not found:
         return Ranking()
-    traits = without_common(traits, found)
+    news = learned(meant(traits, index), found, index)
+    traits = without_common(traits, found, index)
     counts = counted(traits, index, model)
-    return ranked(
-        traits, [match(traits, record, counts, model) for record in found], model
-    )
-
-
-def without_common(traits: Traits, found: Collection[SourceRecord]) -> Traits:
-    """Return the traits without values that too many people share to mean anything.
-
-    The address of a home for the aged, the telephone of the desk, the SSN a clerk
-    types to get on: placeholders that no list knows.
-    """
-    others = [each.traits for each in found]
-    place = (traits.number, traits.street)
-    if _crowded(each.person for each in found if place == _place(each.traits)):
-        traits = traits._replace(number="", street="")
-    if _crowded(each.person for each in found if traits.phone == each.traits.phone):
-        traits = traits._replace(phone="")
-    owners = [each for each in others if each.ssn and each.ssn == traits.ssn]
-    names, births = ({getattr(o, t) for o in owners} for t in ("family", "birth"))
-    if min(len(names), len(births)) > _OWNERS:
-        traits = traits._replace(ssn="", last_four="")
-    return traits
-
-
-def _crowded(persons: Iterable[str]) -> bool:
-    return len(set(persons)) > _NEIGHBOURS
-
-
-def _place(traits: Traits) -> tuple[str, str]:
-    return traits.number, traits.street
+    matches = [match(traits, record, counts, model) for record in found]
+    return replace(ranked(traits, matches, model), learned=news)
 
 
 def enough(traits: Traits) -> bool:

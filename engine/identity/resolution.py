@@ -24,6 +24,7 @@ from engine.identity.decision import (
 )
 from engine.identity.index import Identifier, PatientIndex, SourceRecord
 from engine.identity.matching import Match, Ranking, enough, keys_of, rank
+from engine.identity.placeholders import meant
 from engine.identity.registration import Category, Registration
 from engine.identity.similarity import compare
 from engine.identity.traits import Kind, Traits, updated
@@ -81,9 +82,21 @@ def decide_unknown(
     if not enough(traits):
         return _new(registration, keys, Reason.PLACEHOLDER_DATA, model)
     ranking = rank(traits, keys, index, model)
+    decision = _ranked(registration, keys, ranking, index, model)
+    return replace(decision, learned=ranking.learned)
+
+
+def _ranked(
+    registration: Registration,
+    keys: list[int],
+    ranking: Ranking,
+    index: PatientIndex,
+    model: Model,
+) -> Decision:
+    """Link to a candidate, ask about the best, or begin a person."""
     if ranking.linkable:
         return _joined(registration, keys, ranking, index, model)
-    doubt = _question(registration, traits, ranking)
+    doubt = _question(registration, registration.traits, ranking)
     if doubt is None:
         return _new(registration, keys, Reason.NO_CANDIDATE, model)
     decision = _new(registration, keys, doubt.reason, model)
@@ -183,7 +196,7 @@ def decide_known(
             change = RecordChange(record.number, record.person, news, fresh, news)
             return replace(decision, change=change)
         return decision
-    if overlaid(record.traits, registration.traits, model):
+    if overlaid(meant(record.traits, index), registration.traits, model):
         ruling = index.ruling(registration.message)
         if not ruling:
             return _held_overlay(decision, registration)
@@ -248,7 +261,7 @@ def _of_another_authority(
     """A second system uses a number the first one told us: a record of its own."""
     traits = registration.traits
     decision = _linked(registration, record, Reason.KNOWN_IDENTIFIER)
-    if overlaid(record.traits, traits, model) and not index.ruling(
+    if overlaid(meant(record.traits, index), traits, model) and not index.ruling(
         registration.message
     ):
         match = Match(record, {}, 0.0, Frequencies(0, 0, 0))
@@ -301,6 +314,7 @@ def _rematched(
     own = {each.number for each in index.members(record.person)}
     apart = index.told_apart(record.number, news)
     ranking = rank(news, keys, index, model, without=own | apart)
+    decision = replace(decision, learned=ranking.learned)
     if apart:
         decision = replace(decision, reasons=(*decision.reasons, Reason.DECIDED))
     if ranking.linkable and len(own) == 1 and not apart:

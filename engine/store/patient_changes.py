@@ -17,7 +17,8 @@ from engine.identity.index import Identifier, SourceRecord
 from engine.identity.person import LinkEvent, LinkKind
 from engine.identity.registration import Registration
 from engine.identity.traits import Traits
-from engine.store import audit, family_names, links, protection, tasks
+from engine.identity.weights import Model
+from engine.store import audit, family_names, links, placeholders, protection, tasks
 from engine.store.counters import reserve
 from engine.store.dialect import put
 from engine.store.patient_tables import (
@@ -51,20 +52,24 @@ _DELETE_BLOCKS: Final = delete(block).where(
 )
 
 
-def apply(patients: SqlPatientIndex, decision: Decision, now: datetime) -> str:
+def apply(
+    patients: SqlPatientIndex, decision: Decision, now: datetime, model: Model
+) -> str:
     """Write everything a decision holds; return the enterprise identifier.
 
     It is the end of a message's processing: the caller's transaction makes it one
-    with the resources and deliveries stamped with that identifier.
+    with the resources and deliveries stamped with that identifier. ``model`` scores
+    open doubts anew where a value they rest on turned out to be a placeholder.
     """
     number = _record(patients, decision, now)
     protection.keep(patients, decision, now)
     for other in decision.also:
-        apply(patients, _settled(patients, other), now)
+        apply(patients, _settled(patients, other), now, model)
     for each in decision.moves:
         _move(patients, decision, each, number, now)
     tasks.raise_doubts(patients, decision, number, now)
     _remember(patients, decision, number)
+    placeholders.learn(patients, decision, number, now, model)
     return decision.enterprise_id
 
 

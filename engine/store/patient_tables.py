@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Index, Table
 
 from engine.identity.person import LinkKind
+from engine.identity.placeholders import NUMBERS
 from engine.identity.registration import Category
 from engine.identity.traits import Kind
 from engine.store.schema import (
@@ -129,6 +130,19 @@ block = Table(
     number("record", primary_key=True),
     sqlite_with_rowid=False,
 )
+
+placeholder = Table(
+    "placeholder",
+    ENGINE,
+    number("key", primary_key=True),
+    word("trait"),
+    number("record"),
+    number("seen"),
+    when("since"),
+    is_one_of("trait", NUMBERS, "placeholder_trait"),
+    sqlite_with_rowid=False,
+)
+"""Values learned to mean nobody, by their block key; ``record`` is one that has it."""
 
 name_count = Table("name_count", ENGINE, row_id("key"), number("records"))
 """How many records have a name (a keyed hash); key 0 counts all records."""

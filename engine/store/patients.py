@@ -77,6 +77,10 @@ _NEXT: Final = (
     "ORDER BY r.id LIMIT 1000"
 )
 _COUNTS: Final = "SELECT key, records FROM engine.name_count WHERE key IN (?, ?, ?)"
+_SHARING: Final = (
+    "SELECT count(DISTINCT r.person) FROM engine.block AS b "
+    "JOIN engine.record AS r ON r.id = b.record WHERE b.key = ?"
+)
 _AUTHORITY: Final = select(authority.c.id, authority.c.key)
 
 
@@ -276,6 +280,18 @@ class SqlPatientIndex:
         counts: dict[int, int] = dict(self.fetch(_COUNTS, keys))
         new = self.buffer.names
         return Frequencies(*(counts.get(key, 0) + new[key] for key in keys))
+
+    def placeholders(self, keys: Sequence[int]) -> frozenset[int]:
+        """Return those block keys of which the value was learned to mean nobody."""
+        marks = ", ".join("?" * len(keys))
+        wanted = f"SELECT key FROM engine.placeholder WHERE key IN ({marks})"  # noqa: S608 - only marks are written in
+        return frozenset(row[0] for row in self.fetch(wanted, keys))
+
+    def persons(self, key: int) -> int:
+        """Return how many persons have a block key."""
+        self.flush()
+        count: int = self.fetch(_SHARING, (key,))[0][0]
+        return count
 
     def told_apart(self, record: int, traits: Traits) -> frozenset[int]:
         """Return the records a person decided to be different, and still holds so."""

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, exists, select
 from engine.hl7 import parse
 from engine.identity.decision import Reason, Ruling
 from engine.identity.person import LinkKind
+from engine.identity.placeholders import NUMBERS
 from engine.identity.registration import Category
 from engine.identity.traits import Kind
 from engine.identity.validity import usable
@@ -29,6 +30,7 @@ from engine.store.patient_tables import (
     task_candidate,
 )
 from engine.store.patients import SqlPatientIndex
+from engine.store.placeholders import by_source
 
 TRAITS: Final = (
     *("family", "given", "birth", "sex", "ssn", "street", "zip5", "phone", "email"),
@@ -116,7 +118,8 @@ class SourceQuality:
     """One assigning authority: counts over a period, shares over all its records.
 
     ``duplicates`` are records that an open doubt calls a possible duplicate within the
-    authority, ``confirmed`` those found to be one. ``registrations``, ``doubts`` and
+    authority, ``confirmed`` those found to be one; ``learned`` counts by trait those
+    with a value that was learned to mean nobody. ``registrations``, ``doubts`` and
     ``confirmed`` are by day as well (``YYYY-MM-DD``).
     """
 
@@ -130,6 +133,7 @@ class SourceQuality:
     confirmed: Counter[str] = field(default_factory=Counter)
     present: Counter[str] = field(default_factory=Counter)
     oldest_task: datetime | None = None
+    learned: Counter[str] = field(default_factory=Counter)
 
     @property
     def duplicate_rate(self) -> float:
@@ -154,6 +158,10 @@ class SourceQuality:
     def completeness(self) -> dict[str, float]:
         """Return the share of records that have each trait."""
         return {trait: _share(self.present[trait], self.records) for trait in TRAITS}
+
+    def learned_share(self) -> dict[str, float]:
+        """Return the share of records with a learned placeholder in each trait."""
+        return {trait: _share(self.learned[trait], self.records) for trait in NUMBERS}
 
     def days(self) -> Iterator[tuple[str, int, int, int]]:
         """Yield each day with its registrations, doubts and confirmed duplicates."""
@@ -180,6 +188,8 @@ def quality(
         sources[key].confirmed[_day(at)] += 1
     for key in connection.execute(_EMPTY).scalars():
         sources[key].placeholders += 1
+    for key, learned in by_source(connection).items():
+        sources[key].learned = learned
     _count_tasks(connection, sources, since, until)
     return [found[key] for key in sorted(found)]
 

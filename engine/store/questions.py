@@ -6,6 +6,7 @@ Spec:
     console.md S7 (compare with); identity.md 10 and 11, worklist.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ from engine.errors import IllegalTransitionError
 from engine.identity.explanation import Line, explain, headline
 from engine.identity.index import SourceRecord
 from engine.identity.matching import Match, counted, likeness
+from engine.identity.placeholders import meant
 from engine.identity.weights import Model
 from engine.store import links, task_work, tasks, worklist
 from engine.store.audit import Order
@@ -49,18 +51,22 @@ def compared(patients: SqlPatientIndex, one: str, other: str, model: Model) -> C
         IllegalTransitionError: one of them has no record.
     """
     theirs = patients.members(other)[:MOST]
-    found = [
-        (
-            each,
-            likeness(each.traits, theirs, counted(each.traits, patients, model), model),
-        )
-        for each in patients.members(one)[:MOST]
-        if theirs
-    ]
+    own = patients.members(one)[:MOST] if theirs else []
+    found = [(each, _likeness(each, theirs, patients, model)) for each in own]
     if not found:
         raise IllegalTransitionError("one of the two persons has no record")
     record, best = max(found, key=lambda each: each[1].bits)
     return Compared(record, best, explain(record.traits, best, model))
+
+
+def _likeness(
+    record: SourceRecord,
+    theirs: Sequence[SourceRecord],
+    patients: SqlPatientIndex,
+    model: Model,
+) -> Match:
+    traits = meant(record.traits, patients)
+    return likeness(traits, theirs, counted(traits, patients, model), model)
 
 
 def asked_already(patients: SqlPatientIndex, one: str, other: str) -> int:

@@ -1,4 +1,4 @@
-"""Open doubts compared anew, once a decision has changed who is concerned.
+"""Open doubts compared anew, once it has changed who is concerned, or what counts.
 
 What a doubt was at its creation stays in its evidence; the score of today is what the
 queue shows. No doubt is closed by it: the decision may be taken back.
@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 
 from engine.identity.index import SourceRecord
 from engine.identity.matching import counted, likeness
+from engine.identity.placeholders import meant
 from engine.identity.registration import Category
 from engine.identity.weights import Model
 from engine.store import worklist
@@ -66,5 +67,6 @@ def _score(patients: SqlPatientIndex, found: worklist.Task, model: Model) -> Non
 def _bits(
     patients: SqlPatientIndex, one: SourceRecord, person: str, model: Model
 ) -> float:
-    counts = counted(one.traits, patients, model)
-    return likeness(one.traits, patients.members(person), counts, model).bits
+    traits = meant(one.traits, patients)
+    counts = counted(traits, patients, model)
+    return likeness(traits, patients.members(person), counts, model).bits

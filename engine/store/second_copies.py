@@ -67,6 +67,7 @@ _COPIED: Final[dict[Table, str]] = {
     "model",
     patients.different: "low_identifying high_identifying",
     patients.identifiers_told: "digest",
+    patients.placeholder: "trait record seen since",
     patients.record_version: "happened",
     patients.second_look: "kind first_at first_by first second_at second_by second",
     patients.task: "category reason state person held millibits model opened_at "

@@ -57,7 +57,7 @@ def test_messages_of_one_transaction_see_one_another(hospital):
         for authority in ("HOSP", "CLINIC", "LAB"):
             registration = hospital.read("1", authority=authority, address=HOME)
             decisions.append(decide(registration, index, shipped()))
-            apply(index, decisions[-1], NOON)
+            apply(index, decisions[-1], NOON, shipped())
 
     assert [each.outcome for each in decisions] == ["new", "linked", "linked"]
     assert hospital.rows("person") == 1
@@ -66,7 +66,8 @@ def test_messages_of_one_transaction_see_one_another(hospital):
 
 def test_M21_a_transaction_that_fails_leaves_nothing(hospital):
     def killed(index):
-        apply(index, decide(hospital.read(), index, shipped()), NOON)
+        decision = decide(hospital.read(), index, shipped())
+        apply(index, decision, NOON, shipped())
         index.flush()
         raise RuntimeError
 

@@ -51,7 +51,7 @@ def registered(hospital, *, together):
             index.read_ahead(news)
         for each in news:
             decision = decide(each, index, shipped())
-            apply(index, decision, NOON)
+            apply(index, decision, NOON, shipped())
             match = decision.match
             compared = match and (match.record.traits, match.levels, match.bits)
             said.append((decision.outcome, decision.reasons, compared))

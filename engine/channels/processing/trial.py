@@ -111,7 +111,7 @@ class Bench:
                 finished, prepared = finish(half, self.line.desk, view), half
             outcome = finished.outcome
             if finished.decision and outcome.state in _DECIDED:
-                apply(view.index, finished.decision, self.now)
+                apply(view.index, finished.decision, self.now, self.line.desk.model)
             view.index.flush()
             results.record(connection, sealer, Batch(name, [outcome]), self.now)
         profile = self.line.feed.channel.map_options.profile

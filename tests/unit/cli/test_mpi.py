@@ -185,6 +185,13 @@ def test_a_site_lists_whom_nobody_has_identified(site):
     assert rows(site.run("mpi", "unidentified", "--days", "0")) == []
 
 
+def test_a_site_lists_the_numbers_that_were_learned_to_mean_nobody(site):
+    assert rows(site.run("mpi", "placeholders")) == []
+
+    (source,) = rows(site.run("mpi", "quality"))
+    assert source["learned_placeholders"] == {"ssn": 0, "phone": 0}
+
+
 def test_persons_are_merged_and_unmerged(site, task):
     source, target = task["person"], task["candidates"][0]["person"]
     reason = ("--reason", "same person", "--yes")
