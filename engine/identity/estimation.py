@@ -141,10 +141,12 @@ def refit(start: Weights, tally: Tally) -> Weights:
             prior = {level: 2 ** bits[group] for level, bits in known.items()}
             seen = {level: tally.levels[group, trait, level] for level in known}
             whole = sum(seen.values())
-            share = _SHIPPED_PAIRS[group] / sum(prior.values())
+            said = sum(prior.values())  # below one where telling is evidence itself
+            share = _SHIPPED_PAIRS[group] / said
             for level, bits in known.items():
                 count = seen[level] + share * prior[level]
-                bits[group] = round(log2(count / (whole + _SHIPPED_PAIRS[group])), 3)
+                of = whole + _SHIPPED_PAIRS[group]
+                bits[group] = round(log2(said * count / of), 3)
         fitted[trait] = {level: Bits(*bits) for level, bits in known.items()}
     return fitted
 

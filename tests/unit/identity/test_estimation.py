@@ -166,3 +166,15 @@ def test_a_share_has_its_interval():
     share, low, high = interval(98, 100)
     assert low < share < high <= 1.0
     assert (low, high) == pytest.approx((0.930, 0.9945), abs=0.001)
+
+
+def test_what_is_hardly_ever_told_stays_evidence_in_a_fitted_model():
+    tally = Tally()
+    for _ in range(50):
+        tally.add(Group.SAME, {"multiple": "one"})
+
+    fitted = refit(SAFE.weights, tally)["multiple"]
+
+    assert sum(2**bits.same for bits in fitted.values()) == pytest.approx(
+        sum(2**bits.same for bits in SAFE.weights["multiple"].values()), rel=0.01
+    )

@@ -328,3 +328,15 @@ def test_one_name_in_one_home_is_asked_about_where_nothing_else_is_known(
 
     assert found.guarded is asks
     assert not match(NAMESAKE, right, COMMON, model(Mode.BALANCED)).guarded
+
+
+def test_M12_a_mark_of_a_multiple_birth_speaks_for_a_twin():
+    jan = ANN._replace(given="jan", ssn="", last_four="")
+    joan = jan._replace(given="joan", multiple="Y", order="2")
+
+    marked, unmarked = (
+        score(compare(jan, other, {}), COMMON, model())
+        for other in (joan, joan._replace(multiple="", order=""))
+    )
+
+    assert marked < unmarked - 4
