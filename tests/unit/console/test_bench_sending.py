@@ -25,7 +25,7 @@ destinations:
 """
 FLOW = {
     **dict.fromkeys(("reason", "code", "acknowledgment", "identity"), ""),
-    **dict.fromkeys(("parts", "problems", "lost", "differs"), ()),
+    **dict.fromkeys(("parts", "problems", "lost", "hints", "differs"), ()),
     "state": "processed",
     "outputs": [{"form": "HL7", "destination": "his", "text": "MSH|x", "faults": []}],
 }
