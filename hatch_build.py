@@ -60,9 +60,9 @@ class CompiledBuild(BuildHookInterface):  # type: ignore[type-arg]
         command.build_lib, command.build_temp = f"{FOLDER}/lib", f"{FOLDER}/objects"
         command.ensure_finalized()
         command.run()
-        made = Path(FOLDER, "lib")
         build_data["force_include"] |= {
-            str(path): str(path.relative_to(made)) for path in made.rglob("*.so")
+            path: str(Path(path).relative_to(command.build_lib))
+            for path in command.get_outputs()
         }
         build_data["pure_python"] = False
         build_data["infer_tag"] = True

@@ -205,6 +205,9 @@ _NO_BIRTH: Final = frozenset({"19000101", "19010101", "18000101"})
 _NO_SSN: Final = frozenset(
     {"123456789", "123121234", "078051120", "219099999", "987654321", "111223333"}
 )
+_NO_MAIL: Final = frozenset(
+    ("", "declined", "na", "noemail", "nomail", "none", "noreply", "refused", "unknown")
+)
 _NINE, _FOUR, _TEN, _SHORTEST_PHONE = 9, 4, 10, 7
 _LENGTHS: Final = range(7, 13)
 
@@ -263,6 +266,14 @@ def clean_phone(text: str) -> str:
     return number
 
 
+def clean_email(text: str) -> str:
+    """Return an address in lower case; ``""`` for one that stands for having none."""
+    whole = text.strip().lower()
+    name, _, place = whole.partition("@")
+    words = ("".join(filter(str.isalnum, each)) for each in (name, place.split(".")[0]))
+    return "" if not _NO_MAIL.isdisjoint(words) else whole
+
+
 def _ssn(pid: Segment) -> tuple[str, str]:
     found = clean_ssn(pid.text(19))
     if any(found):
@@ -277,7 +288,7 @@ def _telecom(pid: Segment) -> tuple[str, str]:
     for each in (*pid.repetitions(13), *pid.repetitions(14)):
         first = each.text()
         mail = each.text(4) or (first if "@" in first else "")
-        email = email or mail.strip().lower()
+        email = email or clean_email(mail)
         if not mail and not phone:
             phone = clean_phone(first or each.text(6) + each.text(7) or each.text(12))
     return phone, email

@@ -9,6 +9,7 @@ from engine.identity.traits import (
     Kind,
     Traits,
     clean_birth,
+    clean_email,
     clean_phone,
     clean_ssn,
     plain,
@@ -81,6 +82,13 @@ def test_a_placeholder_ssn_is_missing(text):
 @pytest.mark.parametrize("text", ["9999999999", "123", "5555555556"[:6]])
 def test_a_placeholder_phone_is_missing(text):
     assert clean_phone(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["none@none.com", "No-Email@clinic.example", "ann@noemail.org", "declined"]
+)
+def test_a_placeholder_email_is_missing(text):
+    assert clean_email(text) == ""
 
 
 @pytest.mark.parametrize(
