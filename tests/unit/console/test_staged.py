@@ -108,11 +108,11 @@ def test_a_decision_on_its_own_leaves_what_is_staged(web, numbers):
 @pytest.mark.parametrize(
     ("staged", "reason", "said"),
     [
-        ("", "seen", "nothing is staged"),
+        ("", "seen", "Nothing is staged"),
         ("1.same", " ", "needs a reason"),
         ("1.perhaps", "seen", "is written 12.same"),
         ("x.same", "seen", "is written 12.same"),
-        (",".join(f"{n}.same" for n in range(1, 52)), "seen", "at most 50"),
+        (",".join(f"{n}.same" for n in range(1, 52)), "seen", "At most 50"),
     ],
 )
 def test_what_cannot_be_carried_out_is_said(web, staged, reason, said):
