@@ -14,7 +14,7 @@ ALIKE: Final = 0.6
 LONGEST: Final = 4
 """More characters than these in one place are marked, but not spelt out."""
 
-MOST: Final = 3
+MOST: Final = 2
 """More places than these are no slip of a finger."""
 
 
