@@ -20,6 +20,7 @@ from statistics import median, quantiles
 import httpx
 from sqlalchemy import insert
 
+from engine.channels.collector import collect_rarely
 from engine.channels.queries.directory import Directory
 from engine.console.permissions import Permission
 from engine.console.site import create_app
@@ -217,6 +218,7 @@ def weights() -> None:
 if __name__ == "__main__":
     MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     CHANNELS = int(sys.argv[2]) if len(sys.argv) > 2 else 500  # noqa: PLR2004 - its place
+    collect_rarely()  # as the console's process does
     weights()
     asyncio.run(overview(CHANNELS))
     asyncio.run(person_search(MESSAGES))

@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from engine.channels.alerts.watch import Watch
 from engine.channels.arguments import read_arguments
 from engine.channels.clock import utc_now
+from engine.channels.collector import collect_rarely
 from engine.channels.format.load import Site, load_site
 from engine.channels.logs import configure_logs, latest
 from engine.channels.opening import open_when_there
@@ -212,4 +213,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     os.nice(NICER)
+    collect_rarely()
     sys.exit(main())
