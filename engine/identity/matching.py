@@ -17,7 +17,7 @@ from engine.identity.placeholders import (
     Placeholder,
     learned,
     meant,
-    without_common,
+    without_crowded,
 )
 from engine.identity.similarity import Levels, compare
 from engine.identity.traits import Kind, Traits
@@ -90,8 +90,9 @@ def rank(
     ]
     if not found:
         return Ranking()
-    news = learned(meant(traits, index), found, index)
-    traits = without_common(traits, found, index)
+    traits = meant(traits, index)
+    news = learned(traits, found, index)
+    traits = without_crowded(traits, found)
     counts = counted(traits, index, model)
     matches = [match(traits, record, counts, model) for record in found]
     return replace(ranked(traits, matches, model), learned=news)

@@ -50,8 +50,12 @@ def meant(traits: Traits, index: PatientIndex) -> Traits:
 def without_common(
     traits: Traits, found: Collection[SourceRecord], index: PatientIndex
 ) -> Traits:
+    """Return the traits without values that mean nothing, learned or crowded."""
+    return without_crowded(meant(traits, index), found)
+
+
+def without_crowded(traits: Traits, found: Collection[SourceRecord]) -> Traits:
     """Return the traits without values that mean nothing among these candidates."""
-    traits = meant(traits, index)
     place = traits[_PLACE]
     if _crowded(each for each in found if each.traits[_PLACE] == place):
         traits = traits._replace(number="", street="")
