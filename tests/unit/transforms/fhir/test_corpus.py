@@ -26,8 +26,7 @@ from tests.shared_data import shared
 
 CONTEXT = MapContext(site="corpus")
 SAMPLE = 1 if os.environ.get("INTEROP_TEST__SIZE") == "full" else 40
-"""Every so many messages meet the slow pydantic models; at full size, all of them."""
-"""Every so manieth message also goes through the slow validator."""
+"""Every so manieth message also goes through the slow validator; at full size, all."""
 
 
 def well_formed():
