@@ -13,6 +13,7 @@ from engine.store.index_checks import faults
 from engine.store.moves import Request, move
 from engine.store.patient_changes import apply
 from engine.store.patients import PatientCache, SqlPatientIndex, mint, shipped
+from engine.store.person_numbers import persons_called
 from tests.builders import adt_patient
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -56,6 +57,10 @@ class Hospital:
 
     def person(self, number, authority="HOSP"):
         return self.record(number, authority).person
+
+    def named(self, handle):
+        with self.database.reading() as connection:
+            return persons_called(connection, handle)
 
     def open_tasks(self):
         with self.database.reading() as connection:

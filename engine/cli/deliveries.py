@@ -97,15 +97,17 @@ def parked_command() -> None:
 @click.option("--person", default="", help="Enterprise identifier.")
 def list_parked(person: str) -> None:
     """List parked persons, longest first, and what waits behind each."""
+    from engine.identity.enterprise_identifier import handle_of
     from engine.store import queues
 
     with store() as database, database.reading() as connection:
         lanes = queues.parked(connection, person=person)
-    columns = ["person", "channel", "destination", "delivery", "since", "behind"]
+    columns = ["person", "handle", "channel", "destination", "delivery", "since"]
     emit(
         (
             {
                 "person": lane.person,
+                "handle": handle_of(lane.person),
                 "channel": lane.channel,
                 "destination": lane.destination,
                 "delivery": lane.delivery_id,
@@ -117,7 +119,7 @@ def list_parked(person: str) -> None:
             }
             for lane in lanes
         ),
-        [*columns, "sentence"],
+        [*columns, "behind", "sentence"],
     )
 
 

@@ -15,16 +15,19 @@ if TYPE_CHECKING:
     from engine.identity.index import SourceRecord
     from engine.store.person_search import Found, Search
 
-PERSON_COLUMNS = ["person", "record", "authority", "name", "birth", "sex"]
+PERSON_COLUMNS = ["person", "handle", "record", "authority", "name", "birth", "sex"]
 _NARROWER = "add a given name, --birth, --phone or --ssn"
 
 
 def person_row(record: "SourceRecord") -> Row:
     """Return a record as a line of output, its patient data masked."""
+    from engine.identity.enterprise_identifier import handle_of
+
     traits = record.traits
     name = " ".join(filter(None, (traits.family, traits.given, traits.middle)))
     return {
         "person": record.person,
+        "handle": handle_of(record.person),
         "record": record.number,
         "authority": record.authority,
         "name": masked(name),
@@ -37,23 +40,30 @@ def person_row(record: "SourceRecord") -> Row:
 @click.argument("person")
 @confidential_option
 def show_command(person: str, confidential: str) -> None:
-    """Show the records of a person."""
-    from engine.store import links
+    """Show the records of a person, named by enterprise identifier or handle.
+
+    Where several persons have the handle, it shows them all.
+    """
+    from engine.store import links, person_numbers
     from engine.store.patients import SqlPatientIndex
 
     with store() as database:
         sees = admitted(database, confidential)
         with database.reading() as connection:
             index = SqlPatientIndex(connection, database.sealer)
-            today = links.resolved(connection, person)
-            found = index.members(today)
-            if not sees and links.confidential(connection, [today]):
-                found = []
+            named = person_numbers.persons_called(connection, person)
+            today = named or [links.resolved(connection, person)]
+            if not sees:
+                hidden = links.confidential(connection, today)
+                today = [each for each in today if each not in hidden]
+            found = [record for each in today for record in index.members(each)]
     if not found:
         hint = "a confidential one needs --confidential REASON"
         raise Stop(f"there is no person {person}", Exit.PROBLEMS, hint)
-    if today != person:
-        note(f"{person} was merged into {today}")
+    if len(today) > 1:
+        note(f"{len(today)} persons are called {person}: tell them apart by their data")
+    elif not named and today != [person]:
+        note(f"{person} was merged into {today[0]}")
     emit((person_row(each) for each in found), PERSON_COLUMNS)
 
 
@@ -117,6 +127,7 @@ def unidentified_command(days: int) -> None:
     They stand alone until an update under their number, a merge or a person says who
     they are.
     """
+    from engine.identity.enterprise_identifier import handle_of
     from engine.store.quality import unidentified
 
     with store() as database, database.reading() as connection:
@@ -124,6 +135,7 @@ def unidentified_command(days: int) -> None:
     rows = (
         {
             "person": each.person,
+            "handle": handle_of(each.person),
             "record": each.record,
             "authority": each.authority,
             "since": each.since,
@@ -131,7 +143,7 @@ def unidentified_command(days: int) -> None:
         }
         for each in found
     )
-    emit(rows, ["person", "record", "authority", "since", "days"])
+    emit(rows, ["person", "handle", "record", "authority", "since", "days"])
 
 
 @click.command("ask", cls=Command)

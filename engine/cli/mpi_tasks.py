@@ -78,7 +78,7 @@ def _list(
         )
     columns = [
         "id", "category", "reason", "waiting", "asked", "assignee", "due_at",
-        "opened_at", "person", "candidates",
+        "opened_at", "person", "handle", "candidates",
     ]  # fmt: skip
     emit(({**task_row(each), "waiting": held} for each, held in found), columns)
     if found:
@@ -273,6 +273,8 @@ def _numbers(said: object) -> tuple[int, ...]:
 
 def task_row(task: "Task") -> Row:
     """Return a task as a line of output; it holds no patient data."""
+    from engine.identity.enterprise_identifier import handle_of
+
     return {
         "id": task.id,
         "category": str(task.category),
@@ -281,6 +283,7 @@ def task_row(task: "Task") -> Row:
         "held": task.held,
         "opened_at": task.opened_at,
         "person": task.person,
+        "handle": handle_of(task.person),
         "record": task.record,
         "message": task.message,
         "candidates": [

@@ -32,6 +32,7 @@ from engine.console.surroundings import (
     surroundings,
 )
 from engine.identity.decision import MEANINGS, Reason
+from engine.identity.enterprise_identifier import handle_of
 from engine.store import sessions
 from engine.store.sessions import Session
 
@@ -107,6 +108,7 @@ def _environment() -> Environment:
         "moment": moment,
         "clock": clock,
         "day_of": day_of,
+        "person": person,
         "issuer": issuer,
         "age": _age,
         "count": count,
@@ -137,6 +139,9 @@ _STATE: Final = Markup(
     '<span class="state %s"><span aria-hidden="true">%s</span>%s</span>'
 )
 _BECAUSE: Final = Markup("%s <code>%s</code>")
+_PERSON: Final = Markup(
+    '<span class="mono">%s</span> <span class="muted nowrap">%s</span>'
+)
 _FORMS: Final = {FHIR_JSON: "FHIR", HL7: "HL7 v2", CDA_XML: "C-CDA"}
 _SKEW: Final = timedelta(seconds=1)
 _CELL: Final = Markup('<span id="%s">%s</span>')
@@ -195,6 +200,11 @@ def issuer(context: Context, key: str) -> str:
     spoken = surroundings(context["request"]).directory.spoken
     name, _ = spoken.get(key, ("", ""))
     return name or key
+
+
+def person(eid: str) -> Markup:
+    """Return an enterprise identifier with the handle people say, or a hyphen."""
+    return _PERSON % (eid, handle_of(eid)) if eid else Markup("-")
 
 
 def because(reason: str) -> str:

@@ -16,6 +16,7 @@ from nicknames import NickNamer
 from sqlalchemy import Connection, select, text
 
 from engine.identity.blocking import CANDIDATES, ROWS_PER_KEY
+from engine.identity.enterprise_identifier import BITS, identifier_of
 from engine.identity.index import Identifier, SourceRecord
 from engine.identity.registration import Registration
 from engine.identity.traits import Traits, unpacked
@@ -28,20 +29,14 @@ from engine.store.plain_sql import fetcher
 from engine.store.read_ahead import ReadAhead
 from engine.store.seal import Sealer
 
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_BITS: Final = 65
 _NUMBERS_AT_ONCE: Final = 32
 _IDENTITY_LOCK: Final = 7309476
 ALL_RECORDS: Final = 0
 
 
 def mint() -> str:
-    """Return an enterprise identifier: 65 random bits that mean nothing.
-
-    Crockford's base 32 has no letters that are read wrongly aloud.
-    """
-    number = secrets.randbits(_BITS)
-    return "".join(_ALPHABET[number >> place & 31] for place in range(0, _BITS, 5))
+    """Return an enterprise identifier that was never used."""
+    return identifier_of(secrets.randbits(BITS))
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Numbers and persons: whom a number leads to, and which numbers a person has.
+"""Numbers and persons: whom a number or a handle leads to, and a person's numbers.
 
 Spec:
     identity.md 11 (ITI-9, ITI-83) and 14 (M08).
@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
+from engine.identity.enterprise_identifier import called
 from engine.identity.index import Identifier
 from engine.store.links import resolved
 from engine.store.patient_tables import (
@@ -49,6 +50,9 @@ _NUMBERS: Final = (
     .order_by(identifier.c.state, identifier.c.record, identifier.c.key)
 )
 _KNOWN: Final = select(person.c.eid).where(person.c.eid == bindparam("eid"))
+_CALLED: Final = select(person.c.eid).where(
+    person.c.eid.between(bindparam("first"), bindparam("last"))
+)
 _AUTHORITIES: Final = select(authority.c.key)
 
 
@@ -78,6 +82,14 @@ def person_today(connection: Connection, eid: str) -> str:
     if connection.execute(_KNOWN, {"eid": eid}).first() is None:
         return ""
     return resolved(connection, eid)
+
+
+def persons_called(connection: Connection, handle: str) -> list[str]:
+    """Return whom a handle means, today's persons; mostly one."""
+    if (meant := called(handle)) is None:
+        return []
+    found = connection.execute(_CALLED, meant._asdict()).scalars()
+    return sorted({resolved(connection, eid) for eid in found.all()})
 
 
 def authorities(connection: Connection) -> frozenset[str]:

@@ -2,20 +2,32 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from threading import Barrier
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import sqlite
 
 from engine.errors import IllegalTransitionError
-from engine.identity import Outcome, Reason, decide
+from engine.hl7 import parse
+from engine.identity import Outcome, Reason, decide, registration_of
+from engine.identity.enterprise_identifier import handle_of
 from engine.identity.person import LinkKind
-from engine.store import patient_views, patients, person_lists, quality, read_ahead
+from engine.store import (
+    patient_views,
+    patients,
+    person_lists,
+    person_numbers,
+    quality,
+    read_ahead,
+)
 from engine.store.audit import Order
 from engine.store.moves import Request, move
 from engine.store.patient_changes import apply
 from engine.store.patients import shipped
+from tests.builders import adt_patient
 from tests.databases import BOTH, empty_database
 from tests.hospital import NOON, Hospital
 
@@ -293,6 +305,22 @@ def test_M08_a_retired_identifier_resolves_however_far(hospital):
     assert set(seen.retired) == {people[0], people[1]}
 
 
+def test_a_handle_leads_to_everybody_whose_identifier_begins_alike(hospital):
+    own, alike, after = "7KQ2M9XB4T0VW", "7KQ2M9ZZZZZZZ", "7KQ2MA0000000"
+    for eid, name in ((own, "Ada"), (alike, "Beatrix"), (after, "Mary")):
+        message = parse(adt_patient(name, given=name))
+        read = registration_of(message, hospital.reading, partial(str, eid), 1)
+        hospital.take(read.registration)
+
+    both = hospital.named(handle_of(own))
+    hospital.move(LinkKind.MERGE, source=own, target=after)
+
+    assert both == [own, alike]
+    assert hospital.named(handle_of(own)) == [alike, after]
+    assert hospital.named(handle_of(after)) == [after]
+    assert hospital.named("lusab-babad") == hospital.named("Ada") == []
+
+
 def test_the_export_has_one_line_for_each_message(hospital):
     person = hospital.send("1", control_id="A").enterprise_id
     hospital.send("2", birth="19800301", control_id="B")
@@ -357,6 +385,7 @@ def test_M06_the_tables_are_the_fold_of_the_events_after_any_moves(tmp_path, ste
         (patients._records(3), 3),
         (read_ahead._asked("key, record", "block", 3), 3),
         (read_ahead._asked("key", "identifier", 3), 3),
+        (str(person_numbers._CALLED.compile(dialect=sqlite.dialect())), 2),
     ],
 )
 def test_the_hot_statements_use_their_indexes(tmp_path, sql, values):
@@ -368,7 +397,7 @@ def test_the_hot_statements_use_their_indexes(tmp_path, sql, values):
 
     database.close()
     assert any(step.startswith("SEARCH") for step in steps)
-    whole = {"r", "i", "block", "identifier", "name_count"}
+    whole = {"r", "i", "block", "identifier", "name_count", "person"}
     assert whole.isdisjoint(step.removeprefix("SCAN ") for step in steps)
 
 

@@ -2,10 +2,24 @@
 
 from datetime import datetime
 
+from pydantic import computed_field
+
 from engine.console.api.models import Shown
+from engine.identity.enterprise_identifier import handle_of
 
 
-class TaskRow(Shown):
+class Called(Shown):
+    """Something of one person, who has a handle beside the identifier."""
+
+    person: str
+
+    @computed_field
+    def handle(self) -> str:
+        """How people say the enterprise identifier, or ""; several may share it."""
+        return handle_of(self.person)
+
+
+class TaskRow(Called):
     """One doubt about who is who, as the queue lists it: no patient data."""
 
     id: int
@@ -13,7 +27,6 @@ class TaskRow(Shown):
     reason: str
     state: str
     record: int
-    person: str
     message: int
     opened_at: datetime
     due_at: datetime | None
@@ -32,21 +45,19 @@ class Line(Shown):
     bits: float
 
 
-class Candidate(Shown):
+class Candidate(Called):
     """One record a doubt is about, and why; patient data."""
 
     record: int
-    person: str
     bits: float
     headline: str
     lines: list[Line]
 
 
-class Record(Shown):
+class Record(Called):
     """What one source says of a person, by name of the value; patient data."""
 
     record: int
-    person: str
     authority: str
     values: dict[str, str]
 
@@ -107,6 +118,7 @@ class Person(Shown):
     """One person of the index; patient data. ``retired`` identifiers lead here."""
 
     eid: str
+    handle: str
     retired: list[str]
     golden: list[Golden]
     records: list[Record]

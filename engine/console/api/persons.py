@@ -38,6 +38,7 @@ from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.console.queries.encounters import encounters_of
 from engine.console.surroundings import caller, surroundings
+from engine.identity.enterprise_identifier import handle_of
 from engine.identity.registration import Category
 from engine.store import (
     patient_views,
@@ -267,6 +268,7 @@ def _person(found: PersonView) -> person_models.Person:
     groups = list(found.golden.chosen)
     return person_models.Person(
         eid=found.eid,
+        handle=handle_of(found.eid),
         retired=list(found.retired),
         golden=[
             person_models.Golden(

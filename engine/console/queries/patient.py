@@ -212,7 +212,7 @@ def open_tasks(
 
 
 def find(patients: SqlPatientIndex, hidden: Sequence[str], number: str) -> list[str]:
-    """Return whom a number leads to, whoever assigned it."""
+    """Return whom a number leads to, whoever assigned it, and who has that handle."""
     known = person_numbers.authorities(patients.connection)
     found = {
         eid
@@ -221,6 +221,7 @@ def find(patients: SqlPatientIndex, hidden: Sequence[str], number: str) -> list[
     }
     if today := person_numbers.person_today(patients.connection, number):
         found.add(today)
+    found.update(person_numbers.persons_called(patients.connection, number))
     return sorted(found - set(hidden))
 
 

@@ -6,9 +6,12 @@ import pytest
 from sqlalchemy import update
 
 from engine.cli.invocation import Exit
+from engine.identity.enterprise_identifier import handle_of
 from engine.store import audit, links, patient_tables
 from engine.store.moves import person_of
 from tests.sites import site_with_doubt
+
+RECORD = patient_tables.record
 
 
 @pytest.fixture
@@ -252,6 +255,37 @@ def test_an_unknown_person_is_a_problem(site):
     assert site.run("mpi", "show", "NOBODY").exit_code == Exit.PROBLEMS
     moved = site.run("mpi", "merge", "NOBODY", "NONE", "--reason", "x", "--yes")
     assert moved.exit_code == Exit.PROBLEMS
+
+
+def test_a_person_is_shown_by_the_handle_people_say(site, task):
+    (shown,) = rows(site.run("mpi", "show", task["handle"]))
+
+    assert shown["person"] == task["person"]
+    assert shown["handle"] == task["handle"] == handle_of(task["person"])
+
+
+def test_of_persons_with_one_handle_all_are_shown(site, task):
+    person, other = task["person"], task["candidates"][0]["person"]
+    alike = person[:7] + other[7:]
+    with site.database("console").engine() as connection:
+        for table, column in ((patient_tables.person, "eid"), (RECORD, "person")):
+            change = update(table).where(table.c[column] == other)
+            connection.execute(change.values({column: alike}))
+
+    result = site.run("mpi", "show", task["handle"])
+
+    assert {row["person"] for row in rows(result)} == {person, alike}
+    assert f"2 persons are called {task['handle']}" in result.stderr
+
+
+def test_a_handle_shows_no_confidential_person(site, task):
+    with site.database("console").engine() as connection:
+        connection.execute(update(patient_tables.person).values(confidential=1))
+
+    hidden = site.run("mpi", "show", task["handle"])
+
+    assert hidden.exit_code == Exit.PROBLEMS
+    assert "there is no person" in hidden.stderr
 
 
 def test_the_export_has_a_line_for_each_message_that_touched_a_person(site, task):

@@ -9,6 +9,7 @@ import pytest
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.identity.decision import Ruling
+from engine.identity.enterprise_identifier import handle_of
 from engine.identity.person import LinkKind
 from engine.store import audit, links, moves, search, worklist
 from engine.store.deliveries import Turn, claim_heads
@@ -44,6 +45,12 @@ def person_of(web, eid):
         return lookup.search.patients.members(eid)[0]
 
 
+def called(eid):
+    """Return how pages name a person."""
+    handle = f'<span class="muted nowrap">{handle_of(eid)}</span>'
+    return f'<span class="mono">{eid}</span> {handle}'
+
+
 def acts(web, action):
     with web.database.reading() as connection:
         rows = audit.rows(connection, web.database.sealer)
@@ -58,6 +65,7 @@ def test_every_part_of_a_person_has_an_address_and_is_audited_first(web):
     family = person_of(web, eid).traits.family
     assert family in pages["identity"].text
     assert "only value" in pages["identity"].text
+    assert called(eid) in pages["identity"].text
     assert 'href="/messages/1"' in pages["timeline"].text
     assert '<th scope="row">FHIR</th>' in pages["documents"].text
     assert len(acts(web, "view")) == len(TABS)
@@ -117,7 +125,7 @@ def test_a_doubt_that_names_somebody_confidential_is_not_told_of_the_other(web):
     assert "Open doubt" in all_of_them.browse(f"/patients/{open_one}").text
 
 
-@pytest.mark.parametrize("by", ["family", "number", "eid", "nothing"])
+@pytest.mark.parametrize("by", ["family", "number", "eid", "handle", "nothing"])
 def test_a_person_is_found_and_the_question_stands_in_no_address(web, by):
     known, eid = web.signed_in(), persons(web)[0]
     traits = person_of(web, eid).traits
@@ -127,6 +135,7 @@ def test_a_person_is_found_and_the_question_stands_in_no_address(web, by):
         "family": {"family": traits.family, "birthdate": queries.day(traits.birth)},
         "number": {"number": number},
         "eid": {"number": eid},
+        "handle": {"number": handle_of(eid)},
         "nothing": {"family": "Nobodyatall", "birthdate": "1961-05-07"},
     }[by]
     place = known.submit("/patients", **asked).headers["location"]
@@ -159,7 +168,7 @@ def test_a_person_merged_away_opens_the_survivor_and_says_by_whom(web):
         index.flush()
     page = known.browse(f"/patients/{goes}").text
 
-    assert f'<span class="mono">{goes}</span> was merged into this person' in page
+    assert f"{called(goes)} was merged into this person" in page
     assert "by kim: same" in page
     assert (
         'href="/messages/2"' in known.browse(f"/patients/{stays}", "tab=timeline").text
