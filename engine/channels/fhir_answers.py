@@ -6,7 +6,10 @@ Spec:
 
 import json
 import re
+from codecs import BOM_UTF8
 from typing import Final
+
+import orjson
 
 from engine.channels.posting import classify
 from engine.errors import AmbiguousError, DeliveryError, PermanentError
@@ -17,8 +20,11 @@ from engine.transforms.fhir.mapped import Element
 MAX_ISSUES: Final = 3
 _CODE: Final = re.compile(r"[a-z][a-z-]{1,30}")
 _ELEMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*|\[\d+\])*")
+_NAME: Final = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
 _STATUS: Final = re.compile(r"[1-5]\d\d")
 _SEVERAL: Final = 412
+_MOST_DIGITS: Final = 18
+"""So many fit into 64 bits, whatever they are."""
 
 
 def statuses(body: bytes) -> list[int]:
@@ -80,12 +86,22 @@ def _issue(issue: Element) -> str:
 
 
 def read(body: bytes) -> Element:
-    """Return a JSON object, ``{}`` where there is none; decimals keep their digits."""
+    """Return a JSON object, ``{}`` where there is none; decimals keep their digits.
+
+    What it holds can be sent back: `json` also takes NaN, half a surrogate pair and
+    whole numbers beyond 64 bits, which `write_json` does not.
+    """
+    content = body.removeprefix(BOM_UTF8)
     try:
-        found = json.loads(body, parse_float=Digits) if body else {}
+        orjson.loads(content)
+        found = json.loads(content, parse_float=Digits, parse_int=_whole)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _whole(text: str) -> int | Digits:
+    return int(text) if len(text) <= _MOST_DIGITS else Digits(text)
 
 
 def held_in(searchset: object, query: str) -> Held | None:
@@ -96,7 +112,7 @@ def held_in(searchset: object, query: str) -> Held | None:
         query: what was asked for, ``Patient?identifier=...``.
 
     Raises:
-        AmbiguousError: it is no answer to a search.
+        AmbiguousError: it is no answer to a search, or what was found no resource.
         PermanentError: there are several; which of them is meant nobody can say.
     """
     kind = query.partition("?")[0]
@@ -113,4 +129,9 @@ def held_in(searchset: object, query: str) -> Held | None:
     if len(found) > 1:
         sentence = f"several {kind} resources have the identifier of one"
         raise PermanentError(sentence, f"http-{_SEVERAL}", status=_SEVERAL)
-    return Held(f"{kind}/{found[0].get('id')}", found[0]) if found else None
+    if not found:
+        return None
+    if not all(map(_NAME.fullmatch, found[0])):
+        sentence = f"the server's {kind} has names that no FHIR resource has"
+        raise AmbiguousError(sentence, "unreadable-answer")
+    return Held(f"{kind}/{found[0].get('id')}", found[0])

@@ -3,7 +3,9 @@
 Guided by coverage, for longer: ``make fuzz TARGET=deframe SECONDS=600``.
 """
 
+import json
 import re
+from xml.etree.ElementTree import Element, tostring
 
 import pytest
 from hypothesis import given, settings
@@ -11,67 +13,46 @@ from hypothesis import strategies as st
 
 from tests.edge_ledger import ROOT
 from tests.faults.fuzzed.targets import TARGETS, timed
+from tests.faults.fuzzed.words import MEMBERS, TAGS, VALUES, WORDS
 
-WORDS = {
-    "deframe": [b"\x0b", b"\x1c", b"\r", b"\x1c\r", b"MSH|", b"\n", b"\x0b\x0b"],
-    "er7_message": [
-        *(b"|", b"^", b"~", b"\\", b"&", b"\r", b"\n", b"\r\n", b"PID|", b"OBX|1|NM|"),
-        *(
-            b'""',
-            b"\\X0D\\",
-            b"2.5.1",
-            b"ADT^A01",
-            b"\xe9",
-            b"\x1b$B",
-            b"UNICODE UTF-8",
-        ),
-    ],
-    "escape": [b"\\", b"\\F\\", b"\\X41\\", b"\\.br\\", b"\\C2842\\", b"\xc3\xa9"],
-    "charset": [b"\x1b$B", b"\x1b(B", b"0l", b"\xa4\xa4", b"\xff\xfe", b"\xef\xbb\xbf"],
-    "expression": [
-        *(b"PID-5.1", b" == ", b'"A"', b"(", b")", b" and ", b" not ", b"1.5", b", "),
-        *(b"lower(", b"startswith(", b"PID-3[*]", b" in ", b"'", b"#", b" if ", b"^"),
-    ],
-    "channel": [
-        *(
-            b"source:\n",
-            b"  mllp: {port: 2575}\n",
-            b"destinations:\n",
-            b"  - name: x\n",
-        ),
-        *(
-            b"    file: {path: out}\n",
-            b"edit:\n",
-            b"  - set: PID-8\n",
-            b"    to: ",
-            b'"',
-        ),
-        *(
-            b"&a ",
-            b"*a",
-            b"!!python/object:x ",
-            b"? ",
-            b"[",
-            b"}",
-            b"\t",
-            b"\xe9",
-            b"<<: ",
-        ),
-    ],
-    "batch": [
-        b"FHS|^~\\&|",
-        b"BHS|^~\\&|",
-        b"MSH|^~\\&|",
-        b"BTS|2",
-        b"FTS|1",
-        b"\r",
-        b"\n",
-    ],
-    "answer": [
-        *(b"MSH|^~\\&|H|H|E|E|2030||ACK|1|P|2.5.1", b"\rMSA|", b"AA|", b"CA|", b"AE|"),
-        *(b"MSG1", b"MSG", b"\r", b"|", b"ERR|||207|F", b"\n", b"^"),
-    ],
-    "attachment": [b"%PDF-1.7", b"=", b"QUJD", b" ", b"\r\n", b"<script>", b"\x00"],
+NAMES = st.sampled_from(MEMBERS)
+TEXTS = st.sampled_from(VALUES) | st.text(max_size=4)
+SCALARS = TEXTS | st.booleans() | st.none() | st.integers() | st.floats()
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6)
+    ),
+    max_leaves=30,
+)
+
+
+def element(tag, marks, text, inner):
+    made = Element(tag, marks)
+    made.text, made.tail = text, text
+    made.extend(inner)
+    return made
+
+
+PLAIN = st.from_regex(r"[\t\n -\ud7ff\ue000-\ufffd]{0,4}", fullmatch=True)
+MARKS = st.dictionaries(
+    st.sampled_from(["root", "extension", "value", "code", "use", "colSpan"]),
+    st.sampled_from([*VALUES, "HP", "2", "urn:x"]),
+)
+NODES = st.recursive(
+    st.builds(element, st.sampled_from(TAGS), MARKS, PLAIN, st.just([])),
+    lambda inner: st.builds(
+        element, st.sampled_from(TAGS), MARKS, PLAIN, st.lists(inner, max_size=4)
+    ),
+    max_leaves=40,
+)
+WELL_FORMED = {
+    "cda": st.lists(NODES, max_size=4).map(lambda all_: b"".join(map(tostring, all_))),
+    "fhir_json": st.builds(
+        lambda tree, kind: json.dumps({**tree, "resourceType": kind}).encode(),
+        st.dictionaries(NAMES, TREES, max_size=12),
+        st.sampled_from(["Patient", "Patient", "Parameters", "Bundle"]),
+    ),
 }
 
 
@@ -87,6 +68,17 @@ def test_F18_no_bytes_break_a_reader(name):
         timed(target, data)
 
     any_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(WELL_FORMED))
+def test_F18_nothing_well_formed_breaks_a_reader(name):
+    @settings(max_examples=300, deadline=None)
+    @given(data=WELL_FORMED[name])
+    def any_tree(data):
+        timed(TARGETS[name], data)
+
+    any_tree()
 
 
 def test_F18_every_target_is_fuzzed_at_night():

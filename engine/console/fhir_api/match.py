@@ -35,7 +35,7 @@ GRADE: Final = EXTENSION + "match-grade"
 async def match(request: Request) -> Response:
     """Answer with the persons alike; nothing of the index is written (M04)."""
     asked = await resource_in(request)
-    patient, only_certain, count = _parameters(asked)
+    patient, only_certain, count = parameters_in(asked)
     found = await run_in_threadpool(_alike, request, traits_in(patient))
     wanted = {Grade.CERTAIN} if only_certain else set(Grade) - {Grade.CERTAINLY_NOT}
     graded = [each for each in found if each.grade in wanted][:count]
@@ -44,16 +44,19 @@ async def match(request: Request) -> Response:
     return told(searchset(entries, len(entries), {}))
 
 
-def _parameters(asked: Element) -> tuple[Element, bool, int]:
+def parameters_in(asked: Element) -> tuple[Element, bool, int]:
     """Return the Patient, ``onlyCertainMatches`` and ``count``.
 
     A bare Patient is taken too, as some clients send it.
+
+    Raises:
+        Refusal: there is no Patient, or the count is none.
     """
     if asked.get("resourceType") == "Patient":
         return asked, False, DEFAULT_COUNT
     listed = asked.get("parameter")
     named = {
-        one.get("name"): one
+        str(one.get("name")): one
         for one in (listed if isinstance(listed, list) else ())
         if isinstance(one, dict)
     }

@@ -54,8 +54,10 @@ _TIMES: Final = frozenset({"birthTime", "effectiveTime", "low", "high"})
 _TIME: Final = re.compile(
     r"(\d{4}(?:\d\d){0,2})(?:(?<=\d{8})(\d{2}(?:\d\d){0,2}(?:\.\d+)?))?([+-]\d{4})?"
 )
-_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Controls of terminals and of writing direction: they could hide what is said."""
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+"""Controls of terminals, lines and writing direction: they could hide what is said."""
 _BREAKING: Final = frozenset({"paragraph", "tr", "item", "br", "caption", "list"})
 
 PEOPLE: Final = "h:recordTarget/h:patientRole"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 from engine.transforms.fhir.history import HISTORIES, Fact, past_of, recorded
 from engine.transforms.fhir.mapped import Element
@@ -199,7 +199,7 @@ def parts_of(resource: Element) -> Parts:
         if element in _DERIVED:
             continue
         shape = _shape(kind, element)
-        if shape.member is not None and isinstance(value, list):
+        if shape.member is not None and _gathers(value):
             for one in value:
                 part = found.setdefault(f"{shape.name}#{shape.member(one)}", [])
                 assert isinstance(part, list)
@@ -211,6 +211,11 @@ def parts_of(resource: Element) -> Parts:
             assert isinstance(whole, dict)
             whole[element] = value
     return found
+
+
+def _gathers(value: object) -> TypeGuard[list[Element]]:
+    """Whether it is a list of objects; what a server holds may be anything."""
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def whole_of(
@@ -288,9 +293,8 @@ def _telecom(part: Element) -> str:
 def _participant(part: Element) -> str:
     """Return the codes of the first type, in words that any JSON writer agrees on."""
     kinds = part.get("type")
-    kind = kinds[0] if isinstance(kinds, list) and kinds else {}
-    codings = kind.get("coding")
-    return " ".join(map(_identity, codings if isinstance(codings, list) else ()))
+    codings = kinds[0].get("coding") if _gathers(kinds) and kinds else ()
+    return " ".join(map(_identity, codings if _gathers(codings) else ()))
 
 
 def _identity(coding: Element) -> str:

@@ -7,14 +7,31 @@ exception through that is not declared: hypothesis and atheris run the same func
 import base64
 import itertools
 import time
+import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, Final
 
+import orjson
+from lxml import html
+
 from engine.channels.destinations.mllp import judge
+from engine.channels.fhir_answers import (
+    batch_failure,
+    held_in,
+    outcome_in_words,
+    read,
+    statuses,
+)
 from engine.channels.format.load import load_site
+from engine.channels.patient_feed import CARRIER, asked_for, opened
+from engine.channels.patient_feed import enclosed as enclosed_patient
+from engine.channels.patient_pid import traits_in
+from engine.console.fhir_api.answers import Refusal
+from engine.console.fhir_api.match import parameters_in
 from engine.errors import (
     ConfigurationError,
     DeliveryError,
@@ -31,13 +48,24 @@ from engine.hl7.delimiters import STANDARD
 from engine.hl7.escapes import decode, encode
 from engine.hl7.framing import Block, BlockReader
 from engine.hl7.masking import mask
+from engine.identity.traits import traits_of
+from engine.transforms.ccda import incoming
 from engine.transforms.ccda.attachments import Attachment, body, plain_text
+from engine.transforms.ccda.elements import HL7
+from engine.transforms.ccda.enclosing import carried
 from engine.transforms.ccda.facts import Focus
+from engine.transforms.ccda.reading import read_document
+from engine.transforms.ccda.viewing import ELEMENTS, STYLES, to_html, to_lines
 from engine.transforms.expressions import compile_expression
+from engine.transforms.fhir.bundle import write_json
+from engine.transforms.fhir.exchange import onto
+from engine.transforms.fhir.mapped import Element
 from engine.transforms.scope import Scope
 from tests.builders import er7, msh
 from tests.ccda_facts import SITE
 from tests.channel_files import context
+from tests.fakes import NOON
+from tests.fed_patients import ANN, SYSTEM
 
 SECONDS_PER_KB: Final = 0.02
 """CPU seconds; twenty times the figure of `faults.md`, for tools that watch a run."""
@@ -172,13 +200,111 @@ def attachment(data):
         assert cause
 
 
+def cda(data):
+    """A document that came in is refused with a cause, or shown with nothing live."""
+    whole = data.startswith((b"<", b"PK"))
+    content = data if whole else _DOCUMENT % data
+    try:
+        for each in split_messages(carried(content, NOON)) or [content]:
+            message = incoming.opened(parse(each))
+            assert parse(message.encode()).encode() == message.encode()
+            traits = [traits_of(pid) for pid in message.all("PID")]
+            assert len(traits) <= 1
+        root = read_document(content)
+    except (ParseError, TransformError):
+        return
+    _shown(root)
+
+
+def _shown(root):
+    """A page and lines of a document hold nothing live."""
+    for element in html.document_fromstring(to_html(root)).iter():
+        assert element.tag in SHOWN
+        assert SHOWN_WITH.issuperset(element.attrib)
+    lines = "".join(line for _, line in to_lines(root))
+    assert not _HIDING.intersection(map(unicodedata.category, lines))
+    assert not _TURNING.intersection(map(unicodedata.bidirectional, lines))
+
+
+_DOCUMENT: Final = b'<ClinicalDocument xmlns="%s">%%s</ClinicalDocument>' % HL7.encode()
+_HIDING: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING: Final = frozenset(
+    ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+)
+SHOWN: Final = frozenset(
+    (*ELEMENTS.values(), *STYLES.values(), "html", "head", "meta", "title", "body")
+) | {"h1", "h2", "h3", "h4", "h5", "h6", "div", "pre", "br", "ul", "ol", "u", "span"}
+SHOWN_WITH: Final = frozenset(
+    ("border", "cellspacing", "cellpadding", "colspan", "rowspan")
+) | {"charset", "http-equiv", "content"}
+
+
+def fhir_json(data):
+    """A Patient fed is kept whole; what a server or a client sends breaks nothing."""
+    content = data if data[:1] in {b"{", b"["} else _PATIENT % data
+    about = asked_for(f"{SYSTEM}|1")
+    assert about is not None
+    kept = enclosed_patient(content, about, NOON, "C1")
+    message = parse(kept.message)
+    [carrier] = message.all(CARRIER)
+    assert base64.b64decode(carrier.text(3, 5)) == content
+    try:
+        pid, refusal = opened(message).first("PID"), ""
+    except TransformError as error:
+        pid, refusal = None, str(error)
+    assert refusal == kept.refusal
+    assert refusal or pid is not None
+    if pid is not None:
+        traits_of(pid)
+    _client_sends(content)
+    _server_answers(content)
+
+
+_PATIENT: Final = b'{"resourceType":"Patient",%s}'
+
+
+def _client_sends(content):
+    """A question is refused with a cause, or has traits."""
+    try:
+        asked = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return
+    if not isinstance(asked, dict):
+        return
+    try:
+        patient, _, count = parameters_in(asked)
+    except Refusal:
+        return
+    assert count > 0
+    traits_in(patient)
+
+
+def _server_answers(content):
+    """An answer has a meaning or a declared error; what a server has can be told it."""
+    outcome_in_words(content)
+    batch_failure(content)
+    with suppress(DeliveryError):
+        statuses(content)
+    found = read(content)
+    entry = {"resource": {**found, "resourceType": "Patient"}}
+    searchset = {"type": "searchset", "entry": [entry]}
+    with suppress(DeliveryError):
+        held = held_in(searchset, "Patient?identifier=1")
+        assert held is not None
+        ours: Element = {"resourceType": "Patient", **ANN}
+        told = onto(held, ours, frozenset({"name", "gender"}), {})
+        assert orjson.loads(write_json(told))["gender"] == ANN["gender"]
+    with suppress(DeliveryError):
+        held_in(found, "Patient?identifier=1")
+
+
 Target = Callable[[bytes], None]
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
     {
         each.__name__: each
         for each in (
             *(deframe, er7_message, escape, charset, expression, channel, batch),
-            *(answer, attachment),
+            *(answer, attachment, cda, fhir_json),
         )
     }
 )

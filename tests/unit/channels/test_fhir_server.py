@@ -429,3 +429,34 @@ def test_only_matches_of_the_type_asked_for_count():
     answer = {"type": "searchset", "entry": found}
 
     assert held_in(answer, "Patient?identifier=a|1") is None
+
+
+def searchset(resource):
+    return {"type": "searchset", "entry": [{"resource": resource}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"resourceType": "Patient", "language": "\\ud800"}',
+        b'{"resourceType": "Patient", "x": NaN}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_could_not_be_sent_back_is_no_answer(content):
+    assert read(content) == {}
+
+
+def test_a_mark_of_byte_order_and_digits_beyond_64_bits_are_kept():
+    found = read(
+        b'\xef\xbb\xbf{"a": 123456789012345678901234567890, "b": 7, "c": 1.50}'
+    )
+
+    assert write_json(found) == b'{"a":123456789012345678901234567890,"b":7,"c":1.50}'
+
+
+def test_a_resource_with_names_that_no_fhir_resource_has_is_ambiguous():
+    with pytest.raises(AmbiguousError, match="names that no FHIR resource has"):
+        held_in(
+            searchset({"resourceType": "Patient", "identifier#1": []}), "Patient?a=b"
+        )

@@ -204,6 +204,7 @@ def test_M20_a_confidential_person_is_absent_and_the_grades_do_not_betray_it(
         ({"resourceType": "Parameters"}, (400, "required")),
         ({"parameter": [{"name": "resource", "resource": {}}]}, (400, "required")),
         ({"parameter": "Doe"}, (400, "required")),
+        ({"parameter": [{"name": ["resource"]}]}, (400, "required")),
     ],
 )
 def test_a_match_that_asks_for_nobody_is_refused(web, body, told):
