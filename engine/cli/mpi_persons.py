@@ -83,7 +83,7 @@ def search_command(confidential: str, limit: int, **wanted: str) -> None:
     is the probability that the person is meant.
     """
     from engine.identity.criteria import Criteria, cleaned
-    from engine.store.family_names import FamilyNames
+    from engine.store.name_lists import Names
     from engine.store.patients import SqlPatientIndex, shipped
     from engine.store.person_search import Search
 
@@ -96,7 +96,7 @@ def search_command(confidential: str, limit: int, **wanted: str) -> None:
         sees = admitted(database, confidential)
         with database.reading() as connection:
             index = SqlPatientIndex(connection, database.sealer, reads_only=True)
-            asked = Search(index, shipped(), FamilyNames(), sees)
+            asked = Search(index, shipped(), Names(), sees)
             found = _likeliest(asked, criteria, limit)
     rows = ({**person_row(f.record), "score": round(f.score, 4)} for f in found)
     emit(rows, [*PERSON_COLUMNS, "score"])

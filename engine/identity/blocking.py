@@ -4,7 +4,7 @@ Spec:
     identity.md 3.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import product
@@ -81,6 +81,20 @@ def asked_texts(criteria: Criteria) -> dict[str, str]:
     return {}
 
 
+def asked_pairs(givens: Iterable[str], families: Iterable[str]) -> set[str]:
+    """Return how names sound together, of which whoever has two of them has one."""
+    first = {_sound_given(name) for name in givens}
+    last = {_sound_family(name) for name in families}
+    return {"|".join(sorted(pair)) for pair in product(first, last)}
+
+
+def ranges(nears: Iterable[str], secret: bytes) -> list[tuple[int, int]]:
+    """Return the lowest and the highest key of records that share something."""
+    half = _begun(secret, _HALF_BYTES)
+    lows = (_number(half, near) << _HALF_BITS for near in nears)
+    return sorted((low, low | _LOWER) for low in lows)
+
+
 def _born(birth: str, initial: str) -> list[str]:
     """Return the keys of everybody born on a day, their given name begun if known."""
     if initial in _LETTERS and initial:
@@ -137,7 +151,15 @@ def _whole_name(pair: str, given: str, family: str) -> str:
 
 def _pair(given: str, family: str) -> str:
     """Return how two names sound, whichever comes first."""
-    return "|".join(sorted((phonetic(given)[:3], phonetic(family)[:4])))
+    return "|".join(sorted((_sound_given(given), _sound_family(family))))
+
+
+def _sound_given(given: str) -> str:
+    return phonetic(given)[:3]
+
+
+def _sound_family(family: str) -> str:
+    return phonetic(family)[:4]
 
 
 def number_texts(traits: Traits) -> dict[str, str]:

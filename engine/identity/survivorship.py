@@ -7,6 +7,7 @@ Spec:
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from engine.identity.index import Identifier
@@ -88,8 +89,24 @@ def golden(sources: Sequence[SourceValues], ranks: Sequence[str] = ()) -> Golden
     )
 
 
+_Read = Callable[[Traits], tuple[str, ...]]
+
+
+def _reader(traits: Sequence[str]) -> _Read:
+    """Return what reads some traits at once: it is asked for every person shown."""
+    places = [Traits._fields.index(trait) for trait in traits]
+    if len(places) > 1:
+        return itemgetter(*places)
+    return itemgetter(slice(places[0], places[0] + 1))
+
+
+_READERS: Final[Mapping[str, _Read]] = {
+    group: _reader(traits) for group, traits in _GROUPS.items()
+}
+
+
 def _values(group: str, source: SourceValues) -> tuple[str, ...]:
-    return tuple(getattr(source.traits, trait) for trait in _GROUPS[group])
+    return _READERS[group](source.traits)
 
 
 def _chosen(
@@ -100,7 +117,7 @@ def _chosen(
     if not left:
         return None
     deciding = "only value"
-    if _differ(group, left):
+    if len(left) > 1 and _differ(group, left):
         for name, worth in _rules(group, left, ranks):
             best = max(worth(source) for source in left)
             narrowed = [source for source in left if worth(source) == best]

@@ -51,8 +51,10 @@ from engine.store.edited_tables import edited_copy
 from engine.store.factors import context as of_factor
 from engine.store.key_tables import key_use
 from engine.store.key_use import context as of_key
+from engine.store.name_lists import context_of
 from engine.store.patient_tables import (
     family_name,
+    given_name,
     identifier,
     record,
     record_version,
@@ -194,7 +196,8 @@ _SEALED: Final = (
     _sealed(task, "evidence", lambda row: f"task|{row.id}"),
     _sealed(task, "note", lambda row: f"note|{row.id}"),
     _sealed(task_comment, "content", lambda row: f"comment|{row.task}|{row.number}"),
-    _sealed(family_name, "name", lambda row: f"family|{row.key.hex()}"),
+    _sealed(family_name, "name", lambda row: context_of("family", row.key)),
+    _sealed(given_name, "name", lambda row: context_of("given", row.key)),
     _sealed(table_change, "content", lambda row: f"table_change|{row.id}|"),
     _sealed(config_revision, "content", lambda row: reason_of_revision(row.id)),
     _sealed(config_text, "content", lambda row: text_context(row.sha256)),

@@ -19,7 +19,7 @@ from engine.identity.index import Identifier
 from engine.identity.person import fold
 from engine.identity.traits import Traits, unpacked
 from engine.identity.weights import Model
-from engine.store import links
+from engine.store import links, name_lists
 from engine.store.counters import chunks
 from engine.store.family_names import key_of
 from engine.store.patient_changes import counted_names
@@ -59,6 +59,10 @@ _UNSHIELDED: Final = select(person.c.eid).where(
 )
 _BLOCKS: Final = "SELECT 1 FROM engine.block WHERE record = ? AND key IN"
 _NAMED: Final = "SELECT 1 FROM engine.family_record WHERE key = ? AND record = ?"
+_LISTED: Final = {
+    trait: f"SELECT 1 FROM engine.{table.name} WHERE key = ?"  # noqa: S608 - a table's name
+    for trait, table in name_lists.LISTS.items()
+}
 _RECORDS: Final = select(
     record.c.id, record.c.person, record.c.identifying, record.c.traits
 )
@@ -143,7 +147,7 @@ def _traits(patients: SqlPatientIndex, row: Row[*tuple[Any, ...]]) -> Traits | N
 def _is_found(
     patients: SqlPatientIndex, number: int, traits: Traits, model: Model
 ) -> bool:
-    """Whether every block key of a record leads to it, and its family name does."""
+    """Whether all keys lead to a record, and its names are in the lists of names."""
     if traits.isolated:
         return True
     wanted = block_keys(traits, model.formal, patients.secret)
@@ -152,10 +156,22 @@ def _is_found(
         rows = patients.fetch(f"{_BLOCKS} ({marks})", (number, *some))
         if len(rows) != len(some):
             return False
-    if not traits.family:
-        return True
-    named = (key_of(patients.sealer, traits.family), number)
-    return bool(patients.fetch(_NAMED, named))
+    return _is_named(patients, number, traits)
+
+
+def _is_named(patients: SqlPatientIndex, number: int, traits: Traits) -> bool:
+    """Whether both names of a record are listed, and the family name leads to it."""
+    sealer = patients.sealer
+    if traits.family:
+        named = (key_of(sealer, traits.family), number)
+        if not patients.fetch(_NAMED, named):
+            return False
+    names = {"family": traits.family, "given": traits.given}
+    return all(
+        patients.fetch(_LISTED[trait], (name_lists.digest_of(sealer, trait, name),))
+        for trait, name in names.items()
+        if name
+    )
 
 
 def _numbers(patients: SqlPatientIndex) -> Iterator[str]:

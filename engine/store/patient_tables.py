@@ -147,16 +147,23 @@ placeholder = Table(
 name_count = Table("name_count", ENGINE, row_id("key"), number("records"))
 """How many records have a name (a keyed hash); key 0 counts all records."""
 
-family_name = Table(
-    "family_name",
-    ENGINE,
-    digest("key", primary_key=True),
-    number("record"),
-    sealed("name"),
-    Index("family_name_by_record", "record"),
-    sqlite_with_rowid=False,
-)
-"""Every family name once, for questions with ``*``; ``record`` is the first with it."""
+
+def _names(table: str) -> Table:
+    """Return a table with every name once; ``record`` is the first that has it."""
+    return Table(
+        table,
+        ENGINE,
+        digest("key", primary_key=True),
+        number("record"),
+        sealed("name"),
+        Index(f"{table}_by_record", "record"),
+        sqlite_with_rowid=False,
+    )
+
+
+family_name = _names("family_name")
+given_name = _names("given_name")
+"""Names for questions with ``*``; ``key`` is the keyed hash of the name."""
 
 family_record = Table(
     "family_record",

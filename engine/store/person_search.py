@@ -1,18 +1,19 @@
 """Persons by what is known of them: the question behind PDQ, PDQm and ``$match``.
 
 Nothing here writes. Every question starts from keyed hashes: identifiers, block keys
-of the matcher, family names. What those lead to is opened and compared until a page is
+of the matcher, names. What those lead to is opened and compared until a page is
 full.
 
 Spec:
     identity.md 11 and 14 (M04, M20).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from engine.identity.blocking import asked_texts, hashed
+from engine.identity.blocking import asked_pairs, asked_texts, hashed, ranges
 from engine.identity.criteria import WILD, Criteria
 from engine.identity.grading import Graded, graded, posterior
 from engine.identity.index import SourceRecord
@@ -20,7 +21,8 @@ from engine.identity.matching import counted, enough, keys_of, match
 from engine.identity.traits import Traits
 from engine.identity.weights import Model
 from engine.store import links
-from engine.store.family_names import FamilyNames, holders, key_of
+from engine.store.family_names import holders, key_of
+from engine.store.name_lists import NameList, Names
 from engine.store.patients import COLUMNS, SqlPatientIndex
 
 SORTED: Final = 50
@@ -29,7 +31,11 @@ SORTED: Final = 50
 MOST_COMPARED: Final = 5_000
 """Records opened for one question; it must say more when that finds too few."""
 
+MOST_PAIRS: Final = 500
+"""Pairs of sounds looked up for the beginnings of two names; more are half a city."""
+
 _PAGE: Final = 100
+_NEAR: Final = "SELECT DISTINCT record FROM engine.block WHERE key BETWEEN ? AND ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Search:
 
     patients: SqlPatientIndex
     model: Model
-    names: FamilyNames
+    names: Names
     confidential: bool = False
 
     def hidden(self, persons: Collection[str]) -> frozenset[str]:
@@ -171,10 +177,21 @@ class Search:
         """Return the records worth opening; None where nothing narrows them down."""
         if texts := asked_texts(criteria):
             return self._sharing(hashed(texts, self.patients.secret))
-        family = criteria.wanted.get("family", "")
-        if family.strip(WILD):
-            return self._named(family)
-        return None
+        family, given = (criteria.wanted.get(each, "") for each in ("family", "given"))
+        if not family.strip(WILD):
+            return None
+        families = self._like(self.names.family, family)
+        if given.strip(WILD):
+            givens = self._like(self.names.given, given)
+            pairs = asked_pairs(givens, families)
+            if len(pairs) <= MOST_PAIRS:
+                return self._paired(sorted(pairs))
+        return self._named(families)
+
+    def _like(self, names: NameList, wanted: str) -> Sequence[str]:
+        if WILD not in wanted:
+            return (wanted,)
+        return names.like(self.patients.connection, self.patients.sealer, wanted)
 
     def _sharing(self, keys: Sequence[int]) -> Iterator[list[int]]:
         marks, after = ", ".join("?" * len(keys)), 0
@@ -191,20 +208,22 @@ class Search:
                 return
             after = found[-1]
 
-    def _named(self, family: str) -> Iterator[list[int]]:
+    def _named(self, families: Iterable[str]) -> Iterator[list[int]]:
         connection, sealer = self.patients.connection, self.patients.sealer
-        names: Sequence[str] = (family,)
-        if WILD in family:
-            names = self.names.like(connection, sealer, family)
-        few: list[int] = []
-        for name in names:
-            for numbers in holders(connection, key_of(sealer, name), _PAGE):
-                few += numbers
-                if len(few) >= _PAGE:
-                    yield few
-                    few = []
-        if few:
-            yield few
+        keys = (key_of(sealer, name) for name in families)
+        return _paged(
+            number
+            for key in keys
+            for numbers in holders(connection, key, _PAGE)
+            for number in numbers
+        )
+
+    def _paired(self, pairs: Iterable[str]) -> Iterator[list[int]]:
+        """Yield whose names sound like one of some pairs: their keys lie together."""
+        fetch, seen = self.patients.fetch, set[int]()
+        for some in ranges(pairs, self.patients.secret):
+            seen.update(row[0] for row in fetch(_NEAR, some))
+        return _paged(iter(sorted(seen)))
 
     def _opened(self, numbers: Iterator[list[int]]) -> Iterator[list[SourceRecord]]:
         """Open records page by page."""
@@ -247,3 +266,8 @@ class Search:
             numbers,
         )
         return map(self.patients.read, rows)
+
+
+def _paged(numbers: Iterator[int]) -> Iterator[list[int]]:
+    while some := list(islice(numbers, _PAGE)):
+        yield some

@@ -10,7 +10,7 @@ from engine.identity.person import LinkKind
 from engine.identity.registration import Category, Policy
 from engine.identity.traits import Kind
 from engine.store import audit, task_work, worklist
-from engine.store.family_names import FamilyNames
+from engine.store.name_lists import Names
 from engine.store.patients import shipped
 from engine.store.person_search import Search
 from tests.databases import BOTH, empty_database
@@ -76,7 +76,7 @@ def hospital(request, tmp_path):
 
 def hidden(hospital, *numbers):
     persons = [hospital.person(number) for number in numbers]
-    names = FamilyNames()
+    names = Names()
     found = hospital.ask(lambda p: Search(p, shipped(), names).hidden(persons))
     return [person in found for person in persons]
 

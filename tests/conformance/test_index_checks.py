@@ -13,6 +13,8 @@ DAMAGE = {
     "block.record": "UPDATE engine.block SET record = 99 WHERE record = 1",
     "block.key": "UPDATE engine.block SET key = key + 1 WHERE record = 1",
     "family_record.key": "UPDATE engine.family_record SET key = 5 WHERE record = 1",
+    "family_name": "DELETE FROM engine.family_name",
+    "given_name": "DELETE FROM engine.given_name",
     "person.eid": "UPDATE engine.person SET eid = eid || 'x' WHERE survivor = ''",
     "a retired person.eid": "UPDATE engine.person SET eid = 'x' WHERE survivor <> ''",
     "person.state": "UPDATE engine.person SET state = 'retired' WHERE survivor = ''",

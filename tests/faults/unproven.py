@@ -41,6 +41,7 @@ PROVEN_OTHERWISE = {
     "engine.factor": _each(_SEALED, "secret"),
     "engine.family_name": _each(_SEALED, "name"),
     "engine.family_record": _each(_ANEW, "key record"),
+    "engine.given_name": _each(_SEALED, "name"),
     "engine.identifier": _each(_ANEW, "authority type value"),
     "engine.kept_answer": _each(_SEALED, "content"),
     "engine.key_use": _each(_SEALED, "number since"),

@@ -19,7 +19,7 @@ from engine.identity.survivorship import SourceValues, golden
 from engine.identity.weights import Model
 from engine.store import person_numbers, resources
 from engine.store.database import Connection, Database
-from engine.store.family_names import FamilyNames
+from engine.store.name_lists import Names
 from engine.store.patients import PatientCache, SqlPatientIndex
 from engine.store.person_numbers import Number
 from engine.store.person_search import Search
@@ -42,7 +42,7 @@ class Directory:
     assigners: Mapping[str, Assigner] = field(default_factory=dict)
     spoken: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     ranks: tuple[str, ...] = ()
-    names: FamilyNames = field(default_factory=FamilyNames)
+    names: Names = field(default_factory=Names)
     cache: PatientCache = field(default_factory=PatientCache)
 
     @contextmanager
