@@ -84,6 +84,13 @@ def test_an_older_store_is_prepared_when_it_is_opened(tmp_path):
                 {"id": number, "kind": kind,
                  "traits": sealer.seal(packed, f"record|{number}")},
             )  # fmt: skip
+    for schema, revision in zip(SCHEMAS, ("0005", "0029"), strict=True):
+        with backend.engine.begin() as connection:
+            backend.prepare(connection)
+            schema_version.migrate(connection, schema, sealer, revision)
+    with backend.engine.begin() as connection:
+        damage = "UPDATE engine.record SET traits = x'00' WHERE id = 3"
+        connection.execute(text(damage))
     backend.close()
 
     store = open_database(f"sqlite:///{tmp_path}", KEY)

@@ -58,6 +58,7 @@ def _opened(connection: sa.Connection, sealer: Sealer) -> Iterator[tuple[int, st
     after = 0
     while rows := connection.execute(page.where(record.c.id > after)).all():
         for row in rows:
-            traits = sealer.open(bytes(row.traits), f"record|{row.id}")
-            yield row.id, traits.decode()
+            held = sealer.open_undamaged(bytes(row.traits or b""), f"record|{row.id}")
+            if held is not None:  # what is damaged is told by `interop store verify`
+                yield row.id, held.decode()
         after = rows[-1].id
