@@ -12,6 +12,7 @@ Spec:
 import base64
 import re
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 import orjson
@@ -27,9 +28,10 @@ from engine.transforms.fhir.checks import check_resource
 from engine.transforms.fhir.definitions import elements
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.systems import IDENTIFIER_TYPE, SSN, is_absolute
+from engine.transforms.fhir.xml_form import from_xml
 
 CARRIER: Final = "ZFR"
-_FORM: Final = "fhir+json"
+MOST_BYTES: Final = 1 << 20
 _REPLACED: Final = "replaced-by"
 _REFERENCE: Final = "Patient?identifier="
 _PROTECTED: Final = frozenset({"R", "V"})
@@ -44,6 +46,13 @@ _KNOWN: Final = frozenset(
     (*_READ, "resourceType", "id", "meta", "text", "language", "_birthDate")
 )
 """What a message says, or what says nothing about a patient."""
+
+
+class Form(StrEnum):
+    """How a resource is written; the subtype of its media type."""
+
+    JSON = "fhir+json"
+    XML = "fhir+xml"
 
 
 class Fed(NamedTuple):
@@ -82,7 +91,13 @@ def asked_for(query: str) -> Identifier | None:
     return Identifier(system, "", value)
 
 
-def enclosed(content: bytes, about: Identifier, at: datetime, name: str) -> Enclosed:
+def enclosed(
+    content: bytes,
+    about: Identifier,
+    at: datetime,
+    name: str,
+    form: Form = Form.JSON,
+) -> Enclosed:
     """Return the message that says what a Patient says; a refused one is kept in it.
 
     A resource that tells when it was changed is known by its content, so that sent
@@ -93,9 +108,10 @@ def enclosed(content: bytes, about: Identifier, at: datetime, name: str) -> Encl
         about: the number it was addressed by.
         at: aware time of the message.
         name: MSH-10 where the content gives none.
+        form: how the resource is written.
     """
     try:
-        fed, refusal = read(content, about), ""
+        fed, refusal = read(content, about, form), ""
     except TransformError as error:
         fed, refusal = Fed({}, ()), str(error)
     event = "A40^ADT_A39" if fed.survivor else "A31^ADT_A05"
@@ -109,7 +125,7 @@ def enclosed(content: bytes, about: Identifier, at: datetime, name: str) -> Encl
         f"MSH|^~\\&|FHIR||||{stamp}||ADT^{event}|{name}|P|2.5.1||||||UNICODE UTF-8",
         f"EVN||{said}",
         *_patient(fed),
-        f"{CARRIER}|1|{encode(addressed, STANDARD)}|^application^{_FORM}^Base64^{held}",
+        f"{CARRIER}|1|{encode(addressed, STANDARD)}|^application^{form}^Base64^{held}",
     )
     return Enclosed(("\r".join(segments) + "\r").encode(), refusal)
 
@@ -123,14 +139,14 @@ def opened(message: Message) -> Message:
         TransformError: nothing was written, as the resource cannot be read; its reason.
     """
     for carrier in message.all(CARRIER):
-        if carrier.text(3, 3) != _FORM:
+        if carrier.text(3, 3) not in set(Form):
             continue
-        content = _held(carrier)
+        form, content = Form(carrier.text(3, 3)), _held(carrier)
         about = asked_for(carrier.text(2))
         if about is not None and message.first("PID") is None:
-            read(content, about)
+            read(content, about, form)
         message.remove(carrier)
-        if rest := _rest(content):
+        if rest := _rest(content, form):
             sentence = f"stays in the resource received: {', '.join(rest)}"
             message.findings.append(Finding("patient-rest", "PID", sentence))
     return message
@@ -144,14 +160,14 @@ def _held(carrier: Segment) -> bytes:
         return b""
 
 
-def read(content: bytes, about: Identifier) -> Fed:
+def read(content: bytes, about: Identifier, form: Form = Form.JSON) -> Fed:
     """Return what a Patient says of the number it was addressed by.
 
     Raises:
         TransformError: it is no Patient of FHIR R4, is about another number, or says in
             two ways who it is; no value of it is repeated.
     """
-    patient = _patient_in(content)
+    patient = _patient_in(content, form)
     _check(patient)
     numbers = _numbers(patient, about)
     return Fed(patient, numbers, _survivor(patient, about), _said_at(patient))
@@ -169,9 +185,16 @@ def _patient(fed: Fed) -> list[str]:
     return found
 
 
-def _patient_in(content: bytes) -> Element:
+def _patient_in(content: bytes, form: Form) -> Element:
+    found: object
     try:
-        found = orjson.loads(content)
+        if form is Form.XML:
+            found = from_xml(content, MOST_BYTES)
+        else:
+            found = orjson.loads(content)
+    except TransformError as error:
+        sentence = f"the body is not a resource in XML: {error}"
+        raise TransformError(sentence, "patient-unreadable") from None
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
@@ -297,10 +320,10 @@ def _is_protected(patient: Element) -> bool:
     return any(one.get("code") in _PROTECTED for one in labels)
 
 
-def _rest(content: bytes) -> list[str]:
+def _rest(content: bytes, form: Form) -> list[str]:
     """Return the elements of a readable resource that the message has no place for."""
     try:
-        patient = _patient_in(content)
+        patient = _patient_in(content, form)
     except TransformError:
         return []
     known = elements("Patient")

@@ -16,16 +16,26 @@ from typing_extensions import override
 
 from engine.channels.accept import Reply
 from engine.channels.format.cda_site import engine_version
-from engine.channels.patient_feed import asked_for, enclosed
+from engine.channels.patient_feed import MOST_BYTES, Form, asked_for, enclosed
 from engine.channels.posts import OK, REFUSED, UNREADABLE, Post, Posted, status_of
 from engine.hl7 import parse
+from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.xml_form import to_xml
 
-MOST_BYTES: Final = 1 << 20
-JSON: Final = frozenset({"application/fhir+json", "application/json", ""})
+_FORMS: Final = {
+    "": Form.JSON, "application/fhir+json": Form.JSON, "application/json": Form.JSON,
+    "application/fhir+xml": Form.XML, "application/xml": Form.XML, "text/xml": Form.XML,
+}  # fmt: skip
+"""Media types of what is sent, and of the answers that are asked for."""
+
 _PATIENT: Final = "/Patient"
 _METADATA: Final = "/metadata"
 _NUMBER: Final = b"identifier"
 _UNSUPPORTED: Final = 415
+_STAYS: Final = (
+    "removing a patient is not offered, for the index never forgets a number: "
+    "send the Patient replaced by another one, or have its record moved by a person"
+)
 _TOO_LONG: Final = 413
 _ISSUES: Final = {
     401: "login", 405: "not-supported", 413: "too-long", 415: "not-supported",
@@ -44,27 +54,30 @@ class Patients(Post):
         """Answer one request, now or once the Patient is on disk."""
         if request.path.endswith(_METADATA.encode()):
             return self.unwelcome(request, b"GET") or self._capability(request)
+        if request.method == b"DELETE":
+            request.setHeader(b"Allow", self.method)
+            return self.unwelcome(request, b"DELETE") or self.say(request, 405, _STAYS)
         return super().render(request)
 
     @override
     def say(self, request: Posted, status: int, sentence: str) -> bytes:
         """Return an OperationOutcome with one sentence."""
         request.setResponseCode(status)
-        request.setHeader(b"Content-Type", b"application/fhir+json")
         good = status == OK
         issue = {
             "severity": "information" if good else "error",
             "code": "informational" if good else _ISSUES.get(status, "invalid"),
             "diagnostics": sentence,
         }
-        return orjson.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
+        return _written(request, {"resourceType": "OperationOutcome", "issue": [issue]})
 
     @override
     def take(self, request: Posted, body: bytes) -> bytes | int:
         """Journal the message that says what the Patient says, then answer."""
-        kind = (request.getHeader(b"Content-Type") or b"").partition(b";")[0]
-        if kind.decode("latin-1").strip().lower() not in JSON:
-            return self.say(request, _UNSUPPORTED, "send application/fhir+json")
+        form = _form_of(request)
+        if form is None:
+            sentence = "send application/fhir+json or application/fhir+xml"
+            return self.say(request, _UNSUPPORTED, sentence)
         if len(body) > MOST_BYTES:
             return self.say(request, _TOO_LONG, "a Patient of at most 1 MB is taken")
         numbers = request.args.get(_NUMBER, [])
@@ -75,7 +88,7 @@ class Patients(Post):
             )
             return self.say(request, UNREADABLE, sentence)
         intake = self.intake
-        found = enclosed(body, about, intake.now(), intake.new_control_id())
+        found = enclosed(body, about, intake.now(), intake.new_control_id(), form)
         request.refusal = found.refusal
         return super().take(request, found.message)
 
@@ -95,14 +108,14 @@ class Patients(Post):
 
     def _capability(self, request: Posted) -> bytes:
         """Return what is done here, as a CapabilityStatement."""
-        request.setHeader(b"Content-Type", b"application/fhir+json")
         patient = {
             "type": "Patient",
             "interaction": [{"code": "update"}],
             "conditionalUpdate": True,
             "searchParam": [{"name": "identifier", "type": "token"}],
         }
-        return orjson.dumps(
+        return _written(
+            request,
             {
                 "resourceType": "CapabilityStatement",
                 "status": "active",
@@ -111,7 +124,25 @@ class Patients(Post):
                 "software": {"name": "Interop Engine", "version": engine_version()},
                 "implementation": {"description": "Patient identity feed, ITI-104"},
                 "fhirVersion": "4.0.1",
-                "format": ["json"],
+                "format": ["json", "xml"],
                 "rest": [{"mode": "server", "resource": [patient]}],
-            }
+            },
         )
+
+
+def _form_of(request: Posted) -> Form | None:
+    """Return how the body is written, None where we do not read that."""
+    return _FORMS.get(_media_type(request.getHeader(b"Content-Type")))
+
+
+def _media_type(header: bytes | None) -> str:
+    return (header or b"").partition(b";")[0].decode("latin-1").strip().lower()
+
+
+def _written(request: Posted, resource: Element) -> bytes:
+    """Return an answer in the form that is asked for, else in that of the body."""
+    asked = (request.getHeader(b"Accept") or b"").split(b",")
+    wanted = (_FORMS.get(_media_type(each)) for each in asked if each)
+    form = next(filter(None, wanted), None) or _form_of(request) or Form.JSON
+    request.setHeader(b"Content-Type", f"application/{form}".encode())
+    return to_xml(resource) if form is Form.XML else orjson.dumps(resource)

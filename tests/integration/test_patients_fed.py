@@ -9,6 +9,7 @@ from engine.channels.format.load import load_site
 from engine.channels.processing.assemble import lines_of
 from engine.channels.processing.trial import bench
 from engine.failpoint import ENABLED, POINT
+from engine.store import audit
 from tests.edge_ledger import EdgeProcess, free_port
 from tests.fed_patients import SYSTEM, fed, replaced, resource
 
@@ -87,6 +88,8 @@ def test_a_patient_goes_through_its_channel_as_a_message_does(line):
         place.put(fed(maiden, "m94").message)
         merged = place.put(fed(replaced("m94", "994"), "m94").message)
         refused = place.put(fed(resource(gender="F")).message)
+        with place.database.reading() as connection:
+            acts = audit.rows(connection, place.database.sealer)
 
     [delivery] = first.outcome.deliveries
     entries = orjson.loads(delivery.content)["entry"]
@@ -101,6 +104,13 @@ def test_a_patient_goes_through_its_channel_as_a_message_does(line):
     assert b"ZFR" not in delivery.content
     assert merged.outcome.state == "processed"
     assert merged.outcome.person == first.outcome.person
+    assert [(row.act.action, row.act.subject) for row in acts[::-1]] == [
+        ("feed.create", "message 1"),
+        ("feed.create", "message 2"),
+        ("merge", f"person {first.outcome.person}"),
+        ("feed.update", "message 3"),
+    ]
+    assert {row.act.detail for row in acts} <= {"", "TOLD_BY_SENDER"}
     failure = refused.outcome.failure
     assert failure is not None
     assert (refused.outcome.state, failure.code) == ("error", "patient-unreadable")

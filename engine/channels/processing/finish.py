@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from engine.channels.format.channel import Channel, Destination
+from engine.channels.processing.fed import fed
 from engine.channels.processing.identify import identify
 from engine.channels.processing.latest import latest
 from engine.channels.processing.outcomes import outcome, visibly
@@ -81,9 +82,14 @@ def _finished(prepared: Prepared, desk: Desk, view: View) -> Finished:
     decision = identify(
         prepared, channel.identity, desk.reading, desk.model, view.index, view.mint
     )
-    if decision is not None and decision.held:
-        return Finished(_held(prepared, channel, decision), decision)
-    return _rendered(prepared, desk, view, decision)
+    if decision is None:
+        return Finished(_rendered(prepared, desk, view, None))
+    if decision.held:
+        done = _held(prepared, channel, decision)
+    else:
+        done = _rendered(prepared, desk, view, decision)
+    done = replace(done, acts=fed(prepared, channel, decision))
+    return Finished(done, decision)
 
 
 def _held(prepared: Prepared, channel: Channel, decision: Decision) -> Outcome:
@@ -95,7 +101,7 @@ def _held(prepared: Prepared, channel: Channel, decision: Decision) -> Outcome:
 
 def _rendered(
     prepared: Prepared, desk: Desk, view: View, decision: Decision | None
-) -> Finished:
+) -> Outcome:
     person = "" if decision is None else decision.enterprise_id
     prepared.context.names = {
         **prepared.context.names,
@@ -122,7 +128,7 @@ def _rendered(
         if each.content_type == FHIR_JSON
     )
     done = outcome(prepared, desk.channel, MessageState.PROCESSED)
-    done = replace(
+    return replace(
         done,
         person=person,
         deliveries=tuple(deliveries),
@@ -130,7 +136,6 @@ def _rendered(
         documents=tuple(work.versions),
         gates=tuple(work.gates),
     )
-    return Finished(done, decision)
 
 
 def work_of(prepared: Prepared, desk: Desk, view: View, person: str) -> Work:

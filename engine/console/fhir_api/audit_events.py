@@ -1,7 +1,8 @@
 """Acts of the audit trail as FHIR AuditEvents.
 
 Spec:
-    FHIR R4 AuditEvent: type, recorded, agent and source are required.
+    FHIR R4 AuditEvent: type, recorded, agent and source are required; IHE PIXm 3.0.4,
+    2:3.104.5.1.2, the events of a patient feed as the manager records them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from datetime import UTC
 from types import MappingProxyType
 from typing import Final
 
+from engine.channels.processing.fed import CREATE, UPDATE
 from engine.console.fhir_api.answers import searchset
 from engine.store.audit import AuditRow
 from engine.transforms.fhir.mapped import Element
@@ -30,6 +32,19 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 """The first word of an act: DICOM PS3.16 CID 400; others are application activity."""
 
+_FEEDS: Final[Mapping[str, str]] = MappingProxyType({CREATE: "C", UPDATE: "U"})
+_CODES: Final = "http://terminology.hl7.org/CodeSystem/"
+_REST: Final = {
+    "system": f"{_CODES}audit-event-type",
+    "code": "rest",
+    "display": "Restful Operation",
+}
+_ITI_104: Final = {
+    "system": "urn:ihe:event-type-code",
+    "code": "ITI-104",
+    "display": "Patient Identity Feed FHIR",
+}
+_IP_ADDRESS: Final = "2"
 _OTHER: Final = ("110100", "Application Activity")
 _READS: Final = frozenset({"view", "reveal", "query", "search", "audit"})
 
@@ -45,7 +60,7 @@ def audit_event(row: AuditRow, site: str) -> Element:
     act = row.act
     kind, _, rest = act.action.partition(".")
     code, display = _TYPES.get(kind, _OTHER)
-    return {
+    event: Element = {
         "resourceType": "AuditEvent",
         "id": str(row.id),
         "type": {"system": _DICOM, "code": code, "display": display},
@@ -56,4 +71,45 @@ def audit_event(row: AuditRow, site: str) -> Element:
         "agent": [{"name": act.actor, "requestor": True}],
         "source": {"site": site, "observer": {"display": f"Interop Engine {site}"}},
         "entity": [{"what": {"display": act.subject}}],
+    }
+    return event | _fed(row, site) if act.action in _FEEDS else event
+
+
+def _fed(row: AuditRow, site: str) -> Element:
+    """Return what tells of a patient that was fed: from whom, to us, about whom.
+
+    The trail keeps a keyed hash of the person, and that is what stands here, too.
+    """
+    act = row.act
+    channel, _, peer = act.actor.rpartition(" ")
+    client = _agent("110153", "Source Role ID", channel)
+    if peer:
+        client["network"] = {"address": peer, "type": _IP_ADDRESS}
+    interaction = act.action.partition(".")[2]
+    return {
+        "type": _REST,
+        "subtype": [
+            {"system": "http://hl7.org/fhir/restful-interaction", "code": interaction},
+            _ITI_104,
+        ],
+        "action": _FEEDS[act.action],
+        "agent": [client, _agent("110152", "Destination Role ID", site)],
+        "entity": [
+            _entity("1", "1", {"identifier": {"value": row.patient}}),
+            _entity("2", "4", {"display": act.subject}),
+        ],
+    }
+
+
+def _agent(role: str, display: str, name: str) -> Element:
+    coding = {"system": _DICOM, "code": role, "display": display}
+    return {"type": {"coding": [coding]}, "who": {"display": name}, "requestor": False}
+
+
+def _entity(kind: str, role: str, what: Element) -> Element:
+    """Return a person (1) who is a patient (1), or a thing (2), a resource (4)."""
+    return {
+        "what": what,
+        "type": {"system": f"{_CODES}audit-entity-type", "code": kind},
+        "role": {"system": f"{_CODES}object-role", "code": role},
     }

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.channels.patient_feed import asked_for, opened
+from engine.channels.patient_feed import Form, asked_for, opened
 from engine.errors import TransformError
 from engine.hl7 import parse
 from engine.identity.confidentiality import is_confidential
 from engine.identity.traits import traits_of
 from engine.transforms.fhir.systems import SSN
 from tests.builders import adt_patient
-from tests.fed_patients import SYSTEM, fed, replaced, resource
+from tests.fed_patients import SYSTEM, fed, in_xml, replaced, resource
 
 PHI = "Mohr"
 OID = SYSTEM.removeprefix("urn:oid:")
@@ -69,6 +69,43 @@ def test_the_resource_stays_in_the_message_and_is_taken_out_to_be_worked_on():
     assert made.all("ZFR") == []
     [finding] = [one for one in made.findings if one.code == "patient-rest"]
     assert finding.text.endswith(": Patient.maritalStatus, Patient.photo, others")
+
+
+def test_the_same_patient_in_xml_says_the_same():
+    told = resource(maritalStatus={"text": "M"}, multipleBirthInteger=2)
+    content = in_xml(told)
+
+    by_json, by_xml = message(told), parse(fed(content, form=Form.XML).message)
+
+    carrier = by_xml.all("ZFR")[0]
+    assert (carrier.text(3, 3), base64.b64decode(carrier.text(3, 5))) == (
+        *("fhir+xml", content),
+    )
+    both = [opened(by_json), opened(by_xml)]
+    assert both[0].text == both[1].text
+    assert both[0].findings == both[1].findings != []
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"<Patient>", "it is not well-formed XML"),
+        (b'<Patient xmlns="http://hl7.org/fhir">Mohr</Patient>', "an attribute"),
+        (b'<!DOCTYPE x><Patient xmlns="http://hl7.org/fhir"/>', "a document type"),
+        (b'<Person xmlns="http://hl7.org/fhir"/>', "the resource is no Patient"),
+        (in_xml(resource()).replace(b"female", b"Mohr"), "a code FHIR does not have"),
+    ],
+)
+def test_xml_that_cannot_be_read_is_kept_and_the_reason_repeats_no_value(content, why):
+    made = fed(content, form=Form.XML)
+
+    kept = parse(made.message)
+    with pytest.raises(TransformError) as caught:
+        opened(kept)
+    assert caught.value.code == "patient-unreadable"
+    assert made.refusal == str(caught.value)
+    assert why in made.refusal
+    assert PHI not in made.refusal
 
 
 def test_a_segment_of_the_same_name_that_is_the_sites_own_is_left_alone():

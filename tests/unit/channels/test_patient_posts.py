@@ -2,13 +2,15 @@
 
 import orjson
 import pytest
+from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from engine.errors import JournalError
 from engine.hl7 import parse
-from tests.fed_patients import SYSTEM, replaced, resource
+from tests.fed_patients import SYSTEM, in_xml, replaced, resource
 from tests.posting import SIGNED, Bench, status
 
 JSON = "Content-Type: application/fhir+json; charset=utf-8\r\n"
+XML = "Content-Type: application/fhir+xml\r\n"
 PLACE = f"/fhir/Patient?identifier={SYSTEM}|994"
 
 
@@ -44,6 +46,29 @@ def test_a_patient_is_answered_once_it_is_on_disk():
     assert outcome(answer)[0] == "informational"
     [arrival] = bench.journal.arrivals
     assert (arrival.message_type, arrival.trigger_event) == ("ADT", "A31")
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        (XML, "xml"),
+        (f"{XML}Accept: application/fhir+json\r\n", "json"),
+        (f"{JSON}Accept: text/html, application/fhir+xml;q=0.9\r\n", "xml"),
+        (f"{JSON}Accept: */*\r\n", "json"),
+    ],
+)
+def test_a_patient_may_come_in_xml_and_the_answer_go_in_the_form_asked_for(
+    headers, wanted
+):
+    bench, patient = feed(), resource()
+    body = in_xml(patient) if XML in headers else orjson.dumps(patient)
+
+    answer = put(bench, body, headers=SIGNED + headers)
+
+    assert status(answer) == 200
+    assert f"Content-Type: application/fhir+{wanted}".encode() in answer
+    assert (b'<issue><severity value="information"/>' in answer) == (wanted == "xml")
+    assert parse(bench.journal.arrivals[0].data)["PID-5.1"] == "Mohr"
 
 
 def test_a_merge_is_known_by_its_trigger_event_already_at_the_door():
@@ -94,7 +119,7 @@ def test_what_could_not_be_stored_is_to_be_sent_again():
         ({"path": "/fhir/Patient"}, 400),
         ({"path": "/fhir/Patient?identifier=994"}, 400),
         ({"path": f"{PLACE}&identifier={SYSTEM}|995"}, 400),
-        ({"headers": f"{SIGNED}Content-Type: application/fhir+xml\r\n"}, 415),
+        ({"headers": f"{SIGNED}Content-Type: application/fhir+turtle\r\n"}, 415),
         ({"patient": b" " * (1 << 20) + b"{}"}, 413),
     ],
 )
@@ -104,6 +129,19 @@ def test_what_is_no_patient_of_this_channel_is_not_stored(request_, wanted):
     answer = put(bench, **{"patient": resource(), **request_})
 
     assert status(answer) == wanted
+    assert bench.journal.arrivals == []
+
+
+def test_a_patient_is_not_removed_and_the_sender_is_told_what_to_do_instead():
+    bench = feed()
+
+    answer = put(bench, b"", method="DELETE")
+    stranger = put(bench, b"", method="DELETE", headers=JSON)
+
+    assert (status(answer), status(stranger)) == (405, 401)
+    assert outcome(answer)[0] == "not-supported"
+    assert b"Allow: PUT" in answer
+    assert "replaced by another one" in outcome(answer)[1]
     assert bench.journal.arrivals == []
 
 
@@ -117,3 +155,5 @@ def test_what_is_done_here_is_told_to_whoever_may_feed():
     [patient] = statement["rest"][0]["resource"]
     assert patient["conditionalUpdate"] is True
     assert (status(told), status(refused)) == (200, 401)
+    assert statement["format"] == ["json", "xml"]
+    CapabilityStatement.model_validate(statement)

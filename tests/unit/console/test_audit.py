@@ -1,9 +1,11 @@
 """S13 Audit, and emergency access that is told at once."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from fhir.resources.R4B.auditevent import AuditEvent
 from sqlalchemy import text
 
 from engine.console.pages import account
@@ -92,6 +94,26 @@ def test_acts_are_exported_as_fhir_audit_events_without_their_details(web):
     assert failed["recorded"] == "2030-01-01T12:00:00.000+00:00"
     assert other["type"]["display"] == "Application Activity"
     assert "10.0.0.1" not in str(found)
+
+
+def test_a_patient_that_was_fed_is_exported_as_iti_104_says(web):
+    fed = Act(NOON, "registry 10.0.0.1", "feed.update", "message 7", patient="P1")
+    write(web, fed)
+
+    answer = web.signed_in(AUDITOR).get("/audit.fhir", action="feed.update").json()
+
+    [event] = (each["resource"] for each in answer["entry"])
+    AuditEvent.model_validate(event)
+    assert (event["type"]["code"], event["action"]) == ("rest", "U")
+    assert [each["code"] for each in event["subtype"]] == ["update", "ITI-104"]
+    client, server = event["agent"]
+    assert client["who"]["display"] == "registry"
+    assert client["network"]["address"] == "10.0.0.1"
+    assert server["type"]["coding"][0]["code"] == "110152"
+    patient, message = event["entity"]
+    assert re.fullmatch("[0-9a-f]{32}", patient["what"]["identifier"]["value"])
+    assert message["what"]["display"] == "message 7"
+    assert "P1" not in str(event)
 
 
 def test_who_viewed_a_patient_is_found_through_messages_and_answers_too(tmp_path):
