@@ -46,6 +46,7 @@ class Bench:
         sockets = cast("IReactorTCP", self.reactor)
         self.web = Web(bind, CREDENTIALS, sockets, max_bytes)
         self.options = options
+        self.now = NOON
 
     def intake(self, wanted):
         outcomes = Outcomes(lambda asked: succeed({}), self.reactor)
@@ -53,7 +54,7 @@ class Bench:
             wanted,
             wanted.name,
             self.journal,
-            lambda: NOON,
+            lambda: self.now,
             lambda: "ID",
             self.notes,
             outcomes,

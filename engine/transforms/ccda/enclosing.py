@@ -86,7 +86,7 @@ def _message(
     about = f"{stamp}||MDM^T02^MDM_T02|{name}|P|2.5.1||||||UNICODE UTF-8"
     segments = (
         f"MSH|^~\\&|{sender}||||{about}",
-        f"EVN||{stamp}",
+        "EVN",  # its time comes later: the same document sent again is the same message
         "TXA|1|",
         f"OBX|1|ED||{number}|^application^{kind}^Base64^{held}||||||F",
     )

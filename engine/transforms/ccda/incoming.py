@@ -135,7 +135,7 @@ class _Carrier:
         self.root = root
 
     def fill(self) -> None:
-        """Write MSH-4, MSH-9, PID, PV1 and TXA."""
+        """Write MSH-4, MSH-9, EVN-2, PID, PV1 and TXA."""
         at = next(
             place
             for place, each in enumerate(self.message.segments)
@@ -147,6 +147,7 @@ class _Carrier:
                 self.message.insert(at, self.message.new_segment(name))
                 at += 1
         self._sender()
+        self.put("EVN-2", self.message["MSH-7"])
         self._patient()
         if visit is not None:
             self._visit()

@@ -114,6 +114,7 @@ def test_the_header_becomes_the_patient_the_visit_and_the_document():
     assert [each.id for each in message.segments] == [
         *("MSH", "EVN", "PID", "PV1", "TXA", "OBX")
     ]
+    assert message["EVN-2"] == message["MSH-7"] != ""
 
 
 def test_a_document_keeps_every_byte():
