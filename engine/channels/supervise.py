@@ -177,7 +177,7 @@ def programs_of(
     for number in range(workers):
         name = f"worker-{number}"
         options = [*shared, "--name", name]
-        worker = _program(name, "engine.channels.worker", options, order=1)
+        worker = _program(name, "engine.channels.worker_process", options, order=1)
         found.append(replace(worker, at_first=("--fresh",)))
     return found
 

@@ -182,6 +182,18 @@ def retry(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> Non
     _move("reprocess", ids, reason, yes=yes, dry_run=dry_run)
 
 
+@messages_command.command("hold")
+@click.argument("ids", nargs=-1, required=True, type=int)
+@move_options
+def hold(ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool) -> None:
+    """Keep messages from going out, and what comes after them, until a release.
+
+    For messages that are not processed yet, have failed, or of which nothing was sent.
+    Unsent deliveries are discarded; a release makes them anew.
+    """
+    _move("hold", ids, reason, yes=yes, dry_run=dry_run)
+
+
 @messages_command.command("release")
 @click.argument("ids", nargs=-1, required=True, type=int)
 @move_options
@@ -246,12 +258,13 @@ def resend(
 def _move(
     what: str, ids: tuple[int, ...], reason: str, *, yes: bool, dry_run: bool
 ) -> None:
-    from engine.store import messages
+    from engine.store import holding, messages
 
     if not confirm(len(ids), f"{what} messages", yes=yes, dry_run=dry_run):
         return
     act = {
         "reprocess": messages.reprocess,
+        "hold": holding.hold,
         "release": messages.release,
         "discard": messages.discard,
     }[what]

@@ -62,13 +62,21 @@ def reprocess(
         IllegalTransitionError: one of them is *received* or *held*, or its content is
             purged.
     """
+    moved = bring_back(connection, sealer, ids, order)
+    note(connection, sealer, moved, MessageEvent.REPROCESS, order)
+    return len(moved)
+
+
+def bring_back(
+    connection: Connection, sealer: Sealer, ids: Collection[int], order: Order
+) -> list[int]:
+    """Do what `reprocess` does, but for the audit rows of these; return them."""
     waiting = set(_behind(connection, ids)).difference(ids)
     moved = _move(connection, ids, MessageEvent.REPROCESS, order)
     drop_unsent(connection, moved, order)
-    _audit(connection, sealer, moved, MessageEvent.REPROCESS, order)
     released = _move(connection, waiting, MessageEvent.RELEASE, order)
-    _audit(connection, sealer, released, MessageEvent.RELEASE, order)
-    return len(moved)
+    note(connection, sealer, released, MessageEvent.RELEASE, order)
+    return moved
 
 
 def release(
@@ -83,7 +91,7 @@ def release(
     """
     wanted = {*ids, *_behind(connection, ids)}
     moved = _move(connection, wanted, MessageEvent.RELEASE, order)
-    _audit(connection, sealer, moved, MessageEvent.RELEASE, order)
+    note(connection, sealer, moved, MessageEvent.RELEASE, order)
     return len(moved)
 
 
@@ -101,9 +109,9 @@ def discard(
     ids = {*ids, *_behind(connection, _batch_heads(connection, ids))}
     waiting = set(_behind(connection, ids)).difference(ids)
     moved = _move(connection, ids, MessageEvent.DISCARD, order)
-    _audit(connection, sealer, moved, MessageEvent.DISCARD, order)
+    note(connection, sealer, moved, MessageEvent.DISCARD, order)
     released = _move(connection, waiting, MessageEvent.RELEASE, order)
-    _audit(connection, sealer, released, MessageEvent.RELEASE, order)
+    note(connection, sealer, released, MessageEvent.RELEASE, order)
     return len(moved)
 
 
@@ -184,13 +192,14 @@ def _refuse_purged(connection: Connection, ids: Sequence[int]) -> None:
         )
 
 
-def _audit(
+def note(
     connection: Connection,
     sealer: Sealer,
     ids: Sequence[int],
     event: MessageEvent,
     order: Order,
 ) -> None:
+    """Write the audit rows of a move."""
     acts = [
         Act(order.now, order.actor, f"message.{event}", f"message {one}", order.reason)
         for one in ids

@@ -38,6 +38,7 @@ _COPIED: Final[dict[Table, str]] = {
     tables.error_group: "channel destination stage class code cause open first_at "
     "last_at",
     tables.held_person: "since",
+    tables.hold_order: "channel actor asked_at",
     tables.lane_join: "until_id",
     tables.lease: "owner epoch until",
     tables.redo: "asked_at tries",

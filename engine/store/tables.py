@@ -151,6 +151,12 @@ redo = Table(
     Index("redo_by_channel", "channel", "message_id"),
 )
 
+hold_order = Table(
+    "hold_order", ENGINE, row_id("message_id"), *words("channel", "actor"),
+    when("asked_at"),
+)  # fmt: skip
+"""Messages that a person wants held, until their worker gets to them."""
+
 held_person = Table(
     "held_person",
     ENGINE,

@@ -21,6 +21,7 @@ from engine.identity.person import LinkKind
 from engine.identity.registration import Category
 from engine.store import links, messages, tasks
 from engine.store.audit import Order
+from engine.store.holding import HELD_BY_PERSON
 from engine.store.message_state import MessageState
 from engine.store.moves import event_of, person_of, written
 from engine.store.patient_tables import TaskState, record, task, task_candidate
@@ -343,10 +344,14 @@ def close(patients: SqlPatientIndex, found: Task, ruling: str, order: Order) -> 
         update(task).where(task.c.id == found.id).values(note=note)
     )
     written(patients, order, f"decide {ruling}", f"task {found.id}")
-    state = patients.connection.execute(
-        select(message.c.state).where(message.c.id == found.message)
-    ).scalar()
-    if found.held and state == MessageState.HELD and not _still_held(patients, found):
+    waits = patients.connection.execute(
+        select(message.c.id).where(
+            message.c.id == found.message,
+            message.c.state == MessageState.HELD,
+            message.c.code != HELD_BY_PERSON,
+        )
+    ).first()
+    if found.held and waits and not _still_held(patients, found):
         messages.release(patients.connection, patients.sealer, [found.message], order)
 
 

@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.channels import edge, worker
+from engine.channels import edge, worker_process
 from engine.channels.format.load import load_site
 from tests.faults.node import await_ports
 from tests.faults.site import Run
 
-MAINS = {"edge": edge.main, "worker": worker.main}
+MAINS = {"edge": edge.main, "worker": worker_process.main}
 
 
 @dataclass

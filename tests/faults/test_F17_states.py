@@ -16,7 +16,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from engine.store import audit, delivery_moves, journal, messages, retention
+from engine.errors import IllegalTransitionError
+from engine.store import audit, delivery_moves, holding, journal, messages, retention
 from engine.store.audit import Order
 from tests.edge_ledger import seeded
 from tests.faults.simulated.peers import Receiver
@@ -49,6 +50,7 @@ class Hospital(RuleBasedStateMachine):
         self.attempts: dict[str, int] = {}
         self.blocks: dict[str, set[str]] = {"ANN": set(), "BOB": set()}
         self.redo: set[str] = set()
+        self.to_hold: set[str] = set()
         self.purged: set[str] = set()
         self.waits_for: dict[str, str] = {}
         self.opened: dict[str, tuple[object, ...]] = {}
@@ -100,6 +102,7 @@ class Hospital(RuleBasedStateMachine):
         for name in (*again, *new):
             self.end(name)
         self.redo.clear()
+        self.to_hold.clear()
 
     def end(self, name):
         """What processing makes of one message."""
@@ -108,6 +111,10 @@ class Hospital(RuleBasedStateMachine):
         self.drop_unsent(name)
         if service == b"ONE":
             self.states[name] = "filtered"
+        elif name in self.to_hold:
+            self.states[name] = "held"
+            self.blocks[person].add(name)
+            self.waits_for.pop(name, None)
         elif service == b"BAD":
             self.states[name] = "error"
             self.blocks[person].add(name)
@@ -186,8 +193,28 @@ class Hospital(RuleBasedStateMachine):
     @rule(data=st.data())
     def release(self, data):
         name = data.draw(st.sampled_from(self.named_states("held")))
+        waiting = self.behind(name)
         self.order(messages.release, self.id_of(name))
-        self.bring_back(name)
+        self.bring_back(name, *waiting)
+
+    @precondition(lambda self: self.named_states("received", "error", "processed"))
+    @rule(data=st.data())
+    def hold(self, data):
+        names = self.named_states("received", "error", "processed")
+        name = data.draw(st.sampled_from(names))
+        later = self.after(name)
+        gone = any(map(self.has_gone, (name, *later)))
+        nothing = self.states[name] == "processed" and "queued" not in self.sent(name)
+        if name in self.to_hold or gone or nothing:
+            self.refused(holding.hold, name)
+        else:
+            waiting = self.behind(name)
+            self.order(holding.hold, self.id_of(name))
+            self.to_hold.add(name)
+            if self.states[name] != "received":
+                for one in (name, *later):
+                    self.drop_unsent(one)
+                self.bring_back(name, *waiting, *later)
 
     @precondition(lambda self: self.named_states("held", "error"))
     @rule(data=st.data())
@@ -239,10 +266,32 @@ class Hospital(RuleBasedStateMachine):
         blocks = sorted(self.blocks[self.world.person[name]], key=self.number)
         return [one for one in blocks if self.number(one) < self.number(name)]
 
+    def sent(self, name):
+        """What became of the documents of this message's latest processing."""
+        latest = self.attempts[name]
+        return {row.state for (one, _, attempt), row in self.rows().items()
+                if (one, attempt) == (name, latest)}  # fmt: skip
+
+    def has_gone(self, name):
+        return self.states[name] != "received" and not self.sent(name).isdisjoint(
+            {"leased", "delivered"}
+        )
+
+    def after(self, name):
+        """The later messages of its person that wait in its lanes, unsent."""
+        rows = {one: row for one, row in self.rows().items() if row.state == "queued"}
+        own = {one[1]: row.id for one, row in rows.items() if one[0] == name}
+        return [] if not own else sorted({
+            one[0] for one, row in rows.items()
+            if one[1] in own and row.id > min(own.values())
+            and self.world.person[one[0]] == self.world.person[name]
+            and self.number(one[0]) > self.number(name)
+        }, key=self.number)  # fmt: skip
+
     def behind(self, name):
         """The messages that were held because of this one."""
         held = self.named_states("held")
-        return [one for one in held if self.waits_for[one] == name]
+        return [one for one in held if self.waits_for.get(one) == name]
 
     def bring_back(self, *names):
         for name in names:
@@ -266,6 +315,10 @@ class Hospital(RuleBasedStateMachine):
         order = Order("kim", world.now(), "asked for by the ward")
         with world.store.engine() as connection:
             move(connection, world.store.sealer, [number], order)
+
+    def refused(self, move, name):
+        with pytest.raises(IllegalTransitionError):
+            self.order(move, self.id_of(name))
 
     # ---- the store's
 

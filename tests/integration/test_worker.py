@@ -18,6 +18,7 @@ from engine.store import (
     claims,
     delivery_moves,
     error_queue,
+    holding,
     journal,
     messages,
     queues,
@@ -463,6 +464,24 @@ def test_a_decision_releases_what_was_held(site):
     site.run()
 
     assert site.states() == ["processed"] * 3
+
+
+def test_a_decision_does_not_release_what_a_person_holds(site):
+    overlaid(site)
+    [task] = site.tasks()
+
+    with site.database.engine() as connection:
+        messages.release(connection, site.sealer, [task.message], ORDER)
+        holding.hold(connection, site.sealer, [task.message], ORDER)
+    site.run()
+    with (
+        site.database.engine() as connection,
+        SqlPatientIndex(connection, site.sealer) as patients,
+    ):
+        worklist.decide_task(patients, task.id, Ruling.SAME, ORDER)
+    site.run()
+
+    assert site.states() == ["processed", "held", "held"]
 
 
 def test_a_batch_that_cannot_be_written_leaves_nothing_half_done(site, monkeypatch):

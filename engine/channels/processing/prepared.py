@@ -50,6 +50,11 @@ class Prepared:
         self.laps.setdefault(self.stage, perf_counter() - self._since)
 
     @property
+    def number(self) -> int:
+        """The number of the message in the journal."""
+        return self.claimed.row.id
+
+    @property
     def message(self) -> Message:
         """The message as edited so far."""
         return self.context.message
@@ -61,3 +66,8 @@ class Ended:
 
     outcome: Outcome
     prepared: Prepared | None = None
+
+    @property
+    def number(self) -> int:
+        """The number of the message in the journal."""
+        return self.outcome.message_id

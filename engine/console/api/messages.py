@@ -44,7 +44,7 @@ from engine.store.search import CONTROL, MessageFilter
 
 Rows = models.Listed[models.MessageRow]
 Deliveries = models.Listed[models.Delivery]
-Move = Literal["reprocess", "release", "discard"]
+Move = Literal["reprocess", "hold", "release", "discard"]
 DeliveryMove = Literal["resend", "discard"]
 _MAY_NOT_NAME: Final = "searching for a patient needs the permission view-phi"
 _PURGED: Final = "the content was removed by retention; what is shown remains"
@@ -163,7 +163,7 @@ def _content(
 
 
 def move(request: Request, message_id: int, what: Move, asked: Reasoned) -> Response:
-    """Reprocess, release or discard one message."""
+    """Reprocess, hold, release or discard one message."""
     return carried_out(
         request,
         asked,

@@ -7,7 +7,7 @@ Spec:
     console.md S4 and 2 (patient data); security.md S11 and S18.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -44,6 +44,7 @@ from engine.store import (
     delivery_moves,
     edited_copies,
     error_queue,
+    holding,
     journal,
     messages,
     queues,
@@ -60,15 +61,16 @@ from engine.transforms.ccda.viewing import to_html
 Move = Callable[[Connection, Sealer, Collection[int], Order], int]
 MOVES: Final[Mapping[str, Move]] = {
     "reprocess": messages.reprocess,
+    "hold": holding.hold,
     "release": messages.release,
     "discard": messages.discard,
 }
 OFFERED: Final[Mapping[str, tuple[str, ...]]] = {
     "filtered": ("reprocess",),
-    "processed": ("reprocess",),
-    "error": ("reprocess", "discard"),
+    "processed": ("reprocess", "hold"),
+    "error": ("reprocess", "hold", "discard"),
     "held": ("release", "discard"),
-    "received": (),
+    "received": ("hold",),
 }
 """State: the moves its message may make."""
 
@@ -128,6 +130,7 @@ def message(
         sent = [_sent(connection, sealer, row, reveal=reveal) for row in rows]
         past = search.attempts(connection, sealer, message_id)
         behind = search.behind(connection, message_id)
+        held_for = holding.asked_of(connection, message_id)
         near = story.neighbours(connection, sealer, found)
         acts = audit.rows(connection, sealer, subject=f"message {message_id}")
         edited = edited_copies.copies(connection, sealer, message_id)
@@ -152,7 +155,8 @@ def message(
         behind=behind,
         tab=tab if tab in TABS else TABS[0],
         tabs=TABS,
-        moves=OFFERED[found.state] if who.may(Permission.REPLAY) else (),
+        moves=_offered(found, rows, held_for) if who.may(Permission.REPLAY) else (),
+        held_for=held_for,
         may_send=who.may(Permission.REPLAY),
         may_edit=reveal and data is not None and who.may(Permission.REPLAY),
         edited=edited,
@@ -173,6 +177,16 @@ def message(
         documents=[each for each in sent if _is_document(each)],
         delivered=sum(row.state == "delivered" for row in rows),
     )
+
+
+def _offered(
+    found: MessageRow, sent: Sequence[DeliveryRow], held_for: str
+) -> tuple[str, ...]:
+    """Return what may be done with a message; what has gone out is not held."""
+    now = {row.state for row in sent if row.attempt == found.attempt}
+    unsent = "queued" in now and now.isdisjoint({"leased", "delivered"})
+    may_hold = not held_for and (found.state != "processed" or unsent)
+    return tuple(each for each in OFFERED[found.state] if may_hold or each != "hold")
 
 
 def expect_message(request: Request, message_id: int) -> MessageRow:
@@ -282,7 +296,7 @@ def _text(data: bytes) -> str:
 def move(
     request: Request, message_id: int, what: str, reason: Annotated[str, Form()] = ""
 ) -> Response:
-    """Reprocess, release or discard one message, and show it again."""
+    """Reprocess, hold, release or discard one message, and show it again."""
     return _moved(request, MOVES, what, message_id, message_id, reason)
 
 

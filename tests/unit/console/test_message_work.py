@@ -47,6 +47,28 @@ def facts(web, number):
         return found, past, queues.deliveries(connection, wanted)
 
 
+def test_a_message_is_held_from_its_page_until_it_is_released(web):
+    known = web.signed_in()
+
+    offered = known.browse("/messages/2").text
+    done = known.submit("/messages/2/hold", reason="the ward asks")
+    again = known.submit("/messages/2/hold", reason="the ward asks")
+    page = known.browse("/messages/2").text
+
+    assert 'formaction="/messages/2/hold"' in offered
+    assert (done.status, again.status) == (303, 409)
+    assert "Is held for" in page
+    assert 'formaction="/messages/2/hold"' not in page
+    assert [each.detail for each in acts(web, "message.hold")] == ["the ward asks"]
+
+
+def test_no_hold_is_offered_for_what_has_gone_out(web):
+    page = web.signed_in().browse("/messages/1").text
+
+    assert "delivered to 1 of 1" in page
+    assert 'formaction="/messages/1/hold"' not in page
+
+
 def test_a_message_is_given_to_somebody_and_talked_about_from_its_page(web):
     known = web.signed_in()
 
