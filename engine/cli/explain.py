@@ -9,6 +9,7 @@ import rich_click as click
 from engine.cli.given import message_bytes
 from engine.cli.invocation import Command, Exit, Stop, note
 from engine.cli.output import Row, emit, emit_one
+from engine.cli.site import own_names
 from engine.console.queries.fields import fields_of
 from engine.errors import ParseError, TransformError
 from engine.hl7 import Message, Path, dictionary, parse, parse_path
@@ -124,7 +125,8 @@ def _within(row: Row, wanted: Path | None) -> bool:
 
 def _rows(message: Message, *, everything: bool) -> Iterator[Row]:
     """Yield one row for each filled leaf, or for each field with ``everything``."""
-    return (each._asdict() for each in fields_of(message, everything=everything))
+    found = fields_of(message, own_names(), everything=everything)
+    return (each._asdict() for each in found)
 
 
 def _define(path: Path, version: str) -> None:
@@ -133,6 +135,10 @@ def _define(path: Path, version: str) -> None:
     if definition is not None and path.component:
         parts = dictionary.components(definition.data_type, version)
         definition = parts.get(path.component)
+    own = "" if definition else own_names().get(str(path), "")
+    if own:
+        emit_one({"path": str(path), "name": own})
+        return
     if definition is None:
         sentence = f"HL7 {version} has no {path}"
         raise Stop(sentence, Exit.PROBLEMS, "another version: --version 2.3")

@@ -40,6 +40,13 @@ def settings() -> "Settings":
     return load_settings(_folder())
 
 
+def own_names() -> dict[str, str]:
+    """Return what the site calls its own fields; nothing where there is no site."""
+    from engine.channels.format.site_fields import site_fields
+
+    return site_fields(settings()) if invocation().folder().is_dir() else {}
+
+
 def _folder() -> Path:
     folder = invocation().folder()
     if not folder.is_dir():

@@ -28,6 +28,7 @@ from engine.channels.format.placeholders import Placeholders
 from engine.channels.format.reader import Around, Names, Reader
 from engine.channels.format.revision import revision_of
 from engine.channels.format.settings_schema import unknown_keys
+from engine.channels.format.site_fields import site_field_faults
 from engine.channels.format.written import Node, Written
 from engine.errors import ConfigurationError
 from engine.settings import FILE, Settings, load_settings
@@ -169,10 +170,11 @@ class _Loading:
 
     def _unknown(self, settings: Settings) -> None:
         """Report the keys of sections that nothing reads; their lines may be secret."""
-        found = list(unknown_keys(settings))
+        found = [*unknown_keys(settings), *site_field_faults(settings)]
         lines = (self._folder / FILE).read_text("utf-8").splitlines() if found else []
         for key, sentence, hint in found:
-            alike = re.compile(rf"\s*{re.escape(key)}\s*=")
+            name = re.escape(key)
+            alike = re.compile(rf"\s*(?:{name}\s*[.=]|\[.*\b{name}\])")
             number = next(
                 (n for n, line in enumerate(lines, 1) if alike.match(line)), 0
             )

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from engine.channels.format.site_fields import site_fields
 from engine.console.event_names import EVENT_NAMES
 from engine.console.exposure import (
     BY_PROFILE,
@@ -31,7 +32,7 @@ from engine.console.exposure import (
 )
 from engine.console.permissions import Permission
 from engine.console.queries import message_story as story
-from engine.console.queries.fields import Field, fields_of
+from engine.console.queries.fields import Field, Names, fields_of
 from engine.console.queries.message_story import Story
 from engine.console.rendering import page
 from engine.console.surroundings import caller, surroundings
@@ -143,7 +144,8 @@ def message(
         said = error_queue.comments_of(connection, sealer, [e.id for e in entries])
     if reveal and tab in AGAIN:
         told = story.told_again(here.site, found, data)
-    content = _content(data, profile, reveal=reveal)
+    names = site_fields(here.settings)
+    content = _content(data, profile, names, reveal=reveal)
     return page(
         request,
         "message.html",
@@ -202,7 +204,9 @@ def expect_message(request: Request, message_id: int) -> MessageRow:
     return found
 
 
-def _content(data: bytes | None, profile: MaskingProfile, *, reveal: bool) -> Content:
+def _content(
+    data: bytes | None, profile: MaskingProfile, names: Names, *, reveal: bool
+) -> Content:
     if data is None:
         sentence = "The content was removed by retention; what is shown remains."
         return Content(complaint=sentence)
@@ -215,7 +219,8 @@ def _content(data: bytes | None, profile: MaskingProfile, *, reveal: bool) -> Co
             complaint=f"This cannot be read as a message: {error}",
         )
     shown = parsed if reveal else covered(parsed, profile)
-    return Content(tuple(fields_of(shown)), _lines(shown), masked=not reveal)
+    found = tuple(fields_of(shown, names))
+    return Content(found, _lines(shown), masked=not reveal)
 
 
 def _lines(shown: Message) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """A message field by field: path, name, value, and the table a code comes from."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from engine.hl7 import Message, Segment, dictionary
@@ -8,6 +10,10 @@ from engine.transforms.ccda.incoming import document_in
 
 CONTENT: Final = 5
 """OBX-5, where a document may stand."""
+
+Names = Mapping[str, str]
+"""What the site calls its own fields, by path: ``ZPI-2``, ``ZPI-2.1``."""
+NO_NAMES: Final[Names] = MappingProxyType({})
 
 
 class Field(NamedTuple):
@@ -19,14 +25,28 @@ class Field(NamedTuple):
     table: str
 
 
-def fields_of(message: Message, *, everything: bool = False) -> Iterator[Field]:
+def fields_of(
+    message: Message, names: Names = NO_NAMES, *, everything: bool = False
+) -> Iterator[Field]:
     """Yield one row for each filled leaf, or for each field with ``everything``."""
     seen: dict[str, int] = {}
     for segment in message.segments:
         seen[segment.id] = number = seen.get(segment.id, 0) + 1
         many = len(message.all(segment.id)) > 1
         name = f"{segment.id}[{number}]" if many else segment.id
-        yield from _fields(segment, name, message.version, everything=everything)
+        for each in _fields(segment, name, message.version, everything=everything):
+            yield each if each.name else each._replace(name=_own_name(each.path, names))
+
+
+def _own_name(path: str, names: Names) -> str:
+    """Return what the site calls a place, wherever its segment and field repeat."""
+    place = _REPEATED.sub("", path)
+    field, _, component = place.partition(".")
+    told = names.get(field, ""), names.get(place, "") if component else ""
+    return ": ".join(filter(None, told))
+
+
+_REPEATED: Final = re.compile(r"\[\d+\]")
 
 
 def _fields(

@@ -14,10 +14,11 @@ from typing import Final
 
 from engine.channels.format.channel import Channel
 from engine.channels.format.load import Site
+from engine.channels.format.site_fields import site_fields
 from engine.channels.processing.assemble import line_of
 from engine.channels.processing.trial import Trial, attempt
 from engine.channels.processing.why import Linked, Reason, linked, reasons
-from engine.console.queries.fields import Field, fields_of
+from engine.console.queries.fields import NO_NAMES, Field, Names, fields_of
 from engine.errors import EngineError
 from engine.hl7 import Message, parse
 from engine.store import journal, queues, search
@@ -92,7 +93,8 @@ def told_again(site: Site | None, found: MessageRow, data: bytes | None) -> Stor
         return Story(f"it cannot be run again: {error}", same)
     if trial.message is None:
         return Story("it could not be read as a message", same)
-    changed = tuple(differences(message, trial.message))
+    names = site_fields(site.settings)
+    changed = tuple(differences(message, trial.message, names))
     return Story("", same, changed, tuple(_steps(trial, channel)))
 
 
@@ -168,9 +170,11 @@ def link_key(path: str) -> str:
     return f"{segment}-{'.'.join([field, *below[:1]]).removesuffix('.1')}"
 
 
-def differences(received: Message, edited: Message) -> Iterator[Difference]:
+def differences(
+    received: Message, edited: Message, names: Names = NO_NAMES
+) -> Iterator[Difference]:
     """Yield every place where two messages differ, in the order of the second."""
-    before, after = _by_path(received), _by_path(edited)
+    before, after = _by_path(received, names), _by_path(edited, names)
     for path in [*after, *(path for path in before if path not in after)]:
         old, new = before.get(path), after.get(path)
         if (old.value if old else "") != (new.value if new else ""):
@@ -181,8 +185,8 @@ def differences(received: Message, edited: Message) -> Iterator[Difference]:
             )
 
 
-def _by_path(message: Message) -> dict[str, Field]:
-    return {each.path: each for each in fields_of(message)}
+def _by_path(message: Message, names: Names) -> dict[str, Field]:
+    return {each.path: each for each in fields_of(message, names)}
 
 
 def _steps(trial: Trial, channel: Channel) -> Iterator[Step]:

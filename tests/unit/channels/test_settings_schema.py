@@ -14,6 +14,7 @@ from engine.channels.format.settings_schema import (
     settings_schema,
     single_keys,
 )
+from engine.channels.format.site_fields import site_fields
 from engine.console.masking import KEYS as OF_MASKING
 from engine.settings import KEYS, Settings, load_settings
 from tests.channel_files import checked
@@ -130,6 +131,22 @@ def test_a_key_of_a_section_that_nothing_reads_is_told(tmp_path):
         ),
     ]
     assert "hush" not in str(found)
+
+
+def test_a_name_for_no_field_of_the_site_is_told(tmp_path):
+    good = "[hl7.ZPI]\n2 = 'enterprise identifier'\n'2.1' = 'number'\n"
+    bad = "0 = 'nothing'\n3.1 = 'not quoted'\n[hl7.PID]\n9 = 'alias'\n"
+    loaded = checked(tmp_path, {"interop.toml": good + bad})
+
+    found = [each for each in loaded.faults if each.code == "CH400"]
+
+    assert [(each.place.line, each.sentence) for each in found] == [
+        (4, "[hl7.ZPI] 0 names no field"),
+        (5, "[hl7.ZPI] 3 names no field"),
+        (6, "[hl7] PID is no section of a Z segment"),
+    ]
+    names = site_fields(loaded.settings)
+    assert (names["ZPI-2"], names["ZPI-2.1"]) == ("enterprise identifier", "number")
 
 
 def test_the_page_of_settings_is_the_one_of_this_code():

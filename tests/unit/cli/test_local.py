@@ -41,6 +41,23 @@ def test_explain_names_every_filled_field(message):
     assert names["PV1-2"] == "Patient Class"
 
 
+def test_explain_knows_what_the_site_calls_its_own_fields(tmp_path):
+    site = site_at(tmp_path)
+    with (site.config / "interop.toml").open("a") as settings:
+        settings.write("\n[hl7.ZPI]\n2 = 'card'\n'2.2' = 'colour'\n")
+    path = tmp_path / "z.hl7"
+    path.write_bytes(adt_a01() + b"ZPI|1|7^red|x\r")
+
+    told = rows(site.run("explain", path))
+    defined = rows(site.run("explain", "ZPI-2"))
+
+    names = {each["path"]: each["name"] for each in told}
+    assert names["ZPI-2.1"] == "card"
+    assert names["ZPI-2.2"] == "card: colour"
+    assert names["ZPI-3"] == ""
+    assert defined == [{"path": "ZPI-2", "name": "card"}]
+
+
 def test_explain_reads_stdin():
     assert rows(run("explain", "-", stdin=adt_a01()))
 
