@@ -212,6 +212,8 @@ def overlaid(before: Traits, after: Traits, model: Model) -> bool:
     if before.kind == Kind.UNIDENTIFIED:
         return False
     levels = compare(before, after, model.nicknames)
+    if Kind.UNNAMED in {before.kind, after.kind} and levels.get("birth") == "no":
+        return True  # without a given name the birthday is what tells newborns apart
     if before.kind == Kind.UNNAMED and levels.get("birth") == "eq":
         same_mother = bool(before.mother) and before.mother == after.mother
         if same_mother or levels.get("address") in {"eq", "near"}:

@@ -374,6 +374,24 @@ def test_M13_naming_a_newborn_is_no_overlay():
     assert feed.index.records[1].traits.given == "rosalind"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Baby Girl", "Baby Girl"), ("Baby Girl", "Rosalind"), ("Rosalind", "Baby Girl")],
+)
+def test_M13_a_newborn_with_another_birthday_is_another_child(before, after):
+    feed = Feed()
+    feed.send("1", given=before, birth="20291230", address=HOME, phone="5415550123")
+
+    decision = feed.send(
+        "1", trigger="A08", given=after, birth="20300914", address=HOME,
+        phone="5415550123", sent="20300915120000",
+    )  # fmt: skip
+
+    assert decision.held
+    assert decision.reasons == (Reason.POTENTIAL_OVERLAY,)
+    assert feed.index.records[1].traits.birth == "20291230"
+
+
 def test_M14_unidentified_patients_stay_alone():
     feed = Feed()
     nobody = {"family": "Doe", "given": "John", "birth": "19000101"}
