@@ -75,11 +75,22 @@ def differences(
     said = (before + after).decode("utf-8", "replace")
     for path in sorted(old.keys() & new.keys() - {own}):
         sides = old[path], new[path]
-        if sides[0].sha256 != sides[1].sha256 and _is_used(path, said):
+        if sides[0].sha256 != sides[1].sha256 and is_used(path, said):
             shown = path.startswith((f"{CHANNELS}/", "steps/"))
             texts = [_text(database, side, path) for side in (old, new) if shown]
             found.append(Difference(path, _lines(*texts) if shown else ()))
     return found
+
+
+def waiting(database: Database, folder: Path, channel: str) -> tuple[int, int]:
+    """Return which configuration of a channel is live, and in how many files it is not.
+
+    The number is 0 where none is kept. What differs waits for a reload.
+    """
+    live = next((e.number for e in history(database, channel) if e.revision), 0)
+    if not live or file_of(channel) not in texts_in(folder):
+        return live, 0
+    return live, len(differences(database, folder, channel, live, ON_DISK))
 
 
 def roll_back(
@@ -239,7 +250,7 @@ def _text(database: Database, files: Mapping[str, ConfigFile], path: str) -> byt
     return text
 
 
-def _is_used(path: str, said: str) -> bool:
+def is_used(path: str, said: str) -> bool:
     """Tell whether a channel's file says that it uses another file."""
     name = Path(path).stem
     if path.startswith(f"{CHANNELS}/"):

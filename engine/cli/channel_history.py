@@ -1,8 +1,10 @@
-"""``interop channel history``, ``diff`` and ``rollback``: how a channel changed.
+"""``interop channel history``, ``diff``, ``rollback``, ``export``: a channel's files.
 
 Spec:
     cli.md 3 (channel); channel-format.md 12.
 """
+
+from pathlib import Path
 
 import rich_click as click
 
@@ -53,6 +55,19 @@ def diff(channel: str, old: int, new: int) -> None:
             click.echo(line if mark == "@" else f"{mark} {line}")
     if not found:
         note("nothing that this channel uses differs")
+
+
+@click.command("export", cls=Command)
+@click.argument("channel")
+@click.option("--to", "place", type=click.Path(dir_okay=False, path_type=Path))
+def export(channel: str, place: Path | None) -> None:
+    """Write CHANNEL with its tables, steps and shared parts into one ZIP archive."""
+    from engine.channels.exporting import archive_of
+
+    made = archive_of(settings().folder, channel)
+    target = place or Path(f"{channel}.zip")
+    target.write_bytes(made)
+    emit_one({"channel": channel, "file": str(target), "bytes": len(made)})
 
 
 @click.command("rollback", cls=Command)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
-from engine.cli.channel_history import diff, history, rollback
+from engine.cli.channel_history import diff, export, history, rollback
 from engine.cli.invocation import Command, Exit, Group, Stop, note, now
 from engine.cli.output import Row, emit, emit_one, output_format
 from engine.cli.site import order, settings, site, store
@@ -127,7 +127,7 @@ for _name, _does in (
 ):
     _mover(_name, _does)
 
-for _command in (history, diff, rollback):
+for _command in (history, diff, rollback, export):
     channel_command.add_command(_command)
 
 

@@ -14,9 +14,9 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from engine.console.ages import age, duration, seconds
+from engine.console.ages import age, seconds
 from engine.console.pace import Pace
-from engine.console.queries.overview import ChannelFigures, Figures
+from engine.console.queries.overview import ChannelFigures, Figures, drains
 from engine.console.rendering import count, state
 from engine.console.sparkline import sparkline
 
@@ -63,11 +63,7 @@ def _pace(row: ChannelFigures, found: Pace) -> dict[str, Markup]:
 
 
 def _drain(row: ChannelFigures, found: Pace) -> str:
-    """Say how long what waits takes at the pace of late."""
-    if not row.waiting:
-        return ""
-    left = found.drains(row.channel, row.waiting)
-    return "nothing goes out" if left is None else f"drains in {duration(left)}"
+    return drains(found, row.channel, row.waiting) if row.waiting else ""
 
 
 def _channel(row: ChannelFigures, at: datetime) -> dict[str, Markup]:

@@ -109,6 +109,7 @@ REACH: Final[Mapping[str, Question]] = {
         _of_channel,
     ),
     "/channels/{name}/connect": _of_channel,
+    "/channels/{name}/export.zip": _of_channel,
     "/channels/{name}/{what}": _of_channel,
     **dict.fromkeys(("/bench", "/bench/test", "/bench/what-if"), _asks_there),
     **dict.fromkeys(("/bench/share", "/bench/scrub", "/bench/save"), _asks_there),
@@ -132,7 +133,7 @@ REACH: Final[Mapping[str, Question]] = {
         (
             _V1 + f"channels/{{name}}{then}"
             for then in (
-                *("", "/try", "/connect", "/{what}", "/history"),
+                *("", "/try", "/connect", "/{what}", "/history", "/export"),
                 *("/history/{number}", "/history/{number}/rollback"),
             )
         ),

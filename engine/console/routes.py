@@ -104,6 +104,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/channels.{form}", channel.channels, _SEE),
     Route("GET", "/channels/{name}", channel.channel, _SEE),
     Route("GET", "/channels/{name}/compare", revisions.compare, _SEE),
+    Route("GET", "/channels/{name}/export.zip", revisions.export, _SEE),
     Route("POST", "/channels/{name}/rollback", revisions.roll_back, Permission.DEPLOY),
     Route("POST", "/channels/{name}/release", channel.release, _REPLAY),
     Route("POST", "/channels/{name}/connect", channel.connect, _REPLAY),

@@ -216,6 +216,21 @@ def test_the_keyboard_leads_from_the_overview_to_the_failing_message(chromium, b
     assert watched.complaints == []
 
 
+def test_arrows_walk_the_stops_of_a_drawn_flow(chromium, busy):
+    watched = browser_at(chromium, busy)
+    watched.sign_in(busy.code())
+    page = watched.visit("/channels/adt")
+    stops = page.locator("svg.drawn a")
+
+    stops.first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(key)
+
+    focused = "at => at === document.activeElement"
+    assert stops.nth(1).evaluate(focused)
+    assert watched.complaints == []
+
+
 def test_S26_nothing_a_message_says_is_run(chromium, tmp_path):
     database = empty_database("sqlite", tmp_path)
     segments = "".join(f"NTE|{n}||{text}\r" for n, text in enumerate(HOSTILE))

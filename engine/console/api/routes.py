@@ -21,6 +21,7 @@ from engine.console.api import (
     revisions,
     trail,
 )
+from engine.console.pages.revisions import export
 from engine.console.permissions import Permission
 from engine.console.problems import API_PATH
 from engine.console.route import Route
@@ -56,6 +57,7 @@ API: Final[Sequence[Route]] = tuple(
             *("POST", "channels/{name}/history/{number}/rollback"),
             *(revisions.roll_back, Permission.DEPLOY, _DONE),
         ),
+        ("GET", "channels/{name}/export", export, _SEE, None),
         ("POST", "channels/{name}/{what}", node.ask, _REPLAY, _DONE),
         ("GET", "messages", messages.messages, _SEE, messages.Rows),
         ("POST", "messages/search", messages.find, _SEE, messages.Rows),

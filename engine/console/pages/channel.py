@@ -140,6 +140,8 @@ def _shown(
         found=Listing("messages", (), [row_of(each) for each in latest]),
         text=_text(here, found) if tab == "config" else "",
         newer=_newer(here, found) if found and tab == "config" else Newer(),
+        differs=revisions.waiting(here.database, here.settings.folder, name),
+        may_reload=caller(request).may(Permission.ADMINISTER),
         past=past,
         versions=revisions.history(here.database, name) if tab == "history" else [],
         latest=LATEST,

@@ -24,9 +24,12 @@ from engine.console.rendering import page
 from engine.console.surroundings import caller, is_away, surroundings
 from engine.errors import StoreError
 from engine.store import incidents
+from engine.store.error_queue import Group
 from engine.store.incidents import Incident
 
 SHOWS: Final = ("all", "attention", "silent", "mine")
+MOST: Final = 5
+"""Causes that are shown; the others are in the error queue."""
 NEVER: Final = "the store is away at the moment, and nothing was read of it yet"
 
 
@@ -68,7 +71,8 @@ def overview(
         address=lambda **changed: _address(asked | changed),
         tv=bool(tv),
         needs=found.needs,
-        groups=found.groups[:5],
+        groups=_causes(found, show, who.name, configured)[:MOST],
+        outlook=lambda channel, place: queries.outlook(found, channel, place),
         sample=SAMPLE,
         warnings=queries.warnings(found.processes, found.at),
         incidents=[e for e in troubles if not e.channel or who.sees(e.channel)],
@@ -104,6 +108,19 @@ def _address(asked: Mapping[str, object]) -> str:
     return f"/?{told}" if told else "/"
 
 
+def _causes(
+    found: Figures, show: str, name: str, configured: Mapping[str, Channel]
+) -> list[Group]:
+    """Return the causes, of one's own channels and those one sees to where asked."""
+    return [
+        each
+        for each in found.groups
+        if show != "mine"
+        or each.assignee == name
+        or (not each.assignee and _owner(configured, each.channel) == name)
+    ]
+
+
 def _fits(found: Channel | None, tag: str, owner: str) -> bool:
     """Tell whether a channel has the tag and the owner asked for."""
     if found is None:
@@ -124,5 +141,10 @@ def _shown(
     if show == "silent":
         return not found.pace.hour(row.channel)
     if show == "mine":
-        return row.channel in configured and configured[row.channel].owner == name
+        given = {each.channel for each in found.groups if each.assignee == name}
+        return row.channel in given or _owner(configured, row.channel) == name
     return True
+
+
+def _owner(configured: Mapping[str, Channel], channel: str) -> str:
+    return configured[channel].owner if channel in configured else ""

@@ -1,23 +1,26 @@
-"""S2 Channel, history of its file: two configurations side by side, and the way back.
+"""S2 Channel, its file: two versions side by side, the way back, and all to take away.
 
 Spec:
-    console.md S2 (history, roll back); channel-format.md 12.
+    console.md S2 (history, roll back, export); channel-format.md 12.
 """
 
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Form
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.channels import revisions
+from engine.channels.exporting import archive_of
 from engine.channels.revisions import ON_DISK
 from engine.console.permissions import Permission
 from engine.console.rendering import page
 from engine.console.surroundings import caller, surroundings
 from engine.errors import ConfigurationError
-from engine.store.audit import Order
+from engine.store import audit
+from engine.store.audit import Act, Order
 
 
 def compare(request: Request, name: str, old: int, new: int = ON_DISK) -> Response:
@@ -41,6 +44,20 @@ def roll_back(
     except ConfigurationError as error:
         return _page(request, name, number, ON_DISK, error)
     return RedirectResponse(f"/channels/{name}?tab=history", HTTPStatus.SEE_OTHER)
+
+
+def export(request: Request, name: str) -> Response:
+    """Give a channel's file with its tables, steps and shared parts, as one archive."""
+    here = surroundings(request)
+    try:
+        made = archive_of(here.settings.folder, name)
+    except ConfigurationError as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+    act = Act(here.now(), caller(request).name, "export", f"channel {name}")
+    with here.database.engine() as connection:
+        audit.write(connection, here.database.sealer, [act])
+    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
+    return Response(made, headers=headers, media_type="application/zip")
 
 
 def _page(

@@ -118,6 +118,7 @@ def way_of(
             Stop(
                 f"Edit {n}",
                 f"line {step.line.rpartition(':')[2]}",
+                "?tab=config",
                 p95=took("edit") if n == len(found.edit) else "",
             )
             for n, step in enumerate(found.edit, 1)
@@ -125,6 +126,7 @@ def way_of(
         Stop(
             "Map",
             f"built-in, {_several(len(found.map), 'row')} of its own",
+            "?tab=config",
             p95=took("map"),
         ),
         Stop(

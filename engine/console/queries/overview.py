@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from engine.console.ages import duration
 from engine.console.pace import Pace, PaceReader
 from engine.console.permissions import Caller
 from engine.store import error_queue, queues, reports, search, worklist
@@ -125,6 +126,39 @@ def figures(
         search.newest(connection),
         (paces or PaceReader()).read(connection, now),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What heals by itself at a place: ``lanes`` wait, when the next one is tried.
+
+    ``drains`` says in words how long all takes that the channel has to send.
+    """
+
+    lanes: int
+    next_due: datetime | None
+    drains: str
+
+
+def outlook(found: Figures, channel: str, destination: str) -> Outlook | None:
+    """Return what waits at a destination, or at all of a channel; None for nothing."""
+    lanes = [
+        each
+        for each in found.lanes
+        if each.channel == channel and destination in {"", each.destination}
+    ]
+    count = sum(each.ready + each.leased for each in lanes)
+    if not count:
+        return None
+    due = [each.next_due for each in lanes if each.next_due is not None]
+    waiting = next((e.waiting for e in found.channels if e.channel == channel), 0)
+    return Outlook(count, min(due, default=None), drains(found.pace, channel, waiting))
+
+
+def drains(pace: Pace, channel: str, waiting: int) -> str:
+    """Say how long what waits takes at the pace of late."""
+    left = pace.drains(channel, waiting)
+    return "nothing goes out" if left is None else f"drains in {duration(left)}"
 
 
 def visible(found: Figures, who: Caller) -> Figures:

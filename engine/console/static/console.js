@@ -32,6 +32,15 @@ function keyed(key) {
     ?? [...document.querySelectorAll(name)].find((each) => !each.closest("tbody tr"));
 }
 
+// The stops of a drawn flow, in the order of the way.
+function walk(by) {
+  const all = [...document.querySelectorAll("svg.drawn a")];
+  const at = all.indexOf(document.activeElement);
+  all[Math.min(Math.max(at + by, 0), all.length - 1)]?.focus();
+}
+
+const WALK = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
 function tab(by) {
   const all = [...document.querySelectorAll("nav.tabs a")];
   const at = all.findIndex((each) => each.hasAttribute("aria-current"));
@@ -44,6 +53,11 @@ document.addEventListener("keydown", (event) => {
     going = false;
     const link = document.querySelector(`nav.side a[href="${PLACES[event.key]}"]`);
     if (link) { event.preventDefault(); link.click(); }
+    return;
+  }
+  if (WALK[event.key] && event.target.closest("svg.drawn")) {
+    event.preventDefault();
+    walk(WALK[event.key]);
     return;
   }
   const does = {

@@ -70,3 +70,17 @@ def test_a_reload_keeps_the_configuration_with_who_asked_for_it(site, monkeypatc
 
     assert told["channels"] == [ADT, "laboratory", "relay"]
     assert (newest["reason"], oldest["actor"]) == ("interop reload", "kim")
+
+
+def test_a_channel_is_written_into_one_archive(site, tmp_path):
+    told = rows(site.run("channel", "export", ADT, "--to", tmp_path / "adt.zip"))
+    refused = site.run("channel", "export", "nothing")
+
+    assert told == [
+        {
+            "channel": ADT,
+            "file": str(tmp_path / "adt.zip"),
+            "bytes": (tmp_path / "adt.zip").stat().st_size,
+        }
+    ]
+    assert refused.exit_code == 3

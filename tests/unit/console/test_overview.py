@@ -17,7 +17,7 @@ from engine.store.database import Database
 from engine.store.incidents import Incident
 from engine.store.traffic import Key
 from tests.sites import busy_site
-from tests.stored import NOON, ask
+from tests.stored import NOON, ask, document, queue
 from tests.web import Web
 
 SEE, REPLAY = Permission.VIEW_METADATA, Permission.REPLAY
@@ -136,6 +136,34 @@ def test_a_cause_is_retried_where_it_is_seen_a_few_first(web, monkeypatch):
     assert 'value="0" data-key="r">Retry 0 as a sample</button>' in sampled
     assert f"/work/errors/{key}/retry" not in known.browse("/").text
     assert 'data-key="r"' not in web.signed_in(SEE, name="lee").browse("/").text
+
+
+def test_mine_is_what_one_owns_and_what_one_was_given(web):
+    entries = [each.id for each in ask(web.database, error_queue.entries)]
+    owner, other = (web.signed_in(SEE, REPLAY, name=name) for name in ("ana", "lee"))
+    nothing = other.browse("/", "show=mine").text
+    with web.database.engine() as connection:
+        error_queue.assign(connection, entries[:1], "lee")
+
+    given = other.browse("/", "show=mine").text
+    owned = owner.browse("/", "show=mine").text
+
+    assert "No channel is among these" in nothing
+    assert "/work/errors/" not in nothing
+    assert '<a href="/channels/adt">' in given
+    assert given.count('href="/work/errors/') == 1
+    assert owned.count('href="/work/errors/') == 1
+    assert '<a href="/channels/adt">' in owned
+
+
+def test_a_trouble_says_what_heals_by_itself_and_when(web):
+    queue(web.database, document("P9", destination="fhir"), message_id=1)
+    trouble(web)
+
+    page = web.signed_in(SEE).browse("/").text
+
+    assert "1 lane waits, next try" in page
+    assert "nothing goes out" in page
 
 
 def group_of(web):

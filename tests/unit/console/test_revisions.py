@@ -1,6 +1,8 @@
 """S2, history: what a channel said, two configurations compared, and the way back."""
 
+import zipfile
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 
@@ -68,6 +70,42 @@ def test_a_comparison_shows_lines_and_offers_no_order_to_who_may_not_give_it(web
     assert known.submit(f"{PLACE}/rollback", number=1).status == 403
     assert known.browse(f"{PLACE}/compare", "old=9").status == 404
     assert known.browse("/channels/nothing/compare", "old=1").status == 404
+
+
+def test_a_channel_says_everywhere_that_its_files_wait_for_a_reload(web, file):
+    known = web.signed_in(SEE)
+    go_live(web)
+    before = known.browse(PLACE).text
+    add(file)
+    page = known.browse(PLACE, "tab=messages").text
+    keeper = web.signed_in(SEE, Permission.ADMINISTER, name="ann")
+    offered = keeper.browse(PLACE).text
+
+    assert "newer than what runs" not in before
+    assert "newer than what runs: 1 file of this channel changed" in page
+    assert "/compare?old=1" in page
+    assert "/system/reload" not in page
+    assert "<button>Reload, 1 change</button>" in offered
+
+
+def test_a_channel_is_taken_away_with_all_that_its_file_uses(web, file):
+    (file.parent.parent / "tables" / "unheard.csv").write_text("from,to\n")
+    known = web.signed_in(SEE)
+
+    pages = known.browse(PLACE, "tab=config").text
+    answer = known.browse(f"{PLACE}/export.zip")
+    by_api = known.browse("/api/v1/channels/hospital-adt/export")
+    unknown = known.browse("/channels/nothing/export.zip")
+
+    assert f"{PLACE}/export.zip" in pages
+    assert answer.headers["content-type"] == "application/zip"
+    assert by_api.body == answer.body
+    with zipfile.ZipFile(BytesIO(answer.body)) as archive:
+        assert archive.read("channels/hospital-adt.yaml") == file.read_bytes()
+        names = archive.namelist()
+    assert "tables/unheard.csv" not in names
+    assert not any(name.startswith(("interop", "identity")) for name in names)
+    assert unknown.status == 404
 
 
 def test_a_roll_back_from_the_page_is_done_once(web, file):
