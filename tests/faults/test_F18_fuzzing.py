@@ -27,6 +27,9 @@ TREES = st.recursive(
 )
 
 
+FHIR = "{http://hl7.org/fhir}"
+
+
 def element(tag, marks, text, inner):
     made = Element(tag, marks)
     made.text, made.tail = text, text
@@ -39,15 +42,24 @@ MARKS = st.dictionaries(
     st.sampled_from(["root", "extension", "value", "code", "use", "colSpan"]),
     st.sampled_from([*VALUES, "HP", "2", "urn:x"]),
 )
-NODES = st.recursive(
-    st.builds(element, st.sampled_from(TAGS), MARKS, PLAIN, st.just([])),
-    lambda inner: st.builds(
-        element, st.sampled_from(TAGS), MARKS, PLAIN, st.lists(inner, max_size=4)
-    ),
-    max_leaves=40,
-)
+
+
+def nodes(tags):
+    """Return lists of XML elements, written one after the other."""
+    named = st.sampled_from(tags)
+    one = st.recursive(
+        st.builds(element, named, MARKS, PLAIN, st.just([])),
+        lambda inner: st.builds(
+            element, named, MARKS, PLAIN, st.lists(inner, max_size=4)
+        ),
+        max_leaves=40,
+    )
+    return st.lists(one, max_size=4).map(lambda some: b"".join(map(tostring, some)))
+
+
 WELL_FORMED = {
-    "cda": st.lists(NODES, max_size=4).map(lambda all_: b"".join(map(tostring, all_))),
+    "cda": nodes(TAGS),
+    "fhir_xml": nodes([FHIR + name for name in MEMBERS if "#" not in name]),
     "fhir_json": st.builds(
         lambda tree, kind: json.dumps({**tree, "resourceType": kind}).encode(),
         st.dictionaries(NAMES, TREES, max_size=12),

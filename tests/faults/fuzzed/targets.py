@@ -27,7 +27,13 @@ from engine.channels.fhir_answers import (
     statuses,
 )
 from engine.channels.format.load import load_site
-from engine.channels.patient_feed import CARRIER, asked_for, opened
+from engine.channels.patient_feed import (
+    CARRIER,
+    MOST_BYTES,
+    Form,
+    asked_for,
+    opened,
+)
 from engine.channels.patient_feed import enclosed as enclosed_patient
 from engine.channels.patient_pid import traits_in
 from engine.console.fhir_api.answers import Refusal
@@ -60,6 +66,7 @@ from engine.transforms.expressions import compile_expression
 from engine.transforms.fhir.bundle import write_json
 from engine.transforms.fhir.exchange import onto
 from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.xml_form import from_xml
 from engine.transforms.scope import Scope
 from tests.builders import er7, msh
 from tests.ccda_facts import SITE
@@ -242,9 +249,31 @@ SHOWN_WITH: Final = frozenset(
 def fhir_json(data):
     """A Patient fed is kept whole; what a server or a client sends breaks nothing."""
     content = data if data[:1] in {b"{", b"["} else _PATIENT % data
+    _source_feeds(content, Form.JSON)
+    _client_sends(content)
+    _server_answers(content)
+
+
+def fhir_xml(data):
+    """A Patient fed in XML is kept whole, and read or refused with a cause."""
+    content = data if data.startswith(b"<") else _PATIENT_XML % data
+    _source_feeds(content, Form.XML)
+    try:
+        found = from_xml(content, MOST_BYTES)
+    except TransformError:
+        return
+    assert orjson.loads(write_json(found)) is not None
+
+
+_PATIENT: Final = b'{"resourceType":"Patient",%s}'
+_PATIENT_XML: Final = b'<Patient xmlns="http://hl7.org/fhir">%s</Patient>'
+
+
+def _source_feeds(content, form):
+    """The message holds every byte; it has a patient, or the reason why it has none."""
     about = asked_for(f"{SYSTEM}|1")
     assert about is not None
-    kept = enclosed_patient(content, about, NOON, "C1")
+    kept = enclosed_patient(content, about, NOON, "C1", form)
     message = parse(kept.message)
     [carrier] = message.all(CARRIER)
     assert base64.b64decode(carrier.text(3, 5)) == content
@@ -256,11 +285,6 @@ def fhir_json(data):
     assert refusal or pid is not None
     if pid is not None:
         traits_of(pid)
-    _client_sends(content)
-    _server_answers(content)
-
-
-_PATIENT: Final = b'{"resourceType":"Patient",%s}'
 
 
 def _client_sends(content):
@@ -304,7 +328,7 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
         each.__name__: each
         for each in (
             *(deframe, er7_message, escape, charset, expression, channel, batch),
-            *(answer, attachment, cda, fhir_json),
+            *(answer, attachment, cda, fhir_json, fhir_xml),
         )
     }
 )

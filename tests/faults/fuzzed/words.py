@@ -158,6 +158,16 @@ WORDS: Final[Mapping[str, Sequence[bytes]]] = MappingProxyType(
             ),
             *(b'"issue":[{"code":"required"}]', b'"meta":{"versionId":', b"\xff", b":"),
         ],
+        "fhir_xml": [
+            *(b'<identifier><system value="urn:oid:1.2"/>', b'<value value="1"/>'),
+            *(b"</identifier>", b"<name>", b'<family value="A"/>', b"</name>"),
+            *(b'<birthDate value="1958-01-30"/>', b'<gender value="female"/>'),
+            *(b'<active value="true"/>', b'<extension url="u">', b"</extension>"),
+            *(b'<multipleBirthInteger value="2"/>', b'<meta><lastUpdated value="'),
+            *(b'2030-01-02T03:04:05Z"/></meta>', b"<!DOCTYPE x>", b"&#55296;", b"&x;"),
+            *(b'<text><div xmlns="http://www.w3.org/1999/xhtml">', b"</div></text>"),
+            *(b"<contained>", b"</contained>", b"<![CDATA[", b"<?x?>", b' id="a"'),
+        ],
         "attachment": [b"%PDF-1.7", b"=", b"QUJD", b" ", b"\r\n", b"<script>", b"\x00"],
     }
 )
