@@ -33,16 +33,15 @@ def list_rules() -> None:
     """List the rules of channels, and how often each would have fired in 7 days."""
     from dataclasses import asdict
 
-    from engine.channels.alerts.preview import PAST, rules_of
-    from engine.store import task_stays, traffic
-    from engine.store.traffic import Measure
+    from engine.channels.alerts.gather import past_of
+    from engine.channels.alerts.preview import rules_of
+    from engine.channels.alerts.replay import is_told
 
-    loaded, at = site(), now()
-    watched = (Measure.RECEIVED, Measure.ERROR, Measure.FAILED)
+    loaded = site()
+    told = [each for each in loaded.channels if any(map(is_told, each.alerts))]
     with store() as database, database.reading() as connection:
-        past = traffic.minutes(connection, watched, at - PAST, at)
-        doubts = task_stays.stays(connection, at - PAST)
-    rows = rules_of(loaded.channels, past, at, loaded.settings.zone, doubts)
+        past = past_of(connection, told, now(), loaded.settings.zone)
+    rows = rules_of(loaded.channels, past)
     columns = ["channel", "condition", "during", "severity", "notify", "fired"]
     columns.append("untold")
     emit((asdict(each) for each in rows), columns)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -23,7 +24,7 @@ from engine.store.tables import (
     sequence,
 )
 
-T = TypeVar("T", int, bytes, str)
+T = TypeVar("T", int, bytes, str, datetime)
 
 MESSAGE: Final = "message"
 DELIVERY: Final = "delivery"

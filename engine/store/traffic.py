@@ -26,6 +26,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from engine.store.counters import chunks
 from engine.store.dialect import put
 from engine.store.schema import EPOCH
 from engine.store.watch_tables import traffic
@@ -221,6 +222,11 @@ _SUMMED: Final = _BETWEEN.with_only_columns(
     *(traffic.c[name] for name in ("measure", "channel", "place", "label")),
     cast(func.sum(traffic.c["count"]), BigInteger),
 ).group_by(*(traffic.c[name] for name in ("measure", "channel", "place", "label")))
+_HOURS: Final = select(traffic).where(
+    traffic.c.span == Span.HOUR.value,
+    traffic.c.at.in_(bindparam("begins", expanding=True)),
+    traffic.c.measure == bindparam("wanted"),
+)
 _AT: Final = type_coerce(traffic.c.at, BigInteger)
 """Instants as they are stored: there may be a row for each channel and minute."""
 
@@ -312,13 +318,18 @@ def each_minute(
 
 
 def hours(
-    connection: Connection, measure: Measure, begins: Iterable[datetime]
+    connection: Connection,
+    measure: Measure,
+    begins: Iterable[datetime],
+    channel: str = "",
 ) -> list[Point]:
-    """Return the counts of the hours that began at these moments."""
-    found: list[Point] = []
-    for at in begins:
-        until = at + _SIZES[Span.HOUR]
-        found += _between(connection, Span.HOUR, [measure], (at, until), "")
+    """Return the counts of the hours that began then, of one channel or of all."""
+    statement, found = _HOURS, list[Point]()
+    if channel:
+        statement = statement.where(traffic.c.channel == channel)
+    for some in chunks(begins):
+        asked = {"begins": some, "wanted": measure.value}
+        found += _points(connection.execute(statement, asked))
     return found
 
 

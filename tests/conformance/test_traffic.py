@@ -146,3 +146,18 @@ def test_a_quantile_lies_in_the_bucket_of_the_exact_one(seconds, share):
 
 def test_there_is_no_quantile_of_nothing():
     assert traffic.quantile([], 0.95) is None
+
+
+def test_hours_are_told_of_all_channels_or_of_one(store):
+    hours = [NOON - 2 * HOUR, NOON]
+    with store.engine() as connection:
+        for at in (*hours, NOON - HOUR):
+            for channel in ("adt", "lab"):
+                traffic.write(connection, {Key("received", channel): 3}, at)
+
+    both = ask(store, traffic.hours, Measure.RECEIVED, hours)
+    one = ask(store, traffic.hours, Measure.RECEIVED, hours, "lab")
+
+    assert len(both) == 4
+    assert sorted(each.at for each in one) == hours
+    assert {each.channel for each in one} == {"lab"}

@@ -10,10 +10,12 @@ import orjson
 
 from engine.channels.alerts import usual
 from engine.channels.alerts.facts import GATHERED, Facts, Place
+from engine.channels.alerts.preview import Past
+from engine.channels.alerts.replay import PAST, Heard
 from engine.channels.alerts.usual import Feed, Usual
 from engine.channels.format.channel import Channel
 from engine.channels.reporting import wishes_of
-from engine.store import queues, reports, sessions, traffic, worklist
+from engine.store import queues, reports, sessions, task_stays, traffic, worklist
 from engine.store.database import Connection
 from engine.store.reports import Report
 from engine.store.traffic import Measure, Point
@@ -86,6 +88,37 @@ class Gatherer:
         for old in self._usual.keys() - set(begins):
             del self._usual[old]
         return dict(self._usual)
+
+
+def past_of(
+    connection: Connection,
+    channels: Iterable[Channel],
+    now: datetime,
+    zone: tzinfo,
+) -> Past:
+    """Return the last seven days; of ``channels`` also what was usual in them."""
+    watched = (Measure.RECEIVED, Measure.ERROR, Measure.FAILED)
+    return Past(
+        now,
+        zone,
+        traffic.minutes(connection, watched, now - PAST, now),
+        task_stays.stays(connection, now - PAST),
+        {each.name: heard_of(connection, each.name, now, zone) for each in channels},
+    )
+
+
+def heard_of(
+    connection: Connection, channel: str, now: datetime, zone: tzinfo
+) -> Heard:
+    """Return what a channel received, as far as its rules look back in seven days."""
+    begun = now - PAST - usual.HOUR
+    looked_at = usual.pieces(now - PAST - GATHERED, now + usual.HOUR)
+    hours = {at for begin, _ in looked_at for at in usual.same_hours(begin, zone)}
+    return Heard(
+        traffic.minutes(connection, [Measure.RECEIVED], begun, now, channel),
+        traffic.hours(connection, Measure.RECEIVED, hours, channel),
+        traffic.first_hour(connection),
+    )
 
 
 def _asks(channels: Iterable[Channel]) -> bool:

@@ -5,17 +5,18 @@ Spec:
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
+from engine.channels.alerts import replay
+from engine.channels.alerts.replay import PAST, Heard, is_told
 from engine.channels.alerts.rules import begun, span
 from engine.channels.format.alerts import Alert
 from engine.channels.format.channel import Channel
 from engine.store.task_stays import Stay
 from engine.store.traffic import Measure, Point
 
-PAST: Final = timedelta(days=7)
 _FAILURES: Final = frozenset({Measure.ERROR.value, Measure.FAILED.value})
 
 
@@ -37,22 +38,31 @@ class RuleRow:
     untold: str
 
 
-def rules_of(
-    channels: Iterable[Channel],
-    past: Sequence[Point],
-    now: datetime,
-    zone: tzinfo,
-    doubts: Iterable[Stay] = (),
-) -> list[RuleRow]:
-    """Return every rule, with how often it would have fired in the last seven days.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of the seven days before ``now``.
 
-    ``past`` are the received and failed messages of these days, by minute, ``doubts``
-    the entries of the mismatch queue that were open in them.
+    ``points`` are the received and failed messages by minute, ``doubts`` the entries of
+    the mismatch queue that were open, ``heard`` what some channels received for longer.
     """
-    stays = list(doubts)
-    by_channel: dict[str, list[Point]] = {}
-    for point in past:
-        by_channel.setdefault(point.channel, []).append(point)
+
+    now: datetime
+    zone: tzinfo
+    points: Sequence[Point] = ()
+    doubts: Sequence[Stay] = ()
+    heard: Mapping[str, Heard] = field(default_factory=dict)
+
+    def times(self, rule: Alert, channel: Channel) -> int | None:
+        """Return how often a rule would have fired, None where this does not tell."""
+        if is_told(rule) and (heard := self.heard.get(channel.name)):
+            return replay.fired(rule, channel, heard, self.now, self.zone)
+        points = [each for each in self.points if each.channel == channel.name]
+        stays = [each for each in self.doubts if each.channel == channel.name]
+        return fired(rule, points, self.now, self.zone, stays)
+
+
+def rules_of(channels: Iterable[Channel], past: Past) -> list[RuleRow]:
+    """Return every rule, with how often it would have fired in the last seven days."""
     return [
         RuleRow(
             channel.name,
@@ -62,10 +72,7 @@ def rules_of(
             span(rule.after),
             rule.severity,
             rule.notify,
-            fired(
-                *(rule, by_channel.get(channel.name, []), now, zone),
-                of(stays, channel),
-            ),
+            past.times(rule, channel),
             untold(rule),
         )
         for channel in channels
@@ -105,11 +112,6 @@ def _hours(during: tuple[int, int] | None) -> str:
     return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in during)
 
 
-def of(doubts: Iterable[Stay], channel: Channel) -> list[Stay]:
-    """Return the entries of the mismatch queue that a channel's messages raised."""
-    return [each for each in doubts if each.channel == channel.name]
-
-
 def untold(rule: Alert) -> str:
     """Return why the past does not tell how often a rule would have fired."""
     return next(
@@ -117,9 +119,10 @@ def untold(rule: Alert) -> str:
     )
 
 
+_USUAL: Final = "what was usual is worked out for the chosen channel, holidays aside"
 _UNTOLD: Final[Mapping[str, str]] = {
-    "silent_for": "what was usual at each hour is not worked out backwards",
-    "rate_off": "what was usual at each hour is not worked out backwards",
+    "silent_for": _USUAL,
+    "rate_off": _USUAL,
     "oldest_over": "how long deliveries waited is kept for a day only",
     "parked_over": "how many were parked at once is not kept",
     "certificate_within": "it fires once for each certificate: see System",

@@ -4,12 +4,12 @@ Spec:
     console.md S12 (empty); channel-format.md 3.9.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta
 from typing import Final
 
-from engine.channels.alerts.preview import condition_of, fired, of, untold
+from engine.channels.alerts.preview import Past, condition_of, untold
 from engine.channels.format.alerts import Alert, ErrorRate
 from engine.channels.format.channel import Channel
 from engine.channels.format.load import Site, load_site
@@ -19,8 +19,6 @@ from engine.errors import ConfigurationError
 from engine.settings import Settings
 from engine.store.audit import Order
 from engine.store.database import Database
-from engine.store.task_stays import Stay
-from engine.store.traffic import Point
 
 _MINUTES: Final = timedelta(minutes=10)
 
@@ -80,28 +78,17 @@ class Offer:
     untold: str
 
 
-def offers(
-    channel: Channel,
-    written: str,
-    past: Iterable[Point],
-    now: datetime,
-    zone: tzinfo,
-    doubts: Iterable[Stay] = (),
-) -> list[Offer]:
+def offers(channel: Channel, written: str, past: Past) -> list[Offer]:
     """Return the rules of which a channel has none of the kind.
 
-    ``written`` is what its file says by now, which may not run yet; ``past`` are
-    received and failed messages of the last seven days, by minute, and ``doubts`` the
-    entries of the mismatch queue that were open in them.
+    ``written`` is what its file says by now, which may not run yet.
     """
-    stays = of(doubts, channel)
-    points = [each for each in past if each.channel == channel.name]
     return [
         Offer(
             each.key,
             "\n".join(["alerts:", *(f"  {line}" for line in _entry(each, ""))]),
             condition_of(each.rule),
-            fired(each.rule, points, now, zone, stays),
+            past.times(each.rule, channel),
             untold(each.rule),
         )
         for each in SUGGESTED

@@ -17,17 +17,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engine.channels.alerts import suggested
-from engine.channels.alerts.preview import PAST, rules_of
+from engine.channels.alerts.gather import past_of
+from engine.channels.alerts.preview import Past, rules_of
 from engine.channels.format.channel import Channel
 from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
 from engine.console.surroundings import Surroundings, caller, own_place, surroundings
 from engine.errors import ConfigurationError
-from engine.store import incidents, task_stays, traffic
+from engine.store import incidents
 from engine.store.audit import Order
 from engine.store.incidents import Incident, Notice, Window, trial_notice
-from engine.store.task_stays import Stay
-from engine.store.traffic import Measure, Point
 
 COLUMNS: Final = (
     *("id", "kind", "channel", "place", "severity", "sentence", "parts"),
@@ -36,7 +35,6 @@ COLUMNS: Final = (
 )
 TABS: Final = ("open", "rules", "history", "maintenance")
 LONGEST_MINUTES: Final = 7 * 24 * 60
-_WATCHED: Final = (Measure.RECEIVED, Measure.ERROR, Measure.FAILED)
 
 
 def alerts(request: Request, kind: str = "open", channel: str = "") -> Response:
@@ -58,15 +56,12 @@ def _page(request: Request, kind: str, channel: str, complaint: str = "") -> Res
         refused = _told(request, incidents.refused_notices(connection))
         said = _told(request, incidents.recent_notices(connection))
         windows = _seen(request, incidents.windows(connection, now))
-        past = (
-            traffic.minutes(connection, _WATCHED, now - PAST, now)
-            if kind == "rules"
-            else []
-        )
-        doubts = task_stays.stays(connection, now - PAST) if kind == "rules" else []
+        chosen = next((e for e in channels if e.name == channel), (*channels, None)[0])
+        zone = here.settings.zone
+        past = Past(now, zone)
+        if kind == "rules":
+            past = past_of(connection, [chosen] if chosen else [], now, zone)
     rows = [asdict(each) for each in [*current, *ended]]
-    zone = here.settings.zone
-    chosen = next((e for e in channels if e.name == channel), (*channels, None)[0])
     return answer(
         request,
         Listing("incidents", COLUMNS, rows),
@@ -78,9 +73,9 @@ def _page(request: Request, kind: str, channel: str, complaint: str = "") -> Res
         refused=refused,
         said=said,
         windows=windows,
-        rules=rules_of(channels, past, now, zone, doubts),
+        rules=rules_of(channels, past),
         chosen=chosen.name if chosen else "",
-        offers=_offers(here, chosen, past, doubts) if kind == "rules" else [],
+        offers=_offers(here, chosen, past) if kind == "rules" else [],
         suggested=suggested.SUGGESTED,
         may_deploy=caller(request).may(Permission.DEPLOY),
         complaint=complaint,
@@ -113,8 +108,7 @@ def add_rule(
 def _offers(
     here: Surroundings,
     channel: Channel | None,
-    past: Sequence[Point],
-    doubts: Sequence[Stay],
+    past: Past,
 ) -> list[suggested.Offer]:
     if channel is None:
         return []
@@ -122,8 +116,7 @@ def _offers(
         written = (here.settings.folder / channel.file).read_text("utf-8", "replace")
     except OSError:
         written = ""
-    now, zone = here.now(), here.settings.zone
-    return suggested.offers(channel, written, past, now, zone, doubts)
+    return suggested.offers(channel, written, past)
 
 
 def _channels(here: Surroundings) -> Sequence[Channel]:

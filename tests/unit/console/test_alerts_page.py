@@ -5,7 +5,8 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from engine.channels.alerts.preview import condition_of, fired, untold
+from engine.channels.alerts.preview import Past, condition_of, fired, untold
+from engine.channels.alerts.replay import Heard
 from engine.channels.alerts.suggested import SUGGESTED
 from engine.channels.format.alerts import Alert, ErrorRate
 from engine.channels.format.load import load_site
@@ -229,6 +230,78 @@ def test_entries_that_were_overdue_together_are_one_time(stays, times):
     rule = Alert(worklist_over=4 * HOUR)
 
     assert fired(rule, [], NOON, UTC, stays) == times
+
+
+WEEK = timedelta(weeks=1)
+
+
+def hourly(amount, label="x", weeks=9):
+    """Return a feed that sends every hour of these weeks as much."""
+    begins = [NOON - each * HOUR for each in range(weeks * 168)]
+    return [
+        Point(at, "received", "adt", "", label, amount, at + 59 * MINUTE)
+        for at in begins
+    ]
+
+
+def minutely(*quiet, amount=1):
+    """Return messages in each minute as it is read, but in these hours before noon."""
+    ago = [
+        n
+        for n in range((7 * 24 + 1) * 60)
+        if not any(a >= n / 60 > b for a, b in quiet)
+    ]
+    return [
+        Point(NOON - n * MINUTE, "received", "adt", "", "x", amount, NOON - n * MINUTE)
+        for n in ago
+    ]
+
+
+def heard(points, weeks=9):
+    return Heard(points, hourly(60, weeks=weeks), NOON - weeks * WEEK)
+
+
+def channel():
+    return replace(load_site(SITE.folder, variables={}).channels[0], name="adt")
+
+
+LEARNED = Alert(silent_for="learned")
+
+
+@pytest.mark.parametrize(
+    ("rule", "points", "times"),
+    [
+        (LEARNED, minutely(), 0),
+        (LEARNED, minutely((30, 26)), 1),
+        (LEARNED, minutely((80, 70), (30, 26)), 2),
+        (LEARNED, minutely((4, 0)), 1),  # and still silent
+        (Alert(silent_for="learned", after=5 * HOUR), minutely((30, 26)), 0),
+        (Alert(silent_for="learned", during=(0, 60)), minutely((30, 26)), 0),
+        (Alert(rate_off=50.0), minutely(), 0),
+        (Alert(rate_off=50.0), minutely((80, 70)), 1),
+        (Alert(rate_off=50.0), minutely(amount=2), 1),
+    ],
+)
+def test_what_was_usual_is_gone_through_again(rule, points, times):
+    adt = channel()
+    past = Past(NOON, UTC, heard={"adt": heard(points)})
+
+    assert past.times(rule, adt) == times
+
+
+def test_without_weeks_to_learn_from_nothing_would_have_fired():
+    adt = channel()
+    past = Past(NOON, UTC, heard={"adt": heard(minutely((30, 26)), weeks=2)})
+
+    assert past.times(LEARNED, adt) == 0
+
+
+def test_holidays_and_other_channels_are_not_gone_through():
+    adt = channel()
+    past = Past(NOON, UTC, heard={"adt": heard(minutely())})
+
+    assert past.times(Alert(silent_for="learned", calendar="feasts"), adt) is None
+    assert Past(NOON, UTC).times(LEARNED, adt) is None
 
 
 def test_what_the_past_does_not_tell_has_a_reason():
