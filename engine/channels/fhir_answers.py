@@ -16,11 +16,11 @@ from engine.errors import AmbiguousError, DeliveryError, PermanentError
 from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.exchange import Held
 from engine.transforms.fhir.mapped import Element
+from engine.transforms.fhir.update import has_parts
 
 MAX_ISSUES: Final = 3
 _CODE: Final = re.compile(r"[a-z][a-z-]{1,30}")
 _ELEMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*|\[\d+\])*")
-_NAME: Final = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
 _STATUS: Final = re.compile(r"[1-5]\d\d")
 _SEVERAL: Final = 412
 _MOST_DIGITS: Final = 18
@@ -131,7 +131,7 @@ def held_in(searchset: object, query: str) -> Held | None:
         raise PermanentError(sentence, f"http-{_SEVERAL}", status=_SEVERAL)
     if not found:
         return None
-    if not all(map(_NAME.fullmatch, found[0])):
-        sentence = f"the server's {kind} has names that no FHIR resource has"
+    if not has_parts(found[0]):
+        sentence = f"the server's {kind} is not formed as FHIR resources are"
         raise AmbiguousError(sentence, "unreadable-answer")
     return Held(f"{kind}/{found[0].get('id')}", found[0])

@@ -7,7 +7,6 @@ nothing to rewrite here.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -97,8 +96,11 @@ class Kept(NamedTuple):
 
     def at(self, source_time: datetime | None) -> "Kept":
         """Return the same as said at another time."""
-        latest = self.version.latest._replace(at=source_time or NEVER)
-        return self._replace(version=replace(self.version, latest=latest))
+        was = self.version
+        latest = was.latest._replace(at=source_time or NEVER)
+        return self._replace(
+            version=Version(was.resource, latest, was.others, was.past)
+        )
 
 
 def closed(

@@ -4,8 +4,9 @@ Resources are kept by source record. The Patient that is sent is the person's: w
 their records say, by the rules of the golden record.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from engine.channels.format.channel import MapSwitches
@@ -191,7 +192,7 @@ class _Work:
         if (newer := self.overruled.get(entry.full_url)) is not None:
             whose = owner.subject, owner.record
             version = updated(entry.full_url, newer, version, self.here, whose)
-            self._mark(entry, said_by(newer))
+            self._mark(entry, partial(said_by, newer))
         self._send(entry, version.resource, [version])
         return self._keep(key, version)
 
@@ -230,7 +231,7 @@ class _Work:
         beside = self.beside.get(owner.person, [])
         said |= {one.record: version for one, version, _ in beside}
         for _, _, further in beside:
-            self._mark(entry, further.said or frozenset())
+            self._mark(entry, partial(_said_in, further))
         sources = (owner.source, *(one.source for one, _, _ in beside))
         members |= {each.record: each for each in sources if each is not None}
         patient: Element = stated
@@ -239,7 +240,7 @@ class _Work:
             patient = combined(said, list(members.values()), old, ranks)
             if owner.retired:
                 patient = merge_same(patient, stated)
-                self._mark(entry, said_by(Update(stated)))
+                self._mark(entry, partial(said_by, Update(stated)))
             patient = self.persons.stamped(patient, owner.person)
         stated_links = _links_to_others(stated, owner.subject)
         links = [one for one in stated_links if one not in _links(patient)]
@@ -254,12 +255,12 @@ class _Work:
     def _send(self, entry: Entry, resource: Element, versions: Iterable[Kept]) -> None:
         """Put into an entry what its receivers are told."""
         entry.resource = outward(resource, versions, self.here)
-        self._mark(entry, identity_of(entry.resource))
+        self._mark(entry, partial(identity_of, entry.resource))
 
-    def _mark(self, entry: Entry, parts: frozenset[str]) -> None:
+    def _mark(self, entry: Entry, parts: Callable[[], frozenset[str]]) -> None:
         """Note parts that a server is to change, where it is to change no others."""
         if self.partly:
-            entry.said = (entry.said or frozenset()) | parts
+            entry.said = _said_in(entry) | parts()
 
     def _own_words(self, stated: Element, owner: Owner) -> Element:
         """Return what the source itself says of its patient's record.
@@ -281,7 +282,7 @@ class _Work:
     ) -> Kept:
         """Return the latest version of a resource after one update."""
         update = update_of(entry, resource, self.told, before)
-        self._mark(entry, said_by(update))
+        self._mark(entry, partial(said_by, update))
         if before is not None and update.stamp < before.version.latest:
             self._note_late()
         return updated(
@@ -299,6 +300,10 @@ class _Work:
         return KnownResource(
             *key, version.content, version.record, version.source_time, number
         )
+
+
+def _said_in(entry: Entry) -> frozenset[str]:
+    return entry.said or frozenset()
 
 
 def _links_to_others(patient: Element, subject: Subject) -> list[Element]:

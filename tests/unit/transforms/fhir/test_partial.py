@@ -173,14 +173,3 @@ def test_entries_that_are_not_marked_stay_as_they_are():
 
     assert narrowed({"entry": [one]}, {}) == []
     assert one["request"] == before
-
-
-def test_oddly_formed_lists_of_a_server_stay_as_they_are():
-    theirs: Element = {
-        "resourceType": "Encounter",
-        "identifier": ["1"],
-        "participant": [{"type": ["x"]}, {"type": [{"coding": [1]}]}],
-    }
-    ours: Element = {"resourceType": "Encounter", "status": "finished"}
-
-    assert grafted(theirs, ours, {"status"}) == {**theirs, "status": "finished"}

@@ -175,6 +175,13 @@ def test_a_kept_resource_comes_back_with_its_digits():
     assert write_json(read_json(kept)) == kept
 
 
+@pytest.mark.parametrize(
+    "kept", [b'{"a":7.50}', b'{"a":[-7.50,8]}', b'{"a":[1,7.50]}', b'{"a":{"b":0.10}}']
+)
+def test_decimals_keep_their_digits_wherever_they_stand(kept):
+    assert write_json(read_json(kept)) == kept
+
+
 # ---- T31: order does not matter
 
 
