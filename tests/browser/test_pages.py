@@ -216,19 +216,20 @@ def test_the_keyboard_leads_from_the_overview_to_the_failing_message(chromium, b
     assert watched.complaints == []
 
 
-def test_arrows_walk_the_stops_of_a_drawn_flow(chromium, busy):
-    watched = browser_at(chromium, busy)
-    watched.sign_in(busy.code())
-    page = watched.visit("/channels/adt")
-    stops = page.locator("svg.drawn a")
+def test_arrows_walk_the_stops_of_a_drawn_flow(chromium, tmp_path):
+    own = site_with_doubt(tmp_path)
+    found = load_site(own.config, None, {})
+    with served(own.database("console"), site=found) as here:
+        watched = browser_at(chromium, here)
+        watched.sign_in(here.code())
+        stops = watched.visit("/channels/hospital-adt").locator("svg.drawn a")
 
-    stops.first.focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
-        page.keyboard.press(key)
+        stops.first.focus()
+        for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+            watched.page.keyboard.press(key)
 
-    focused = "at => at === document.activeElement"
-    assert stops.nth(1).evaluate(focused)
-    assert watched.complaints == []
+        assert stops.nth(1).evaluate("stop => stop === document.activeElement")
+        assert watched.complaints == []
 
 
 def test_S26_nothing_a_message_says_is_run(chromium, tmp_path):
