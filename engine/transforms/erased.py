@@ -49,6 +49,8 @@ def list_erased(before: Received, context: EditContext, mapped: Mapped) -> None:
     sent = [segment for _, segment in before]
     for live, segment in before:
         homes = look.homes(live)
+        if homes and homes[0].encoded == segment.encoded:
+            continue
         for field in segment.populated():
             if homes and homes[0].raw(field) == segment.raw(field):
                 continue
