@@ -36,7 +36,7 @@ SETTLE_SECONDS = 900.0
 EARLY = 5
 """Every so many cycles the node dies right after its start."""
 
-SPARE = 100
+SPARE = 200
 
 
 def quota(cycle, answers, chance, answered):
