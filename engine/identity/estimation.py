@@ -31,6 +31,9 @@ Labels = Mapping[tuple[int, int], bool]
 _SURE: Final = 5
 _SHIPPED_PAIRS: Final = Bits(200, 200, 5, 200)
 """How many pairs of each class the weights one starts from count for."""
+_UNSEEN: Final = 0.5
+"""What a level never seen counts for at least, where it was not held rarer before."""
+
 _STRIDE: Final = 7_919
 _STRANGERS_PER_RECORD: Final = 10
 
@@ -146,7 +149,11 @@ def refit(start: Weights, tally: Tally) -> Weights:
             for level, bits in known.items():
                 count = seen[level] + share * prior[level]
                 of = whole + _SHIPPED_PAIRS[group]
-                bits[group] = round(log2(said * count / of), 3)
+                fitted_bits = log2(said * count / of)
+                if not seen[level]:  # no rarer than a sample of this size can tell
+                    least = min(bits[group], log2(said * _UNSEEN / of))
+                    fitted_bits = max(fitted_bits, least)
+                bits[group] = round(fitted_bits, 3)
         fitted[trait] = {level: Bits(*bits) for level, bits in known.items()}
     return fitted
 

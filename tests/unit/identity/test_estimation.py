@@ -1,6 +1,7 @@
 """Weights fitted to an index's own records, and what another model would do."""
 
 from dataclasses import replace
+from math import log2
 
 import pytest
 
@@ -126,6 +127,20 @@ def test_a_level_seen_more_often_than_expected_gains_weight():
     assert fitted["phone"]["no"].same > SAFE.weights["phone"]["no"].same + 1
     assert drift(SAFE.weights, fitted)[0][:2] in {("phone", "no"), ("phone", "eq"),
                                                   ("phone", "d1")}  # fmt: skip
+
+
+@pytest.mark.parametrize("pairs", [10, 1_000, 100_000])
+def test_what_a_sample_never_shows_is_no_rarer_than_its_size_can_tell(pairs):
+    tally = Tally()
+    tally.pairs[Group.STRANGER] = pairs
+    tally.levels[Group.STRANGER, "ssn", "no"] = pairs
+
+    fitted = refit(SAFE.weights, tally)["ssn"]
+
+    for level, bits in SAFE.weights["ssn"].items():
+        if level != "no":
+            least = min(bits.stranger, -log2(2 * pairs))
+            assert least - 0.1 < fitted[level].stranger < bits.stranger + 0.1
 
 
 def test_M22_an_index_trains_a_model_that_is_read_back_as_it_was(filled):
