@@ -14,10 +14,11 @@ from engine.console.queries import overview as queries
 from engine.errors import StoreError
 from engine.store import audit, error_queue, incidents, reports, traffic
 from engine.store.database import Database
+from engine.store.delivery_state import Event
 from engine.store.incidents import Incident
 from engine.store.traffic import Key
 from tests.sites import busy_site
-from tests.stored import NOON, ask, document, queue
+from tests.stored import NOON, ask, document, end, lease, queue
 from tests.web import Web
 
 SEE, REPLAY = Permission.VIEW_METADATA, Permission.REPLAY
@@ -159,11 +160,16 @@ def test_mine_is_what_one_owns_and_what_one_was_given(web):
 def test_a_trouble_says_what_heals_by_itself_and_when(web):
     queue(web.database, document("P9", destination="fhir"), message_id=1)
     trouble(web)
+    known = web.signed_in(SEE)
+    due = known.browse("/").text
+    [leased] = lease(web.database, destination="fhir")
+    again = NOON + timedelta(minutes=5)
+    end(web.database, leased, Event.RETRY, not_before=again)
 
-    page = web.signed_in(SEE).browse("/").text
+    page = known.browse("/").text
 
-    assert "1 lane waits, next try" in page
-    assert "nothing goes out" in page
+    assert "1 lane waits, nothing goes out" in due
+    assert "1 lane waits, next try in 5 min, nothing goes out" in page
 
 
 def group_of(web):
