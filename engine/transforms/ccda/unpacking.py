@@ -8,6 +8,8 @@ Spec:
     security.md S29; IHE ITI Cross-Enterprise Document Media Interchange (XDM).
 """
 
+import lzma
+import struct
 import zipfile
 import zlib
 from io import BytesIO
@@ -27,8 +29,8 @@ ABOUT: Final = frozenset({"README.TXT", "INDEX.HTM", "METADATA.XML", "CDA.xsl"})
 
 _SECRET: Final = 0x1
 _UNREADABLE: Final = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError),
-    *(NotImplementedError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
+    *(OSError, ValueError, RuntimeError, NotImplementedError, OverflowError),
 )
 
 
@@ -49,7 +51,9 @@ class Package:
             self._zip = zipfile.ZipFile(BytesIO(data))
         except _UNREADABLE:
             raise _refused("it is no zip file that can be read") from None
-        self._entries = [each for each in self._zip.infolist() if not each.is_dir()]
+        self._entries = [
+            each for each in self._zip.infolist() if not each.filename.endswith("/")
+        ]
         if len(self._entries) > MAX_ENTRIES:
             raise _refused(f"it has more than {MAX_ENTRIES:,} entries", "package-size")
 

@@ -82,6 +82,20 @@ def test_names_and_paths_of_a_package_mean_nothing(ann, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_entry_without_a_name_is_read_like_any_other(ann):
+    target, entry = io.BytesIO(), zipfile.ZipInfo("A")
+    entry.filename = ""
+    with (
+        zipfile.ZipFile(target, "w") as package,
+        package.open(entry, "w") as opened_entry,
+    ):
+        opened_entry.write(ann)
+
+    [message] = split(carried(target.getvalue(), AT))
+
+    assert document_in(opened(parse(message)).all("OBX")[0]) == ann
+
+
 @pytest.mark.parametrize(
     ("contents", "code"),
     [
@@ -120,9 +134,13 @@ def test_a_package_that_is_cut_off_is_refused_and_not_lost(ann, cut):
     assert refused(cut).code == "package-unreadable"
 
 
-def test_an_entry_that_is_damaged_is_refused(ann):
-    package = bytearray(packed(ann))
-    package[200] ^= 0xFF
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+@pytest.mark.parametrize("place", [80, 200])
+def test_an_entry_that_is_damaged_is_refused(ann, method, place):
+    package = bytearray(packed(ann, method=method))
+    package[place] ^= 0xFF
 
     with pytest.raises(TransformError):
         Package(bytes(package)).content(0)
