@@ -214,10 +214,16 @@ def _check(patient: Element) -> None:
     known |= {name: patient[name] for name in _READ if name in patient}
     for finding in check_resource(known):
         if finding.code in _FORMAL:
-            sentence = f"{finding.path}: {finding.text}"
+            sentence = f"{_place(finding.path)}: {finding.text}"
             raise TransformError(sentence, "patient-unreadable")
     if not _is_day(str(patient.get("birthDate", "1970"))):
         raise TransformError("Patient.birthDate: no such date", "patient-unreadable")
+
+
+def _place(path: str) -> str:
+    """Return a path as far as it is ours to repeat: names below may be anything."""
+    kind, element, *below = path.split(".")
+    return f"within {kind}.{element}" if below else path
 
 
 def _is_day(text: str) -> bool:

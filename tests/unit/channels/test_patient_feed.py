@@ -283,3 +283,13 @@ def test_whatever_is_sent_is_one_message_that_says_something_or_why_not(elements
         "MRG",
         "ZFR",
     }
+
+
+@pytest.mark.parametrize(
+    "element", [{"name": [{PHI: 1}]}, {"address": [{"period": {f"x {PHI}": 2}}]}]
+)
+def test_a_refusal_repeats_no_name_that_the_sender_made_up(element):
+    refusal = fed(resource(**element)).refusal
+
+    assert "no such element" in refusal
+    assert PHI not in refusal
