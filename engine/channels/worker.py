@@ -17,7 +17,7 @@ from engine.channels.counting import count_finished, remarks
 from engine.channels.disk import is_broken
 from engine.channels.owed import is_owed, make_owed
 from engine.channels.processing.assemble import Line
-from engine.channels.processing.by_hand import held_for, overtakes
+from engine.channels.processing.by_hand import held_for
 from engine.channels.processing.finish import Finished, finish
 from engine.channels.processing.joining import look_for_late, settle_earlier
 from engine.channels.processing.prepare import prepare
@@ -147,7 +147,7 @@ class Worker:
     def _commit(self, lease: Lease, name: str, rest: list[Prepared | Ended]) -> int:
         """Finish what there is time for in one transaction; return how many.
 
-        None of them where others have to be processed before: see `overtakes`.
+        None of them where an earlier one came back meanwhile and goes first.
         """
         asked = self.timer()
         piece = rest[: self._piece]
@@ -193,10 +193,10 @@ class Worker:
         now, sealer = self.clock(), self.database.sealer
         model, began = self.lines[name].desk.model, self.timer()
         holding.alone(connection, name)
-        asked = holding.asked(connection, name)
-        if asked and overtakes(asked, prepared):
+        if claims.are_overtaking(connection, name, {one.number for one in prepared}):
             self._done = []
             return 0
+        asked = holding.asked(connection, name)
         self._correct(connection, name, now)
         view = StoreView(connection, sealer, self._memory)
         view.fetch([each for each in prepared if isinstance(each, Prepared)])
@@ -249,7 +249,7 @@ class Worker:
         self, half: Prepared | Ended, name: str, view: StoreView, asked: Asked
     ) -> Finished:
         if half.number in asked:
-            actor, _ = asked[half.number]
+            actor = asked[half.number]
             return Finished(held_for(actor, half, self.lines[name].feed.channel))
         if isinstance(half, Ended):
             return Finished(half.outcome)

@@ -1,6 +1,6 @@
 """Messages in the order a worker takes them, and what happens when it dies."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -59,6 +59,15 @@ _AGAIN: Final = (
     .limit(bindparam("limit"))
 )
 """The oldest messages of a channel that are to be processed again."""
+_EARLIER: Final = (
+    select(redo.c.message_id)
+    .join(journal_message, journal_message.c.id == redo.c.message_id)
+    .where(
+        redo.c.channel == bindparam("channel"), redo.c.message_id < bindparam("last")
+    )
+    .order_by(redo.c.message_id)
+    .limit(bindparam("most"))
+)
 
 _NEW: Final = (
     select(*MESSAGE_COLUMNS, *contents.small(journal_message.c.content))
@@ -136,6 +145,18 @@ def _with_chains(
         return found
     chains = fragments.load(connection, sealer, parts)
     return [replace(each, chain=chains.get(each.row.id)) for each in found]
+
+
+def are_overtaking(
+    connection: Connection, channel: str, numbers: Collection[int]
+) -> bool:
+    """Whether an earlier message came back since these were claimed.
+
+    It is claimed first, so given back, these come after it.
+    """
+    asked = {"channel": channel, "last": max(numbers), "most": len(numbers) + 1}
+    earlier = connection.execute(_EARLIER, asked).scalars()
+    return any(number not in numbers for number in earlier)
 
 
 def _claim_again(

@@ -76,19 +76,16 @@ _GONE: Final = (
     )
     .limit(1)
 )
-_ASKED: Final = (
-    select(hold_order.c.message_id, hold_order.c.actor, redo.c.message_id)
-    .join(redo, redo.c.message_id == hold_order.c.message_id, isouter=True)
-    .where(hold_order.c.channel == bindparam("name"))
+_ASKED: Final = select(hold_order.c.message_id, hold_order.c.actor).where(
+    hold_order.c.channel == bindparam("name")
 )
 _DONE: Final = delete(hold_order).where(
     hold_order.c.message_id.in_(bindparam("ids", expanding=True))
 )
 _LOCKS: Final = 7309477
 
-Asked = Mapping[int, tuple[str, bool]]
-"""Message: who wants it held, and whether it is to be processed again, before others.
-"""
+Asked = Mapping[int, str]
+"""Message: who wants it held."""
 
 
 def hold(
@@ -193,7 +190,7 @@ def _gone(number: int, destination: str) -> IllegalTransitionError:
 def asked(connection: Connection, channel: str) -> Asked:
     """Return the orders of a channel that its worker has not got to."""
     rows = connection.execute(_ASKED, {"name": channel})
-    return {number: (actor, again is not None) for number, actor, again in rows}
+    return {row.message_id: row.actor for row in rows}
 
 
 def asked_of(connection: Connection, number: int) -> str:

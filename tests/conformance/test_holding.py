@@ -136,24 +136,34 @@ def test_what_is_held_or_to_be_held_or_unknown_is_refused(store, adt):
         order(store, holding.hold, 7)
 
 
-def test_a_batch_in_hand_does_not_overtake_what_is_held_meanwhile(
-    store, adt, monkeypatch
+@pytest.mark.parametrize(
+    ("move", "ends"),
+    [
+        (holding.hold, ["held", "held"]),
+        (messages.reprocess, ["processed", "processed"]),
+    ],
+)
+def test_a_batch_in_hand_does_not_overtake_what_comes_back_meanwhile(
+    store, adt, monkeypatch, move, ends
 ):
     [first] = journaled(store, "1")
     process(store, adt)
-    journaled(store, "1")
+    [second] = journaled(store, "1")
     asked: list[int] = []
 
-    def held_meanwhile(*arguments):
+    def moved_meanwhile(*arguments):
         if not asked:
             asked.append(first)
             with store.engine() as connection:
-                holding.hold(connection, store.sealer, [first], OPERATOR)
+                move(connection, store.sealer, [first], OPERATOR)
         return prepare(*arguments)
 
-    monkeypatch.setattr(working, "prepare", held_meanwhile)
+    monkeypatch.setattr(working, "prepare", moved_meanwhile)
     worker = Worker(store, adt, lambda: NOON)
     turns = [worker.turn() for _ in range(4)]
+    [*sent] = lease(store, destination="his")
 
     assert turns == [0, 1, 1, 0]
-    assert told(store) == ["held", "held"]
+    assert told(store) == ends
+    assert [each.message_id for each in sent] == ([first] if "held" not in ends else [])
+    assert second > first

@@ -1,13 +1,12 @@
 """The outcome of a message that a person holds; its person's later ones wait."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.channels.format.channel import Channel
 from engine.channels.processing.outcomes import outcome
 from engine.channels.processing.prepared import Ended, Prepared
 from engine.channels.processing.search_keys import person_keys
-from engine.store.holding import HELD_BY_PERSON, Asked
+from engine.store.holding import HELD_BY_PERSON
 from engine.store.message_state import MessageState
 from engine.store.results import Failure, Outcome
 
@@ -43,14 +42,4 @@ def _held(stage: str, actor: str) -> Failure:
         f"held for {actor}",
         cause="held for a person",
         assignee=actor,
-    )
-
-
-def overtakes(asked: Asked, halves: Sequence[Prepared | Ended]) -> bool:
-    """Whether a message that a person holds is to be processed before one of these."""
-    numbers = {each.number for each in halves}
-    last = max(numbers)
-    return any(
-        again and number < last and number not in numbers
-        for number, (_, again) in asked.items()
     )
