@@ -71,11 +71,9 @@ def bring_back(
     connection: Connection, sealer: Sealer, ids: Collection[int], order: Order
 ) -> list[int]:
     """Do what `reprocess` does, but for the audit rows of these; return them."""
-    waiting = set(_behind(connection, ids)).difference(ids)
     moved = _move(connection, ids, MessageEvent.REPROCESS, order)
     drop_unsent(connection, moved, order)
-    released = _move(connection, waiting, MessageEvent.RELEASE, order)
-    note(connection, sealer, released, MessageEvent.RELEASE, order)
+    _let_go(connection, sealer, ids, order)
     return moved
 
 
@@ -89,10 +87,9 @@ def release(
     Raises:
         IllegalTransitionError: one of them is not held.
     """
-    wanted = {*ids, *_behind(connection, ids)}
-    moved = _move(connection, wanted, MessageEvent.RELEASE, order)
+    moved = _move(connection, set(ids), MessageEvent.RELEASE, order)
     note(connection, sealer, moved, MessageEvent.RELEASE, order)
-    return len(moved)
+    return len(moved) + len(_let_go(connection, sealer, ids, order))
 
 
 def discard(
@@ -107,12 +104,24 @@ def discard(
         IllegalTransitionError: one of them is in another state.
     """
     ids = {*ids, *_behind(connection, _batch_heads(connection, ids))}
-    waiting = set(_behind(connection, ids)).difference(ids)
     moved = _move(connection, ids, MessageEvent.DISCARD, order)
     note(connection, sealer, moved, MessageEvent.DISCARD, order)
+    _let_go(connection, sealer, ids, order)
+    return len(moved)
+
+
+def _let_go(
+    connection: Connection, sealer: Sealer, ids: Collection[int], order: Order
+) -> list[int]:
+    """Release what waits behind messages that have moved; return it.
+
+    Asked after they moved: a worker that saw them held (`results.blocked`) has
+    committed by then what it lets wait for them.
+    """
+    waiting = set(_behind(connection, ids)).difference(ids)
     released = _move(connection, waiting, MessageEvent.RELEASE, order)
     note(connection, sealer, released, MessageEvent.RELEASE, order)
-    return len(moved)
+    return released
 
 
 def _batch_heads(connection: Connection, ids: Collection[int]) -> list[int]:

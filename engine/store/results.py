@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from engine.errors import IllegalTransitionError
 from engine.failpoint import reach
@@ -139,9 +139,10 @@ _DONE_AGAIN: Final = delete(redo).where(
     redo.c.message_id.in_(bindparam("ids", expanding=True))
 )
 _BLOCKED: Final = (
-    select(held_person.c.key, func.min(held_person.c.message_id).label("message_id"))
+    select(held_person.c.key, held_person.c.message_id)
     .where(held_person.c.key.in_(bindparam("keys", expanding=True)))
-    .group_by(held_person.c.key)
+    .order_by(held_person.c.message_id.desc())
+    .with_for_update(read=True)
 )
 _ATTEMPT: Final = insert(attempts)
 _NEW: Final = insert(message)
@@ -366,7 +367,9 @@ def blocked(
 ) -> dict[str, int]:
     """Return, for each person key that waits, the first message it waits for.
 
-    A key is whatever names the person in messages, such as ``system|identifier``.
+    A key is whatever names the person in messages, such as ``system|identifier``. Until
+    the transaction ends nobody moves these messages: what comes to wait for them is
+    released with them.
     """
     if not keys:
         return {}

@@ -1,8 +1,11 @@
 """What every database must do when a person holds a message back."""
 
+from threading import Thread
+
 import pytest
 
 from engine.channels import worker as working
+from engine.channels.processing.finish import finish
 from engine.channels.processing.prepare import prepare
 from engine.channels.worker import Worker
 from engine.errors import IllegalTransitionError
@@ -167,3 +170,35 @@ def test_a_batch_in_hand_does_not_overtake_what_comes_back_meanwhile(
     assert told(store) == ends
     assert [each.message_id for each in sent] == ([first] if "held" not in ends else [])
     assert second > first
+
+
+@pytest.mark.parametrize(
+    ("move", "ends"),
+    [
+        (messages.release, ["processed", "processed"]),
+        (messages.discard, ["filtered", "processed"]),
+    ],
+)
+def test_what_comes_to_wait_is_released_with_what_is_moved_at_the_same_moment(
+    store, adt, monkeypatch, move, ends
+):
+    [first] = journaled(store, "1")
+    order(store, holding.hold, first)
+    process(store, adt)
+    journaled(store, "1")
+    moving = Thread(target=order, args=(store, move, first))
+
+    def moved_at_the_same_moment(*arguments):
+        if moving.ident is None:
+            moving.start()
+            moving.join(0.5)
+        return finish(*arguments)
+
+    monkeypatch.setattr(working, "finish", moved_at_the_same_moment)
+    worker = Worker(store, adt, lambda: NOON)
+    worker.turn()
+    moving.join()
+    while worker.turn():
+        pass
+
+    assert told(store) == ends
