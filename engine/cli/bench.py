@@ -241,14 +241,19 @@ def _by_process(spent: dict[int, float], messages: int) -> dict[str, float]:
     return {role: round(each, 1) for role, each in sorted(named.items())}
 
 
+_ROLES = {
+    "engine.channels.edge": "edge",
+    "engine.channels.worker_process": "worker",
+}
+
+
 def _role(pid: int) -> str:
     """Return edge, worker or supervisor, by the command line of a process."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     except OSError:
         return "ended"
-    roles = ("edge", "worker")
-    return next((r for r in roles if f"engine.channels.{r}" in words), "supervisor")
+    return next((_ROLES[word] for word in words if word in _ROLES), "supervisor")
 
 
 @contextmanager

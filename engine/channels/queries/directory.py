@@ -205,4 +205,6 @@ class Lookup:
         }
         if said:
             return combined(said, members, (), directory.ranks)
+        if len(members) == 1:  # nobody says anything else
+            return stated(members[0].traits)
         return stated(golden(members, directory.ranks).traits)
