@@ -41,6 +41,11 @@ def leak(message: Message, context: StepContext) -> None:
 def loop(message: Message, context: StepContext) -> None:
     while True: pass
 
+def work(message: Message, context: StepContext) -> None:
+    import time
+    end = time.process_time() + 0.4
+    while time.process_time() < end: pass
+
 def hoard(message: Message, context: StepContext) -> None:
     bytearray(8 << 30)
 
@@ -163,6 +168,16 @@ def test_what_a_step_writes_to_its_output_answers_nothing(runner):
 
 def test_a_step_sees_no_environment(runner):
     edited(runner, "secrets")
+
+
+def test_a_step_goes_on_however_much_its_calls_have_taken_together(tmp_path):
+    (tmp_path / "site.py").write_text(STEPS)
+    runner = StepRunner(tmp_path, {}, StepLimits(wall_seconds=30))
+
+    texts = [edited(runner, "work")[0].encode() for _ in range(5)]
+
+    runner.close()
+    assert texts == [MESSAGE] * 5
 
 
 def test_a_missing_step_is_named(runner):

@@ -144,12 +144,18 @@ class StepRunner:
         return self._process
 
     def _allow_cpu(self, process: "subprocess.Popen[bytes]") -> None:
-        """Move the processor limit to what is used so far plus one call's share."""
+        """Move the processor limit to what is used so far plus one call's share.
+
+        The hard limit stays: once lowered, only a privileged process may raise it. A
+        step that ignores the signal of the soft one ends with its wall-clock time.
+        """
         fields = Path(f"/proc/{process.pid}/stat").read_text("ascii").rsplit(")", 1)[1]
         ticks = sum(int(part) for part in fields.split()[11:13])
         used = ticks // os.sysconf("SC_CLK_TCK")
-        soft = used + self.limits.cpu_seconds + 1
-        resource.prlimit(process.pid, resource.RLIMIT_CPU, (soft, soft + 1))
+        wanted = used + self.limits.cpu_seconds + 1
+        _, hard = resource.prlimit(process.pid, resource.RLIMIT_CPU)
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (soft, hard))
 
     def _exchange(
         self,
