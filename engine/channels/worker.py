@@ -113,6 +113,7 @@ class Worker:
             while rest := prepared[done:]:
                 taken = self._commit(lease, name, rest)
                 if not taken:
+                    self._begun[name] = (claimed[done:],)
                     break
                 done += taken
         except EngineError as error:
@@ -120,7 +121,6 @@ class Worker:
             if isinstance(error, StoreError):
                 self._begun[name] = (claimed[done:],)
             raise
-        self._begun[name] = (claimed[done:],)
         return done
 
     def _claim(
