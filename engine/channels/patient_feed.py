@@ -5,12 +5,13 @@ its PID, mapped, delivered. The resource stays in the message, byte for byte, in
 segment of its own; `opened` takes that out before anything else looks at the message.
 
 Spec:
-    identity.md 11, ITI-104; IHE PIXm 3.0.4, 2:3.104.4.1 and 2:3.104.4.2; HL7 v2.9
-    chapter 3, A31 and A40.
+    identity.md 11, ITI-104; IHE PIXm 3.0.4, 2:3.104.4.1 to 2:3.104.4.3; HL7 v2.9
+    chapter 3, A29, A31 and A40.
 """
 
 import base64
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -118,16 +119,38 @@ def enclosed(
     addressed = f"{about.authority}|{about.value}"
     if fed.said_at:
         name = control_id_of(addressed.encode() + content)
-    stamp = f"{at:%Y%m%d%H%M%S%z}"
-    said = f"{fed.said_at or at:%Y%m%d%H%M%S%z}"
     held = base64.b64encode(content).decode("ascii")
     segments = (
-        f"MSH|^~\\&|FHIR||||{stamp}||ADT^{event}|{name}|P|2.5.1||||||UNICODE UTF-8",
-        f"EVN||{said}",
+        *_headed(event, at, name, fed.said_at or at),
         *_patient(fed),
         f"{CARRIER}|1|{encode(addressed, STANDARD)}|^application^{form}^Base64^{held}",
     )
-    return Enclosed(("\r".join(segments) + "\r").encode(), refusal)
+    return Enclosed(_bytes(segments), refusal)
+
+
+def removal(about: Identifier, at: datetime, name: str) -> bytes:
+    """Return the message that says that there is no such patient any more.
+
+    Args:
+        about: the number that was removed.
+        at: aware time of the message and of the removal.
+        name: MSH-10.
+    """
+    pid = pid_segment({1: "1", 3: cx(about)})
+    return _bytes((*_headed("A29^ADT_A21", at, name, at), pid))
+
+
+def _headed(event: str, at: datetime, name: str, said: datetime) -> tuple[str, str]:
+    """Return MSH and EVN."""
+    stamp = f"{at:%Y%m%d%H%M%S%z}"
+    return (
+        f"MSH|^~\\&|FHIR||||{stamp}||ADT^{event}|{name}|P|2.5.1||||||UNICODE UTF-8",
+        f"EVN||{said:%Y%m%d%H%M%S%z}",
+    )
+
+
+def _bytes(segments: Iterable[str]) -> bytes:
+    return ("\r".join(segments) + "\r").encode()
 
 
 def opened(message: Message) -> Message:

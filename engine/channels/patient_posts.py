@@ -1,4 +1,4 @@
-"""Patients fed over FHIR: ``PUT [path]/Patient?identifier=SYSTEM|VALUE``.
+"""Patients fed over FHIR: ``PUT`` or ``DELETE [path]/Patient?identifier=SYSTEM|VALUE``.
 
 Each becomes a message that is on disk before it is answered: 200 when it can be read,
 422 when it cannot or the channel refuses it; then it stands in the error queue. What it
@@ -16,9 +16,16 @@ from typing_extensions import override
 
 from engine.channels.accept import Reply
 from engine.channels.format.cda_site import engine_version
-from engine.channels.patient_feed import MOST_BYTES, Form, asked_for, enclosed
+from engine.channels.patient_feed import (
+    MOST_BYTES,
+    Form,
+    asked_for,
+    enclosed,
+    removal,
+)
 from engine.channels.posts import OK, REFUSED, UNREADABLE, Post, Posted, status_of
 from engine.hl7 import parse
+from engine.identity.index import Identifier
 from engine.transforms.fhir.mapped import Element
 from engine.transforms.fhir.xml_form import to_xml
 
@@ -31,11 +38,8 @@ _FORMS: Final = {
 _PATIENT: Final = "/Patient"
 _METADATA: Final = "/metadata"
 _NUMBER: Final = b"identifier"
+_NAME_IT: Final = "name the patient in the address: Patient?identifier=SYSTEM|VALUE"
 _UNSUPPORTED: Final = 415
-_STAYS: Final = (
-    "removing a patient is not offered, for the index never forgets a number: "
-    "send the Patient replaced by another one, or have its record moved by a person"
-)
 _TOO_LONG: Final = 413
 _ISSUES: Final = {
     401: "login", 405: "not-supported", 413: "too-long", 415: "not-supported",
@@ -47,16 +51,15 @@ class Patients(Post):
     """Where Patients of one channel are fed."""
 
     places = (_PATIENT, _METADATA)
-    method = b"PUT"
+    methods = (b"PUT", b"DELETE")
 
     @override
     def render(self, request: Posted) -> bytes | int:
         """Answer one request, now or once the Patient is on disk."""
         if request.path.endswith(_METADATA.encode()):
-            return self.unwelcome(request, b"GET") or self._capability(request)
+            return self.unwelcome(request, (b"GET",)) or self._capability(request)
         if request.method == b"DELETE":
-            request.setHeader(b"Allow", self.method)
-            return self.unwelcome(request, b"DELETE") or self.say(request, 405, _STAYS)
+            return self.unwelcome(request, self.methods) or self._remove(request)
         return super().render(request)
 
     @override
@@ -80,17 +83,22 @@ class Patients(Post):
             return self.say(request, _UNSUPPORTED, sentence)
         if len(body) > MOST_BYTES:
             return self.say(request, _TOO_LONG, "a Patient of at most 1 MB is taken")
-        numbers = request.args.get(_NUMBER, [])
-        about = asked_for(numbers[0].decode("utf-8", "replace")) if numbers else None
-        if about is None or len(numbers) > 1:
-            sentence = (
-                "name the patient in the address: Patient?identifier=SYSTEM|VALUE"
-            )
-            return self.say(request, UNREADABLE, sentence)
+        about = _addressed(request)
+        if about is None:
+            return self.say(request, UNREADABLE, _NAME_IT)
         intake = self.intake
         found = enclosed(body, about, intake.now(), intake.new_control_id(), form)
         request.refusal = found.refusal
         return super().take(request, found.message)
+
+    def _remove(self, request: Posted) -> bytes | int:
+        """Journal the message that says that there is no such patient, then answer."""
+        about = _addressed(request)
+        if about is None:
+            return self.say(request, UNREADABLE, _NAME_IT)
+        intake = self.intake
+        message = removal(about, intake.now(), intake.new_control_id())
+        return super().take(request, message)
 
     @override
     def told(self, reply: Reply, request: Posted) -> tuple[int, bytes]:
@@ -110,8 +118,9 @@ class Patients(Post):
         """Return what is done here, as a CapabilityStatement."""
         patient = {
             "type": "Patient",
-            "interaction": [{"code": "update"}],
+            "interaction": [{"code": "update"}, {"code": "delete"}],
             "conditionalUpdate": True,
+            "conditionalDelete": "single",
             "searchParam": [{"name": "identifier", "type": "token"}],
         }
         return _written(
@@ -128,6 +137,14 @@ class Patients(Post):
                 "rest": [{"mode": "server", "resource": [patient]}],
             },
         )
+
+
+def _addressed(request: Posted) -> Identifier | None:
+    """Return the number in the address; None for none, or for several."""
+    numbers = request.args.get(_NUMBER, [])
+    if len(numbers) != 1:
+        return None
+    return asked_for(numbers[0].decode("utf-8", "replace"))
 
 
 def _form_of(request: Posted) -> Form | None:

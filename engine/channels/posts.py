@@ -94,12 +94,13 @@ class Posted(Request):
 class Post(Resource):
     """Where messages of one channel are posted.
 
-    ``places`` are added to the channel's path; ``method`` is the one way to send.
+    ``places`` are added to the channel's path; ``methods`` are the ways to send, of
+    which the first has a body.
     """
 
     isLeaf = True  # noqa: N815 - the word of twisted
     places: tuple[str, ...] = ("",)
-    method = b"POST"
+    methods: tuple[bytes, ...] = (b"POST",)
 
     def __init__(self, intake: Intake, secret: bytes) -> None:
         super().__init__()
@@ -109,7 +110,7 @@ class Post(Resource):
     @override
     def render(self, request: Posted) -> bytes | int:
         """Answer one request, now or once its message is on disk."""
-        if refused := self.unwelcome(request, self.method):
+        if refused := self.unwelcome(request, self.methods):
             return refused
         if request.taken > request.max_bytes:
             return NOT_DONE_YET  # it was answered, and its end is not held
@@ -118,11 +119,11 @@ class Post(Resource):
             return self.say(request, UNREADABLE, "the body is empty")
         return self.take(request, body)
 
-    def unwelcome(self, request: Posted, method: bytes) -> bytes:
-        """Refuse another method and another sender; return the answer, or nothing."""
-        if request.method != method:
-            request.setHeader(b"Allow", method)
-            sentence = f"send by {method.decode()} here"
+    def unwelcome(self, request: Posted, methods: tuple[bytes, ...]) -> bytes:
+        """Refuse other methods and another sender; return the answer, or nothing."""
+        if request.method not in methods:
+            request.setHeader(b"Allow", b", ".join(methods))
+            sentence = f"send by {b' or '.join(methods).decode()} here"
             return self.say(request, 405, sentence)
         if not compare_digest(request.getHeader(b"Authorization") or b"", self._secret):
             self.intake.note("http_refused", 1)

@@ -10,13 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from engine.identity.traits import (
-    Traits,
-    clean_birth,
-    clean_phone,
-    clean_ssn,
-    plain,
-)
+from engine.identity.cleaning import clean_birth, clean_phone, clean_ssn, plain
+from engine.identity.traits import Traits
 
 WILD: Final = "*"
 _NAMES: Final = frozenset({"given", "middle", "family", "city", "state", "street"})

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     MERGE_CONFLICT = "MERGE_CONFLICT"
     DECEASED_ACTIVITY = "DECEASED_ACTIVITY"
     TOLD = "TOLD_BY_SENDER"
+    REMOVED = "REMOVED"
 
 
 MEANINGS: Final[Mapping[Reason, str]] = MappingProxyType(
@@ -73,6 +74,7 @@ MEANINGS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.MERGE_CONFLICT: "a merge against what is known",
         Reason.DECEASED_ACTIVITY: "something happened after death",
         Reason.TOLD: "the sender said so",
+        Reason.REMOVED: "its system has no such patient any more",
     }
 )
 """What each code means, for people."""

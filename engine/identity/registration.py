@@ -124,6 +124,7 @@ _NOTICES: Final = MappingProxyType(
     | dict.fromkeys(("A30", "A31", "A46", "A47"), NoticeKind.CHANGE)
     | {"A43": NoticeKind.MOVE, "A24": NoticeKind.LINK, "A37": NoticeKind.UNLINK}
 )
+_REMOVES: Final = "A29"
 _PAIRS: Final = frozenset({NoticeKind.LINK, NoticeKind.UNLINK})
 _NOT_OF_ONE_PERSON: Final = frozenset(
     {"SS", "AN", "VN", "BA", "CC", "DL", "MA", "MB", "MC", "PPN", "SN"}
@@ -150,11 +151,12 @@ def registration_of(
     kind = _NOTICES.get(message.trigger_event)
     informs = message.message_type == "ADT"
     happened = _happened(message)
+    removed = informs and message.trigger_event == _REMOVES
     read = [
         Registration(
             _numbers(message, pid, (3, 2), reading, findings)
             or (Identifier(header.text(4), "message", message.control_id),),
-            _traits(about, happened, reading),
+            _traits(about, happened, reading, removed=removed),
             mint(),
             f"{message.message_type}^{message.trigger_event}",
             happened,
@@ -190,9 +192,13 @@ def _groups(message: Message) -> list[tuple[list[Segment], Segment | None]]:
     return found
 
 
-def _traits(about: Sequence[Segment], happened: str, reading: Reading) -> Traits:
+def _traits(
+    about: Sequence[Segment], happened: str, reading: Reading, *, removed: bool
+) -> Traits:
     """Return the traits of a patient; an alias of a confidential one says nothing."""
     traits = traits_of(about[0], happened, reading.test_names)
+    if removed:
+        return traits._replace(kind=Kind.REMOVED)
     if is_alias(about[0]) and is_confidential(about, reading.vip_codes):
         return traits._replace(kind=Kind.UNIDENTIFIED)
     return traits

@@ -67,7 +67,11 @@ def _claimed_twice(
 # -- a number nobody has seen ----------------------------------------------------------
 
 _SET_APART: Final = MappingProxyType(
-    {Kind.UNIDENTIFIED: Reason.UNIDENTIFIED, Kind.TEST: Reason.TEST_PATIENT}
+    {
+        Kind.UNIDENTIFIED: Reason.UNIDENTIFIED,
+        Kind.TEST: Reason.TEST_PATIENT,
+        Kind.REMOVED: Reason.REMOVED,
+    }
 )
 
 
@@ -298,6 +302,8 @@ def _changed(
         tuple(key for key in before if key not in after),
     )
     decision = replace(decision, change=change)
+    if news.removed:
+        return replace(decision, reasons=(*decision.reasons, Reason.REMOVED))
     if news.identifying == record.traits.identifying or news.isolated:
         return decision
     return _rematched(decision, record, list(after), index, model)

@@ -67,14 +67,17 @@ class GoldenRecord:
 def golden(sources: Sequence[SourceValues], ranks: Sequence[str] = ()) -> GoldenRecord:
     """Return the golden record of one person.
 
+    A record that its system removed has a say only where no other is left.
+
     Args:
         sources: the person's records.
         ranks: assigning authorities, the most trusted first.
     """
+    staying = [each for each in sources if not each.traits.removed] or sources
     chosen = {
         group: found
         for group in _GROUPS
-        if (found := _chosen(group, sources, ranks)) is not None
+        if (found := _chosen(group, staying, ranks)) is not None
     }
     best = Traits()._asdict()
     for group, found in chosen.items():

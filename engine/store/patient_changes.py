@@ -116,21 +116,23 @@ def _record(patients: SqlPatientIndex, decision: Decision, now: datetime) -> int
     if change.before != change.traits:
         _changed_record(patients, decision, change, change.number)
     _name(patients, change.number, _states(change), now)
-    if change.identifiers:
-        _note_more(patients, decision, change.number, now)
+    was = change.before.removed if change.before else False
+    if change.identifiers or was != change.traits.removed:
+        _note_others(patients, change, decision.registration.message, now)
     return change.number
 
 
-def _note_more(
-    patients: SqlPatientIndex, decision: Decision, number: int, now: datetime
+def _note_others(
+    patients: SqlPatientIndex, change: RecordChange, message: int, now: datetime
 ) -> None:
-    """Note among the link events that a record has one more identifier.
+    """Note among the link events that a record has other identifiers in use.
 
     Nobody moves; who subscribes to identifiers reads of it there.
     """
-    assert decision.change is not None
-    person, message = decision.change.person, decision.registration.message
-    event = links.at(now, ENGINE, LinkKind.LINK, Reason.KNOWN_IDENTIFIER)
+    assert change.number is not None, "a new record has a link event of its own"
+    number, person = change.number, change.person
+    reason = Reason.REMOVED if change.traits.removed else Reason.KNOWN_IDENTIFIER
+    event = links.at(now, ENGINE, LinkKind.LINK, reason)
     event = replace(event, records=(number,), source=person, target=person)
     links.append(patients, replace(event, message=message))
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from engine.identity.enterprise_identifier import called
 from engine.identity.index import Identifier
+from engine.identity.traits import Kind
 from engine.store.links import resolved
 from engine.store.patient_tables import (
     NumberState,
@@ -40,7 +41,7 @@ class Number(NamedTuple):
 
 
 _NUMBERS: Final = (
-    select(identifier, authority.c.key.label("issuer"), record.c.person)
+    select(identifier, authority.c.key.label("issuer"), record.c.person, record.c.kind)
     .join(record, record.c.id == identifier.c.record)
     .join(authority, authority.c.id == identifier.c.authority)
     .where(
@@ -59,22 +60,38 @@ _AUTHORITIES: Final = select(authority.c.key)
 def numbers_of(
     patients: SqlPatientIndex, persons: Collection[str]
 ) -> dict[str, list[Number]]:
-    """Return the numbers of some persons, those in use first."""
+    """Return the numbers of some persons, those in use first.
+
+    Those of a record that its system removed are in use no more.
+    """
     found: defaultdict[str, list[Number]] = defaultdict(list)
     for row in patients.connection.execute(_NUMBERS, {"persons": list(persons)}):
         context = f"identifier|{bytes(row.key).hex()}"
         value = patients.sealer.open(bytes(row.value), context).decode()
         number = Identifier(row.issuer, row.type, value)
-        found[row.person].append(Number(number, row.state == NumberState.ACTIVE))
+        active = row.state == NumberState.ACTIVE and row.kind != Kind.REMOVED
+        found[row.person].append(Number(number, active))
+    for numbers in found.values():
+        numbers.sort(key=lambda each: not each.active)
     return found
 
 
 def persons_of(
-    patients: SqlPatientIndex, issuer: str, value: str, types: Sequence[str] = TYPES
+    patients: SqlPatientIndex,
+    issuer: str,
+    value: str,
+    types: Sequence[str] = TYPES,
+    *,
+    removed: bool = True,
 ) -> list[str]:
-    """Return whom a number of an authority leads to, today's persons; mostly one."""
+    """Return whom a number of an authority leads to, today's persons; mostly one.
+
+    Numbers of records that their system removed lead there only if ``removed`` is set.
+    """
     asked = [Identifier(issuer, kind, value) for kind in types]
-    return sorted({each.person for each in patients.known(asked).values()})
+    found = patients.known(asked).values()
+    kept = (each for each in found if removed or not each.traits.removed)
+    return sorted({each.person for each in kept})
 
 
 def person_today(connection: Connection, eid: str) -> str:

@@ -92,6 +92,7 @@ _NEWEST: Final = (
     .join(authority, authority.c.id == record.c.authority)
     .order_by(decision.c.message.desc(), decision.c.record)
 )
+_NOBODY: Final = (Kind.UNIDENTIFIED.value, Kind.TEST.value, Kind.REMOVED.value)
 _named = record.alias("named")
 _UNIDENTIFIED: Final = (
     select(record.c.person, record.c.id, authority.c.key, link_event.c.at)
@@ -105,7 +106,7 @@ _UNIDENTIFIED: Final = (
         link_event.c.at < bindparam("before"),
         ~exists().where(
             _named.c.person == record.c.person,
-            _named.c.kind.not_in((Kind.UNIDENTIFIED.value, Kind.TEST.value)),
+            _named.c.kind.not_in(_NOBODY),
         ),
     )
     .order_by(record.c.id)
@@ -246,6 +247,8 @@ class _Sources:
 def _count_records(patients: SqlPatientIndex, sources: _Sources) -> None:
     stand_ins = {Kind.UNIDENTIFIED, Kind.UNNAMED, Kind.TEST}
     for each in patients.everyone():
+        if each.traits.removed:
+            continue
         source = sources[each.authority]
         source.records += 1
         source.placeholders += each.traits.kind in stand_ins

@@ -180,6 +180,16 @@ def test_M10_a_number_is_written_with_the_authority_of_the_code_table(asker):
 
 
 @pytest.mark.usefixtures("known")
+def test_a_number_that_its_system_removed_is_neither_told_nor_known(hospital, asker):
+    hospital.send("C1", authority="CLINIC", trigger="A29", sent="20300102120000")
+
+    others, own = asker.pix("H1^^^HOSP"), asker.pix("C1^^^CLINIC")
+
+    assert (told(others), numbers(others)) == (("AA", "OK"), ["L1"])
+    assert told(own) == ("AE", "AE", ("QPD^1^3^1^1", "204"))
+
+
+@pytest.mark.usefixtures("known")
 @pytest.mark.parametrize(
     ("source", "wanted", "place"),
     [

@@ -187,7 +187,9 @@ class Corrector:
         if not said:
             return []
         persons = self.line.desk.persons
-        patient = combined(said, standing.members, standing.old, persons.ranks)
+        patient = combined(
+            said, standing.members, standing.old, persons.ranks, standing.removed
+        )
         patient = persons.stamped(patient, person)
         if links := persons.links(standing.absorbed, here):
             patient = {**patient, "link": links}

@@ -10,7 +10,7 @@ from engine.channels.processing.prepared import Prepared
 from engine.identity.decision import Decision
 from engine.store.audit import Act
 
-CREATE, UPDATE = "feed.create", "feed.update"
+CREATE, UPDATE, DELETE = "feed.create", "feed.update", "feed.delete"
 
 
 def fed(prepared: Prepared, channel: Channel, decision: Decision) -> tuple[Act, ...]:
@@ -19,11 +19,12 @@ def fed(prepared: Prepared, channel: Channel, decision: Decision) -> tuple[Act, 
     if source is None or source.takes != "patients":
         return ()
     known = decision.record is not None or decision.registration.notice is not None
+    done = UPDATE if known else CREATE
     return (
         Act(
             row.received_at,
             f"{channel.name} {row.peer}",
-            UPDATE if known else CREATE,
+            DELETE if decision.registration.traits.removed else done,
             f"message {row.id}",
             patient=decision.enterprise_id,
         ),

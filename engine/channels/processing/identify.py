@@ -13,17 +13,12 @@ from engine.channels.format.channel import IdentifierRule, Identity
 from engine.channels.processing.prepared import Prepared
 from engine.errors import ConfigurationError, TransformError
 from engine.hl7 import Finding
+from engine.identity.cleaning import clean_birth, clean_phone, clean_ssn, plain
 from engine.identity.decision import Decision
 from engine.identity.index import Identifier, PatientIndex
 from engine.identity.notices import decide
 from engine.identity.registration import Reading, Registration, registration_of
-from engine.identity.traits import (
-    Traits,
-    clean_birth,
-    clean_phone,
-    clean_ssn,
-    plain,
-)
+from engine.identity.traits import Traits
 from engine.identity.weights import Model
 from engine.transforms.places import holds, settled
 from engine.transforms.scope import EditContext, LoopItem

@@ -39,7 +39,9 @@ from engine.channels.processing.view import View
 from engine.hl7 import Finding
 from engine.identity.decision import Decision
 from engine.identity.index import Identifier
+from engine.identity.survivorship import SourceValues
 from engine.store.resources import KnownResource
+from engine.store.standing import Standing
 from engine.transforms.fhir.bundle import (
     queries,
     write_json,
@@ -49,6 +51,7 @@ from engine.transforms.fhir.partial import identity_of, said_by
 from engine.transforms.fhir.update import Update, merge_same
 
 PLAIN: Final = MapSwitches()
+_ACTIVITY: Final = frozenset({"active"})
 _LATE: Final = Finding(
     "late_message",
     "",
@@ -163,9 +166,9 @@ class _Work:
     """One message while its updates are applied.
 
     ``here`` finds what its Bundle holds, ``foreign`` are numbers of other records that
-    it names and ``retiring`` those it merges away. ``overruled`` says what lists newer
-    than the message do not have. With ``partly`` entries note the parts the message
-    says. ``beside`` is, by person, what the message says of further records of theirs.
+    it names and ``retiring`` its numbers that are out of use. ``overruled`` says what
+    lists newer than the message do not have. With ``partly`` entries note the parts the
+    message says. ``beside`` is, by person, what the message says of further records.
     """
 
     prepared: Prepared
@@ -237,7 +240,10 @@ class _Work:
         patient: Element = stated
         if said:
             ranks, old = self.persons.ranks, standing.old | self.retiring
-            patient = combined(said, list(members.values()), old, ranks)
+            gone = _removed(standing, members)
+            patient = combined(said, list(members.values()), old, ranks, gone)
+            if gone | standing.removed:
+                self._mark(entry, lambda: _ACTIVITY)
             if owner.retired:
                 patient = merge_same(patient, stated)
                 self._mark(entry, partial(said_by, Update(stated)))
@@ -265,11 +271,14 @@ class _Work:
     def _own_words(self, stated: Element, owner: Owner) -> Element:
         """Return what the source itself says of its patient's record.
 
-        Numbers that were merged into it are those of other records.
+        Numbers that were merged into it are those of other records. That there is no
+        such patient any more is kept by the index, until it hears of them again.
         """
         numbers = without_enterprise(stated, self.persons.system)
         own = {name: value for name, value in stated.items() if name != "link"}
         links = _links_to_others(stated, owner.subject)
+        if owner.removed:
+            own.pop("active", None)
         if seealso := [one for one in links if one["type"] == "seealso"]:
             own["link"] = seealso
         own["identifier"] = [
@@ -300,6 +309,12 @@ class _Work:
         return KnownResource(
             *key, version.content, version.record, version.source_time, number
         )
+
+
+def _removed(standing: Standing, members: Mapping[int, SourceValues]) -> set[int]:
+    """Return the records, after this message, of which there is no such patient."""
+    said = {number for number, each in members.items() if each.traits.removed}
+    return said | (standing.removed - members.keys())
 
 
 def _said_in(entry: Entry) -> frozenset[str]:

@@ -4,7 +4,7 @@ Spec:
     fhir.md T28; identity.md 8.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,7 +27,8 @@ class Owner:
     """Whom resources are about: a source record, its person and their Patient.
 
     ``source`` is what the record says after this message. Of a ``retired`` number or
-    person nothing is kept: the record they lead to speaks for itself.
+    person nothing is kept: the record they lead to speaks for itself. ``removed`` is
+    one of whom the message says that there is no such patient.
     """
 
     record: int = 0
@@ -35,6 +36,7 @@ class Owner:
     subject: Subject = NO_ONE
     source: SourceValues | None = None
     retired: bool = False
+    removed: bool = False
 
 
 NOBODY: Final = Owner()
@@ -86,16 +88,17 @@ def _record_of_prior(found: Decision, view: View, own: int) -> int:
 
 
 def retiring(decision: Decision | None) -> frozenset[Identifier]:
-    """Return the numbers that a message merges away."""
-    if decision is None:
-        return frozenset()
-    notices = (each.registration.notice for each in (decision, *decision.also))
-    return frozenset(
-        number
-        for notice in notices
-        if notice is not None and notice.kind == NoticeKind.MERGE
-        for number in notice.prior
-    )
+    """Return the numbers of a message that are out of use: merged away, or removed."""
+    decisions = () if decision is None else (decision, *decision.also)
+    return frozenset(number for each in decisions for number in _out_of_use(each))
+
+
+def _out_of_use(decision: Decision) -> Iterator[Identifier]:
+    notice, record = decision.registration.notice, decision.change or decision.record
+    if notice is not None and notice.kind == NoticeKind.MERGE:
+        yield from notice.prior
+    if record is not None and record.traits.removed:
+        yield from decision.registration.identifiers
 
 
 def _one_each(
@@ -135,7 +138,8 @@ def _owner(found: Decision, decision: Decision, view: View, persons: Persons) ->
     authority = own.authority if own else registration.identifiers[0].authority
     time = max(registration.happened, own.updated if own else "")
     source = SourceValues(number, authority, said.traits, time)
-    return Owner(number, person, persons.subject(person), source)
+    removed = registration.traits.removed
+    return Owner(number, person, persons.subject(person), source, removed=removed)
 
 
 def _restored(found: Decision, decision: Decision, view: View) -> str:

@@ -4,7 +4,7 @@ Spec:
     identity.md 9; architecture.md 4, "A sparse message never wipes a rich one".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -77,17 +77,20 @@ def combined(
     members: Sequence[SourceValues],
     old: Iterable[Identifier] = (),
     ranks: Sequence[str] = (),
+    removed: Collection[int] = (),
 ) -> Element:
     """Return what several source records say of one person, as a Patient.
 
     Groups of the golden record come whole from the record it chose, names and addresses
-    that lost stay as old ones. Of everything else the latest word counts.
+    that lost stay as old ones. Of everything else the latest word counts. A person of
+    whose records none is left is not active.
 
     Args:
         said: what is kept of the Patient, by record; at least one.
         members: the person's records.
         old: numbers that are no longer in use.
         ranks: assigning authorities, the most trusted first.
+        removed: records of which their system says that there is no such patient.
     """
     ordered = sorted(said.items(), key=_last)
     version = ordered[0][1].version
@@ -100,6 +103,8 @@ def combined(
         for group, found in chosen.items():
             if found.record in said:
                 _take(patient, group, found, said)
+    if all(number in removed for number in said):
+        patient = {**patient, "active": False}
     return _aged(patient, frozenset(old))
 
 

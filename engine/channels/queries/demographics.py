@@ -4,7 +4,7 @@ Spec:
     identity.md 11, FHIR identifiers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from engine.identity.traits import Traits
@@ -24,13 +24,16 @@ _SEXES: Final = {"M": "male", "F": "female"}
 
 
 def patient_of(
-    eid: str, system: str, known: Element, numbers: Iterable[Number]
+    eid: str, system: str, known: Element, numbers: Sequence[Number]
 ) -> Element:
-    """Return a Patient: enterprise identifier first, then the sources' numbers."""
+    """Return a Patient: enterprise identifier first, then the sources' numbers.
+
+    One of whose numbers none is in use was removed by whoever had registered them.
+    """
     patient: Element = {"resourceType": "Patient", "id": eid}
     listed = [enterprise_identifier(system, eid), *map(identifier_of, numbers)]
     patient["identifier"] = [*listed, *_others(known, listed)]
-    patient["active"] = True
+    patient["active"] = any(each.active for each in numbers) or not numbers
     return patient | {name: known[name] for name in SHOWN if name in known}
 
 

@@ -117,12 +117,14 @@ class Lookup:
         return next((name for name in wanted if name in known), None)
 
     def persons(self, authority: str, value: str) -> list[str]:
-        """Return whom a number leads to, hidden persons left out."""
+        """Return whom a number in use leads to, hidden persons left out."""
         if authority == self.directory.system:
             eid = person_numbers.person_today(self.connection, value)
             found = [eid] if eid else []
         else:
-            found = person_numbers.persons_of(self._patients, authority, value)
+            found = person_numbers.persons_of(
+                self._patients, authority, value, removed=False
+            )
         hidden = self.search.hidden(found)
         return [eid for eid in found if eid not in hidden]
 

@@ -10,7 +10,7 @@ from datetime import UTC
 from types import MappingProxyType
 from typing import Final
 
-from engine.channels.processing.fed import CREATE, UPDATE
+from engine.channels.processing.fed import CREATE, DELETE, UPDATE
 from engine.console.fhir_api.answers import searchset
 from engine.store.audit import AuditRow
 from engine.transforms.fhir.mapped import Element
@@ -32,7 +32,9 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 """The first word of an act: DICOM PS3.16 CID 400; others are application activity."""
 
-_FEEDS: Final[Mapping[str, str]] = MappingProxyType({CREATE: "C", UPDATE: "U"})
+_FEEDS: Final[Mapping[str, str]] = MappingProxyType(
+    {CREATE: "C", UPDATE: "U", DELETE: "D"}
+)
 _CODES: Final = "http://terminology.hl7.org/CodeSystem/"
 _REST: Final = {
     "system": f"{_CODES}audit-event-type",

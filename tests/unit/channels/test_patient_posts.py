@@ -132,17 +132,41 @@ def test_what_is_no_patient_of_this_channel_is_not_stored(request_, wanted):
     assert bench.journal.arrivals == []
 
 
-def test_a_patient_is_not_removed_and_the_sender_is_told_what_to_do_instead():
+def test_a_patient_whom_the_source_removes_is_told_by_a_message_that_is_on_disk():
     bench = feed()
 
     answer = put(bench, b"", method="DELETE")
-    stranger = put(bench, b"", method="DELETE", headers=JSON)
 
-    assert (status(answer), status(stranger)) == (405, 401)
-    assert outcome(answer)[0] == "not-supported"
-    assert b"Allow: PUT" in answer
-    assert "replaced by another one" in outcome(answer)[1]
+    assert (status(answer), outcome(answer)[0]) == (200, "informational")
+    [arrival] = bench.journal.arrivals
+    assert (arrival.message_type, arrival.trigger_event) == ("ADT", "A29")
+    message = parse(arrival.data)
+    assert message["PID-3"] == "994"
+    assert message["PID-3.4.2"] == SYSTEM.removeprefix("urn:oid:")
+
+
+@pytest.mark.parametrize(
+    ("request_", "wanted"),
+    [
+        ({"headers": JSON}, 401),
+        ({"path": "/fhir/Patient"}, 400),
+        ({"path": "/fhir/Patient?identifier=994"}, 400),
+        ({"path": f"{PLACE}&identifier={SYSTEM}|995"}, 400),
+    ],
+)
+def test_a_removal_by_a_stranger_or_of_nobody_named_is_not_stored(request_, wanted):
+    bench = feed()
+
+    answer = put(bench, b"", **{"method": "DELETE", **request_})
+
+    assert status(answer) == wanted
     assert bench.journal.arrivals == []
+
+
+def test_the_ways_to_send_are_named_to_whoever_tries_another():
+    answer = put(feed(), resource(), method="POST")
+
+    assert b"Allow: PUT, DELETE" in answer
 
 
 def test_what_is_done_here_is_told_to_whoever_may_feed():

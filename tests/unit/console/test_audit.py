@@ -96,16 +96,17 @@ def test_acts_are_exported_as_fhir_audit_events_without_their_details(web):
     assert "10.0.0.1" not in str(found)
 
 
-def test_a_patient_that_was_fed_is_exported_as_iti_104_says(web):
-    fed = Act(NOON, "registry 10.0.0.1", "feed.update", "message 7", patient="P1")
+@pytest.mark.parametrize(("done", "action"), [("update", "U"), ("delete", "D")])
+def test_a_patient_that_was_fed_is_exported_as_iti_104_says(web, done, action):
+    fed = Act(NOON, "registry 10.0.0.1", f"feed.{done}", "message 7", patient="P1")
     write(web, fed)
 
-    answer = web.signed_in(AUDITOR).get("/audit.fhir", action="feed.update").json()
+    answer = web.signed_in(AUDITOR).get("/audit.fhir", action=f"feed.{done}").json()
 
     [event] = (each["resource"] for each in answer["entry"])
     AuditEvent.model_validate(event)
-    assert (event["type"]["code"], event["action"]) == ("rest", "U")
-    assert [each["code"] for each in event["subtype"]] == ["update", "ITI-104"]
+    assert (event["type"]["code"], event["action"]) == ("rest", action)
+    assert [each["code"] for each in event["subtype"]] == [done, "ITI-104"]
     client, server = event["agent"]
     assert client["who"]["display"] == "registry"
     assert client["network"]["address"] == "10.0.0.1"

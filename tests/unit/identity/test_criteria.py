@@ -5,9 +5,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.identity.blocking import asked_texts, key_texts
+from engine.identity.cleaning import plain
 from engine.identity.criteria import Criteria, cleaned, pattern_of
 from engine.identity.grading import posterior
-from engine.identity.traits import Traits, plain
+from engine.identity.traits import Traits
 
 WORDS = st.sampled_from(["", "ann", "bo", "doe", "garcia lopez", "li", "x1"])
 PEOPLE = st.builds(

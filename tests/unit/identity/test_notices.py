@@ -1,6 +1,8 @@
 """Merge, link, move and change of number: what the sender tells, done or doubted."""
 
-from engine.identity import Category, Outcome, Policy, Reason
+from dataclasses import replace
+
+from engine.identity import Category, Outcome, Policy, Reason, decide
 from tests.memory_index import Feed
 
 HOME = "12 Elm St^^Salem^OR^97301"
@@ -200,11 +202,80 @@ def test_M18_an_unlink_takes_back_a_link_and_tells_the_pair_apart():
     assert feed.index.apart[1]
 
 
-def test_a_delete_of_a_person_erases_nothing():
+def test_a_delete_of_a_person_marks_the_record_and_erases_nothing():
     feed = Feed()
     feed.send("1")
 
     decision = feed.send("1", trigger="A29", **LATER)
 
     assert decision.outcome is Outcome.LINKED
-    assert len(feed.index.records) == 1
+    assert decision.reasons == (Reason.KNOWN_IDENTIFIER, Reason.REMOVED)
+    [record] = feed.index.records.values()
+    assert record.traits.removed
+    assert record.traits.family
+
+
+def test_nobody_is_linked_to_a_record_that_its_system_deleted():
+    feed = Feed()
+    feed.send("1", address=HOME)
+    feed.send("1", trigger="A29", address=HOME, **LATER)
+
+    decision = feed.send("2", address=HOME, **LATER)
+
+    assert decision.outcome is Outcome.NEW
+
+
+def test_a_deleted_person_of_whom_the_system_speaks_again_is_there_again():
+    feed = Feed()
+    feed.send("1", address=HOME)
+    feed.send("1", trigger="A29", **LATER)
+
+    feed.send("1", trigger="A28", address=HOME, sent="20300103120000")
+    decision = feed.send("2", address=HOME, sent="20300103130000")
+
+    assert feed.person("1") == decision.enterprise_id
+
+
+def test_a_late_delete_does_not_undo_what_was_said_after_it():
+    feed = Feed()
+    feed.send("1", **LATER)
+
+    feed.send("1", trigger="A29", sent="20291231120000")
+
+    [record] = feed.index.records.values()
+    assert not record.traits.removed
+
+
+def test_a_result_for_a_deleted_person_leaves_them_deleted():
+    feed = Feed()
+    feed.send("1")
+    feed.send("1", trigger="A29", **LATER)
+
+    read = feed.read("1", sent="20300103120000").registration
+    feed.index.apply(decide(replace(read, fills_only=True), feed.index, feed.model))
+
+    [record] = feed.index.records.values()
+    assert record.traits.removed
+
+
+def test_a_delete_of_an_unknown_number_is_remembered_and_finds_nobody():
+    feed = Feed()
+    feed.send("1", address=HOME)
+
+    decision = feed.send("9", trigger="A29", address=HOME, **LATER)
+
+    assert decision.reasons == (Reason.REMOVED,)
+    assert decision.enterprise_id != feed.person("1")
+    assert decision.doubts == ()
+
+
+def test_a_delete_that_names_somebody_else_waits_for_a_person():
+    feed = Feed()
+    feed.send("1")
+
+    decision = feed.send(
+        "1", trigger="A29", family="Okoye", given="Ngozi", birth="19901224", sex="M",
+        **LATER,
+    )  # fmt: skip
+
+    assert decision.held

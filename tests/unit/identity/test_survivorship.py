@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from engine.identity.index import Identifier
 from engine.identity.survivorship import SourceValues, golden
-from engine.identity.traits import Traits
+from engine.identity.traits import Kind, Traits
 
 ANN = Traits(given="ann", family="tillinghast", birth="19620304", sex="F")
 
@@ -46,6 +46,13 @@ def test_a_frequent_value_beats_a_rare_one():
     sources = [source(1, family="vance"), source(2), source(3)]
 
     assert golden(sources).traits.family == "tillinghast"
+
+
+def test_a_record_that_its_system_removed_has_a_say_only_when_it_is_alone():
+    removed = source(2, family="vance", time="20300105120000", kind=Kind.REMOVED)
+
+    assert golden([source(1), removed]).traits.family == "tillinghast"
+    assert golden([removed]).traits.family == "vance"
 
 
 def test_where_no_rule_tells_the_first_record_does_and_that_is_said():

@@ -5,18 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.hl7 import parse
-from engine.identity.traits import (
-    Kind,
-    Traits,
+from engine.identity.cleaning import (
     clean_birth,
     clean_email,
     clean_phone,
     clean_ssn,
     plain,
-    traits_of,
-    unpacked,
-    updated,
 )
+from engine.identity.traits import Kind, Traits, traits_of, unpacked, updated
 from tests.builders import adt_patient
 
 
