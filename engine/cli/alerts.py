@@ -34,16 +34,16 @@ def list_rules() -> None:
     from dataclasses import asdict
 
     from engine.channels.alerts.gather import past_of
+    from engine.channels.alerts.past import asks_closer
     from engine.channels.alerts.preview import rules_of
-    from engine.channels.alerts.replay import is_told
 
     loaded = site()
-    told = [each for each in loaded.channels if any(map(is_told, each.alerts))]
+    closer = [each.name for each in loaded.channels if asks_closer(each)]
     with store() as database, database.reading() as connection:
-        past = past_of(connection, told, now(), loaded.settings.zone)
+        past = past_of(connection, loaded.settings, loaded.channels, closer, now())
     rows = rules_of(loaded.channels, past)
     columns = ["channel", "condition", "during", "severity", "notify", "fired"]
-    columns.append("untold")
+    columns += ["remark", "untold"]
     emit((asdict(each) for each in rows), columns)
 
 

@@ -366,6 +366,11 @@ audit = Table(
     partial_index(
         "audit_of_losses", "id", where="action IN ('accept-loss', 'message.lost')"
     ),
+    partial_index(
+        "audit_of_run_states",
+        "id",
+        where="action IN ('channel.running', 'channel.paused', 'channel.stopped')",
+    ),
 )
 
 corrected = Table(

@@ -63,6 +63,7 @@ class Span(StrEnum):
     HOUR = "hour"
     MINUTE = "minute"
     RECENT = "recent"  # a minute, too, but for today's screens only
+    NOTED = "noted"  # a minute, too: how it stood, see `watch_notes`
 
 
 KEPT: Final[Mapping[Span, timedelta]] = MappingProxyType(
@@ -70,6 +71,7 @@ KEPT: Final[Mapping[Span, timedelta]] = MappingProxyType(
         Span.HOUR: timedelta(weeks=26),
         Span.MINUTE: timedelta(days=8),
         Span.RECENT: timedelta(hours=25),
+        Span.NOTED: timedelta(days=8),
     }
 )
 """A total is kept for ever: it may not go down."""
@@ -79,13 +81,6 @@ _LONGER: Final = frozenset(
 )
 """What alert rules look back at."""
 
-_SIZES: Final = MappingProxyType(
-    {
-        Span.HOUR: timedelta(hours=1),
-        Span.MINUTE: timedelta(minutes=1),
-        Span.RECENT: timedelta(minutes=1),
-    }
-)
 SUM: Final = "sum"
 """The label of the microseconds that all observations of a histogram took."""
 

@@ -30,11 +30,12 @@ class Facts:
         oldest: since when each place has something undelivered, and ``waiting`` how
             many entries.
         failures: errors and failed deliveries by minute.
-        parked: persons parked, by channel.
+        parked: lanes of persons that are parked, by channel.
         doubts: since when a channel's oldest mismatch entry is open.
         certificates: when each TLS profile's certificate ends.
         failing: places whose receiver has failed for long.
         resting: channels that shall take nothing now.
+        resumed: when a channel that runs was last told to.
         missing: processes that do not report, as ``role name``.
         emergencies: who has emergency access to patient data.
         disk_percent: how full the fullest disk of the store is.
@@ -54,6 +55,7 @@ class Facts:
     certificates: Mapping[str, datetime] = field(default_factory=dict)
     failing: frozenset[Place] = frozenset()
     resting: frozenset[str] = frozenset()
+    resumed: Mapping[str, datetime] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     emergencies: Sequence[str] = ()
     disk_percent: float = 0.0

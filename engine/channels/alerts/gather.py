@@ -1,7 +1,7 @@
 """The facts of alert rules, read from the store."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
@@ -10,15 +10,29 @@ import orjson
 
 from engine.channels.alerts import usual
 from engine.channels.alerts.facts import GATHERED, Facts, Place
-from engine.channels.alerts.preview import Past
+from engine.channels.alerts.past import Past
 from engine.channels.alerts.replay import PAST, Heard
+from engine.channels.alerts.settings import holidays_of
 from engine.channels.alerts.usual import Feed, Usual
 from engine.channels.format.channel import Channel
 from engine.channels.reporting import wishes_of
-from engine.store import queues, reports, sessions, task_stays, traffic, worklist
+from engine.settings import Settings
+from engine.store import (
+    queues,
+    reports,
+    sessions,
+    task_stays,
+    traffic,
+    watch_notes,
+    worklist,
+)
 from engine.store.database import Connection
-from engine.store.reports import Report
+from engine.store.queues import Waiting
+from engine.store.reports import Report, Wanted
+from engine.store.rests import rests
 from engine.store.traffic import Measure, Point
+from engine.store.watch_notes import Note
+from engine.store.words import RunState
 
 FRESH: Final = timedelta(seconds=15)
 GONE: Final = timedelta(days=7)
@@ -63,13 +77,12 @@ class Gatherer:
                 now - GATHERED,
                 now + usual.HOUR,
             ),
-            parked=Counter(
-                {each.channel: each.parked for each in waiting if each.parked}
-            ),
+            parked=_parked(waiting),
             doubts=worklist.oldest_by_channel(connection),
             certificates=_certificates(told),
             failing=_failing(told, now),
             resting=wishes_of(wanted, channels).silenced,
+            resumed=_resumed(wanted),
             missing=missing(told, now),
             emergencies=sessions.with_glass(connection, now),
             disk_percent=_disk(told),
@@ -92,18 +105,29 @@ class Gatherer:
 
 def past_of(
     connection: Connection,
+    settings: Settings,
     channels: Iterable[Channel],
+    chosen: Collection[str],
     now: datetime,
-    zone: tzinfo,
 ) -> Past:
-    """Return the last seven days; of ``channels`` also what was usual in them."""
+    """Return the last seven days; of the chosen also what was usual and what waited."""
     watched = (Measure.RECEIVED, Measure.ERROR, Measure.FAILED)
+    zone = settings.zone
+    noted: dict[str, list[Note]] = {name: [] for name in chosen}
+    for one in watch_notes.notes(connection, chosen, now - PAST):
+        noted[one.channel].append(one)
+    running = {each.name: each.start == "automatic" for each in channels}
     return Past(
         now,
         zone,
         traffic.minutes(connection, watched, now - PAST, now),
         task_stays.stays(connection, now - PAST),
-        {each.name: heard_of(connection, each.name, now, zone) for each in channels},
+        rests(connection, running, now),
+        {name: heard_of(connection, name, now, zone) for name in chosen},
+        noted,
+        holidays_of(settings, []),
+        traffic.first_hour(connection),
+        watch_notes.noted_since(connection),
     )
 
 
@@ -148,6 +172,21 @@ def _by_feed(points: Iterable[Point]) -> dict[Feed, int]:
         found[point.channel, point.label] += point.amount
         found[point.channel, ""] += point.amount
     return found
+
+
+def _parked(waiting: Iterable[Waiting]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for each in waiting:
+        found[each.channel] += each.parked
+    return found
+
+
+def _resumed(wanted: Mapping[Place, Wanted]) -> dict[str, datetime]:
+    return {
+        channel: each.changed_at
+        for (channel, destination), each in wanted.items()
+        if not destination and each.state is RunState.RUNNING
+    }
 
 
 def _waiting(connection: Connection) -> dict[Place, int]:

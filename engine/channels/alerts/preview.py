@@ -4,27 +4,23 @@ Spec:
     console.md S12.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.channels.alerts import replay
-from engine.channels.alerts.replay import PAST, Heard, is_told
-from engine.channels.alerts.rules import begun, span
+from engine.channels.alerts.past import Past, asks_notes
+from engine.channels.alerts.replay import PAST
+from engine.channels.alerts.rules import span
 from engine.channels.format.alerts import Alert
 from engine.channels.format.channel import Channel
-from engine.store.task_stays import Stay
-from engine.store.traffic import Measure, Point
-
-_FAILURES: Final = frozenset({Measure.ERROR.value, Measure.FAILED.value})
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
     """One rule as it is listed.
 
-    ``fired`` is None where the past does not tell, and ``untold`` says why.
+    ``fired`` is None where the past does not tell, and ``untold`` says why; ``remark``
+    is what else is to be known of the figure.
     """
 
     channel: str
@@ -36,29 +32,7 @@ class RuleRow:
     notify: tuple[str, ...]
     fired: int | None
     untold: str
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What is known of the seven days before ``now``.
-
-    ``points`` are the received and failed messages by minute, ``doubts`` the entries of
-    the mismatch queue that were open, ``heard`` what some channels received for longer.
-    """
-
-    now: datetime
-    zone: tzinfo
-    points: Sequence[Point] = ()
-    doubts: Sequence[Stay] = ()
-    heard: Mapping[str, Heard] = field(default_factory=dict)
-
-    def times(self, rule: Alert, channel: Channel) -> int | None:
-        """Return how often a rule would have fired, None where this does not tell."""
-        if is_told(rule) and (heard := self.heard.get(channel.name)):
-            return replay.fired(rule, channel, heard, self.now, self.zone)
-        points = [each for each in self.points if each.channel == channel.name]
-        stays = [each for each in self.doubts if each.channel == channel.name]
-        return fired(rule, points, self.now, self.zone, stays)
+    remark: str
 
 
 def rules_of(channels: Iterable[Channel], past: Past) -> list[RuleRow]:
@@ -73,7 +47,8 @@ def rules_of(channels: Iterable[Channel], past: Past) -> list[RuleRow]:
             rule.severity,
             rule.notify,
             past.times(rule, channel),
-            untold(rule),
+            untold(rule, past),
+            remark(rule, past),
         )
         for channel in channels
         for rule in channel.alerts
@@ -112,86 +87,33 @@ def _hours(during: tuple[int, int] | None) -> str:
     return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in during)
 
 
-def untold(rule: Alert) -> str:
+def untold(rule: Alert, past: Past) -> str:
     """Return why the past does not tell how often a rule would have fired."""
+    if asks_notes(rule) and past.noted_since is None:
+        return "nothing is noted yet; while the engine runs, it is each minute"
     return next(
         (why for name, why in _UNTOLD.items() if getattr(rule, name) is not None), ""
     )
 
 
-_USUAL: Final = "what was usual is worked out for the chosen channel, holidays aside"
+_CHOSEN: Final = "what was usual is worked out for the chosen channel"
+_NOTED: Final = "what was noted is told of the chosen channel"
 _UNTOLD: Final[Mapping[str, str]] = {
-    "silent_for": _USUAL,
-    "rate_off": _USUAL,
-    "oldest_over": "how long deliveries waited is kept for a day only",
-    "parked_over": "how many were parked at once is not kept",
+    "silent_for": _CHOSEN,
+    "rate_off": _CHOSEN,
+    "oldest_over": _NOTED,
+    "parked_over": _NOTED,
     "certificate_within": "it fires once for each certificate: see System",
-    "worklist_over": "the hours of the rule are not worked out backwards",
 }
 
 
-def fired(
-    rule: Alert,
-    points: Iterable[Point],
-    now: datetime,
-    zone: tzinfo,
-    doubts: Iterable[Stay] = (),
-) -> int | None:
-    """Return how often a rule would have fired in the days before ``now``."""
-    found = list(points)
-    if isinstance(rule.silent_for, timedelta):
-        times = {each.at for each in found if each.measure == Measure.RECEIVED}
-        return _silences(sorted(times), rule, rule.silent_for, (now, zone))
-    if rule.errors_over is not None:
-        failures = [each for each in found if each.measure in _FAILURES]
-        return _bursts(failures, rule.errors_over.count, rule.errors_over.within)
-    if rule.worklist_over is not None and rule.during is None:
-        return _overdue(doubts, rule.worklist_over + rule.after, now)
-    return None
-
-
-def _overdue(doubts: Iterable[Stay], limit: timedelta, now: datetime) -> int:
-    """Count the times that an entry was open for longer than the limit.
-
-    Entries that were overdue together are one time, as they are one incident.
-    """
-    spans = [(each.since + limit, each.until or now) for each in doubts]
-    count, last = 0, now - PAST
-    for begin, end in sorted(e for e in spans if max(e[0], last) < e[1]):
-        count += begin > last or not count
-        last = max(last, end)
-    return count
-
-
-def _silences(
-    times: Sequence[datetime],
-    rule: Alert,
-    limit: timedelta,
-    clock: tuple[datetime, tzinfo],
-) -> int:
-    """Count the gaps longer than the limit, within the hours of the rule."""
-    now, zone = clock
-    if not times:
-        return 0
-    count = 0
-    for before, after in zip(times, [*times[1:], now], strict=True):
-        since, until = before, after.astimezone(zone)
-        if rule.during is not None:
-            opened = begun(rule.during, until)
-            if opened is None:
-                continue
-            since = max(before, opened)
-        count += until - since > limit + rule.after
-    return count
-
-
-def _bursts(failures: Iterable[Point], most: int, within: timedelta) -> int:
-    """Count the times that more than ``most`` came within a time, each once."""
-    count, window = 0, list[Point]()
-    for point in sorted(failures, key=lambda each: each.at):
-        window = [each for each in window if point.at - each.at < within]
-        window.append(point)
-        if sum(each.amount for each in window) > most:
-            count += 1
-            window.clear()
-    return count
+def remark(rule: Alert, past: Past) -> str:
+    """Return by what a figure is to be read: today's holidays, or fewer days."""
+    found = []
+    if rule.calendar:
+        found.append(f"by the holidays of {rule.calendar} as they are now")
+    since = past.noted_since
+    if asks_notes(rule) and since is not None and since > past.now - PAST:
+        local = since.astimezone(past.zone)
+        found.append(f"noted since {local:%Y-%m-%d %H:%M}")
+    return "; ".join(found)

@@ -1,7 +1,7 @@
 """How often a rule about what is usual would have fired: the past gone through again.
 
 Every few minutes of the last days are looked at as the watch would have looked at them.
-Pauses of the channel are not known any more: their silence counts. Pure.
+Pure.
 
 Spec:
     console.md S12 (preview).
@@ -9,13 +9,14 @@ Spec:
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from engine.channels.alerts import usual
 from engine.channels.alerts.facts import GATHERED, Facts
-from engine.channels.alerts.rules import begun, of_rule
+from engine.channels.alerts.rules import of_rule
+from engine.channels.alerts.stretches import Stretch
 from engine.channels.alerts.usual import HOUR, Feed, Usual
 from engine.channels.format.alerts import Alert
 from engine.channels.format.channel import Channel
@@ -39,18 +40,22 @@ class Heard:
     since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a channel heard, when a rule ``applies``, and when the channel rested."""
+
+    heard: Heard
+    applies: Sequence[Stretch]
+    rested: Sequence[Stretch] = ()
+
+
 def is_told(rule: Alert) -> bool:
-    """Whether a rule is about what is usual, and its past can be gone through."""
-    asks = rule.silent_for == "learned" or rule.rate_off is not None
-    return asks and not rule.calendar
+    """Whether a rule is about what is usual: its past is gone through."""
+    return rule.silent_for == "learned" or rule.rate_off is not None
 
 
 def fired(
-    rule: Alert,
-    channel: Channel,
-    heard: Heard,
-    now: datetime,
-    zone: tzinfo,
+    rule: Alert, channel: Channel, known: Known, now: datetime, zone: tzinfo
 ) -> int:
     """Return how often a rule would have fired in the days before ``now``.
 
@@ -58,9 +63,9 @@ def fired(
     wants it held.
     """
     count, began, told = 0, None, False
-    for facts in _looks(heard, now - PAST, now, zone):
-        local = facts.now.astimezone(zone)
-        applies = rule.during is None or begun(rule.during, local) is not None
+    for look in _looks(known.heard, now - PAST, now, zone):
+        applies = any(begin <= look.now < end for begin, end in known.applies)
+        facts = _with_rests(look, channel.name, known.rested)
         if not applies or not any(of_rule(rule, channel, facts)):
             began, told = None, False
             continue
@@ -68,6 +73,14 @@ def fired(
         if not told and facts.now - began >= rule.after:
             count, told = count + 1, True
     return count
+
+
+def _with_rests(facts: Facts, channel: str, rested: Sequence[Stretch]) -> Facts:
+    """Return how it stood, with whether the channel rested then and until when."""
+    if any(begin <= facts.now < end for begin, end in rested):
+        return replace(facts, resting=frozenset({channel}))
+    ended = [end for _, end in rested if end <= facts.now]
+    return replace(facts, resumed={channel: max(ended)}) if ended else facts
 
 
 def _looks(

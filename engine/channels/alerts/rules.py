@@ -110,9 +110,15 @@ def _silent(rule: Alert, channel: Channel, facts: Facts) -> Iterator[Finding]:
 
 
 def _quiet_since(feed: Feed, rule: Alert, facts: Facts) -> datetime | None:
-    """Return since when a feed is silent, within the hours of its rule."""
+    """Return since when a feed is silent, within the hours of its rule.
+
+    The time that its channel rested is no silence.
+    """
     since = facts.last.get(feed) or facts.since
-    if since is None or rule.during is None:
+    if since is None:
+        return None
+    since = max(since, facts.resumed.get(feed[0], since))
+    if rule.during is None:
         return since
     opened = begun(rule.during, facts.now.astimezone(facts.zone))
     return since if opened is None else max(since, opened)
@@ -160,6 +166,8 @@ def _missed(feed: Feed, rule: Alert, facts: Facts) -> _Missed | None:
 def _rate_off(rule: Alert, channel: Channel, facts: Facts) -> Iterator[Finding]:
     if channel.name in facts.resting or rule.rate_off is None:
         return
+    if facts.now - facts.resumed.get(channel.name, facts.now - HOUR) < HOUR:
+        return  # it rested for a part of the hour that is counted
     feed = channel.name, ""
     usual = expected(feed, facts.usual, facts.now - HOUR, facts.now)
     if usual is None or usual.median < ENOUGH:

@@ -61,7 +61,7 @@ def alert_settings(settings: Settings) -> AlertSettings:
     read = AlertSettings(
         settings.site,
         _rules(settings, faults),
-        _holidays(settings, faults),
+        holidays_of(settings, faults),
         {name: _targets(name, settings, faults) for name in settings.contacts},
         _mail(settings, faults),
     )
@@ -94,7 +94,8 @@ def _rules(settings: Settings, faults: list[str]) -> NodeRules:
     return rules
 
 
-def _holidays(settings: Settings, faults: list[str]) -> Holidays:
+def holidays_of(settings: Settings, faults: list[str]) -> Holidays:
+    """Return the days of each calendar; one that cannot be read is a fault more."""
     found: dict[str, frozenset[date]] = {}
     for name, days in settings.calendars.items():
         try:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from engine.channels.alerts.preview import Past, condition_of, untold
+from engine.channels.alerts.past import Past
+from engine.channels.alerts.preview import condition_of, remark, untold
 from engine.channels.format.alerts import Alert, ErrorRate
 from engine.channels.format.channel import Channel
 from engine.channels.format.load import Site, load_site
@@ -69,13 +70,14 @@ SUGGESTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A rule that a channel does not have; the last two as in `preview.RuleRow`."""
+    """A rule that a channel does not have; the last three as in `preview.RuleRow`."""
 
     key: str
     text: str
     condition: str
     fired: int | None
     untold: str
+    remark: str
 
 
 def offers(channel: Channel, written: str, past: Past) -> list[Offer]:
@@ -89,7 +91,8 @@ def offers(channel: Channel, written: str, past: Past) -> list[Offer]:
             "\n".join(["alerts:", *(f"  {line}" for line in _entry(each, ""))]),
             condition_of(each.rule),
             past.times(each.rule, channel),
-            untold(each.rule),
+            untold(each.rule, past),
+            remark(each.rule, past),
         )
         for each in SUGGESTED
         if f"- {each.key}:" not in written

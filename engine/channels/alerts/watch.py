@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from engine.channels.alerts.facts import Facts
 from engine.channels.alerts.gather import Gatherer
 from engine.channels.alerts.incidents import Step, follow, grouped, spared
 from engine.channels.alerts.notify import tell
@@ -20,9 +21,10 @@ from engine.channels.alerts.rules import findings
 from engine.channels.alerts.settings import AlertSettings, alert_settings
 from engine.channels.format.load import Site
 from engine.errors import EngineError
-from engine.store import incidents, leases
+from engine.store import incidents, leases, watch_notes
 from engine.store.database import Connection, Database
 from engine.store.incidents import Notice, Window
+from engine.store.watch_notes import Noted, Standing
 
 EVERY_SECONDS: Final = 15.0
 LEASE: Final = timedelta(seconds=60)
@@ -68,8 +70,9 @@ class Watch:
         rules, holidays = self._settings.rules, self._settings.holidays
         found = findings(self.site.channels, rules, facts, holidays)
         steps = follow(known, grouped(spared(found, open_windows)), now)
-        if steps:
-            with self.database.engine() as connection:
+        with self.database.engine() as connection:
+            watch_notes.note(connection, _standing(facts), now)
+            if steps:
                 _keep(connection, steps, now)
         self.tell()
 
@@ -104,6 +107,16 @@ class Watch:
             _log.error("alerts_broke", error=type(error).__name__)
             os.kill(os.getpid(), signal.SIGTERM)
             raise
+
+
+def _standing(facts: Facts) -> Standing:
+    """Return what is noted of places: where something waits, and persons are parked."""
+    ages = {
+        (Noted.OLDEST, *place): int((facts.now - since).total_seconds())
+        for place, since in facts.oldest.items()
+    }
+    parked = {(Noted.PARKED, each, ""): n for each, n in facts.parked.items() if n}
+    return {key: age for key, age in ages.items() if age >= EVERY_SECONDS} | parked
 
 
 def _begun(windows: list[Window], now: datetime) -> list[Window]:

@@ -18,7 +18,8 @@ from starlette.responses import RedirectResponse, Response
 
 from engine.channels.alerts import suggested
 from engine.channels.alerts.gather import past_of
-from engine.channels.alerts.preview import Past, rules_of
+from engine.channels.alerts.past import Past
+from engine.channels.alerts.preview import rules_of
 from engine.channels.format.channel import Channel
 from engine.console.listing import Listing, answer
 from engine.console.permissions import Permission
@@ -57,10 +58,10 @@ def _page(request: Request, kind: str, channel: str, complaint: str = "") -> Res
         said = _told(request, incidents.recent_notices(connection))
         windows = _seen(request, incidents.windows(connection, now))
         chosen = next((e for e in channels if e.name == channel), (*channels, None)[0])
-        zone = here.settings.zone
-        past = Past(now, zone)
+        past = Past(now, here.settings.zone)
         if kind == "rules":
-            past = past_of(connection, [chosen] if chosen else [], now, zone)
+            closer = [chosen.name] if chosen else []
+            past = past_of(connection, here.settings, channels, closer, now)
     rows = [asdict(each) for each in [*current, *ended]]
     return answer(
         request,

@@ -83,6 +83,25 @@ def test_a_channel_that_rests_is_not_silent():
     assert found(rule, replace(FACTS, resting=frozenset({"adt"}))) == []
 
 
+def test_the_time_that_a_channel_rested_is_no_silence():
+    rule = Alert(silent_for=30 * MINUTE)
+    quiet = replace(FACTS, last={ALL: NOON - 10 * HOUR})
+
+    assert found(rule, replace(quiet, resumed={"adt": NOON - 5 * MINUTE})) == []
+    assert found(rule, replace(quiet, resumed={"adt": NOON - 31 * MINUTE})) == [
+        "nothing arrived for 31 min"
+    ]
+
+
+def test_the_rate_is_not_off_in_the_hour_after_a_channel_rested():
+    rule = Alert(rate_off=50)
+    slow = replace(FACTS, usual=busy(), received={ALL: 3})
+
+    assert found(rule, slow) != []
+    assert found(rule, replace(slow, resumed={"adt": NOON - HOUR})) != []
+    assert found(rule, replace(slow, resumed={"adt": NOON - 59 * MINUTE})) == []
+
+
 @pytest.mark.parametrize(
     ("during", "minutes", "fires"),
     [

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -14,19 +14,29 @@ import pytest
 from typing_extensions import override
 
 from engine.channels.alerts import watch as watching
-from engine.channels.alerts.gather import missing
+from engine.channels.alerts.gather import Gatherer, missing
 from engine.channels.alerts.notify import MOST_TRIES
 from engine.channels.alerts.settings import alert_settings
 from engine.channels.alerts.watch import Watch
 from engine.channels.format.load import load_site
 from engine.errors import ConfigurationError
 from engine.settings import load_settings
-from engine.store import incidents, leases, traffic
+from engine.store import incidents, leases, traffic, watch_notes
+from engine.store.delivery_state import Event
 from engine.store.incidents import Window
 from engine.store.reports import Report, report
 from engine.store.traffic import Counts, Measure
 from tests.databases import empty_database
-from tests.stored import NOON, OPERATOR, accept_some, ask, document, queue
+from tests.stored import (
+    NOON,
+    OPERATOR,
+    accept_some,
+    ask,
+    document,
+    end,
+    lease,
+    queue,
+)
 from tests.web import Web
 
 MINUTE = timedelta(minutes=1)
@@ -302,6 +312,32 @@ def test_a_receiver_that_fails_is_one_incident_with_what_waits(tmp_path):
     assert set(found) == {"peer", "disk"}
     assert "his.example:6661" in found["peer"].sentence
     assert "1 deliveries wait; and one more" in found["peer"].sentence
+
+
+def test_what_waits_for_long_is_noted_at_each_look(tmp_path):
+    scene = Scene(tmp_path)
+    queue(scene.store, document(), message_id=1)
+
+    scene.after(0).after(1).after(4)
+
+    found = ask(scene.store, watch_notes.notes, ["adt"], NOON)
+    assert [(each.place, each.amount) for each in found] == [
+        ("registry", 60),
+        ("registry", 300),
+    ]
+    assert ask(scene.store, watch_notes.noted_since) == NOON
+
+
+def test_persons_parked_at_any_destination_of_a_channel_count_together(tmp_path):
+    scene = Scene(tmp_path)
+    for number, place in enumerate(("registry", "archive"), start=1):
+        queue(scene.store, document(destination=place), message_id=number)
+        [leased] = lease(scene.store, destination=place)
+        end(scene.store, leased, Event.PARK, sentence="refused")
+
+    facts = ask(scene.store, Gatherer(UTC).facts, scene.site.channels, NOON)
+
+    assert facts.parked == {"adt": 2}
 
 
 def test_a_node_is_missed_when_none_of_a_kind_reports():

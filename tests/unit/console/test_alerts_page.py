@@ -5,7 +5,8 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from engine.channels.alerts.preview import Past, condition_of, fired, untold
+from engine.channels.alerts.past import Past
+from engine.channels.alerts.preview import condition_of, remark, untold
 from engine.channels.alerts.replay import Heard
 from engine.channels.alerts.suggested import SUGGESTED
 from engine.channels.format.alerts import Alert, ErrorRate
@@ -15,6 +16,7 @@ from engine.store import incidents, task_stays
 from engine.store.incidents import Incident, Notice
 from engine.store.task_stays import Stay
 from engine.store.traffic import Point
+from engine.store.watch_notes import Note
 from tests.databases import empty_database
 from tests.sites import site_with_doubt
 from tests.stored import NOON, ask
@@ -198,15 +200,19 @@ def test_silence_of_the_past_is_counted_within_the_hours_of_the_rule(
 ):
     rule = Alert(silent_for=30 * MINUTE, during=during)
 
-    assert fired(rule, came(*minutes), NOON, UTC) == times
+    assert Past(NOON, UTC, came(*minutes)).times(rule, channel()) == times
 
 
 def test_bursts_of_errors_of_the_past_are_counted_each_once():
     rule = Alert(errors_over=ErrorRate(count=5, within=10 * MINUTE))
-    past = came(99, 98, 50, 49, 48, measure="error", amount=3)
+    past = Past(NOON, UTC, came(99, 98, 50, 49, 48, measure="error", amount=3))
 
-    assert fired(rule, past, NOON, UTC) == 2
-    assert fired(Alert(parked_over=5), past, NOON, UTC) is None
+    assert past.times(rule, channel()) == 2
+    assert past.times(replace(rule, after=8 * MINUTE), channel()) == 2
+    assert past.times(replace(rule, after=9 * MINUTE), channel()) == 1  # 10:21 to 10:31
+    assert past.times(replace(rule, after=10 * MINUTE), channel()) == 0
+    assert past.times(replace(rule, during=(11 * 60, 12 * 60)), channel()) == 1
+    assert past.times(Alert(parked_over=5), channel()) is None
 
 
 def stay(since, until=None):
@@ -229,7 +235,7 @@ def stay(since, until=None):
 def test_entries_that_were_overdue_together_are_one_time(stays, times):
     rule = Alert(worklist_over=4 * HOUR)
 
-    assert fired(rule, [], NOON, UTC, stays) == times
+    assert Past(NOON, UTC, doubts=stays).times(rule, channel()) == times
 
 
 WEEK = timedelta(weeks=1)
@@ -296,20 +302,121 @@ def test_without_weeks_to_learn_from_nothing_would_have_fired():
     assert past.times(LEARNED, adt) == 0
 
 
-def test_holidays_and_other_channels_are_not_gone_through():
-    adt = channel()
-    past = Past(NOON, UTC, heard={"adt": heard(minutely())})
+def test_what_was_usual_of_other_channels_is_not_gone_through():
+    assert Past(NOON, UTC).times(LEARNED, channel()) is None
 
-    assert past.times(Alert(silent_for="learned", calendar="feasts"), adt) is None
-    assert Past(NOON, UTC).times(LEARNED, adt) is None
+
+FEAST = {"feasts": {(NOON - 30 * HOUR).date()}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "past"),
+    [
+        (LEARNED, {"heard": {"adt": heard(minutely((30, 26)))}}),
+        (Alert(silent_for=HOUR), {"points": came(*range(60 * 26), 60 * 30)}),
+        (Alert(worklist_over=HOUR), {"doubts": [stay(31, 26)]}),
+        (
+            Alert(errors_over=ErrorRate(count=5, within=HOUR)),
+            {"points": came(60 * 30, measure="error", amount=9)},
+        ),
+    ],
+)
+def test_holidays_of_a_calendar_as_it_is_now_are_left_out(rule, past):
+    known = Past(NOON, UTC, holidays=FEAST, **past)
+    kept = replace(rule, calendar="feasts")
+
+    assert known.times(rule, channel()) == 1
+    assert known.times(replace(rule, calendar="others"), channel()) == 1
+    assert known.times(kept, channel()) == 0
+    assert remark(kept, known) == "by the holidays of feasts as they are now"
+
+
+@pytest.mark.parametrize(
+    ("rule", "past"),
+    [
+        (LEARNED, {"heard": {"adt": heard(minutely((30, 26)))}}),
+        (Alert(rate_off=50.0), {"heard": {"adt": heard(minutely((30, 26)))}}),
+        (Alert(silent_for=HOUR), {"points": came(*range(60 * 26), 60 * 30)}),
+    ],
+)
+def test_the_silence_of_a_channel_that_rested_does_not_count(rule, past):
+    def rested(*ago):
+        rests = [(NOON - begin * HOUR, NOON - end * HOUR) for begin, end in ago]
+        return Past(NOON, UTC, rested={"adt": rests}, **past).times(rule, channel())
+
+    assert rested() == 1
+    assert rested((31, 26)) == 0
+    assert rested((31, 29)) == 1  # and then it was silent all the same
+    assert rested((100, 90)) == 1
+
+
+def test_a_channel_that_was_silent_all_the_time_was_so_once():
+    rule = Alert(silent_for=HOUR)
+
+    assert Past(NOON, UTC, since=NOON - 9 * WEEK).times(rule, channel()) == 1
+    assert Past(NOON, UTC, since=NOON - MINUTE).times(rule, channel()) == 0
+    early = Past(NOON, UTC, came(*range(120)), since=NOON - 9 * WEEK)
+    assert early.times(rule, channel()) == 1
+
+
+def noted(what, *minutes, amount=700, place="his"):
+    return [Note(NOON - each * MINUTE, what, "adt", place, amount) for each in minutes]
+
+
+@pytest.mark.parametrize(
+    ("notes", "times"),
+    [
+        ([], 0),
+        (noted("oldest", 5, 4), 0),  # not held for long enough
+        (noted("oldest", 5, 4, 3), 1),
+        (noted("oldest", 9, 8, 7, 5, 4, 3), 1),  # what flaps is one incident
+        (noted("oldest", 29, 28, 27, 5, 4, 3), 2),
+        (noted("oldest", 5, 4, 3, amount=600), 0),
+        (noted("oldest", 5, 4, place="his") + noted("oldest", 3, place="out"), 1),
+        (noted("parked", 5, 4, 3), 0),
+    ],
+)
+def test_what_the_watch_noted_of_queues_is_counted(notes, times):
+    rule = Alert(oldest_over=10 * MINUTE)
+    known = Past(NOON, UTC, noted={"adt": notes}, noted_since=NOON - 9 * WEEK)
+
+    assert known.times(rule, channel()) == times
+    assert remark(rule, known) == ""
+
+
+def test_persons_parked_are_counted_since_it_is_noted():
+    rule, others = Alert(parked_over=5), Alert(parked_over=6)
+    notes = {"adt": noted("parked", 9, 8, 7, amount=6, place="")}
+    known = Past(NOON, UTC, noted=notes, noted_since=NOON - HOUR)
+
+    assert (known.times(rule, channel()), known.times(others, channel())) == (1, 0)
+    assert remark(rule, known) == "noted since 2030-01-01 11:00"
+    assert replace(known, noted_since=None).times(rule, channel()) is None
+    assert replace(known, noted={}).times(rule, channel()) is None
 
 
 def test_what_the_past_does_not_tell_has_a_reason():
-    day = (8 * 60, 18 * 60)
-
+    past = Past(NOON, UTC)
     for rule in (*(each.rule for each in SUGGESTED), Alert(rate_off=50.0)):
-        assert untold(rule) or fired(rule, [], NOON, UTC) is not None
-    assert fired(Alert(worklist_over=HOUR, during=day), [], NOON, UTC) is None
+        assert untold(rule, past) or past.times(rule, channel()) is not None
+    assert "each minute" in untold(Alert(parked_over=5), past)
+    assert "chosen" in untold(Alert(parked_over=5), replace(past, noted_since=NOON))
+
+
+@pytest.mark.parametrize(
+    ("during", "stays", "times"),
+    [
+        ((8 * 60, 18 * 60), [stay(30, 20)], 1),  # from 10:00, over from 14:00
+        ((5 * 60, 9 * 60), [stay(30, 21)], 0),
+        ((8 * 60, 18 * 60), [stay(40, 10)], 1),
+        ((8 * 60, 18 * 60), [stay(80, 10)], 3),  # each day anew
+        ((22 * 60, 6 * 60), [stay(40, 10)], 2),  # until six, and over midnight
+    ],
+)
+def test_entries_are_overdue_in_the_hours_of_the_rule(during, stays, times):
+    rule = Alert(worklist_over=4 * HOUR, during=during)
+
+    assert Past(NOON, UTC, doubts=stays).times(rule, channel()) == times
 
 
 def test_stays_are_of_entries_that_stood_lately(tmp_path):

@@ -57,7 +57,7 @@ def test_a_rule_is_offered_with_its_text_and_how_often_it_would_have_fired(web):
     assert "No rules. These five suit most sites" in page
     assert page.count("  - ") >= len(SUGGESTED)
     assert "would have fired 1 time" in page
-    assert "not known: how many were parked at once is not kept" in page
+    assert "not known: nothing is noted yet" in page
     assert "/alerts/rules" not in page
 
 
