@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import islice
 from math import log
 from multiprocessing import get_context
@@ -161,6 +162,7 @@ class Feeding:
         self._database = database
         self._cache = PatientCache()
         self._model = shipped()
+        self._taken = 0
 
     def take(self, found: Sequence[Registration]) -> tuple[float, list[float]]:
         """Return CPU per message and the wall time of each decision, microseconds."""
@@ -175,12 +177,17 @@ class Feeding:
                     for registration in batch:
                         before = perf_counter()
                         decision = decide(registration, index, self._model)
-                        apply(index, decision, queries.NOON, self._model)
+                        apply(index, decision, self._now(), self._model)
                         waits.append((perf_counter() - before) * 1e6)
                     index.flush()
                 collector.after_batch()
             spent = process_time() - started
         return spent / max(len(found), 1) * 1e6, waits
+
+    def _now(self) -> datetime:
+        """Return the time of the next message: each has its own, as from a clock."""
+        self._taken += 1
+        return queries.NOON + timedelta(milliseconds=self._taken)
 
 
 def _batches(found: Sequence[Registration]) -> Iterator[list[Registration]]:
