@@ -232,6 +232,35 @@ def test_arrows_walk_the_stops_of_a_drawn_flow(chromium, tmp_path):
         assert watched.complaints == []
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_what_to_do_with_a_delivery_is_in_sight(chromium, busy, width):
+    watched = browser_at(chromium, busy, viewport={"width": width, "height": 900})
+    watched.sign_in(busy.code())
+
+    button = watched.visit("/messages/3").locator("button:text('Send again')")
+
+    place = button.bounding_box()
+    assert place["x"] + place["width"] < width
+
+
+def test_the_widest_address_fits_into_its_box(chromium, tmp_path):
+    own = site_with_doubt(tmp_path)
+    found = load_site(own.config, None, {})
+    [adt] = [each for each in found.channels if each.name == "hospital-adt"]
+    wide = replace(adt.source.mllp, host="255.255.255.255", port=65535)
+    adt = replace(adt, source=replace(adt.source, mllp=wide))
+    with served(own.database("console"), site=replace(found, channels=(adt,))) as here:
+        watched = browser_at(chromium, here)
+        watched.sign_in(here.code())
+        source = watched.visit("/channels/hospital-adt").locator("svg .stop").first
+
+        box = source.locator("rect").bounding_box()
+        said = source.locator("text:has-text('255.255.255.255:65535')").bounding_box()
+
+    assert box["x"] < said["x"]
+    assert said["x"] + said["width"] < box["x"] + box["width"]
+
+
 def test_S26_nothing_a_message_says_is_run(chromium, tmp_path):
     database = empty_database("sqlite", tmp_path)
     segments = "".join(f"NTE|{n}||{text}\r" for n, text in enumerate(HOSTILE))
