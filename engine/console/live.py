@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from engine.console.cells import PAGES, Cells
+from engine.console.gate import MOST_DIGITS
 from engine.console.queries import message_query
 from engine.console.queries.message_query import QueryFault
 from engine.console.queries.overview import Figures, figures, visible
@@ -158,7 +159,7 @@ def _news(request: Request) -> News | None:
     """Return what counts new rows; None where the list cannot know them."""
     asked = dict(request.query_params)
     after = asked.pop("after", "")
-    if not after.isdigit() or asked.keys() - FOLLOWED:
+    if not after.isdecimal() or len(after) > MOST_DIGITS or asked.keys() - FOLLOWED:
         return None
     here = surroundings(request)
     wanted = message_query.read(message_query.written(asked), here.now())

@@ -72,7 +72,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Open entries with one cause; ``parked`` counts lanes that wait behind them."""
+    """Open entries with one cause; ``parked`` counts lanes that wait behind them.
+
+    ``newest`` is the number of the last entry: an order for what was seen names it.
+    """
 
     key: str
     cause: str
@@ -87,6 +90,7 @@ class Group:
     parked: int
     label: str
     assignee: str
+    newest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,16 +226,24 @@ def _close(
     return counted.total()
 
 
-_first = error_entry.alias("first")
+_one = error_entry.alias("one")
+_number = select(_one.c.id).where(
+    _one.c.group_key == error_group.c.key, _one.c.closed_at.is_(None)
+)
 _FIRST: Final = (
-    select(func.min(_first.c.id))
-    .where(_first.c.group_key == error_group.c.key, _first.c.closed_at.is_(None))
+    _number.with_only_columns(func.min(_one.c.id))
+    .correlate(error_group)
+    .scalar_subquery()
+)
+_NEWEST: Final = (
+    _number.with_only_columns(func.max(_one.c.id))
     .correlate(error_group)
     .scalar_subquery()
 )
 _GROUPS: Final = (
     select(
         error_group,
+        _NEWEST.label("newest"),
         error_entry.c.opened_at.label("oldest"),
         error_entry.c.label,
         error_entry.c.assignee,
@@ -292,6 +304,20 @@ def entries(
     if not include_closed:
         statement = statement.where(_OPEN)
     return [entry_of(row) for row in connection.execute(statement)]
+
+
+def open_among(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Return those of some entries that are open."""
+    return {
+        number
+        for some in chunks(ids)
+        for number in connection.execute(_OPEN_AMONG, {"ids": some}).scalars()
+    }
+
+
+_OPEN_AMONG: Final = select(error_entry.c.id).where(
+    error_entry.c.id.in_(bindparam("ids", expanding=True)), _OPEN
+)
 
 
 def entry(connection: Connection, entry_id: int) -> Entry | None:

@@ -247,6 +247,7 @@ def test_the_widest_address_fits_into_its_box(chromium, tmp_path):
     own = site_with_doubt(tmp_path)
     found = load_site(own.config, None, {})
     [adt] = [each for each in found.channels if each.name == "hospital-adt"]
+    assert adt.source.mllp is not None
     wide = replace(adt.source.mllp, host="255.255.255.255", port=65535)
     adt = replace(adt, source=replace(adt.source, mllp=wide))
     with served(own.database("console"), site=replace(found, channels=(adt,))) as here:

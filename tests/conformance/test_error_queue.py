@@ -1,16 +1,21 @@
 """What every database must do with what needs a person."""
 
-from engine.store import error_queue
+import pytest
+
+from engine.console.queries import error_queue as queries
+from engine.store import error_queue, queues
 from engine.store.delivery_moves import resend
 from engine.store.delivery_state import Event
 from engine.store.error_queue import Comment
 from engine.store.message_state import MessageState
 from engine.store.messages import discard, reprocess
+from engine.store.queues import DeliveryFilter
 from engine.store.results import Failure, Outcome
 from engine.store.words import EntryKind
 from tests.stored import (
     LATER,
     NOON,
+    OPERATOR,
     accept_some,
     ask,
     document,
@@ -116,6 +121,33 @@ def test_resending_and_discarding_close_entries(store):
     order(store, resend, 1)
 
     assert ask(store, error_queue.entries) == []
+
+
+@pytest.mark.parametrize("move", [queries.retry, queries.discard])
+def test_an_order_for_entries_that_somebody_saw_to_leaves_those_out(store, move):
+    accept_some(store, 2)
+    record(store, processed(1, document("ann")), processed(2, document("bob")))
+    for leased in lease(store):
+        end(store, leased, Event.PARK)
+    found = ask(store, error_queue.entries)
+    order(store, resend, found[0].delivery_id)
+    [again] = lease(store)
+    end(store, again)
+
+    with store.engine() as connection:
+        count = move(connection, store.sealer, found, OPERATOR)
+
+    states = [row.state for row in ask(store, queues.deliveries, DeliveryFilter())]
+    assert (count, states[0]) == (1, "delivered")
+    assert states[1] == ("queued" if move is queries.retry else "discarded")
+
+
+def test_a_group_names_its_newest_entry(store):
+    accept_some(store, 3)
+    record(store, failed(1), failed(2))
+    record(store, failed(3, sentence="Another cause."))
+
+    assert [each.newest for each in ask(store, error_queue.groups)] == [2, 3]
 
 
 def test_entries_are_assigned_and_commented(store):

@@ -36,7 +36,8 @@ _GONE: Final = "this group has no open entries: somebody has seen to it"
 class Some(Reasoned):
     """Which entries of a group: the oldest ``sample`` of them, or all.
 
-    More than 20 at once are confirmed by their number, as ``expected``.
+    More than 20 at once are confirmed by their number, as ``expected``; where it is
+    sent, nothing is done unless there are so many.
     """
 
     sample: int = Field(0, ge=0)
@@ -81,7 +82,7 @@ def act(request: Request, key: str, what: Deed, asked: Some) -> Response:
 
     def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
         found = _open(connection, key, asked.sample or ALL)
-        if len(found) > MANY and asked.expected != len(found):
+        if asked.expected != len(found) and (asked.expected or len(found) > MANY):
             sentence = f"send expected: {len(found)} to confirm; nothing was changed"
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
         count = ACTS[what](connection, sealer, found, order)

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import Form
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -30,6 +31,7 @@ from engine.store.seal import Sealer
 from engine.store.worklist import Task
 
 PAGE: Final = 100
+_LARGEST: Final = 10**18
 MANY: Final = 20
 """More than this at once is confirmed by typing the number."""
 
@@ -160,23 +162,40 @@ def _found(connection: Connection, key: str) -> Group:
     raise HTTPException(HTTPStatus.NOT_FOUND, sentence)
 
 
-def act(  # noqa: PLR0913, PLR0917 - its form has so many fields
-    request: Request,
-    key: str,
-    what: str,
-    reason: Annotated[str, Form()] = "",
-    sample: Annotated[int, Form()] = 0,
-    typed: Annotated[str, Form()] = "",
-    back: Annotated[str, Form()] = "",
+class Chosen(BaseModel):
+    """Which entries of a group, as its form says: the oldest ``sample``, or all.
+
+    ``until`` is the newest that was shown. What came later nobody has chosen; of what
+    was shown, there may be fewer by now than the number that was ``typed``.
+    """
+
+    reason: str = ""
+    sample: int = Field(0, ge=0, le=queries.ALL)
+    until: int = Field(0, ge=0, le=_LARGEST)
+    typed: str = ""
+    back: str = ""
+
+    def confirms(self, count: int) -> bool:
+        """Whether so many may be moved."""
+        if count <= MANY or self.typed == str(count):
+            return True
+        return bool(self.until) and self.typed.isdecimal() and int(self.typed) > count
+
+
+def act(
+    request: Request, key: str, what: str, chosen: Annotated[Chosen, Form()]
 ) -> Response:
     """Retry or discard a group's entries, or the oldest few of them."""
     here = surroundings(request)
     if what not in ACTS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    order = Order(caller(request).name, here.now(), reason or "from the error queue")
+    reason = chosen.reason or "from the error queue"
+    order = Order(caller(request).name, here.now(), reason)
     with here.database.reading() as connection:
-        found = error_queue.entries(connection, group=key, limit=sample or queries.ALL)
-    if len(found) > MANY and typed != str(len(found)):
+        limit = chosen.sample or queries.ALL
+        found = error_queue.entries(connection, group=key, limit=limit)
+    found = [each for each in found if each.id <= (chosen.until or _LARGEST)]
+    if not chosen.confirms(len(found)):
         sentence = f"type {len(found)} to confirm; nothing was changed"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
     try:
@@ -185,8 +204,8 @@ def act(  # noqa: PLR0913, PLR0917 - its form has so many fields
     except IllegalTransitionError as error:
         sentence = f"nothing was changed: {error}; somebody may have been faster"
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
-    if back:
-        return RedirectResponse(own_place(back), HTTPStatus.SEE_OTHER)
+    if chosen.back:
+        return RedirectResponse(own_place(chosen.back), HTTPStatus.SEE_OTHER)
     return _back(request, key)
 
 

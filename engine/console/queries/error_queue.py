@@ -28,11 +28,15 @@ def retry(
 ) -> int:
     """Process messages again, release held ones, send deliveries again.
 
+    Entries that somebody has seen to since they were read are left out: what went out
+    on that retry is not sent twice.
+
     Raises:
         IllegalTransitionError: one of them was moved meanwhile; nothing is written.
     """
-    held = [each for each in found if each.kind is EntryKind.HELD]
-    others = [each for each in found if each.kind is not EntryKind.HELD]
+    left = _still_open(connection, found)
+    held = [each for each in left if each.kind is EntryKind.HELD]
+    others = [each for each in left if each.kind is not EntryKind.HELD]
     again = (messages.reprocess, delivery_moves.resend)
     on = (messages.release, delivery_moves.resend)
     return sum(
@@ -44,13 +48,18 @@ def retry(
 def discard(
     connection: Connection, sealer: Sealer, found: Sequence[Entry], order: Order
 ) -> int:
-    """Give up messages or deliveries for good.
+    """Give up messages or deliveries for good; entries seen to meanwhile are left out.
 
     Raises:
         IllegalTransitionError: one of them was moved meanwhile; nothing is written.
     """
     moves = (messages.discard, delivery_moves.discard)
-    return _move(connection, sealer, found, moves, order)
+    return _move(connection, sealer, _still_open(connection, found), moves, order)
+
+
+def _still_open(connection: Connection, found: Sequence[Entry]) -> list[Entry]:
+    left = error_queue.open_among(connection, [each.id for each in found])
+    return [each for each in found if each.id in left]
 
 
 def assign(

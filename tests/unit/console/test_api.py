@@ -332,17 +332,31 @@ def test_a_key_is_short_and_visible(queue, key):
     assert KEY in answer.json()["detail"]
 
 
+def test_few_entries_are_moved_only_as_many_as_were_expected(queue):
+    [group] = get(queue, "errors").json()["items"]
+    path = f"errors/{group['key']}/discard"
+
+    fewer = send(queue, path, WHY | {"sample": 2, "expected": 1})
+    same = send(queue, path, WHY | {"sample": 2, "expected": 2})
+
+    assert (fewer.status, same.status) == (422, 200)
+
+
 def test_more_than_twenty_entries_are_moved_by_their_number(queue):
     [group] = get(queue, "errors").json()["items"]
     path = f"errors/{group['key']}/discard"
 
     unsure = send(queue, path)
     some = send(queue, path, WHY | {"sample": 2})
+    other = send(queue, path, WHY | {"expected": 3})
     rest = send(queue, path, WHY | {"expected": 19})
     gone = send(queue, path, WHY)
 
     assert (unsure.status, unsure.json()["detail"]) == (
         *(422, "send expected: 21 to confirm; nothing was changed"),
+    )
+    assert (other.status, other.json()["detail"]) == (
+        *(422, "send expected: 19 to confirm; nothing was changed"),
     )
     assert (some.json()["count"], rest.json()["count"]) == (2, 19)
     assert gone.status == 404

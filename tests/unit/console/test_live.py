@@ -145,7 +145,14 @@ def test_what_a_stream_would_send_is_also_there_to_be_asked_for(web):
     assert known.get("/live/nothing").status == 404
 
 
-@pytest.mark.parametrize("query", [{"after": "1", "state": "held"}, {"after": "x"}, {}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"after": "1", "state": "held"},
+        *({"after": each} for each in ("x", "²", "9" * 30)),
+        {},
+    ],
+)
 def test_a_list_of_what_cannot_be_known_on_arrival_hears_of_nothing_new(web, query):
     known = web.signed_in(SEE)
 

@@ -9,8 +9,10 @@ import pytest
 from engine.console.permissions import Permission
 from engine.errors import EngineError
 from engine.store import audit, error_queue, queues
+from engine.store.message_state import MessageState
+from engine.store.results import Failure, Outcome
 from tests.sites import busy_site
-from tests.stored import ask
+from tests.stored import accept_some, ask, claim, record
 from tests.web import Web
 
 SEE = Permission.VIEW_METADATA
@@ -167,6 +169,62 @@ def test_many_entries_move_only_when_their_number_was_typed(web, monkeypatch):
 
     assert (refused.status, done.status) == (422, 303)
     assert len(acts(web, "message.discard")) == 1
+
+
+def fail_more(web, count):
+    """Let more messages fail for the cause that the second one has."""
+    failure = Failure("edit", "permanent", "table-miss", "no row for GLU", "no row")
+    numbers = accept_some(web.database, count)
+    claim(web.database)
+    outcomes = [Outcome(n, MessageState.ERROR, failure=failure) for n in numbers]
+    record(web.database, *outcomes)
+
+
+def last_shown(page):
+    [shown] = re.findall(r'name="until" value="(\d+)"', page)
+    return shown
+
+
+@pytest.mark.parametrize("address", ["/work/errors/{key}", "/"])
+def test_what_failed_after_a_page_was_shown_is_not_moved_with_it(web, address):
+    known = web.signed_in()
+    key = group_of(web, "table-miss")
+    forms = known.browse(address.format(key=key)).text.split("<form")
+    shown = next(last_shown(form) for form in forms if f"{key}/retry" in form)
+    fail_more(web, 2)
+
+    known.submit(f"/work/errors/{key}/discard", reason="a test", until=shown)
+
+    left = ask(web.database, error_queue.entries, group=key)
+    assert len(acts(web, "message.discard")) == 1
+    assert [each.message_id for each in left] == [4, 5]
+
+
+def test_the_number_that_was_shown_confirms_what_is_left_of_it(web, monkeypatch):
+    monkeypatch.setattr("engine.console.pages.work.MANY", 0)
+    known = web.signed_in()
+    key = group_of(web, "table-miss")
+    fail_more(web, 2)
+    shown = last_shown(known.browse(f"/work/errors/{key}").text)
+    known.submit("/messages/4/discard", reason="by somebody else")
+
+    few = known.submit(f"/work/errors/{key}/retry", reason="x", typed=1, until=shown)
+    done = known.submit(f"/work/errors/{key}/retry", reason="x", typed=3, until=shown)
+
+    assert (few.status, done.status) == (422, 303)
+    assert len(acts(web, "message.reprocess")) == 2
+
+
+@pytest.mark.parametrize("field", ["sample", "until"])
+@pytest.mark.parametrize("number", ["-1", "9" * 30])
+def test_a_number_that_chooses_nothing_moves_nothing(web, field, number):
+    known = web.signed_in()
+    key = group_of(web, "table-miss")
+
+    answer = known.submit(f"/work/errors/{key}/discard", **{field: number})
+
+    assert answer.status == 422
+    assert acts(web, "message.discard") == []
 
 
 def test_who_comes_second_is_told_and_changes_nothing(web):
