@@ -234,9 +234,12 @@ def _needs_guard(traits: Traits, other: Traits, levels: Levels) -> bool:
     """Whether the pair may be twins, namesakes, or strangers born on one day.
 
     Not every site marks the placeholder names of twins, so two unnamed newborns who
-    agree in everything may still be two people: only birth facts tell.
+    agree in everything may still be two people: only birth facts tell. Without a name
+    the birthday is what tells them apart, so even nearly another one is too little.
     """
     if _are_namesakes(traits, other, levels):
+        return True
+    if _is_unnamed(traits, other) and levels.get("birth", "eq") != "eq":
         return True
     if levels.get("birth") != "eq" or _same_birth(traits, other):
         return False

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from engine.errors import IllegalTransitionError
 from engine.store import lanes, messages
 from engine.store.audit import Order
+from engine.store.delivery_moves import drop_unsent
 from engine.store.delivery_state import State
 from engine.store.dialect import put
 from engine.store.message_state import MessageEvent, MessageState
@@ -47,6 +48,11 @@ _OWN: Final = (
         delivery.c.attempt == bindparam("tried"),
         delivery.c.event == 0,  # a correction is not what the message says itself
     )
+    .order_by(delivery.c.id)
+)
+_EARLIER: Final = (
+    select(delivery.c.id, delivery.c.destination, delivery.c.state)
+    .where(delivery.c.message_id == bindparam("number"), delivery.c.event == 0)
     .order_by(delivery.c.id)
 )
 _LATER: Final = (
@@ -115,6 +121,8 @@ def _hold(connection: Connection, sealer: Sealer, number: int, order: Order) -> 
             messages.reprocess(
                 connection, sealer, behind, Order(order.actor, order.now, why)
             )
+    else:
+        _stop_earlier(connection, number, order)
     row: dict[str, object] = {
         "message_id": number,
         "channel": found.channel,
@@ -161,6 +169,19 @@ def _unsent_behind(connection: Connection, number: int, found: Found) -> list[in
     if gone is not None:
         raise _gone(gone.message_id, gone.destination)
     return later
+
+
+def _stop_earlier(connection: Connection, number: int, order: Order) -> None:
+    """Discard what is left unsent of earlier processing: a try that came to nothing.
+
+    It was being sent when the message was brought back, and waits for its next try.
+    """
+    own = connection.execute(_EARLIER, {"number": number}).all()
+    lanes.lock(connection, [row.id for row in own])
+    for row in connection.execute(_EARLIER, {"number": number}):
+        if row.state == State.LEASED:
+            raise _gone(number, row.destination)
+    drop_unsent(connection, [number], order)
 
 
 def _later(

@@ -127,6 +127,20 @@ def test_what_has_gone_out_or_is_on_its_way_is_not_held(store, adt):
     assert acts(store) == []
 
 
+def test_a_try_of_earlier_processing_that_fails_is_not_made_again_once_held(store, adt):
+    [number] = journaled(store, "1")
+    process(store, adt)
+    [sending] = lease(store, destination="his")
+    order(store, messages.reprocess, number)
+    with pytest.raises(IllegalTransitionError, match="is being sent"):
+        order(store, holding.hold, number)
+    end(store, sending, Event.RETRY)
+
+    order(store, holding.hold, number)
+
+    assert lease(store, destination="his") == []
+
+
 def test_what_is_held_or_to_be_held_or_unknown_is_refused(store, adt):
     [number] = journaled(store, "1")
     order(store, holding.hold, number)

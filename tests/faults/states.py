@@ -13,6 +13,7 @@ import time
 import traceback
 from functools import partial
 
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -36,7 +37,7 @@ def difference(steps, phases, block):
     )
     try:
         run_state_machine_as_test(machine, settings=wanted)
-    except Exception:  # noqa: BLE001 - whatever it is, it ends the run
+    except (Exception, pytest.fail.Exception):  # noqa: BLE001 - whatever it is, it ends the run
         return traceback.format_exc()
     return ""
 

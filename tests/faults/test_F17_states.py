@@ -202,8 +202,11 @@ class Hospital(RuleBasedStateMachine):
     def hold(self, data):
         names = self.named_states("received", "error", "processed")
         name = data.draw(st.sampled_from(names))
-        later = self.after(name)
-        gone = any(map(self.has_gone, (name, *later)))
+        received = self.states[name] == "received"
+        later = [] if received else self.after(name)
+        gone = any(map(self.has_gone, (name, *later))) or (
+            received and self.is_on_the_wire(name)
+        )
         nothing = self.states[name] == "processed" and "queued" not in self.sent(name)
         if name in self.to_hold or gone or nothing:
             self.refused(holding.hold, name)
@@ -211,9 +214,9 @@ class Hospital(RuleBasedStateMachine):
             waiting = self.behind(name)
             self.order(holding.hold, self.id_of(name))
             self.to_hold.add(name)
-            if self.states[name] != "received":
-                for one in (name, *later):
-                    self.drop_unsent(one)
+            for one in (name, *later):
+                self.drop_unsent(one)
+            if not received:
                 self.bring_back(name, *waiting, *later)
 
     @precondition(lambda self: self.named_states("held", "error"))
@@ -276,6 +279,10 @@ class Hospital(RuleBasedStateMachine):
         return self.states[name] != "received" and not self.sent(name).isdisjoint(
             {"leased", "delivered"}
         )
+
+    def is_on_the_wire(self, name):
+        return any(row.state == "leased" for (one, *_), row in self.rows().items()
+                   if one == name)  # fmt: skip
 
     def after(self, name):
         """The later messages of its person that wait in its lanes, unsent."""

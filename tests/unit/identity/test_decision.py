@@ -203,6 +203,17 @@ def test_M12_an_unnamed_newborn_may_have_a_twin_whom_nobody_marked(given):
     assert decision.reasons == (Reason.NEWBORN_UNNAMED,)
 
 
+def test_M12_newborns_of_one_home_with_nearly_one_birthday_are_asked_about():
+    feed = Feed()
+    same = {"given": "Baby Boy", "family": "Bracchiolini", "sex": "M", "address": HOME}
+    same |= {"phone": "5415550123~^NET^Internet^bracchiolini@example.org"}
+    feed.send("1", birth="20291220", **same)
+
+    decision = feed.send("2", authority="CLINIC", birth="20291230", **same)
+
+    assert decision.reasons == (Reason.NEWBORN_UNNAMED,)
+
+
 BORN = {"given": "Baby Girl", "birth": "202912300412", "sex": "F", "address": HOME}
 
 
