@@ -30,6 +30,7 @@ from engine.transforms.scope import (
     Type,
     Value,
 )
+from engine.transforms.taking_out import leave
 from engine.transforms.trace import Change
 
 Run = Callable[[Mapped, EditContext], None]
@@ -110,7 +111,10 @@ def append_row(line: str, path: FhirPath, source: Source) -> MapRow:
 
 
 def remove_row(line: str, path: FhirPath) -> MapRow:
-    """Return a row that drops an element, or all resources of a type."""
+    """Return a row that drops an element, or all resources of a type.
+
+    With a resource goes what refers to it.
+    """
 
     def run(mapped: Mapped, context: EditContext) -> None:
         chosen = _chosen(mapped, path.type, context)
@@ -118,9 +122,7 @@ def remove_row(line: str, path: FhirPath) -> MapRow:
             _note(context, line, path.names, "", "removed")
         if not path.steps:
             dropped = {id(entry) for entry in chosen}
-            mapped.entries[:] = [
-                entry for entry in mapped.entries if id(entry) not in dropped
-            ]
+            leave(mapped, [one for one in mapped.entries if id(one) not in dropped])
             return
         for entry in chosen:
             remove(mapped.own(entry), path)

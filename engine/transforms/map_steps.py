@@ -15,6 +15,7 @@ from engine.transforms.fhir.digits import Digits
 from engine.transforms.fhir.keys import criteria, key, own_system
 from engine.transforms.fhir.mapped import Element, Entry, Mapped
 from engine.transforms.step_context import Resources
+from engine.transforms.taking_out import leave
 
 _URL = "urn:uuid:"
 
@@ -67,7 +68,7 @@ def take_back(mapped: Mapped, made: Resources, row: str, number: str) -> None:
         else:
             entry.resource, entry.owned = resource, True
             kept.append(entry)
-    mapped.entries[:] = kept
+    leave(mapped, kept)
 
 
 def _id(entry: Entry) -> str:

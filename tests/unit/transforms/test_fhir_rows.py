@@ -1,6 +1,7 @@
 """Rows of ``map``: what they change in the resources of a message."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from engine.errors import TransformError
 from engine.hl7 import parse
 from engine.transforms.expressions import compile_expression
 from engine.transforms.fhir import MapContext, map_message
+from engine.transforms.fhir.bundle import references_in
 from engine.transforms.fhir.paths import FhirPath, parse_fhir_path
 from engine.transforms.fhir_rows import (
     add_row,
@@ -24,7 +26,12 @@ from tests.builders import adt_a01
 from tests.channel_files import NOON
 
 LINE = "channels/adt.yaml:9"
+SAMPLES = Path(__file__).parents[3] / "samples"
 MESSAGE = adt_a01("ZAL|1|Y|7.50", "ZAL|2|N|x", "AL1|1||^Peanut", "AL1|2||^Latex")
+
+
+def folder(sample):
+    return sample.parent.name
 
 
 def path(text):
@@ -40,8 +47,8 @@ def expression(text, *loops):
     return found
 
 
-def mapped(*rows):
-    message = parse(MESSAGE)
+def mapped(*rows, message=None):
+    message = message or parse(MESSAGE)
     found = map_message(message, MapContext())
     run_rows(rows, found, EditContext(message, NOON, {}, {}))
     return found
@@ -112,6 +119,38 @@ def test_removing_takes_an_element_or_every_resource_of_a_type():
         mapped(remove_row(LINE, path("AllergyIntolerance"))).all("AllergyIntolerance")
         == []
     )
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*/message.hl7")), ids=folder)
+def test_with_every_resource_of_a_type_goes_what_refers_to_it(sample):
+    message = parse(sample.read_bytes())
+    whole = map_message(message, MapContext())
+    for kind in {each.kind for each in whole.entries}:
+        gone = {each.full_url for each in whole.all(kind)}
+
+        left = mapped(remove_row(LINE, path(kind)), message=message)
+
+        assert targets(left.entries).isdisjoint(gone)
+        assert len(left.entries) == len(whole.entries) - len(whole.all(kind))
+
+
+def targets(entries):
+    found = (references_in(each.resource) for each in entries)
+    return {each["reference"] for some in found for each in some}
+
+
+def test_what_else_an_element_says_stays_when_a_reference_goes():
+    message = parse(adt_a01("DG1|1||I10^Hypertension^I10|||A"))
+    [before] = mapped(message=message).all("Condition")
+    assert "encounter" in before.resource
+
+    [after] = mapped(remove_row(LINE, path("Encounter")), message=message).all(
+        "Condition"
+    )
+
+    assert after.resource == {
+        k: v for k, v in before.resource.items() if k != "encounter"
+    }
 
 
 def test_in_a_loop_the_type_means_the_resource_of_the_segment():
