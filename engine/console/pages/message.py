@@ -10,10 +10,11 @@ Spec:
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import orjson
 from fastapi import Form
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -79,6 +80,9 @@ DELIVERY_MOVES: Final[Mapping[str, Move]] = {
     "resend": delivery_moves.resend,
     "discard": delivery_moves.discard,
 }
+_AGAIN: Final = frozenset({"reprocess", "resend"})
+"""Moves that may be made a second time: a page that is old must not make them."""
+
 TABS: Final = (
     *("fields", "received", "edited", "fhir", "linked", "why", "cda", "sent"),
     *("answers", "trace", "history"),
@@ -298,11 +302,19 @@ def _text(data: bytes) -> str:
     return data[:_MOST_SHOWN].decode("utf-8", "backslashreplace").replace("\r", "\n")
 
 
+class Said(BaseModel):
+    """Why something is moved, and how it stood when that was decided: ``state try``."""
+
+    reason: str = ""
+    seen: str = ""
+
+
 def move(
-    request: Request, message_id: int, what: str, reason: Annotated[str, Form()] = ""
+    request: Request, message_id: int, what: str, said: Annotated[Said, Form()]
 ) -> Response:
     """Reprocess, hold, release or discard one message, and show it again."""
-    return _moved(request, MOVES, what, message_id, message_id, reason)
+    its = _Moves(MOVES, message_id, _message_stands)
+    return _moved(request, its, what, message_id, said)
 
 
 def move_delivery(
@@ -310,28 +322,56 @@ def move_delivery(
     message_id: int,
     delivery_id: int,
     what: str,
-    reason: Annotated[str, Form()] = "",
+    said: Annotated[Said, Form()],
 ) -> Response:
     """Send one delivery again, or give it up, and show its message again."""
-    return _moved(request, DELIVERY_MOVES, what, delivery_id, message_id, reason)
+    its = _Moves(DELIVERY_MOVES, delivery_id, _delivery_stands)
+    return _moved(request, its, what, message_id, said)
+
+
+class _Moves(NamedTuple):
+    """What may be done with one thing, its number, and what tells how it stands."""
+
+    moves: Mapping[str, Move]
+    number: int
+    stands: Callable[[Connection, int], str]
+
+
+def _message_stands(connection: Connection, number: int) -> str:
+    found = search.message(connection, number)
+    return f"{found.state} {found.attempt}" if found else ""
+
+
+def _delivery_stands(connection: Connection, number: int) -> str:
+    found = queues.delivery(connection, number)
+    return f"{found.state} {found.attempts}" if found else ""
 
 
 def _moved(
-    request: Request,
-    moves: Mapping[str, Move],
-    what: str,
-    number: int,
-    message_id: int,
-    reason: str,
+    request: Request, its: _Moves, what: str, message_id: int, said: Said
 ) -> Response:
     here = surroundings(request)
-    if what not in moves:
+    if what not in its.moves:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    order = Order(caller(request).name, here.now(), reason or "from the console")
+    order = Order(caller(request).name, here.now(), said.reason or "from the console")
     try:
         with here.database.engine() as connection:
-            moves[what](connection, here.database.sealer, [number], order)
+            if what in _AGAIN and said.seen:
+                _expect_standing(said.seen, its.stands(connection, its.number))
+            its.moves[what](connection, here.database.sealer, [its.number], order)
     except IllegalTransitionError as error:
         sentence = f"Nothing was changed: {error}. Somebody may have been faster."
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
     return RedirectResponse(f"/messages/{message_id}", HTTPStatus.SEE_OTHER)
+
+
+def _expect_standing(seen: str, now: str) -> None:
+    """Refuse what somebody else has done already, and would be done twice.
+
+    Raises:
+        IllegalTransitionError: it does not stand as it was shown.
+    """
+    if seen != now:
+        was, is_now = seen.partition(" ")[0], now.partition(" ")[0]
+        sentence = f"it was {was} when it was shown, and has been tried again since"
+        raise IllegalTransitionError(f"{sentence}: it is {is_now}")

@@ -12,7 +12,7 @@ from engine.store import audit, error_queue, queues
 from engine.store.message_state import MessageState
 from engine.store.results import Failure, Outcome
 from tests.sites import busy_site
-from tests.stored import accept_some, ask, claim, record
+from tests.stored import accept_some, ask, claim, end, lease, record
 from tests.web import Web
 
 SEE = Permission.VIEW_METADATA
@@ -246,6 +246,26 @@ def test_a_delivery_is_sent_again_from_its_message(web):
 
     assert (done.status, done.headers["location"]) == (303, "/messages/3")
     assert ask(web.database, queues.delivery, failed.id).state == "queued"
+
+
+def test_what_somebody_else_has_done_again_is_not_done_twice(web):
+    kim, ana = web.signed_in(name="kim"), web.signed_in(name="ana")
+    seen = re.findall(r'name="seen" value="([^"]+)"', kim.browse("/messages/3").text)
+    again, resend = "/messages/3/reprocess", "/messages/3/deliveries/2/resend"
+
+    first = ana.submit(resend, seen="failed 1")
+    [leased] = lease(web.database, destination="fhir")
+    end(web.database, leased)
+    late = kim.submit(resend, seen="failed 1")
+    meant = kim.submit(resend, seen="delivered 2")
+    done = [ana.submit(again, seen="processed 1"), kim.submit(again, seen="error 1")]
+
+    assert seen == ["processed 1", "failed 1"]
+    assert [each.status for each in (first, late, meant)] == [303, 409, 303]
+    assert "it was failed when it was shown" in late.text
+    assert "it is delivered" in late.text
+    assert [each.status for each in done] == [303, 409]
+    assert len(acts(web, "delivery.resend")) == 2
 
 
 def test_what_there_is_not_is_a_page_that_says_so(web):
