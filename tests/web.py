@@ -150,7 +150,9 @@ class Web:
 
     def submit(self, path, **fields):
         """Send a form as a page of ours does."""
-        body = urlencode(fields | ({"csrf": self.csrf} if self.csrf else {})).encode()
+        body = urlencode(
+            fields | ({"csrf": self.csrf} if self.csrf else {}), True
+        ).encode()
         kind = "application/x-www-form-urlencoded"
         headers = [(b"sec-fetch-site", b"same-origin"), (b"accept", b"text/html")]
         return self.ask("POST", path, "", body, kind, headers)

@@ -35,7 +35,7 @@ def _leaves_out(_: Request, __: Caller) -> bool:
 
 
 def _asks_there(_: Request, __: Caller) -> bool:
-    """Hold for bench and searches, which know no channel but those one may see."""
+    """Hold for what knows no channel but those one may see: bench, searches, moves."""
     return True
 
 
@@ -114,6 +114,7 @@ REACH: Final[Mapping[str, Question]] = {
     **dict.fromkeys(("/bench", "/bench/test", "/bench/what-if"), _asks_there),
     **dict.fromkeys(("/bench/share", "/bench/scrub", "/bench/save"), _asks_there),
     **dict.fromkeys(("/bench/send", "/alerts/rules"), _asks_there),
+    **dict.fromkeys(("/messages/move", _V1 + "messages/move"), _asks_there),
     _MESSAGE: _of_message,
     _MESSAGE + "/{what}": _of_message,
     **dict.fromkeys((_MESSAGE + "/edit", _MESSAGE + "/edit/send"), _of_message),

@@ -15,6 +15,7 @@ from engine.console.pages import (
     compare,
     edit,
     message,
+    message_moves,
     message_work,
     messages,
     mismatch,
@@ -112,6 +113,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/messages", messages.messages, _SEE),
     Route("GET", "/messages.{form}", messages.messages, _SEE),
     Route("POST", "/messages", messages.ask, _SEE),
+    Route("POST", "/messages/move", message_moves.move, _REPLAY),
     Route("GET", "/messages/{message_id}", message.message, _SEE),
     Route(
         "GET",

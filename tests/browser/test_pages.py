@@ -216,6 +216,25 @@ def test_the_keyboard_leads_from_the_overview_to_the_failing_message(chromium, b
     assert watched.complaints == []
 
 
+def test_a_message_is_chosen_with_the_keyboard_and_held_from_the_list(
+    chromium, tmp_path
+):
+    with served(busy_site(tmp_path).database("console")) as here:
+        watched = browser_at(chromium, here)
+        watched.sign_in(here.code())
+        page = watched.visit("/messages")
+        for key in ("j", "j", "x"):
+            page.keyboard.press(key)
+        assert page.locator("input:checked").get_attribute("value") == "2 error 1"
+        assert faults_of(page) == []
+
+        page.fill("main input[name=reason]", "the ward asks")
+        page.click("button:text('Hold')")
+
+        assert "Is held for ana" in watched.visit("/messages/2").content()
+        assert watched.complaints == []
+
+
 def test_arrows_walk_the_stops_of_a_drawn_flow(chromium, tmp_path):
     own = site_with_doubt(tmp_path)
     found = load_site(own.config, None, {})

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
 from fastapi import Query
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,6 +30,8 @@ from engine.console.exposure import (
     visible,
 )
 from engine.console.pages.message import DELIVERY_MOVES, MOVES, expect_message
+from engine.console.pages.message_moves import MOST, expect_ones_own
+from engine.console.pages.work import MANY
 from engine.console.permissions import Permission
 from engine.console.queries import message_query
 from engine.console.queries.message_query import QueryFault
@@ -37,9 +40,12 @@ from engine.errors import ParseError
 from engine.hl7 import parse
 from engine.hl7.masking_profile import NOTHING, MaskingProfile
 from engine.store import delivery_moves, journal, queues, search
+from engine.store.audit import Order
+from engine.store.database import Connection
 from engine.store.delivery_state import State
 from engine.store.message_state import MessageState
 from engine.store.queues import DeliveryFilter
+from engine.store.seal import Sealer
 from engine.store.search import CONTROL, MessageFilter
 
 Rows = models.Listed[models.MessageRow]
@@ -68,6 +74,19 @@ class MessageSearch(Paged):
     """
 
     query: str
+
+
+class Several(Reasoned):
+    """One move for several messages.
+
+    More than 20 at once are confirmed by their number, as ``expected``.
+    """
+
+    what: Move
+    ids: list[Annotated[int, Field(gt=0, lt=10**18)]] = Field(
+        min_length=1, max_length=MOST
+    )
+    expected: int = Field(0, ge=0)
 
 
 class DeliveryQuery(Paged):
@@ -171,6 +190,21 @@ def move(request: Request, message_id: int, what: Move, asked: Reasoned) -> Resp
             what=what, count=MOVES[what](connection, sealer, [message_id], order)
         ),
     )
+
+
+def move_several(request: Request, asked: Several) -> Response:
+    """Reprocess, hold, release or discard several messages: all of them, or none."""
+    ids = sorted(set(asked.ids))
+    if asked.expected != len(ids) and (asked.expected or len(ids) > MANY):
+        sentence = f"send expected: {len(ids)} to confirm; nothing was changed"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+
+    def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
+        expect_ones_own(request, connection, ids)
+        count = MOVES[asked.what](connection, sealer, ids, order)
+        return models.Done(what=asked.what, count=count)
+
+    return carried_out(request, asked, done)
 
 
 def deliveries(

@@ -61,6 +61,7 @@ API: Final[Sequence[Route]] = tuple(
         ("POST", "channels/{name}/{what}", node.ask, _REPLAY, _DONE),
         ("GET", "messages", messages.messages, _SEE, messages.Rows),
         ("POST", "messages/search", messages.find, _SEE, messages.Rows),
+        ("POST", "messages/move", messages.move_several, _REPLAY, _DONE),
         ("GET", "messages/{message_id}", messages.message, _SEE, models.Message),
         (
             *("POST", "messages/{message_id}/assign"),

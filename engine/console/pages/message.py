@@ -357,7 +357,7 @@ def _moved(
     try:
         with here.database.engine() as connection:
             if what in _AGAIN and said.seen:
-                _expect_standing(said.seen, its.stands(connection, its.number))
+                _expect_same(said.seen, its.stands(connection, its.number))
             its.moves[what](connection, here.database.sealer, [its.number], order)
     except IllegalTransitionError as error:
         sentence = f"Nothing was changed: {error}. Somebody may have been faster."
@@ -365,7 +365,17 @@ def _moved(
     return RedirectResponse(f"/messages/{message_id}", HTTPStatus.SEE_OTHER)
 
 
-def _expect_standing(seen: str, now: str) -> None:
+def expect_seen(connection: Connection, what: str, number: int, seen: str) -> None:
+    """Refuse to do again with a message what was done since it was seen.
+
+    Raises:
+        IllegalTransitionError: it does not stand as it was shown.
+    """
+    if what in _AGAIN:
+        _expect_same(seen, _message_stands(connection, number))
+
+
+def _expect_same(seen: str, now: str) -> None:
     """Refuse what somebody else has done already, and would be done twice.
 
     Raises:

@@ -22,6 +22,7 @@ from engine.console.event_names import EVENT_NAMES
 from engine.console.exposure import visible
 from engine.console.listing import Listing, answer
 from engine.console.live import FOLLOWED
+from engine.console.pages.work import MANY
 from engine.console.permissions import Permission
 from engine.console.queries import message_query
 from engine.console.queries.message_query import QueryFault
@@ -66,6 +67,8 @@ def messages(request: Request, before: int = 0) -> Response:
         states=list(MessageState),
         drop=drop,
         live="" if before or given.keys() - FOLLOWED else _stream(given, rows),
+        may_act=caller(request).may(Permission.REPLAY),
+        many=MANY,
     )
 
 
@@ -128,6 +131,7 @@ def _not_understood(request: Request, query: str, fault: QueryFault) -> Response
         fault=fault,
         states=list(MessageState),
         drop=[],
+        may_act=False,
     )
 
 

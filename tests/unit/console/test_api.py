@@ -154,6 +154,7 @@ EDITED = adt_a01(family="Edited").decode()
 BODIES = {
     "channels/{name}/try": {"message": INVENTED["Admit"]},
     "messages/search": {"query": "patient:100482 channel:adt"},
+    "messages/move": WHY | {"what": "reprocess", "ids": [5]},
     "messages/{message_id}/assign": {"assignee": "interfaces"},
     "messages/{message_id}/comment": {"text": "the laboratory is told"},
     "errors/{key}/assign": {"assignee": "interfaces"},
