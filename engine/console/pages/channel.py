@@ -278,14 +278,13 @@ def release(
     here = surroundings(request)
     if not caller(request).sees(name):
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no channel {name}")
-    with here.database.reading() as connection:
-        ids = [each.delivery_id for each in queries.parked_in(connection, name)]
-    if len(ids) > MANY and typed != str(len(ids)):
-        sentence = f"type {len(ids)} to confirm; nothing was changed"
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
     order = Order(caller(request).name, here.now(), reason or "released")
     try:
         with here.database.engine() as connection:
+            ids = [each.delivery_id for each in queries.parked_in(connection, name)]
+            if len(ids) > MANY and typed != str(len(ids)):
+                sentence = f"type {len(ids)} to confirm; nothing was changed"
+                raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
             delivery_moves.resend(connection, here.database.sealer, ids, order)
     except IllegalTransitionError as error:
         sentence = f"nothing was changed: {error}; somebody may have been faster"

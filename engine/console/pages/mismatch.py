@@ -21,6 +21,7 @@ from engine.console.exposure import note_opening
 from engine.console.permissions import Permission
 from engine.console.queries.encounters import encounters_of
 from engine.console.rendering import page
+from engine.console.seen import expect_same, mark_of
 from engine.console.surroundings import Surroundings, caller, surroundings
 from engine.errors import IllegalTransitionError
 from engine.identity.decision import Ruling
@@ -48,6 +49,8 @@ from engine.store.worklist import Task
 
 _NEEDS: Final = "deciding about persons needs the permission view-phi too"
 _SSN_SHOWN: Final = 4
+_ON_SIGHT: Final = frozenset({*RULINGS, *(f"propose-{each}" for each in RULINGS)})
+"""What is decided from the records on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def task(
     with here.database.reading() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
         found = task_of(request, index, number)
-        sides = sides_of(index, found)
+        sides, seen = sides_of(index, found), mark_of(index, [found])
         reader = reader_beside(request, connection, found)
     whom = {each.person for each in sides}
     note_task(request, number, whom, reader)
@@ -116,6 +119,7 @@ def task(
         task=found,
         rows=ROWS,
         sides=sides,
+        seen=seen,
         reader=reader,
         survivors=survivor or default,
         survivor=survivor,
@@ -279,8 +283,9 @@ def _values(t: Traits) -> tuple[str, ...]:
 
 
 class Said(BaseModel):
-    """What the form of a decision says."""
+    """What the form of a decision says; ``seen`` marks what it is about."""
 
+    seen: str = ""
     reason: str = ""
     staged: str = ""
     comment: str = ""
@@ -300,7 +305,7 @@ def decide(
         task_of(request, SqlPatientIndex(connection, here.database.sealer), number)
     ruling = what, said.survivor if what == Ruling.SAME else ""
     try:
-        _carry_out(here, number, ruling, order, said.comment.strip())
+        _carry_out(here, number, ruling, order, said)
     except IllegalTransitionError as error:
         sentence = f"nothing was changed: {error}; somebody may have been faster"
         raise HTTPException(HTTPStatus.CONFLICT, sentence) from error
@@ -338,11 +343,14 @@ def _carry_out(
     number: int,
     ruling: tuple[str, str],
     order: Order,
-    comment: str,
+    said: Said,
 ) -> None:
+    what, survivor = ruling
+    comment = said.comment.strip()
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
-        what, survivor = ruling
+        if what in _ON_SIGHT:
+            expect_same(index, [worklist.shown(index, number)], said.seen)
         act(index, number, what, order, practice_of(here), survivor)
         if comment:
             task_work.comment(index, number, replace(order, reason=comment))

@@ -24,6 +24,7 @@ from engine.console.pages.mismatch import (
     task_of,
 )
 from engine.console.rendering import page
+from engine.console.seen import expect_same, mark_of
 from engine.console.staging import in_words, read_staged, write_staged
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
@@ -46,6 +47,7 @@ def review(request: Request, staged: str = "") -> Response:
     with here.database.engine() as connection:
         index = SqlPatientIndex(connection, here.database.sealer)
         tasks = [task_of(request, index, each.task) for each in wanted]
+        seen = mark_of(index, tasks)
         try:
             shown = previews.preview(
                 index,
@@ -59,6 +61,7 @@ def review(request: Request, staged: str = "") -> Response:
         request,
         "staged.html",
         staged=staged,
+        seen=seen,
         decisions=[
             (write_staged(each), in_words(each), task)
             for each, task in zip(wanted, tasks, strict=True)
@@ -72,6 +75,7 @@ def apply(
     request: Request,
     staged: Annotated[str, Form()] = "",
     reason: Annotated[str, Form()] = "",
+    seen: Annotated[str, Form()] = "",
 ) -> Response:
     """Carry out what is staged, all of it or nothing."""
     expect_decider(request)
@@ -83,8 +87,8 @@ def apply(
     try:
         with here.database.engine() as connection:
             index = SqlPatientIndex(connection, here.database.sealer)
-            for each in wanted:
-                task_of(request, index, each.task)
+            tasks = [task_of(request, index, each.task) for each in wanted]
+            expect_same(index, tasks, seen)
             _decide(request, index, wanted, order)
             index.flush()
     except IllegalTransitionError as error:

@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from engine.console.exposure import openings
 from engine.console.pages.mismatch import (
     ROWS,
+    Said,
     expect_decider,
     practice_of,
     reader_beside,
@@ -28,6 +29,7 @@ from engine.console.pages.mismatch import (
     task_of,
 )
 from engine.console.rendering import page
+from engine.console.seen import expect_same, mark_of
 from engine.console.staging import write_staged
 from engine.console.surroundings import caller, surroundings
 from engine.errors import IllegalTransitionError
@@ -57,7 +59,7 @@ def records(
         if second_looks.is_blind(second_looks.of_task(connection, number), who):
             raise HTTPException(HTTPStatus.CONFLICT, _BLIND)
         reader = reader_beside(request, connection, found)
-        members = task_moves.records_of(index, found)
+        members, seen = task_moves.records_of(index, found), mark_of(index, [found])
         whom = [each.person for each in members]
         numbers = [each.number for each in members]
         past = links.history(connection, numbers)
@@ -82,6 +84,7 @@ def records(
         sides=[side_of(each, each.number == found.record) for each in members],
         persons=list(dict.fromkeys(each.person for each in members)),
         wanted=wanted,
+        seen=seen,
         preview=shown,
         complaint=complaint,
         events=[each for _, each in events],
@@ -127,29 +130,33 @@ def _carried_out(
     )
 
 
+class Moved(Said):
+    """What the form of a move says: records by number, and whom they go to."""
+
+    records: str = ""
+    to: str = ""
+
+
 def move(
     request: Request,
     number: int,
-    records: Annotated[str, Form()] = "",
-    to: Annotated[str, Form()] = "",
-    reason: Annotated[str, Form()] = "",
-    comment: Annotated[str, Form()] = "",
+    said: Annotated[Moved, Form()],
 ) -> Response:
     """Carry the move out, then show the task as it is."""
     expect_decider(request)
     here = surroundings(request)
-    wanted = _wanted(records.split("-"), to.strip())
+    wanted = _wanted(said.records.split("-"), said.to.strip())
     if wanted is None:
         sentence = "choose the records to move; nothing was changed"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
-    order = Order(caller(request).name, here.now(), reason_of(reason))
+    order = Order(caller(request).name, here.now(), reason_of(said.reason))
     try:
         with here.database.engine() as connection:
             index = SqlPatientIndex(connection, here.database.sealer)
-            task_of(request, index, number)
+            expect_same(index, [task_of(request, index, number)], said.seen)
             _carried_out(request, index, number, wanted, order)
-            if comment.strip():
-                task_work.comment(index, number, replace(order, reason=comment.strip()))
+            if comment := said.comment.strip():
+                task_work.comment(index, number, replace(order, reason=comment))
             index.flush()
     except IllegalTransitionError as error:
         sentence = f"nothing was changed: {error}"

@@ -240,7 +240,8 @@ def test_a_drawn_doubt_is_shown_without_score_and_decision(web, monkeypatch):
     assert len(persons(web)) == 2
 
 
-def test_what_a_source_changed_since_is_marked(web):
+def source_changes(web):
+    """Let the source of the candidate say another phone and street."""
     with web.database.engine() as connection:
         index = SqlPatientIndex(connection, web.database.sealer)
         number = worklist.shown(index, 1).candidates[0].record
@@ -253,9 +254,30 @@ def test_what_a_source_changed_since_is_marked(web):
             update(patient_tables.record).where(where), {"traits": sealed}
         )
 
+
+def test_what_a_source_changed_since_is_marked(web):
+    source_changes(web)
+
     page = web.signed_in(*DECIDES).browse("/work/mismatch/1").text
 
     assert page.count("changed since") == 2
+
+
+@pytest.mark.parametrize("what", ["same", "different", "propose-same"])
+def test_records_that_changed_since_they_were_shown_are_looked_at_again(web, what):
+    known, place = web.signed_in(*DECIDES), "/work/mismatch/1"
+
+    def decide():
+        [seen] = re.findall(r'name="seen" value="([^"]+)"', known.browse(place).text)
+        return lambda: known.submit(f"{place}/{what}", reason="as shown", seen=seen)
+
+    late = decide()
+    source_changes(web)
+    refused, before = late(), state_of(web)
+    done = decide()()
+
+    assert (refused.status, before, done.status) == (409, "open", 303)
+    assert "have changed since they were shown" in refused.text
 
 
 def test_tasks_are_dealt_out_from_the_list(web):

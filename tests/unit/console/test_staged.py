@@ -96,6 +96,20 @@ def test_one_decision_that_is_not_possible_stops_all(web, numbers):
     assert states(web, numbers[:1]) == [TaskState.OPEN]
 
 
+def test_what_is_staged_is_carried_out_as_it_was_shown_or_not_at_all(web, numbers):
+    staged = f"{numbers[0]}.different"
+    [seen] = re.findall(
+        r'name="seen" value="([^"]+)"', web.browse(REVIEW, f"staged={staged}").text
+    )
+    web.submit(f"/work/mismatch/{numbers[1]}/same", reason="one passport")
+    other = web.submit(REVIEW, staged=f"{numbers[1]}.same", reason="x", seen=seen)
+
+    done = web.submit(REVIEW, staged=staged, reason="two passports", seen=seen)
+
+    assert (other.status, done.status) == (409, 303)
+    assert "look at what is staged again" in other.text
+
+
 def test_a_decision_on_its_own_leaves_what_is_staged(web, numbers):
     first, *_, last = numbers
     staged = f"{first}.same,{last}.same"

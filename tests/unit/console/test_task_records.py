@@ -97,6 +97,22 @@ def test_a_split_is_looked_at_carried_out_and_taken_back(
     assert hospital.faults() == ()
 
 
+def test_a_move_of_records_that_went_elsewhere_since_is_looked_at_again(
+    web, task, page, number, hospital
+):
+    [seen] = re.findall(
+        r'name="seen" value="([^"]+)"', web.browse(page, f"record={number}&to=").text
+    )
+    order = {"records": str(number), "reason": "two people", "seen": seen}
+    person = hospital.person("5", "CLINIC")
+    web.submit(f"/patients/{person}/unlink", number=number, reason="by ben")
+
+    refused = web.submit(page, **order)
+
+    assert refused.status == 409
+    assert "have changed since they were shown" in refused.text
+
+
 def test_a_move_is_staged_with_other_decisions(web, task, page, number, hospital):
     otto = hospital.person("3")
 
