@@ -137,15 +137,16 @@ def add_row(
     site: str,
     name: str = "",
 ) -> MapRow:
-    """Return a row that adds a resource; its identity follows message and row.
+    """Return a row that adds a resource; its identity follows message and name.
 
-    ``name`` is what ``reference(type, name)`` of later rows calls it.
+    A row that moves in its file makes the same resource again. ``name`` is what
+    ``reference(type, name)`` of later rows calls it.
     """
     writings = [Writing(line, path, source) for path, source in fields]
 
     def run(mapped: Mapped, context: EditContext) -> None:
         resource: Element = {"resourceType": kind}
-        system, number = own_system(site), _row_number(line, context)
+        system, number = own_system(site), _name_of(context, kind, name)
         url = "urn:uuid:" + key(site, kind, system, number)
         query, position = criteria(system, number), _position(context)
         made = Entry(resource, url, "PUT", query, position)
@@ -198,7 +199,7 @@ def python_row(line: str, call: PythonCall) -> MapRow:
         if context.run_map is None:
             raise TransformError("Python steps cannot run here", "python-unavailable")
         made = context.run_map(call, context, offered(mapped))
-        take_back(mapped, made, line, _row_number(line, context))
+        take_back(mapped, made, line, partial(_name_of, context))
 
     return MapRow("python", line, run)
 
@@ -238,7 +239,8 @@ def _writer(writing: Writing) -> Run:
 def _note(
     context: EditContext, line: str, path: str, after: object, note: str = ""
 ) -> None:
-    """Trace what a row did, where somebody wants a trace."""
+    """Note that a row wrote, and trace what, where somebody wants a trace."""
+    context.wrote.setdefault(path.partition(".")[0], {})[line] = None
     if context.changes is not None:
         context.changes.append(Change(line, path, "", str(after), note))
 
@@ -263,10 +265,12 @@ def _index(message: Message, wanted: Segment) -> int:
     return next(i for i, each in enumerate(message.segments) if each is wanted)
 
 
-def _row_number(line: str, context: EditContext) -> str:
-    message = context.message
-    parts = (message["MSH-4"], message.control_id, line, str(context.index))
-    return "-".join(parts)
+def _name_of(context: EditContext, kind: str, name: str = "") -> str:
+    """Return what names the next resource of a type that is added to a message."""
+    word = f"{kind}.{name}" if name else kind
+    context.added[word] = nth = context.added.get(word, 0) + 1
+    message, channel = context.message, str(context.names.get("channel.name", ""))
+    return "-".join((message["MSH-4"], message.control_id, channel, word, str(nth)))
 
 
 def _references(

@@ -4,7 +4,7 @@ Spec:
     channel-format.md 5.1 and 6.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 
@@ -31,7 +31,9 @@ def offered(mapped: Mapped) -> Resources:
     ]
 
 
-def take_back(mapped: Mapped, made: Resources, row: str, number: str) -> None:
+def take_back(
+    mapped: Mapped, made: Resources, row: str, number: Callable[[str], str]
+) -> None:
     """Put what a step made of the resources in their place.
 
     What it left alone stays as it was, numbers keep the digits they were sent with, and
@@ -41,7 +43,7 @@ def take_back(mapped: Mapped, made: Resources, row: str, number: str) -> None:
         mapped: what was offered; changed in place.
         made: the step's answer.
         row: place of the row, for sentences.
-        number: what names the row for this message: part of the key of what is new.
+        number: gives what names the next new resource of a type for this message.
 
     Raises:
         TransformError: ``step-not-r4``, what came back is not R4; nothing was changed.
@@ -50,7 +52,7 @@ def take_back(mapped: Mapped, made: Resources, row: str, number: str) -> None:
     references = {entry.full_url: entry.reference for entry in mapped.entries}
     before = {str(each["id"]): each for each in offered(mapped)}
     kept: list[Entry] = []
-    for position, each in enumerate(made):
+    for each in made:
         name = str(each.get("id"))
         entry = known.get(name)
         if entry is not None and each == before[name]:
@@ -64,7 +66,7 @@ def take_back(mapped: Mapped, made: Resources, row: str, number: str) -> None:
             if part != "id" or "id" in old
         }
         if entry is None:
-            kept.append(_added(mapped.site, resource, f"{number}-{position}"))
+            kept.append(_added(mapped.site, resource, number))
         else:
             entry.resource, entry.owned = resource, True
             kept.append(entry)
@@ -87,13 +89,14 @@ def _judge(resource: Element, entry: Entry | None, row: str) -> None:
         )
 
 
-def _added(site: str, resource: Element, number: str) -> Entry:
+def _added(site: str, resource: Element, number: Callable[[str], str]) -> Entry:
     kind, system = str(resource["resourceType"]), own_system(site)
+    value = number(kind)
     known = resource.get("identifier")
-    one = {"system": system, "value": number}
+    one = {"system": system, "value": value}
     resource["identifier"] = [*known, one] if isinstance(known, list) else [one]
-    url = _URL + key(site, kind, system, number)
-    return Entry(resource, url, "PUT", criteria(system, number))
+    url = _URL + key(site, kind, system, value)
+    return Entry(resource, url, "PUT", criteria(system, value))
 
 
 def _restored(old: object, new: object, references: Mapping[str, Element]) -> object:

@@ -144,9 +144,10 @@ class EditContext:
     edits the message and returns the step's answer; ``run_map`` runs one in ``map``: it
     gets the resources as JSON and returns what the step made of them. ``pseudonym``
     makes a word nobody can reverse without the site's key. ``reference`` is there for
-    rows of ``map`` only, ``named`` are the resources they added by name and ``carried``
-    what they carried over. ``copied`` is what steps copied elsewhere, ``rewritten`` the
-    texts that tell a leaf in another form.
+    rows of ``map`` only, ``named`` are the resources they added by name, ``added`` how
+    many of each, ``carried`` what they carried over and ``wrote`` their places, by
+    resource type. ``copied`` is what steps copied elsewhere, ``rewritten`` the texts
+    that tell a leaf in another form.
     ``clock`` is a monotonic clock in seconds; without it steps have no time budget.
     """
 
@@ -166,7 +167,9 @@ class EditContext:
     pseudonym: Callable[[str], str] | None = None
     reference: Callable[[str, str], dict[str, object] | None] | None = None
     named: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
+    added: dict[str, int] = field(default_factory=dict)
     carried: list[Carried] = field(default_factory=list)
+    wrote: dict[str, dict[str, None]] = field(default_factory=dict)
     copied: list[Carried] = field(default_factory=list)
     rewritten: list[tuple[Leaf, str]] = field(default_factory=list)
     clock: Callable[[], float] | None = None

@@ -107,12 +107,18 @@ def _gate(
     if not faults:
         return
     if destination.fhir.on_invalid == "error":
-        raise TransformError(
-            f"the Bundle is not valid R4: {faults[0]}"
-            + (f" and {len(faults) - 1} more" if len(faults) > 1 else ""),
-            "fhir-invalid",
-        )
+        more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+        sentence = f"the Bundle is not valid R4: {faults[0]}{more}"
+        raise TransformError(sentence + _written(faults, work), "fhir-invalid")
     work.findings += [Finding("fhir-invalid", "", fault) for fault in faults]
+
+
+def _written(faults: Sequence[str], work: Work) -> str:
+    """Return which rows of the channel wrote to what is not valid, if any did."""
+    wrote = work.prepared.context.wrote
+    kinds = dict.fromkeys(fault.partition(":")[0].partition(".")[0] for fault in faults)
+    found = [f"{kind} by {', '.join(wrote[kind])}" for kind in kinds if kind in wrote]
+    return f"; rows wrote to {', '.join(found)}" if found else ""
 
 
 def _mllp(destination: Destination, work: Work) -> list[Rendered]:

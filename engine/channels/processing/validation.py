@@ -3,10 +3,23 @@
 They come with the extra ``interop-engine[validate]``.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
+from types import MappingProxyType
+from typing import Final
+
+import orjson
 
 Check = Callable[[bytes], list[str]]
+_ENTRY: Final = re.compile(r"Bundle\.entry\[(\d+)\]\.resource\b")
+_SENTENCES: Final = MappingProxyType(
+    {
+        "required element missing": "R4 requires it, and it is missing",
+        "unknown element": "R4 has no such element",
+    }
+)
+"""Of what the validator says: some of its sentences have a value in them."""
 
 
 @cache
@@ -18,13 +31,23 @@ def _check() -> Check:
 
     def check(bundle: bytes) -> list[str]:
         found = fhirkit.validate(bundle)
-        return [f"{issue.path} is not R4" for issue in found]
+        kinds = _kinds(bundle) if found else []
+        return [
+            f"{_ENTRY.sub(lambda at: kinds[int(at[1])], issue.path)}: "
+            f"{_SENTENCES.get(issue.message, 'not R4')}"
+            for issue in found
+        ]
 
     return check
 
 
+def _kinds(bundle: bytes) -> list[str]:
+    entries = orjson.loads(bundle).get("entry", [])
+    return [str(each.get("resource", {}).get("resourceType")) for each in entries]
+
+
 def bundle_faults(bundle: bytes) -> list[str]:
-    """Return what is not valid R4 in a Bundle: paths, never a value."""
+    """Return what is not valid R4 in a Bundle, as ``Type.element: why``; no values."""
     return _check()(bundle)
 
 

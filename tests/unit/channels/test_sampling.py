@@ -88,6 +88,17 @@ def test_validators_name_the_place_and_never_the_value(
     assert not any("secret" in fault for fault in faults(bad))
 
 
+def test_a_missing_element_is_named_by_its_type():
+    pytest.importorskip("fhirkit")
+    entries = mapped(adt("A01", pid(), pv1())).entries
+    [encounter] = (each for each in entries if each.kind == "Encounter")
+    encounter.resource = {k: v for k, v in encounter.resource.items() if k != "status"}
+
+    assert bundle_faults(write_json(transaction(entries))) == [
+        "Encounter.status: R4 requires it, and it is missing"
+    ]
+
+
 def test_a_us_core_hint_says_where_the_element_comes_from():
     hinted = mapped(adt("A01", pid(f8=""), pv1(), "DG1|1||I10^Hypertension^I10"))
 

@@ -181,6 +181,19 @@ def test_an_added_resource_has_an_identity_of_its_own_and_a_name():
     assert first.resource["subject"]["reference"].startswith("urn:uuid:")
 
 
+@pytest.mark.parametrize("name", ["", "alarm"])
+def test_an_added_resource_stays_the_same_when_its_row_moves_in_the_file(name):
+    fields = [(path("Flag.status"), "active")]
+    before = add_row("channels/adt.yaml:9", "Flag", fields, "site", name)
+    after = add_row("channels/adt.yaml:30", "Flag", fields, "site", name)
+
+    one, two = (
+        mapped(for_each_row(LINE, "ZAL", [r])).all("Flag") for r in (before, after)
+    )
+
+    assert [each.full_url for each in one] == [each.full_url for each in two]
+
+
 def test_the_first_true_branch_runs_and_no_other():
     def note(text):
         return [set_row(LINE, path("Patient.maritalStatus.text"), text)]
