@@ -24,7 +24,8 @@ from engine.console.route import Route
 from engine.console.routes import ROUTES
 from engine.console.surroundings import Surroundings, is_known
 from engine.console.throttle import Throttle
-from engine.errors import IllegalTransitionError
+from engine.errors import EngineError, IllegalTransitionError
+from engine.store.away import is_unstorable
 
 MOST_BODY_BYTES: Final = 1 << 20
 
@@ -56,6 +57,7 @@ def create_app(here: Surroundings, routes: Sequence[Route] = ROUTES) -> FastAPI:
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(IllegalTransitionError, _too_late)
     app.add_exception_handler(OverflowError, _too_large)
+    app.add_exception_handler(EngineError, _unstorable)
     app.router.routes.extend(built(tuple(routes)))
     return app
 
@@ -116,6 +118,19 @@ def _too_large(request: Request, error: Exception) -> Response:
     del error  # its words name the store
     status, number = HTTPStatus.UNPROCESSABLE_ENTITY, request.state.request_id
     sentence = "a number in it is too large: nothing was changed"
+    return problem(request.url.path, status, sentence, number)
+
+
+def _unstorable(request: Request, error: Exception) -> Response:
+    """Say that something was given that a store does not keep; pass on what is else.
+
+    Raises:
+        EngineError: anything else.
+    """
+    if not is_unstorable(error.__cause__):
+        raise error
+    status, number = HTTPStatus.UNPROCESSABLE_ENTITY, request.state.request_id
+    sentence = "a number in it is too large, or a text has a NUL: nothing was changed"
     return problem(request.url.path, status, sentence, number)
 
 

@@ -1,9 +1,9 @@
-"""Whether a failure is the store's own, and what a person has to mend."""
+"""Whether a failure is the store's own or its caller's, and what a person mends."""
 
 import sqlite3
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 
 from engine.errors import StoreError
 
@@ -26,6 +26,11 @@ def is_away(error: BaseException) -> bool:
     if state is None:  # the connection, not the server, failed
         return isinstance(error, OperationalError | InterfaceError)
     return state.startswith(_PASSING_STATES)
+
+
+def is_unstorable(error: BaseException | None) -> bool:
+    """Whether a database refused a value as such: a number too large, a NUL in text."""
+    return isinstance(error, DataError)
 
 
 _NO_RIGHT: Final = "42501"

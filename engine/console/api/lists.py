@@ -5,9 +5,10 @@ Spec:
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from engine.console.api.models import Listed
 from engine.console.api.orders import Asked
@@ -15,6 +16,14 @@ from engine.console.api.orders import Asked
 PAGE: Final = 100
 MOST: Final = 1_000
 Item = TypeVar("Item", bound=BaseModel)
+
+
+def _with_zone(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_with_zone)]
+"""When; in UTC where no zone is said, wherever the console runs."""
 
 
 class Paged(Asked):

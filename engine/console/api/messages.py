@@ -7,7 +7,6 @@ Spec:
 """
 
 from dataclasses import replace
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
@@ -18,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.console.api import models
-from engine.console.api.lists import Paged, page
+from engine.console.api.lists import Moment, Paged, page
 from engine.console.api.orders import Reasoned, carried_out
 from engine.console.exposure import (
     BY_PROFILE,
@@ -62,8 +61,8 @@ class MessageQuery(Paged):
     channel: str = ""
     state: MessageState | None = None
     type: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     person: str = ""
 
 

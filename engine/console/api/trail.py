@@ -4,7 +4,6 @@ Spec:
     console.md S13; security.md S18 and S19.
 """
 
-from datetime import datetime
 from typing import Annotated
 
 import orjson
@@ -12,7 +11,7 @@ from fastapi import Query
 from starlette.requests import Request
 
 from engine.console.api import models
-from engine.console.api.lists import Paged, page
+from engine.console.api.lists import Moment, Paged, page
 from engine.console.exposure import note_opening
 from engine.console.permissions import Permission
 from engine.console.queries import audit as queries
@@ -29,8 +28,8 @@ class AuditQuery(Paged):
     actor: str = ""
     action: str = ""
     subject: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     person: str = ""
 
 

@@ -1,6 +1,7 @@
 """The REST API: described truly, carried out once, refused in one form."""
 
 import re
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -151,6 +152,7 @@ def test_the_description_is_served_to_whoever_is_known(web):
 # ---- every route, once
 
 EDITED = adt_a01(family="Edited").decode()
+HOUR = timedelta(hours=1)
 BODIES = {
     "channels/{name}/try": {"message": INVENTED["Admit"]},
     "messages/search": {"query": "patient:100482 channel:adt"},
@@ -621,3 +623,20 @@ def test_an_edited_copy_is_ordered_as_it_was_looked_at(own):
     [copy] = ask(own.database, edited_copies.copies, own.database.sealer, 3)
     assert (copy.origin, copy.reason) == (3, WHY["reason"])
     assert send(sees, "messages/3/edit", WHY | {"text": EDITED}).status == 403
+
+
+def test_a_time_without_a_zone_is_in_utc_wherever_the_console_runs(web, monkeypatch):
+    every = get(web, "messages").json()["items"]
+    at, later = (f"since={each:%Y-%m-%dT%H:%M}" for each in (NOON, NOON + HOUR))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        found = [get(web, "messages", each).json()["items"] for each in (at, later)]
+        told = get(web, "audit", later).json()["items"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert found == [every, []]
+    assert told == []
+    assert get(web, "messages", "since=0001-01-01").status == 200
