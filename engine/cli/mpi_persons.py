@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from engine.identity.index import SourceRecord
     from engine.store.person_search import Found, Search
 
-PERSON_COLUMNS = ["person", "handle", "record", "authority", "name", "birth", "sex"]
+PERSON_COLUMNS = [
+    "person", "handle", "record", "authority", "name", "birth", "sex", "kind",
+]  # fmt: skip
 _NARROWER = "add a given name, --birth, --phone or --ssn"
 
 
@@ -33,6 +35,7 @@ def person_row(record: "SourceRecord") -> Row:
         "name": masked(name),
         "birth": masked(traits.birth),
         "sex": traits.sex,
+        "kind": traits.kind,
     }
 
 
