@@ -206,7 +206,10 @@ def end_sessions(connection: Connection, number: int) -> int:
 
 
 def _keep_an_administrator(connection: Connection, found: Account) -> None:
-    left = [each for each in administrators(connection) if each.id != found.id]
+    """Refuse that the last one goes; of two who would remove each other, one stays."""
+    rows = connection.execute(_ENABLED.order_by(account.c.id).with_for_update())
+    enabled = [read_account(row) for row in rows]
+    left = [each for each in enabled if each.administers and each.id != found.id]
     if found.administers and not left:
         sentence = f"{found.name} is the last administrator, and one must stay"
         raise IllegalTransitionError(sentence)

@@ -41,6 +41,7 @@ from engine.store.accounts import EVERY_TAG
 from engine.store.audit import Order
 from engine.store.database import Connection
 
+_CHANGED: Final = "what {} may do was changed since it was shown: look again"
 CODE_LASTS: Final = timedelta(hours=24)
 LONGEST_DAYS: Final = 3650
 COLUMNS: Final = (
@@ -91,6 +92,7 @@ def user(request: Request, name: str) -> Response:
         request,
         "user.html",
         account=found,
+        seen=queries.stands(found),
         factors=[each for each in has if each.kind in entry.PROVING],
         sessions=[each for each in living if each.account.id == found.id],
         is_last=[each.id for each in keepers] == [found.id],
@@ -134,10 +136,13 @@ def change_role(
     roles: Annotated[list[str] | None, Form()] = None,
     tags: Annotated[str, Form()] = EVERY_TAG,
     reason: Annotated[str, Form()] = "",
+    seen: Annotated[str, Form()] = "",
 ) -> Response:
     """Change what an account may do; its sessions end."""
     here, grants = surroundings(request), grants_from(roles)
     with _told(), here.database.engine() as connection:
+        if seen and seen != queries.stands(accounts.expect(connection, name)):
+            raise IllegalTransitionError(_CHANGED.format(name))
         order, sealer = _order(request, reason), here.database.sealer
         accounts.regrant(connection, sealer, name, grants, _tags(tags), order)
     return entry.go(f"/users/{name}")

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from engine.store import accounts, factors, sessions
+from engine.store.accounts import Account
 from engine.store.audit import Order
 from engine.store.database import Connection
 from engine.store.seal import Sealer
@@ -22,6 +23,11 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "end-sessions": accounts.sign_out_everywhere,
     "reset-factors": factors.reset,
 }
+
+
+def stands(found: Account) -> str:
+    """Return what an account may do as one text: a change of it is a change of this."""
+    return " ".join([*sorted(found.grants), "for", *sorted(found.tags)])
 
 
 def token_state(found: Token, now: datetime) -> str:

@@ -92,6 +92,20 @@ def test_the_last_administrator_cannot_go(boss, path, fields):
     assert "last administrator" in boss.browse("/users/boss").text
 
 
+def test_a_role_that_was_taken_away_does_not_come_back_from_an_old_page(web, boss):
+    web.signed_in("analyst", BOSS, name="ana")
+    path, eve = "/users/ana/roles", web.signed_in(BOSS, name="eve")
+    shown = re.search(r'name="seen" value="([^"]+)"', boss.browse("/users/ana").text)
+    assert shown
+    first = eve.submit(path, roles="analyst", seen=shown[1])
+
+    late = boss.submit(path, roles=["analyst", BOSS], tags="lab", seen=shown[1])
+
+    assert (first.status, late.status) == (303, 409)
+    assert "was changed since it was shown" in late.text
+    assert "administrator analyst for" not in boss.browse("/users/ana").text
+
+
 def test_with_another_one_an_administrator_can_go(web, boss):
     web.signed_in(BOSS, name="eve")
 
