@@ -16,6 +16,7 @@ from engine.store.deliveries import Turn, claim_heads
 from engine.store.delivery_state import Event
 from engine.store.patients import SqlPatientIndex
 from engine.store.search import MessageFilter
+from tests.hospital import Hospital
 from tests.sites import site_with_doubt
 from tests.stored import NOON, OPERATOR, ask, end
 from tests.web import Web
@@ -70,6 +71,18 @@ def test_every_part_of_a_person_has_an_address_and_is_audited_first(web):
     assert '<th scope="row">FHIR</th>' in pages["documents"].text
     assert len(acts(web, "view")) == len(TABS)
     assert "<td>view</td>" in pages["views"].text
+
+
+def test_a_record_that_its_system_removed_says_so(web):
+    hospital = Hospital(web.database)
+    hospital.send("31", family="Okoye")
+    hospital.send("31", trigger="A29", family="Okoye", sent="20300102120000")
+    eid = hospital.person("31")
+
+    page = web.signed_in().browse(f"/patients/{eid}").text
+
+    assert '<span class="muted">HOSP, removed</span></th>' in page
+    assert "<td>old</td>" in page
 
 
 def test_who_assigned_a_number_is_told_by_name_with_the_uri_beside_the_number(web):
