@@ -37,6 +37,7 @@ from engine.console.pages.patient import ASKED, expect_person, fitting
 from engine.console.permissions import Permission
 from engine.console.queries import patient as queries
 from engine.console.queries.encounters import encounters_of
+from engine.console.seen import mark_of
 from engine.console.surroundings import caller, surroundings
 from engine.identity.enterprise_identifier import handle_of
 from engine.identity.registration import Category
@@ -130,6 +131,7 @@ def task(request: Request, response: Response, number: int) -> person_models.Tas
         index = SqlPatientIndex(connection, sealer)
         found = task_of(request, index, number)
         sides = sides_of(index, found)
+        response.headers["ETag"] = _version(index, found)
     whom = {each.person for each in sides}
     note_opening(request, "view", f"task {number}", BY_PROGRAM, patients=whom)
     with here.database.reading() as connection:
@@ -142,7 +144,6 @@ def task(request: Request, response: Response, number: int) -> person_models.Tas
         said = task_work.comments(index, number)
         look = second_looks.of_task(connection, number)
     evidence = patient_views.explained(found, here.directory.model)
-    response.headers["ETag"] = _version(found)
     blind = second_looks.is_blind(look, caller(request).name)
     if blind:
         found, evidence, said = second_looks.blinded(found), [], []
@@ -202,7 +203,8 @@ def _decided(
         connection: Connection, sealer: Sealer, order: Order
     ) -> person_models.TaskRow:
         index = SqlPatientIndex(connection, sealer)
-        expect_version(request, _version(task_of(request, index, number)))
+        found = task_of(request, index, number)
+        expect_version(request, _version(index, found))
         act(index, order)
         index.flush()
         return person_models.TaskRow.model_validate(worklist.shown(index, number))
@@ -228,10 +230,11 @@ def ask(request: Request, eid: str, asked: Question) -> Response:
     return carried_out(request, asked, done)
 
 
-def _version(found: Task) -> str:
-    """Return what changes with a task; it tells nothing of who it is about."""
+def _version(index: SqlPatientIndex, found: Task) -> str:
+    """Return what changes with a task and its records; it tells nothing of them."""
     parts = (
         *(found.id, found.state, found.decision, found.asked, found.assignee),
+        mark_of(index, [found]),
         *((each.record, each.person) for each in found.candidates),
     )
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'

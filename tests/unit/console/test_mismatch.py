@@ -280,6 +280,22 @@ def test_records_that_changed_since_they_were_shown_are_looked_at_again(web, wha
     assert "have changed since they were shown" in refused.text
 
 
+def test_a_program_decides_on_the_records_it_read_or_reads_again(web):
+    program, path = web.allowed(*DECIDES), "/api/v1/tasks/1"
+
+    def decide(etag):
+        more, body = [(b"if-match", etag.encode())], b'{"reason": "as read"}'
+        return program.ask(
+            "POST", f"{path}/same", "", body, "application/json", more
+        ).status
+
+    before = program.get(path).headers["etag"]
+    source_changes(web)
+
+    assert decide(before) == 412
+    assert decide(program.get(path).headers["etag"]) == 200
+
+
 def test_tasks_are_dealt_out_from_the_list(web):
     known = web.signed_in(*DECIDES)
 
