@@ -34,7 +34,9 @@ MOST_COMPARED: Final = 5_000
 MOST_PAIRS: Final = 500
 """Pairs of sounds looked up for the beginnings of two names; more are half a city."""
 
-_PAGE: Final = 100
+_PAGE: Final = 60
+"""Records opened at once: where all fit, few more than are put in order."""
+
 _NEAR: Final = "SELECT DISTINCT record FROM engine.block WHERE key BETWEEN ? AND ?"
 
 
