@@ -275,9 +275,9 @@ class Destination:
 
     @property
     def kind(self) -> str:
-        """``fhir``, ``cda``, ``mllp``, ``file`` or ``http``."""
+        """``fhir``, ``cda``, ``mllp``, ``file`` or ``http``; ``""`` while unread."""
         ways = ("fhir", "cda", "mllp", "file", "http")
-        return next(way for way in ways if getattr(self, way) is not None)
+        return next((way for way in ways if getattr(self, way) is not None), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

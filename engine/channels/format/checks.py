@@ -12,25 +12,46 @@ from engine.channels.format import (
     vocabulary_checks,
 )
 from engine.channels.format.faults import Fault, Place
+from engine.channels.format.nodes import Items
 from engine.channels.format.schema import channel_schema, project_names
 from engine.channels.format.written import Node, Written
 
 
 def check(
-    channels: Sequence[Written], node: Node, *, all_read: bool
+    channels: Sequence[Written],
+    node: Node,
+    torn: Sequence[Written] = (),
+    *,
+    all_read: bool,
 ) -> Iterator[Fault]:
     """Return the faults and warnings of channels that could be read.
 
     Everything ``interop run`` would find is found here, and nothing else is. Where not
     ``all_read``, nothing is said about what no channel uses.
+
+    Of ``torn`` channels, which have errors and lack what is wrong, the ends are looked
+    at: nobody has to mend a file twice.
     """
     for written in channels:
         yield from _each(written, node)
-    yield from endpoint_checks.between(channels, node)
+    whole = [each for each in torn if _has_every_destination(each)]
+    for written in whole:
+        yield from endpoint_checks.one(written, node)
+        yield from file_checks.one(written, node)
+        yield from logic_checks.of_destinations(written, node)
+    yield from endpoint_checks.between([*channels, *whole], node)
     yield from file_checks.between(channels)
     yield from _stale_schema(node)
     if all_read:
         yield from vocabulary_checks.unused_tables(channels, node)
+
+
+def _has_every_destination(written: Written) -> bool:
+    """Whether each was read, with what it sends to: positions tell where faults are."""
+    listed = written.root.items.get("destinations", (None, None))[1]
+    count = len(listed.items) if isinstance(listed, Items) else 0
+    read = [each for each in written.channel.destinations if each.kind]
+    return len(read) == count
 
 
 def _each(written: Written, node: Node) -> Iterable[Fault]:

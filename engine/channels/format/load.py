@@ -132,6 +132,7 @@ class _Loading:
         self._variables = variables
         self._faults: list[Fault] = []
         self._parts = Parts(folder, self._faults.append)
+        self._torn: list[Written] = []
 
     def run(self, environment: str | None) -> Checked:
         """Read settings, tables, models and channels, then check them together."""
@@ -148,7 +149,9 @@ class _Loading:
             if written is not None:
                 found.append(written)
         node = Node(self._folder, settings, tables)
-        self._faults += checks.check(found, node, all_read=len(found) == len(own))
+        self._faults += checks.check(
+            found, node, self._torn, all_read=len(found) == len(own)
+        )
         faults = tuple(in_order(self._faults, self._parts.lines))
         site = Site(
             folder=self._folder,
@@ -240,7 +243,10 @@ class _Loading:
         )
 
     def _channel(self, path: Path, names: Names, matching: Matching) -> Written | None:
-        """Read one channel file; None when it has errors."""
+        """Read one channel file; None when it has errors.
+
+        What could be read of one with errors is kept, so that its ends are looked at.
+        """
         file = f"channels/{path.name}"
         root = self._parts.resolved(file)
         if root is None:
@@ -267,6 +273,7 @@ class _Loading:
             hint = f"rename the file to {channel.name}.yaml"
             self._report(node_at(root, "channel").place, sentence, "CH300", hint)
         if len(self._faults) > before:
+            self._torn.append(Written(channel, root))
             return None
         model = said_of(matching.models[channel.identity.model], self._folder)
         revision = revision_of(plain(root), names.tables, self._folder, model)

@@ -20,6 +20,11 @@ def one(written: Written, node: Node) -> Iterator[Fault]:
         yield from _twice(written, key)
     yield from _filter(written)
     yield from _overwritten(written, ("edit",))
+    yield from of_destinations(written, node)
+
+
+def of_destinations(written: Written, node: Node) -> Iterator[Fault]:
+    """Return what of one channel's destinations has no effect, or cannot be."""
     for number, destination in enumerate(written.channel.destinations):
         yield from _on_error(written, number, destination)
         yield from _output(written, number, destination, node)

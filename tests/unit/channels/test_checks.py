@@ -35,6 +35,30 @@ def test_a_file_carries_the_name_of_its_channel(tmp_path):
     assert fault.place == ("channels/adt.yaml", 1, 10, "")
 
 
+def test_a_channel_with_an_error_is_told_what_is_wrong_with_its_ends_in_the_same_run(
+    tmp_path,
+):
+    edit = "edit:\n  - set: PID-5.1\n    to: lover(PID-5.1)\n"
+    far = CHANNEL.replace("port: 2575", "port: 2575, host: 0.0.0.0") + edit
+
+    found = checked(tmp_path, adt=far, lab=CHANNEL.replace("adt", "lab"))
+
+    assert sorted(sentences(found)) == [
+        "beyond this machine, tls must be written out",
+        "port 2575 is used by channel lab already",
+        "unknown function lover()",
+    ]
+
+
+def test_the_ends_of_a_channel_that_lacks_a_destination_are_not_guessed(tmp_path):
+    other = CHANNEL.replace(HIS, HIS.replace("port", "prot"))
+    assert other != CHANNEL
+
+    found = checked(tmp_path, adt=other)
+
+    assert sentences(found) == ["unknown key 'prot'"]
+
+
 def test_two_channels_cannot_listen_on_one_port(tmp_path):
     lab = CHANNEL.replace("adt", "lab")
 

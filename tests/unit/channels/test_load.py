@@ -68,8 +68,9 @@ def test_one_error_anywhere_gives_no_site_but_every_fault(tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         load_site(tmp_path, variables={})
 
-    [text] = caught.value.faults
-    assert text.startswith("channels/lab.yaml:10:1: error: unknown key 'x'")
+    port, key = caught.value.faults
+    assert "error: port 2575 is used by channel adt already" in port
+    assert key.startswith("channels/lab.yaml:10:1: error: unknown key 'x'")
 
 
 def test_an_unknown_channel_is_answered_with_those_there_are(tmp_path):
