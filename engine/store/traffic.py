@@ -7,7 +7,7 @@ figures to look at. What must be exact is in the tables of messages and deliveri
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -256,15 +256,15 @@ def minutes(
     measures: Iterable[Measure],
     since: datetime,
     until: datetime,
-    channel: str = "",
+    channels: Collection[str] | None = None,
 ) -> list[Point]:
     """Return the counts of each minute that began from ``since`` to before ``until``.
 
-    Of one channel, or of all.
+    Of some channels, or of all.
     """
     found: list[Point] = []
     for span, some in _kept_in(measures):
-        found += _between(connection, span, some, (since, until), channel)
+        found += _between(connection, span, some, (since, until), channels)
     return found
 
 
@@ -339,11 +339,11 @@ def _between(
     span: Span,
     measures: Iterable[Measure],
     times: tuple[datetime, datetime],
-    channel: str,
+    channels: Collection[str] | None,
 ) -> list[Point]:
     statement = _BETWEEN
-    if channel:
-        statement = statement.where(traffic.c.channel == channel)
+    if channels is not None:
+        statement = statement.where(traffic.c.channel.in_(channels))
     return _points(connection.execute(statement, _asked(span, measures, *times)))
 
 

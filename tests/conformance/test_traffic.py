@@ -60,7 +60,7 @@ def test_each_channel_place_and_label_is_counted_by_itself(store):
         Key("received", "lab", "", "ORU^R01"): 1,
         Key("attempt", "adt", "his", "transient"): 1,
     }
-    assert len(minutes(store, Measure.RECEIVED, channel="lab")) == 1
+    assert len(minutes(store, Measure.RECEIVED, channels=["lab"])) == 1
     assert len(minutes(store, Measure.RECEIVED, Measure.ATTEMPT)) == 3
 
 

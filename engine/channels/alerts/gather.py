@@ -10,7 +10,7 @@ import orjson
 
 from engine.channels.alerts import usual
 from engine.channels.alerts.facts import GATHERED, Facts, Place
-from engine.channels.alerts.past import Past
+from engine.channels.alerts.past import Past, asks_silence
 from engine.channels.alerts.replay import PAST, Heard
 from engine.channels.alerts.settings import holidays_of
 from engine.channels.alerts.usual import Feed, Usual
@@ -38,6 +38,11 @@ FRESH: Final = timedelta(seconds=15)
 GONE: Final = timedelta(days=7)
 """A node that has not reported for so long is no node any more."""
 
+MOST_LISTENED: Final = 20
+"""So many channels' received messages are gone through at once, minute by minute."""
+
+_RECEIVED: Final = (Measure.RECEIVED,)
+_FAILED: Final = (Measure.ERROR, Measure.FAILED)
 _UNDELIVERED: Final = frozenset({"queued", "leased"})
 
 
@@ -106,12 +111,22 @@ class Gatherer:
 def past_of(
     connection: Connection,
     settings: Settings,
-    channels: Iterable[Channel],
+    channels: Sequence[Channel],
     chosen: Collection[str],
     now: datetime,
 ) -> Past:
-    """Return the last seven days; of the chosen also what was usual and what waited."""
-    watched = (Measure.RECEIVED, Measure.ERROR, Measure.FAILED)
+    """Return the last seven days; of the chosen also what was usual and what waited.
+
+    Received messages are read of the chosen, and of some more that have rules about
+    them: a busy channel has ten thousand minutes.
+    """
+    points: dict[str, list[Point]] = {}
+    silent = (each.name for each in channels if asks_silence(each))
+    listened = list(dict.fromkeys((*chosen, *silent)))[:MOST_LISTENED]
+    failed = traffic.minutes(connection, _FAILED, now - PAST, now)
+    heard = traffic.minutes(connection, _RECEIVED, now - PAST, now, listened)
+    for point in (*failed, *heard):
+        points.setdefault(point.channel, []).append(point)
     zone = settings.zone
     noted: dict[str, list[Note]] = {name: [] for name in chosen}
     for one in watch_notes.notes(connection, chosen, now - PAST):
@@ -120,7 +135,8 @@ def past_of(
     return Past(
         now,
         zone,
-        traffic.minutes(connection, watched, now - PAST, now),
+        points,
+        listened,
         task_stays.stays(connection, now - PAST),
         rests(connection, running, now),
         {name: heard_of(connection, name, now, zone) for name in chosen},
@@ -139,7 +155,7 @@ def heard_of(
     looked_at = usual.pieces(now - PAST - GATHERED, now + usual.HOUR)
     hours = {at for begin, _ in looked_at for at in usual.same_hours(begin, zone)}
     return Heard(
-        traffic.minutes(connection, [Measure.RECEIVED], begun, now, channel),
+        traffic.minutes(connection, _RECEIVED, begun, now, [channel]),
         traffic.hours(connection, Measure.RECEIVED, hours, channel),
         traffic.first_hour(connection),
     )

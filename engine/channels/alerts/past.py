@@ -8,7 +8,7 @@ Spec:
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -40,15 +40,17 @@ _MINUTE: Final = timedelta(minutes=1)
 class Past:
     """What is known of the seven days before ``now``.
 
-    ``points`` are the received and failed messages by minute, counted since ``since``;
-    ``doubts`` the entries of the mismatch queue that were open, ``rested`` when
-    channels were paused or stopped. Of some channels it is known what they ``heard``
-    for longer, and what the watch ``noted`` of their queues since ``noted_since``.
+    ``points`` are the failed messages by channel and minute, and the received ones of
+    the channels in ``listened`` (None for all), counted since ``since``; ``doubts`` the
+    entries of the mismatch queue that were open, ``rested`` when channels were paused
+    or stopped. Of some channels it is known what they ``heard`` for longer, and what
+    the watch ``noted`` of their queues since ``noted_since``.
     """
 
     now: datetime
     zone: tzinfo
-    points: Sequence[Point] = ()
+    points: Mapping[str, Sequence[Point]] = field(default_factory=dict)
+    listened: Collection[str] | None = None
     doubts: Sequence[Stay] = ()
     rested: Mapping[str, Sequence[Rest]] = field(default_factory=dict)
     heard: Mapping[str, Heard] = field(default_factory=dict)
@@ -78,6 +80,8 @@ class Past:
     def _held(self, rule: Alert, channel: str) -> Iterable[Stretch] | None:
         """Return when what a rule asks for was so; None where nothing tells."""
         if isinstance(rule.silent_for, timedelta):
+            if self.listened is not None and channel not in self.listened:
+                return None
             return self._silent(rule, rule.silent_for, channel)
         if rule.errors_over is not None:
             return _bursts(self._points(channel, _FAILURES), rule.errors_over)
@@ -88,11 +92,8 @@ class Past:
         return None
 
     def _points(self, channel: str, measures: Iterable[str]) -> list[Point]:
-        found = [
-            each
-            for each in self.points
-            if each.channel == channel and each.measure in measures
-        ]
+        known = self.points.get(channel, ())
+        found = [each for each in known if each.measure in measures]
         return sorted(found, key=lambda each: each.at)
 
     def _overdue(self, limit: timedelta, channel: str) -> Iterator[Stretch]:
@@ -124,9 +125,15 @@ def asks_notes(rule: Alert) -> bool:
     return rule.oldest_over is not None or rule.parked_over is not None
 
 
+def asks_silence(channel: Channel) -> bool:
+    """Whether a channel has a rule about a silence of a fixed time."""
+    return any(isinstance(rule.silent_for, timedelta) for rule in channel.alerts)
+
+
 def asks_closer(channel: Channel) -> bool:
     """Whether a rule of a channel needs more than what is known of every channel."""
-    return any(replay.is_told(rule) or asks_notes(rule) for rule in channel.alerts)
+    told = any(replay.is_told(rule) or asks_notes(rule) for rule in channel.alerts)
+    return told or asks_silence(channel)
 
 
 def _noted(rule: Alert, notes: Iterable[Note]) -> Iterator[Stretch]:

@@ -6,6 +6,7 @@ Spec:
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from engine.channels.alerts.past import Past, asks_notes
@@ -91,6 +92,8 @@ def untold(rule: Alert, past: Past) -> str:
     """Return why the past does not tell how often a rule would have fired."""
     if asks_notes(rule) and past.noted_since is None:
         return "nothing is noted yet; while the engine runs, it is each minute"
+    if isinstance(rule.silent_for, timedelta):
+        return "of so many channels, the chosen one's messages are gone through"
     return next(
         (why for name, why in _UNTOLD.items() if getattr(rule, name) is not None), ""
     )

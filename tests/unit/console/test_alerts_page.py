@@ -179,10 +179,11 @@ def test_who_may_not_act_sees_no_buttons(web):
 
 
 def came(*minutes, measure="received", amount=1):
-    return [
+    points = [
         Point(NOON - each * MINUTE, measure, "adt", "", "x", amount, NOON)
         for each in minutes
     ]
+    return {"adt": points}
 
 
 @pytest.mark.parametrize(
@@ -348,6 +349,15 @@ def test_the_silence_of_a_channel_that_rested_does_not_count(rule, past):
     assert rested((31, 26)) == 0
     assert rested((31, 29)) == 1  # and then it was silent all the same
     assert rested((100, 90)) == 1
+
+
+def test_a_silence_that_was_not_looked_for_is_not_called_none():
+    rule = Alert(silent_for=HOUR)
+
+    past = Past(NOON, UTC, listened=["lab"], since=NOON - 9 * WEEK)
+
+    assert past.times(rule, channel()) is None
+    assert "the chosen one's messages are gone through" in untold(rule, past)
 
 
 def test_a_channel_that_was_silent_all_the_time_was_so_once():
