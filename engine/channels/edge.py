@@ -54,6 +54,7 @@ from engine.channels.routes import (
 )
 from engine.channels.site_files import SiteFiles
 from engine.channels.sources.http import web_of
+from engine.channels.supervised import supervisor
 from engine.channels.tls import Identities
 from engine.channels.tls_watch import Watch
 from engine.channels.twisted_logs import follow_twisted
@@ -106,7 +107,7 @@ class Edge:
         self._identities = Identities(profiles_of(settings.tls, settings.folder))
         self._watch = Watch(self._identities)
         self._reporter = Reporter(database, settings.node_name, utc_now)
-        self._parent = os.getppid() if bells else 0
+        self._parent = supervisor() if bells else 0
         self._thread = ThreadPool(1, 1, name="store")
         self._housekeeping = Housekeeping(database, utc_now)
         self._guard = DiskGuard(protect_data, database.reserve())

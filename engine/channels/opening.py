@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from engine.channels.supervised import supervisor
 from engine.errors import StoreError
 from engine.store.database import Database, Role, open_database
 from engine.store.key_file import Keys
@@ -23,7 +24,7 @@ def open_when_there(url: str, key: Keys | bytes, role: Role) -> Database:
     Raises:
         ConfigurationError: waiting would not help.
     """
-    parent, told = os.getppid(), ""
+    parent, told = supervisor(), ""
     while True:
         try:
             database = open_database(url, key, role=role, known=True)

@@ -19,6 +19,8 @@ from typing import Final
 
 import structlog
 
+from engine.channels.supervised import SUPERVISOR
+
 FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 30.0
 STEADY_SECONDS: Final = 60.0
@@ -127,7 +129,9 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         program = child.program
         first = () if child.lives else program.at_first
-        child.process = subprocess.Popen([*program.command, *first])  # noqa: S603 - our own
+        child.process = subprocess.Popen(  # noqa: S603 - our own
+            [*program.command, *first], env={**os.environ, SUPERVISOR: str(os.getpid())}
+        )
         child.lives += 1
         child.started_at = self.clock()
         _log.info("process_started", process=child.program.name, pid=child.pid)

@@ -22,6 +22,7 @@ from engine.channels.logs import configure_logs, latest
 from engine.channels.opening import open_when_there
 from engine.channels.processing.assemble import Line, lines_of
 from engine.channels.reporting import Reporter
+from engine.channels.supervised import supervisor
 from engine.channels.wake import Bell, Ringer
 from engine.channels.worker import Worker
 from engine.errors import ConfigurationError, EngineError
@@ -52,7 +53,7 @@ class Process:
 
     def run(self) -> None:
         """Work until told to stop, or until the supervisor is gone."""
-        parent, collector = os.getppid(), Collector()
+        parent, collector = supervisor(), Collector()
         while not self.stopping and (self.bell is None or os.getppid() == parent):
             if self._step():
                 self.edge.ring()

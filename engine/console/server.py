@@ -28,6 +28,7 @@ from engine.channels.opening import open_when_there
 from engine.channels.processing.corrections import forms_of
 from engine.channels.queries.directory import directory_of
 from engine.channels.reporting import follow_keys
+from engine.channels.supervised import supervisor
 from engine.channels.trials import Trials
 from engine.console.binding import address
 from engine.console.metrics import Metrics, registry_of
@@ -75,7 +76,7 @@ class Upkeep:
         self._database = database
         self._node = node
         self._started_at = utc_now()
-        self._parent = os.getppid()
+        self._parent = supervisor()
         self._asked = False
 
     def ask_to_reload(self, number: int, frame: FrameType | None) -> None:

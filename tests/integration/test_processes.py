@@ -170,6 +170,46 @@ def test_an_engine_is_run_reloaded_and_stopped(tmp_path):
     assert (waiting["received"], waiting["waiting"]) == (2, 2)
 
 
+@pytest.mark.slow
+def test_what_a_supervisor_started_ends_though_it_died_before_they_looked(tmp_path):
+    write_project(tmp_path)
+    adt, lab, relay, console = free_ports(4)
+    variables = {
+        **HERE,
+        "INTEROP_CONSOLE__BIND": f"127.0.0.1:{console}",
+        "ADT_PORT": str(adt),
+        "LAB_PORT": str(lab),
+        "RELAY_PORT": str(relay),
+    }
+    words = interop("run", "--config", str(tmp_path / "config"))
+    with ChildProcess(words, tmp_path / "log", variables) as engine:
+        while len(children := children_of(engine.pid)) < 3:
+            assert engine.running
+        os.kill(engine.pid, signal.SIGKILL)
+
+    end = time.monotonic() + 60
+    while (
+        left := [pid for pid in children if is_alive(pid)]
+    ) and time.monotonic() < end:
+        time.sleep(0.1)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
+
+
+def children_of(pid):
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(each) for each in found.read_text("ascii").split()]
+
+
+def is_alive(pid):
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def test_an_interrupted_send_says_how_to_go_on(tmp_path):
     (port,) = free_ports(1)
     got = tmp_path / "got"
