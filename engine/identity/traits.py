@@ -37,6 +37,10 @@ class Kind(StrEnum):
     """Its system says that there is no such patient (A29); nothing is erased."""
 
 
+ISOLATED: Final = frozenset({Kind.UNIDENTIFIED, Kind.TEST, Kind.REMOVED})
+"""Records that are never compared with others."""
+
+
 class Traits(NamedTuple):
     """Cleaned values; ``""`` is missing, a placeholder counts as missing.
 
@@ -79,7 +83,7 @@ class Traits(NamedTuple):
     @property
     def isolated(self) -> bool:
         """Whether the record is never compared."""
-        return self.kind in {Kind.UNIDENTIFIED, Kind.TEST, Kind.REMOVED}
+        return self.kind in ISOLATED
 
     @property
     def removed(self) -> bool:

@@ -17,7 +17,7 @@ from engine.identity.decision import Reason, Ruling
 from engine.identity.person import LinkKind
 from engine.identity.placeholders import NUMBERS
 from engine.identity.registration import Category
-from engine.identity.traits import Kind
+from engine.identity.traits import ISOLATED, Kind
 from engine.identity.validity import usable
 from engine.store import journal
 from engine.store.patient_tables import (
@@ -92,7 +92,6 @@ _NEWEST: Final = (
     .join(authority, authority.c.id == record.c.authority)
     .order_by(decision.c.message.desc(), decision.c.record)
 )
-_NOBODY: Final = (Kind.UNIDENTIFIED.value, Kind.TEST.value, Kind.REMOVED.value)
 _named = record.alias("named")
 _UNIDENTIFIED: Final = (
     select(record.c.person, record.c.id, authority.c.key, link_event.c.at)
@@ -106,7 +105,7 @@ _UNIDENTIFIED: Final = (
         link_event.c.at < bindparam("before"),
         ~exists().where(
             _named.c.person == record.c.person,
-            _named.c.kind.not_in(_NOBODY),
+            _named.c.kind.not_in(sorted(ISOLATED)),
         ),
     )
     .order_by(record.c.id)
