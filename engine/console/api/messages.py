@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from engine.console.api import models
 from engine.console.api.lists import Moment, Paged, page
-from engine.console.api.orders import Reasoned, carried_out
+from engine.console.api.orders import Counted, Reasoned, carried_out
 from engine.console.exposure import (
     BY_PROFILE,
     covered,
@@ -30,7 +30,6 @@ from engine.console.exposure import (
 )
 from engine.console.pages.message import DELIVERY_MOVES, MOVES, expect_message
 from engine.console.pages.message_moves import MOST, expect_ones_own
-from engine.console.pages.work import MANY
 from engine.console.permissions import Permission
 from engine.console.queries import message_query
 from engine.console.queries.message_query import QueryFault
@@ -75,17 +74,13 @@ class MessageSearch(Paged):
     query: str
 
 
-class Several(Reasoned):
-    """One move for several messages.
-
-    More than 20 at once are confirmed by their number, as ``expected``.
-    """
+class Several(Counted):
+    """One move for several messages."""
 
     what: Move
     ids: list[Annotated[int, Field(gt=0, lt=10**18)]] = Field(
         min_length=1, max_length=MOST
     )
-    expected: int = Field(0, ge=0)
 
 
 class DeliveryQuery(Paged):
@@ -194,9 +189,7 @@ def move(request: Request, message_id: int, what: Move, asked: Reasoned) -> Resp
 def move_several(request: Request, asked: Several) -> Response:
     """Reprocess, hold, release or discard several messages: all of them, or none."""
     ids = sorted(set(asked.ids))
-    if asked.expected != len(ids) and (asked.expected or len(ids) > MANY):
-        sentence = f"send expected: {len(ids)} to confirm; nothing was changed"
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+    asked.confirm(len(ids))
 
     def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
         expect_ones_own(request, connection, ids)

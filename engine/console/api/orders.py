@@ -13,12 +13,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.console.api.models import Shown
+from engine.console.pages.work import MANY
 from engine.console.surroundings import caller, surroundings
 from engine.store import kept_answers
 from engine.store.audit import Order
@@ -53,6 +54,26 @@ class Reasoned(Ordered):
     """An order that needs a reason: it is kept in the audit trail."""
 
     reason: Reason
+
+
+class Counted(Reasoned):
+    """An order for several things.
+
+    More than 20 at once are confirmed by their number, as ``expected``; where it is
+    sent, nothing is done unless there are so many.
+    """
+
+    expected: int = Field(0, ge=0)
+
+    def confirm(self, count: int) -> None:
+        """Refuse an order for another number, or for many whose number is not said.
+
+        Raises:
+            HTTPException: 422, with the number.
+        """
+        if self.expected != count and (self.expected or count > MANY):
+            sentence = f"send expected: {count} to confirm; nothing was changed"
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
 
 
 def carried_out(request: Request, asked: Ordered, act: Act) -> Response:

@@ -16,8 +16,8 @@ from starlette.responses import Response
 
 from engine.console.api import models
 from engine.console.api.lists import Paged, page
-from engine.console.api.orders import Ordered, Reason, Reasoned, carried_out
-from engine.console.pages.work import ACTS, MANY
+from engine.console.api.orders import Counted, Ordered, Reason, carried_out
+from engine.console.pages.work import ACTS
 from engine.console.queries import error_queue as queries
 from engine.console.queries.error_queue import ALL
 from engine.console.surroundings import caller, surroundings
@@ -33,15 +33,10 @@ _NOTHING: Final = "this message has no open entry: somebody has seen to it"
 _GONE: Final = "this group has no open entries: somebody has seen to it"
 
 
-class Some(Reasoned):
-    """Which entries of a group: the oldest ``sample`` of them, or all.
-
-    More than 20 at once are confirmed by their number, as ``expected``; where it is
-    sent, nothing is done unless there are so many.
-    """
+class Some(Counted):
+    """Which entries of a group: the oldest ``sample`` of them, or all."""
 
     sample: int = Field(0, ge=0)
-    expected: int = Field(0, ge=0)
 
 
 class Assigned(Ordered):
@@ -82,9 +77,7 @@ def act(request: Request, key: str, what: Deed, asked: Some) -> Response:
 
     def done(connection: Connection, sealer: Sealer, order: Order) -> models.Done:
         found = _open(connection, key, asked.sample or ALL)
-        if asked.expected != len(found) and (asked.expected or len(found) > MANY):
-            sentence = f"send expected: {len(found)} to confirm; nothing was changed"
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+        asked.confirm(len(found))
         count = ACTS[what](connection, sealer, found, order)
         return models.Done(what=what, count=count)
 
