@@ -132,8 +132,7 @@ def asks_silence(channel: Channel) -> bool:
 
 def asks_closer(channel: Channel) -> bool:
     """Whether a rule of a channel needs more than what is known of every channel."""
-    told = any(replay.is_told(rule) or asks_notes(rule) for rule in channel.alerts)
-    return told or asks_silence(channel)
+    return any(replay.is_told(rule) or asks_notes(rule) for rule in channel.alerts)
 
 
 def _noted(rule: Alert, notes: Iterable[Note]) -> Iterator[Stretch]:
