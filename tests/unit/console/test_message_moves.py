@@ -115,7 +115,7 @@ def test_who_may_not_act_finds_no_boxes(web):
 
 
 def test_a_program_moves_several_by_their_number(web, monkeypatch):
-    monkeypatch.setattr("engine.console.api.messages.MANY", 1)
+    monkeypatch.setattr("engine.console.api.orders.MANY", 1)
     known, path = web.allowed(), "/api/v1/messages/move"
     asked = {"what": "reprocess", "ids": [3, 1, 1], "reason": "row added"}
 
